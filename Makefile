@@ -1,0 +1,201 @@
+# mypool: `make help` lists what there is to make.
+#
+# VARIANT=release|debug|asan|tsan keeps its objects in build/VARIANT, so that variants
+# live side by side. CFLAGS and LDFLAGS are the user's; ours are apart from them.
+
+VERSION := 0.1.0
+VARIANT ?= release
+PREFIX ?= /usr/local
+DESTDIR ?=
+B := build/$(VARIANT)
+
+# Every package that anything here uses. `make deps` installs what is missing.
+PACKAGES := gcc g++ make pkg-config libc6-dev libmariadb-dev libssl-dev libcmocka-dev \
+  libulfius-dev libjansson-dev mariadb-server-core mariadb-client-core openssl curl \
+  strace binutils procps
+LINT_PACKAGES := clang clang-tidy clang-format cppcheck shellcheck
+COVERAGE_PACKAGES := gcovr
+
+CC ?= gcc
+CXX ?= g++
+CFLAGS ?=
+LDFLAGS ?=
+PKG_CONFIG ?= pkg-config
+
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wpointer-arith -Wvla -Wformat=2
+ifneq ($(CI),)
+WARN += -Werror
+endif
+HARDEN := -fstack-protector-strong -fcf-protection
+OUR_CFLAGS := -std=c11 -D_GNU_SOURCE -g -fPIC -fvisibility=default -pthread $(WARN) $(HARDEN) \
+  -Iinclude -Ipool -Itests -MMD -MP
+OUR_LDFLAGS := -pthread -Wl,-z,relro,-z,now
+
+ifeq ($(VARIANT),release)
+OUR_CFLAGS += -O2 -D_FORTIFY_SOURCE=2 -ftls-model=initial-exec
+else ifeq ($(VARIANT),debug)
+OUR_CFLAGS += -O0
+else ifeq ($(VARIANT),asan)
+OUR_CFLAGS += -O1 -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
+OUR_LDFLAGS += -fsanitize=address,undefined
+else ifeq ($(VARIANT),tsan)
+OUR_CFLAGS += -O1 -fsanitize=thread -fno-omit-frame-pointer
+OUR_LDFLAGS += -fsanitize=thread
+else ifeq ($(VARIANT),coverage)
+OUR_CFLAGS += -O0 --coverage
+OUR_LDFLAGS += --coverage
+else
+$(error VARIANT=$(VARIANT): use release, debug, asan, tsan or coverage)
+endif
+
+# Looked up when a recipe needs them, so that `make help` works on a bare machine.
+DB_CFLAGS = $(shell $(PKG_CONFIG) --cflags libmariadb 2>/dev/null)
+DB_LIBS = $(shell $(PKG_CONFIG) --libs libmariadb 2>/dev/null) -lcrypto
+WEB_LIBS = $(shell $(PKG_CONFIG) --libs libulfius jansson 2>/dev/null)
+CMOCKA_LIBS = -lcmocka
+
+ifeq ($(V),1)
+Q :=
+else
+Q := @
+endif
+
+LIB_SRC := $(wildcard pool/*.c)
+LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o)
+BENCH_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard examples/poolbench/*.c))
+EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,$(wildcard examples/*.c))
+WEB_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard examples/ulfius/*.c))
+TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
+
+all: deps-build $(B)/libmypool.a $(B)/libmypool.so.0 $(B)/mypool.pc $(B)/poolbench $(EXAMPLES) \
+  $(B)/ulfius-server ## the library, poolbench and the examples
+
+# --- packages -----------------------------------------------------------------
+
+.PHONY: deps deps-build
+deps deps-build: build/.deps-$(words $(PACKAGES)) ## install missing packages (Debian, as root or with sudo)
+build/.deps-$(words $(PACKAGES)):
+	@mkdir -p build
+	@tools="$(PACKAGES)"; sh tests/install-packages $$tools
+	@touch $@
+
+# --- library --------------------------------------------------------------------
+
+$(B)/%.o: %.c | build/.deps-$(words $(PACKAGES))
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	$(Q)$(CC) $(OUR_CFLAGS) $(DB_CFLAGS) $(CFLAGS) -c $< -o $@
+
+$(B)/libmypool.a: $(LIB_OBJ)
+	@echo "  AR    $@"
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(B)/libmypool.so.0: $(LIB_OBJ) pool/libmypool.map
+	@echo "  LD    $@"
+	$(Q)$(CC) -shared -Wl,-soname,libmypool.so.0 -Wl,--version-script=pool/libmypool.map \
+	  $(OUR_LDFLAGS) $(LDFLAGS) $(LIB_OBJ) -o $@ $(DB_LIBS)
+	$(Q)ln -sf libmypool.so.0 $(B)/libmypool.so
+
+$(B)/mypool.pc: pool/mypool.pc.in Makefile
+	@mkdir -p $(@D)
+	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' $< > $@
+
+# --- programs -------------------------------------------------------------------
+
+$(B)/poolbench: $(BENCH_OBJ) $(B)/libmypool.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(OUR_LDFLAGS) $(LDFLAGS) -pie $^ -o $@ $(DB_LIBS) -lm
+
+$(B)/examples/%: $(B)/examples/%.o $(B)/libmypool.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(OUR_LDFLAGS) $(LDFLAGS) -pie $^ -o $@ $(DB_LIBS)
+
+$(B)/ulfius-server: $(WEB_OBJ) $(B)/libmypool.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(OUR_LDFLAGS) $(LDFLAGS) -pie $^ -o $@ $(WEB_LIBS) $(DB_LIBS)
+
+.PHONY: serve
+serve: all ## the HTTP example on http://127.0.0.1:8080 with a seeded private database
+	tests/with-mariadb $(B)/ulfius-server --seed 8080
+
+# --- tests ----------------------------------------------------------------------
+
+# These fail allocations on purpose, so malloc and its kin are wrapped in them.
+WRAP := -Wl,--wrap=malloc
+$(B)/tests/test_options $(B)/tests/test_url $(B)/tests/test_result: TEST_LDFLAGS := $(WRAP)
+$(B)/tests/test_nomem: TEST_LDFLAGS := $(WRAP),--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=aligned_alloc
+
+$(B)/tests/test_%: $(B)/tests/test_%.o $(B)/libmypool.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(OUR_LDFLAGS) $(LDFLAGS) $(TEST_LDFLAGS) $^ -o $@ $(CMOCKA_LIBS) $(DB_LIBS) -lm
+
+# The explorer runs core.c on a scheduler of its own instead of on threads.
+EXPLORE_OBJ := $(B)/explore/pool/core.o $(B)/explore/tests/explore_core.o \
+  $(B)/explore/tests/test_core_explore.o
+$(B)/explore/%.o: %.c | build/.deps-$(words $(PACKAGES))
+	@mkdir -p $(@D)
+	@echo "  CC    $< (explore)"
+	$(Q)$(CC) $(OUR_CFLAGS) -DPOOL__EXPLORE $(DB_CFLAGS) $(CFLAGS) -c $< -o $@
+$(B)/tests/test_core_explore: $(EXPLORE_OBJ)
+	@mkdir -p $(@D)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(OUR_LDFLAGS) $(LDFLAGS) $^ -o $@ $(CMOCKA_LIBS)
+
+.PHONY: check
+check: all $(TESTS) ## all tests; with VARIANT=asan or tsan under that sanitizer
+	@VARIANT=$(VARIANT) CC="$(CC)" CXX="$(CXX)" tests/run-all $(B)
+
+.PHONY: mutants
+mutants: all ## put known faults back into core.c and see that the tests catch each (5 minutes)
+	tests/mutants.sh
+
+.PHONY: demo
+demo: all ## set everything up, compare connect, raw and pool, and kill the server under load
+	@tests/with-mariadb tests/demo $(B)
+
+$(B)/bench_memory: $(B)/tests/bench_memory.o $(B)/libmypool.a
+	$(Q)$(CC) $(OUR_LDFLAGS) $(LDFLAGS) $^ -o $@ $(DB_LIBS)
+
+.PHONY: bench
+bench: all $(B)/bench_memory ## the figures of docs/performance.md
+	@tests/with-mariadb tests/bench $(B)
+
+.PHONY: coverage
+coverage: ## line and branch coverage of pool/
+	@sh tests/install-packages $(COVERAGE_PACKAGES)
+	$(MAKE) check VARIANT=coverage
+	gcovr --root . --filter 'pool/' --object-directory build/coverage --print-summary
+
+.PHONY: lint
+lint: ## clang build without warnings, clang-tidy, cppcheck, shellcheck
+	@sh tests/install-packages $(LINT_PACKAGES)
+	@CLANG_CFLAGS="-std=c11 -D_GNU_SOURCE -Iinclude -Ipool -Itests $(DB_CFLAGS)" tests/lint
+
+.PHONY: docs-check
+docs-check: $(B)/libmypool.so.0 ## every exported symbol and option documented, every C block compiles
+	@CC="$(CC)" tests/docs-check $(B)
+
+# --- installation -----------------------------------------------------------------
+
+.PHONY: install
+install: $(B)/libmypool.a $(B)/libmypool.so.0 ## install under DESTDIR/PREFIX
+	install -d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/bin
+	install -m 644 include/mypool.h $(DESTDIR)$(PREFIX)/include/
+	install -m 644 $(B)/libmypool.a $(DESTDIR)$(PREFIX)/lib/
+	install -m 755 $(B)/libmypool.so.0 $(DESTDIR)$(PREFIX)/lib/
+	ln -sf libmypool.so.0 $(DESTDIR)$(PREFIX)/lib/libmypool.so
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' pool/mypool.pc.in \
+	  > $(DESTDIR)$(PREFIX)/lib/pkgconfig/mypool.pc
+	if [ -x $(B)/poolbench ]; then install -m 755 $(B)/poolbench $(DESTDIR)$(PREFIX)/bin/; fi
+
+.PHONY: clean
+clean: ## remove build/
+	rm -rf build
+
+.PHONY: help
+help: ## this text
+	@sed -n 's/^\([a-z][a-z-]*\)[a-z -]*:.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+	@echo "  VARIANT=release|debug|asan|tsan   V=1 shows commands   CFLAGS, LDFLAGS are yours"
+
+.DEFAULT_GOAL := all
+-include $(LIB_OBJ:.o=.d) $(BENCH_OBJ:.o=.d) $(WEB_OBJ:.o=.d) $(TESTS:%=%.d) $(EXAMPLES:%=%.d) $(EXPLORE_OBJ:.o=.d)

@@ -1,0 +1,16 @@
+/*
+ * A pool whose connections are all open, for the modes `pool` and `cycle`.
+ */
+#ifndef POOLBENCH_WARM_H
+#define POOLBENCH_WARM_H
+
+#include "bench.h"
+
+/* Stores a struct pool in *ret_pool; in the form of mode->open and mode->close. */
+bool warm_open(const struct config *config, void **ret_pool, struct problem *problem);
+void warm_close(void *pool);
+
+/* Fills in a problem from an error of the pool. */
+void warm_problem(const struct pool_error *err, struct problem *problem);
+
+#endif

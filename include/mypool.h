@@ -1,0 +1,728 @@
+/*
+ * mypool - a MySQL and MariaDB connection pool for C and C++.
+ *
+ * This is the only public header. It needs nothing beyond the C standard
+ * library, and compiles as C11 and as C++17.
+ *
+ *     struct pool_error err;
+ *     struct pool *pool = pool_create_url("mysql://app:secret@db.example/shop", &err);
+ *     struct pool_result *rows = pool_query(pool,
+ *         "SELECT id, name FROM users WHERE city = ? AND age > ?",
+ *         POOL_ARGS("Seoul", 30), &err);
+ *     if (!rows)
+ *         fprintf(stderr, "%s: %s\n", pool_code_name(err.code), err.message);
+ *     while (pool_next(rows)) {
+ *         int64_t id;
+ *         const char *name;
+ *         POOL_SCAN(rows, &id, &name);
+ *     }
+ *     pool_result_free(rows);
+ *
+ * Conventions. Every function that can fail takes a `struct pool_error *err`
+ * last; it may be NULL; on success it is left with code POOL_OK. Functions
+ * that return bool return true on success. Out-parameters (ret_...) are left
+ * untouched on failure. Times are milliseconds and end in _ms; they are
+ * measured on the monotonic clock. Text is UTF-8. A line "threads:" says from
+ * which threads a function may be called, "callback:" whether it may be called
+ * inside a hook or a row callback of the same pool.
+ */
+#ifndef MYPOOL_H
+#define MYPOOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+#include <cstddef>
+extern "C" {
+#endif
+
+#define POOL_VERSION "0.1.0"
+
+struct pool;        /* a pool of connections to one database server */
+struct pool_result; /* the rows that a statement returned */
+
+/* ------------------------------------------------------------------------
+ * Errors
+ */
+
+/* X(identifier, "NAME", "what it means"): the one table of outcomes. */
+#define POOL_CODES(X)                                                                              \
+    X(POOL_OK, "POOL_OK", "success")                                                               \
+    X(POOL_ERR_INVALID, "POOL_INVALID", "an argument or an option is wrong")                       \
+    X(POOL_ERR_NOMEM, "POOL_NOMEM", "out of memory")                                               \
+    X(POOL_ERR_CLOSED, "POOL_CLOSED", "the pool is closed or being closed")                        \
+    X(POOL_ERR_TIMEOUT, "POOL_TIMEOUT", "no connection became free before the deadline")           \
+    X(POOL_ERR_QUEUE_LIMIT, "POOL_ENQUEUELIMIT", "queue_limit callers are waiting already")        \
+    X(POOL_ERR_NO_CONNECTION, "POOL_CONNLIMIT", "no connection is free and waiting is off")        \
+    X(POOL_ERR_CONNECT, "POOL_CONNECT", "the server cannot be reached")                            \
+    X(POOL_ERR_AUTH, "POOL_AUTH", "the server refused the user, password or database")             \
+    X(POOL_ERR_TLS, "POOL_TLS", "no TLS, or the server could not prove who it is")                 \
+    X(POOL_ERR_LOST, "POOL_LOST", "the connection was lost during the call")                       \
+    X(POOL_ERR_QUERY_TIMEOUT, "POOL_QUERY_TIMEOUT", "the statement did not end in time")           \
+    X(POOL_ERR_CANCELLED, "POOL_CANCELLED", "the call was cancelled")                              \
+    X(POOL_ERR_SERVER, "POOL_SERVER", "the server refused the statement")                          \
+    X(POOL_ERR_TOO_BIG, "POOL_TOO_BIG", "a row, a result or a packet is over its limit")           \
+    X(POOL_ERR_STALE, "POOL_STALE", "the handle was released, or belongs to another process")      \
+    X(POOL_ERR_UNSUPPORTED, "POOL_UNSUPPORTED", "not supported by this server or library")
+
+enum pool_code {
+#define POOL_CODE_ENUM(id, name, text) id,
+    POOL_CODES(POOL_CODE_ENUM)
+#undef POOL_CODE_ENUM
+};
+
+struct pool_error {
+    enum pool_code code;    /* POOL_OK = 0 */
+    unsigned server_errno;  /* ER_... of the server or CR_... of the client library, 0 if none */
+    char sqlstate[6];       /* "" if none */
+    bool fatal;             /* the connection is gone (a pool_conn must still be released) */
+    bool not_executed;      /* proven: the statement did not run, sending it again is safe */
+    bool retry_transaction; /* deadlock and kin: run the whole transaction again */
+    char message[512];      /* what happened, where the time went, the last connect error */
+};
+
+/* The name of a code, such as "POOL_CLOSED" (Node's name where Node has one).
+ * Never NULL. threads: any. callback: yes. */
+const char *pool_code_name(enum pool_code code);
+
+/* ------------------------------------------------------------------------
+ * Values: what goes into placeholders
+ */
+
+enum pool_type {
+    POOL_TYPE_NULL,
+    POOL_TYPE_INT,    /* every signed integer, 8 to 64 bits */
+    POOL_TYPE_UINT,   /* every unsigned integer, YEAR, BIT */
+    POOL_TYPE_FLOAT,  /* FLOAT, 32 bits; columns only */
+    POOL_TYPE_DOUBLE, /* DOUBLE, 64 bits */
+    POOL_TYPE_DECIMAL, /* exact, as text */
+    POOL_TYPE_TEXT,   /* CHAR, TEXT, ENUM, SET, JSON, UUID, INET4, INET6 */
+    POOL_TYPE_BYTES,  /* BINARY, BLOB, GEOMETRY */
+    POOL_TYPE_DATE,   /* year, month, day */
+    POOL_TYPE_TIME,   /* a signed span of up to 838:59:59.999999 */
+    POOL_TYPE_DATETIME, /* DATETIME and TIMESTAMP */
+    POOL_TYPE_LIST    /* values of IN (?); arguments only */
+};
+
+/* A date, a time, or both. Zero dates (0000-00-00, 2024-00-00) are kept as
+ * they are. A TIME has its hours (0 to 838) in `hour` and no days. */
+struct pool_time {
+    enum pool_type type;  /* POOL_TYPE_DATE, POOL_TYPE_TIME or POOL_TYPE_DATETIME */
+    unsigned year;        /* 0 to 9999 */
+    unsigned month;       /* 0 to 12 */
+    unsigned day;         /* 0 to 31 */
+    unsigned hour;        /* 0 to 23; 0 to 838 in a TIME */
+    unsigned minute;      /* 0 to 59 */
+    unsigned second;      /* 0 to 59 */
+    unsigned microsecond; /* 0 to 999999 */
+    bool negative;        /* a TIME below zero */
+};
+
+struct pool_bytes {
+    const void *data;
+    size_t len;
+};
+
+/* One value. Text, bytes and lists are borrowed: they must stay valid until the
+ * call that takes the value returns. Make values with the functions below. */
+struct pool_value {
+    enum pool_type type;
+    const char *name; /* of a :name placeholder, or NULL for a ? */
+    union {
+        int64_t i;
+        uint64_t u;
+        double d;
+        struct pool_bytes bytes; /* TEXT, BYTES and DECIMAL */
+        struct pool_time time;
+        struct {
+            const struct pool_value *values;
+            size_t count;
+        } list;
+    } as;
+};
+
+struct pool_args {
+    const struct pool_value *values;
+    size_t count;
+};
+
+/* threads: any. callback: yes (all of them). A NULL text is the SQL NULL. */
+struct pool_value pool_null(void);
+struct pool_value pool_int(int64_t value);
+struct pool_value pool_uint(uint64_t value);
+struct pool_value pool_double(double value);
+struct pool_value pool_text(const char *text);
+struct pool_value pool_text_n(const char *text, size_t len);
+struct pool_value pool_bytes(const void *data, size_t len);
+struct pool_value pool_decimal(const char *digits); /* such as "-12.50" */
+struct pool_value pool_time(struct pool_time time);
+/* The values of one `IN (?)`, not nested, of one kind. The statement is padded
+ * with repeated last values up to a power of two, so that few different
+ * statements are cached; an empty list is IN (NULL), which matches nothing. */
+struct pool_value pool_list(const struct pool_value *values, size_t count);
+struct pool_value pool_named(const char *name, struct pool_value value);
+
+/* ------------------------------------------------------------------------
+ * Options
+ */
+
+#define POOL_UNLIMITED UINT32_MAX /* for limits */
+#define POOL_NEVER UINT32_MAX     /* for times: no timeout, no retirement, no report */
+
+enum pool_reset_policy {
+    POOL_RESET_AUTO,   /* reset unless the connection is proven clean */
+    POOL_RESET_ALWAYS, /* reset after every borrow */
+    POOL_RESET_NEVER   /* never: session state is the program's own affair */
+};
+
+enum pool_tls_mode {
+    POOL_TLS_DEFAULT, /* off on Unix sockets and loopback addresses, VERIFY elsewhere */
+    POOL_TLS_OFF,
+    POOL_TLS_VERIFY,        /* encrypted; chain and host name verified */
+    POOL_TLS_UNVERIFIED_UNSAFE /* encrypted, but to anybody: open to a man in the middle */
+};
+
+/* What the credentials callback fills in. */
+struct pool_credentials {
+    const char *user;     /* preset to the configured user; not copied */
+    const char *password; /* preset to the configured password */
+};
+
+/* Called on a pool thread before each connect, without any lock; may be slow
+ * (a secrets service), and may run on several threads at once. What it points the
+ * strings to must stay valid until the connect is over: keep it, do not free it on
+ * return. `refresh` is true when the server has just refused the
+ * credentials that were given before. False means that there are none: the
+ * connect fails with POOL_ERR_AUTH. */
+typedef bool pool_credentials_fn(struct pool_credentials *credentials, bool refresh, void *arg);
+
+/* A connection that is being set up; usable with pool_setup_query only. */
+struct pool_setup;
+
+/* Runs after the init SQL, before the first hand-out and again after each
+ * reset, on a pool thread. False closes the connection. */
+typedef bool pool_init_fn(struct pool_setup *setup, void *arg, struct pool_error *err);
+
+/* Why a connection was closed. */
+enum pool_close_reason {
+    POOL_CLOSE_SERVER,   /* the server, or the network, closed it */
+    POOL_CLOSE_ERROR,    /* a call on it failed fatally */
+    POOL_CLOSE_TIMEOUT,  /* a statement passed its deadline */
+    POOL_CLOSE_IDLE,     /* idle_timeout_ms */
+    POOL_CLOSE_LIFETIME, /* max_lifetime_ms */
+    POOL_CLOSE_DESTROYED, /* pool_conn_destroy */
+    POOL_CLOSE_RESET,    /* the reset failed */
+    POOL_CLOSE_READ_ONLY, /* the server became read-only */
+    POOL_CLOSE_END       /* pool_end */
+};
+
+enum pool_state {
+    POOL_STATE_UP,      /* connects succeed, or none has been tried */
+    POOL_STATE_RETRYING, /* the last connect failed; the next is delayed */
+    POOL_STATE_DOWN     /* nothing is open and connects fail: callers fail fast */
+};
+
+/* Hooks are called without any lock, on whichever thread does the work; they
+ * must be quick and must not call blocking functions of the pool. Any may be
+ * NULL. Each on_enqueue is followed by exactly one on_acquire or by the error of
+ * that call; each on_acquire by exactly one on_release; each on_connection by
+ * exactly one on_close. */
+struct pool_hooks {
+    void (*on_connection)(unsigned long thread_id, void *arg);
+    void (*on_enqueue)(void *arg);
+    void (*on_acquire)(uint64_t waited_ns, void *arg);
+    void (*on_release)(uint64_t held_ns, void *arg);
+    void (*on_close)(enum pool_close_reason reason, unsigned long thread_id, void *arg);
+    void (*on_query)(const char *label, uint64_t digest, uint64_t elapsed_ns, uint64_t rows,
+                     enum pool_code code, void *arg);
+    void (*on_state)(enum pool_state state, const char *cause, void *arg);
+    void (*on_leak)(const char *label, uint64_t held_ms, void *arg);
+    void *arg;
+};
+
+/*
+ * Use designated initialisers; zero means the default. Each line: meaning;
+ * unit; default; range; [name in a URL, Node's where Node has one].
+ */
+struct pool_options {
+    const char *host;   /* name or address; default "localhost" by TCP [authority of the URL] */
+    unsigned port;      /* TCP port; default 3306; 1 to 65535 [authority] */
+    const char *socket; /* path of a Unix socket, instead of host and port [socketPath] */
+    const char *user;     /* required unless credentials is set [authority] */
+    const char *password; /* default "" [authority] */
+    const char *database; /* default none [path] */
+
+    unsigned connection_limit; /* connections at most; default 10; 1 to 4096 [connectionLimit] */
+    unsigned min_idle;         /* kept open even if unused; default 0; 0 to connection_limit [minIdle] */
+    uint32_t queue_limit;      /* callers that wait at most; default unlimited [queueLimit] */
+    bool no_waiting;           /* fail with NO_CONNECTION instead of waiting [waitForConnections=false] */
+    uint32_t acquire_timeout_ms; /* wait for a connection; default 10000; or POOL_NEVER [acquireTimeout] */
+    uint32_t connect_timeout_ms; /* one connect, all of it; default 5000 [connectTimeout] */
+    uint32_t query_timeout_ms;   /* one statement; default POOL_NEVER [queryTimeout] */
+    uint32_t idle_timeout_ms;    /* close what is idle longer; default 60000; or POOL_NEVER [idleTimeout] */
+    uint32_t max_lifetime_ms;    /* retire older ones; default 1800000, less up to 25 % at random; or
+                                    POOL_NEVER [maxLifetime] */
+    uint32_t keepalive_ms;       /* ping what is idle longer; default 120000; or POOL_NEVER [keepalive] */
+    uint32_t fair_after_ms;      /* newcomers may overtake a waiter younger than this; default 1 [fairAfter] */
+    uint32_t fail_fast_ms;       /* while nothing is open and connects fail, callers wait this long at
+                                    most; default 1000; POOL_NEVER: their whole deadline [failFast] */
+    uint32_t leak_after_ms;      /* report a connection that is out longer; default POOL_NEVER [leakAfter] */
+
+    enum pool_reset_policy reset_policy; /* default AUTO [resetPolicy=auto|always|never] */
+    unsigned statement_cache; /* prepared statements per connection; default 256; 1 to 65535 [statementCache] */
+    bool no_prepare;          /* send everything as text [prepare=false] */
+    uint32_t max_rows;        /* rows of one result set; default unlimited [maxRows] */
+    size_t max_result_bytes;  /* memory of one result; default 256 MiB [maxResultBytes] */
+    size_t max_packet_bytes;  /* packet to or from the server; default 64 MiB; 4 KiB to 1 GiB [maxPacketBytes] */
+
+    enum pool_tls_mode tls; /* [tls=default|off|verify|unverified-unsafe] */
+    const char *tls_ca;     /* PEM file of the authorities; default the system's [tlsCa] */
+    const char *tls_cert;   /* PEM file of the client's certificate [tlsCert] */
+    const char *tls_key;    /* PEM file of its key [tlsKey] */
+    const char *auth_plugins; /* comma-separated allow-list; default mysql_native_password,
+                                 client_ed25519 and, with verified TLS or on a Unix socket,
+                                 caching_sha2_password [authPlugins] */
+
+    const char *const *init_sql; /* statements for each new or reset connection, NULL-terminated */
+    pool_init_fn *init;          /* the same in C, after init_sql */
+    void *init_arg;
+    pool_credentials_fn *credentials; /* asked before each connect; default user and password */
+    void *credentials_arg;
+    bool multi_statements; /* allow several statements in one text request; default no [multipleStatements] */
+    const char *application_name; /* connection attribute program_name; default none [applicationName] */
+    struct pool_hooks hooks;
+};
+
+/* ------------------------------------------------------------------------
+ * Life
+ */
+
+/* Makes a pool. Everything in `options` is validated and copied; the first wrong
+ * option is named in err->message (POOL_ERR_INVALID). Connects lazily unless
+ * min_idle > 0, and never fails because the server is down.
+ * Returns NULL on failure. threads: any. callback: yes. */
+struct pool *pool_create_sized(const struct pool_options *options, size_t options_size,
+                               struct pool_error *err);
+
+static inline struct pool *pool_create(const struct pool_options *options, struct pool_error *err)
+{
+    return pool_create_sized(options, sizeof(struct pool_options), err);
+}
+
+/* The same from mysql://user:password@host:port/database?connectionLimit=10&...
+ * User, password, host and database are percent-decoded; unknown, repeated or
+ * malformed parameters are refused by name. The scheme may also be mariadb. */
+struct pool *pool_create_url(const char *url, struct pool_error *err);
+
+/* Reads a URL into options, for programs that add hooks or callbacks. The strings
+ * are one allocation, returned in *ret_memory, to be freed with free() when the
+ * pool has been created. threads: any. callback: yes. */
+bool pool_options_from_url(const char *url, struct pool_options *ret_options, void **ret_memory,
+                           struct pool_error *err);
+
+/* Refuses new calls at once, fails queued ones with POOL_ERR_CLOSED, lets running
+ * ones finish for up to drain_ms, then cuts the rest, and frees the pool. Returns
+ * within drain_ms + 100 ms; true if nothing had to be cut. Connections that are
+ * still borrowed are cut; their handles stay safe to release, and what is left
+ * of the pool goes with the last of them. No other call may be started on the
+ * pool once pool_end has returned.
+ * threads: any, once. callback: no (POOL_ERR_INVALID). */
+bool pool_end(struct pool *pool, unsigned drain_ms, struct pool_error *err);
+
+/* Borrows a connection and sends a ping: is the service ready? threads: any. callback: no. */
+bool pool_ping(struct pool *pool, struct pool_error *err);
+
+/* A snapshot. Counters only ever grow; gauges are of the moment. Times are sums in
+ * nanoseconds. Conservation: acquired = released + in_use; opened = closed + open
+ * (once the pool is quiet). */
+struct pool_stats {
+    /* gauges */
+    uint64_t open;       /* usable connections: idle, in use, or being reset */
+    uint64_t idle;       /* ready to be borrowed */
+    uint64_t in_use;     /* borrowed */
+    uint64_t connecting; /* being opened */
+    uint64_t closing;    /* being closed, or their statement is being killed */
+    uint64_t waiting;    /* callers in the queue */
+    enum pool_state state;
+    /* counters */
+    uint64_t acquired;
+    uint64_t released;
+    uint64_t enqueued;         /* borrows that had to wait */
+    uint64_t acquire_timeouts;
+    uint64_t acquire_failures; /* refused or failed for another reason */
+    uint64_t opened;
+    uint64_t connect_failures;
+    uint64_t closed;
+    uint64_t closed_by_reason[9]; /* by enum pool_close_reason */
+    uint64_t resets;
+    uint64_t pings;
+    uint64_t kills;            /* statements killed after their deadline */
+    uint64_t queries;          /* ended calls that ran, or tried to run, a statement */
+    uint64_t query_errors;
+    uint64_t prepares;         /* statements prepared on the server */
+    uint64_t statement_hits;   /* found in a statement cache */
+    uint64_t leaks;            /* connections reported as leaked */
+    uint64_t waited_ns;        /* in the queue, by callers that were served */
+};
+
+/* threads: any; never blocks. callback: yes. */
+void pool_stats_sized(struct pool *pool, struct pool_stats *ret_stats, size_t stats_size);
+
+static inline void pool_stats(struct pool *pool, struct pool_stats *ret_stats)
+{
+    pool_stats_sized(pool, ret_stats, sizeof(struct pool_stats));
+}
+
+/* ------------------------------------------------------------------------
+ * Queries
+ */
+
+enum pool_request_flags {
+    POOL_TEXT = 1,       /* do not prepare; needed for several statements in one request */
+    POOL_IDEMPOTENT = 2, /* may be sent again after a lost connection */
+    POOL_ALONE = 4       /* never pipelined with other callers' statements */
+};
+
+struct pool_request {
+    const char *sql;
+    size_t sql_len; /* bytes; 0: sql is NUL-terminated */
+    struct pool_args args;
+    uint32_t timeout_ms;         /* whole call; 0: acquire timeout plus query timeout of the pool */
+    uint32_t acquire_timeout_ms; /* 0: the pool's */
+    const char *label;           /* call site, for hooks, leak reports and errors; copied (63 bytes) */
+    unsigned flags;              /* enum pool_request_flags */
+    unsigned reserved[5];        /* zero */
+};
+
+/* Runs one statement on a borrowed connection and gives the connection back.
+ * Placeholders are `?`, or `:name` with POOL_NAMED values, not both. The result
+ * belongs to the caller (pool_result_free); NULL on failure.
+ * threads: any. callback: no. */
+struct pool_result *pool_query(struct pool *pool, const char *sql, struct pool_args args,
+                               struct pool_error *err);
+struct pool_result *pool_query_with(struct pool *pool, const struct pool_request *request,
+                                    struct pool_error *err);
+
+/* Called for each row; `row` may be read with pool_get_... and POOL_SCAN until the
+ * callback returns. False stops: the rest is not read. Must not use the pool's
+ * blocking calls on the same connection. */
+typedef bool pool_row_fn(struct pool_result *row, void *arg);
+
+/* Reads rows one by one in constant memory. True if all rows were delivered or
+ * the callback stopped; stopping early costs the connection. threads: any. callback: no. */
+bool pool_stream(struct pool *pool, const char *sql, struct pool_args args, pool_row_fn *fn,
+                 void *arg, struct pool_error *err);
+
+/* ------------------------------------------------------------------------
+ * Results: independent of the connection. One thread at a time. callback: yes.
+ */
+
+void pool_result_free(struct pool_result *result); /* NULL is allowed */
+
+bool pool_next(struct pool_result *result);     /* to the next row; false at the end, or if NULL */
+bool pool_next_set(struct pool_result *result); /* to the next result set (CALL), before its first row */
+void pool_rewind(struct pool_result *result);   /* before the first row of the first set */
+
+unsigned pool_column_count(const struct pool_result *result);
+const char *pool_column_name(const struct pool_result *result, unsigned column); /* NULL if none */
+enum pool_type pool_column_type(const struct pool_result *result, unsigned column);
+int pool_column_index(const struct pool_result *result, const char *name); /* -1 if none */
+
+uint64_t pool_row_count(const struct pool_result *result); /* of this set */
+uint64_t pool_affected_rows(const struct pool_result *result);
+uint64_t pool_insert_id(const struct pool_result *result);
+unsigned pool_warning_count(const struct pool_result *result);
+
+/* The value of a column of the current row. Numbers are converted like strtoll
+ * and strtod would; what does not fit is clamped; NULL, and a column or row that
+ * does not exist, is 0, NULL or false. Pointers live as long as the result. */
+bool pool_is_null(const struct pool_result *result, unsigned column);
+int64_t pool_get_int(const struct pool_result *result, unsigned column);
+uint64_t pool_get_uint(const struct pool_result *result, unsigned column);
+double pool_get_double(const struct pool_result *result, unsigned column);
+const char *pool_get_text(struct pool_result *result, unsigned column); /* any type, NUL-terminated */
+const void *pool_get_bytes(struct pool_result *result, unsigned column, size_t *ret_len);
+bool pool_get_time(const struct pool_result *result, unsigned column, struct pool_time *ret_time);
+
+/* Where POOL_SCAN puts a column. */
+enum pool_target_type {
+    POOL_TO_BOOL, POOL_TO_I8, POOL_TO_U8, POOL_TO_I16, POOL_TO_U16, POOL_TO_I32, POOL_TO_U32,
+    POOL_TO_I64, POOL_TO_U64, POOL_TO_FLOAT, POOL_TO_DOUBLE, POOL_TO_TEXT, POOL_TO_BYTES,
+    POOL_TO_TIME
+};
+struct pool_target {
+    enum pool_target_type type;
+    void *to;
+};
+
+/* Reads the first `count` columns of the current row. False, with nothing
+ * written, if there is no row, there are fewer columns, or a value does not fit
+ * its variable. NULL gives 0, NULL or an empty pool_bytes. Use POOL_SCAN. */
+bool pool_scan(struct pool_result *result, const struct pool_target *targets, size_t count);
+
+/* ------------------------------------------------------------------------
+ * Connections and transactions
+ */
+
+/* A borrowed connection, a value to be copied freely. {0} is no connection. Once
+ * released or destroyed every copy is stale: calls on it fail with
+ * POOL_ERR_STALE and touch nothing. One thread at a time: a second call while one
+ * runs is refused with POOL_ERR_INVALID. */
+struct pool_conn {
+    struct pool *pool;
+    uint64_t ticket;
+};
+
+/* threads: any. callback: no. (All of them, unless said otherwise.) */
+bool pool_get_connection(struct pool *pool, struct pool_conn *ret_conn, struct pool_error *err);
+/* Uses timeout_ms or acquire_timeout_ms, and label, of the request. */
+bool pool_get_connection_with(struct pool *pool, const struct pool_request *request,
+                              struct pool_conn *ret_conn, struct pool_error *err);
+struct pool_result *pool_conn_query(struct pool_conn conn, const char *sql, struct pool_args args,
+                                    struct pool_error *err);
+struct pool_result *pool_conn_query_with(struct pool_conn conn, const struct pool_request *request,
+                                         struct pool_error *err);
+bool pool_conn_stream(struct pool_conn conn, const char *sql, struct pool_args args,
+                      pool_row_fn *fn, void *arg, struct pool_error *err);
+bool pool_conn_begin(struct pool_conn conn, struct pool_error *err);
+bool pool_conn_commit(struct pool_conn conn, struct pool_error *err);
+bool pool_conn_rollback(struct pool_conn conn, struct pool_error *err);
+bool pool_conn_ping(struct pool_conn conn, struct pool_error *err);
+
+/* Gives the connection back. An open transaction is rolled back and a changed
+ * session is reset, by the pool, before anybody else gets it. Sends nothing
+ * itself. callback: yes. */
+bool pool_conn_release(struct pool_conn conn, struct pool_error *err);
+/* Gives it back to be closed. callback: yes. */
+bool pool_conn_destroy(struct pool_conn conn, struct pool_error *err);
+unsigned long pool_conn_thread_id(struct pool_conn conn); /* 0 if stale */
+/* The MYSQL * below, for what the pool does not offer; the session counts as
+ * changed and is reset on release. NULL if stale. The caller must leave no result
+ * unread. */
+void *pool_conn_native(struct pool_conn conn);
+
+/* True commits, false rolls back; `err` is the caller's own, to be filled on
+ * false. */
+typedef bool pool_transaction_fn(struct pool_conn conn, void *arg, struct pool_error *err);
+
+/* Borrows a connection, begins, calls fn, commits or rolls back, releases. If fn
+ * or the commit failed with retry_transaction (deadlock, lock wait timeout) all of
+ * it is run again, up to 3 times, after a short random pause: fn must not have
+ * effects outside the database. A commit that was lost on the way is never
+ * repeated: POOL_ERR_LOST with not_executed false. threads: any. callback: no. */
+bool pool_transaction(struct pool *pool, pool_transaction_fn *fn, void *arg, struct pool_error *err);
+
+/* For pool_init_fn: runs a statement on the connection being set up. */
+struct pool_result *pool_setup_query(struct pool_setup *setup, const char *sql, struct pool_args args,
+                                     struct pool_error *err);
+
+/* ------------------------------------------------------------------------
+ * SQL text. threads: any. callback: yes. Results are freed with free().
+ */
+
+/* A quoted literal, safe with and without NO_BACKSLASH_ESCAPES: quotes are
+ * doubled, and text with a backslash or a NUL is written in hexadecimal. NULL if
+ * out of memory. `text` NULL gives NULL the SQL word. */
+char *pool_escape(const char *text, size_t len);
+/* An identifier in backticks; "a.b" stays one name. NULL if it is empty, has a
+ * NUL, or memory is out. */
+char *pool_escape_id(const char *name);
+/* `sql` with its placeholders replaced by literals. NULL on failure. */
+char *pool_format(const char *sql, struct pool_args args, struct pool_error *err);
+
+#ifdef __cplusplus
+} /* extern "C" */
+#endif
+
+/* ------------------------------------------------------------------------
+ * POOL_ARGS, POOL_NAMED and POOL_SCAN: values and variables by their C type
+ */
+
+#define POOL_NO_ARGS (pool__no_args())
+static inline struct pool_args pool__no_args(void)
+{
+    struct pool_args args = {NULL, 0};
+    return args;
+}
+
+#ifdef __cplusplus
+
+static inline struct pool_value pool__value(bool v) { return pool_int(v); }
+static inline struct pool_value pool__value(char v) { return pool_int(v); }
+static inline struct pool_value pool__value(signed char v) { return pool_int(v); }
+static inline struct pool_value pool__value(short v) { return pool_int(v); }
+static inline struct pool_value pool__value(int v) { return pool_int(v); }
+static inline struct pool_value pool__value(long v) { return pool_int(v); }
+static inline struct pool_value pool__value(long long v) { return pool_int(v); }
+static inline struct pool_value pool__value(unsigned char v) { return pool_uint(v); }
+static inline struct pool_value pool__value(unsigned short v) { return pool_uint(v); }
+static inline struct pool_value pool__value(unsigned v) { return pool_uint(v); }
+static inline struct pool_value pool__value(unsigned long v) { return pool_uint(v); }
+static inline struct pool_value pool__value(unsigned long long v) { return pool_uint(v); }
+static inline struct pool_value pool__value(double v) { return pool_double(v); }
+static inline struct pool_value pool__value(const char *v) { return pool_text(v); }
+static inline struct pool_value pool__value(std::nullptr_t) { return pool_null(); }
+static inline struct pool_value pool__value(struct pool_value v) { return v; }
+
+/* Holds the values of one POOL_ARGS until the end of the full expression. */
+template <size_t N> struct pool__holder {
+    struct pool_value values[N == 0 ? 1 : N];
+    operator struct pool_args() const { return pool_args{values, N}; }
+};
+template <class... T> static inline pool__holder<sizeof...(T)> pool__hold(T... v)
+{
+    return {{pool__value(v)...}};
+}
+#define POOL_ARGS(...) (pool__hold(__VA_ARGS__))
+#define POOL_NAMED(name, v) (pool_named((name), pool__value(v)))
+
+static inline struct pool_target pool__to(bool *to) { return {POOL_TO_BOOL, to}; }
+static inline struct pool_target pool__to(signed char *to) { return {POOL_TO_I8, to}; }
+static inline struct pool_target pool__to(unsigned char *to) { return {POOL_TO_U8, to}; }
+static inline struct pool_target pool__to(short *to) { return {POOL_TO_I16, to}; }
+static inline struct pool_target pool__to(unsigned short *to) { return {POOL_TO_U16, to}; }
+static inline struct pool_target pool__to(int *to) { return {POOL_TO_I32, to}; }
+static inline struct pool_target pool__to(unsigned *to) { return {POOL_TO_U32, to}; }
+static inline struct pool_target pool__to(long *to)
+{
+    return {sizeof(long) == 8 ? POOL_TO_I64 : POOL_TO_I32, to};
+}
+static inline struct pool_target pool__to(unsigned long *to)
+{
+    return {sizeof(long) == 8 ? POOL_TO_U64 : POOL_TO_U32, to};
+}
+static inline struct pool_target pool__to(long long *to) { return {POOL_TO_I64, to}; }
+static inline struct pool_target pool__to(unsigned long long *to) { return {POOL_TO_U64, to}; }
+static inline struct pool_target pool__to(float *to) { return {POOL_TO_FLOAT, to}; }
+static inline struct pool_target pool__to(double *to) { return {POOL_TO_DOUBLE, to}; }
+static inline struct pool_target pool__to(const char **to) { return {POOL_TO_TEXT, to}; }
+static inline struct pool_target pool__to(struct pool_bytes *to) { return {POOL_TO_BYTES, to}; }
+static inline struct pool_target pool__to(struct pool_time *to) { return {POOL_TO_TIME, to}; }
+
+template <class... T> static inline bool pool__scan(struct pool_result *result, T... to)
+{
+    const struct pool_target targets[] = {pool__to(to)...};
+    return pool_scan(result, targets, sizeof...(T));
+}
+#define POOL_SCAN(result, ...) (pool__scan((result), __VA_ARGS__))
+
+#else /* C11 */
+
+static inline struct pool_value pool__same(struct pool_value v) { return v; }
+static inline struct pool_value pool__null(const void *v)
+{
+    (void)v; /* NULL; other untyped pointers need pool_bytes */
+    return pool_null();
+}
+
+/* clang-format off */
+#define POOL__VALUE(v)                                                                             \
+    (_Generic((v),                                                                                 \
+        bool: pool_int, char: pool_int, signed char: pool_int, short: pool_int, int: pool_int,     \
+        long: pool_int, long long: pool_int, unsigned char: pool_uint, unsigned short: pool_uint,  \
+        unsigned: pool_uint, unsigned long: pool_uint, unsigned long long: pool_uint,              \
+        float: pool_double, double: pool_double, char *: pool_text, const char *: pool_text,       \
+        void *: pool__null, struct pool_value: pool__same)(v))
+#define POOL__TO(p)                                                                                \
+    {_Generic((p),                                                                                 \
+        bool *: POOL_TO_BOOL, signed char *: POOL_TO_I8, unsigned char *: POOL_TO_U8,              \
+        short *: POOL_TO_I16, unsigned short *: POOL_TO_U16, int *: POOL_TO_I32,                   \
+        unsigned *: POOL_TO_U32, long *: sizeof(long) == 8 ? POOL_TO_I64 : POOL_TO_I32,            \
+        unsigned long *: sizeof(long) == 8 ? POOL_TO_U64 : POOL_TO_U32,                            \
+        long long *: POOL_TO_I64, unsigned long long *: POOL_TO_U64, float *: POOL_TO_FLOAT,       \
+        double *: POOL_TO_DOUBLE, const char **: POOL_TO_TEXT,                                     \
+        struct pool_bytes *: POOL_TO_BYTES, struct pool_time *: POOL_TO_TIME), (p)}
+/* clang-format on */
+
+#define POOL_NAMED(name, v) (pool_named((name), POOL__VALUE(v)))
+#define POOL_ARGS(...)                                                                             \
+    ((struct pool_args){(const struct pool_value[]){POOL__MAP(POOL__VALUE, __VA_ARGS__)},          \
+                        POOL__COUNT(__VA_ARGS__)})
+#define POOL_SCAN(result, ...)                                                                     \
+    (pool_scan((result), (const struct pool_target[]){POOL__MAP(POOL__TO, __VA_ARGS__)},           \
+               POOL__COUNT(__VA_ARGS__)))
+
+/* Applies a macro to each of 1 to 64 arguments. */
+#define POOL__CAT_(a, b) a##b
+#define POOL__CAT(a, b) POOL__CAT_(a, b)
+#define POOL__MAP(f, ...) POOL__CAT(POOL__MAP_, POOL__COUNT(__VA_ARGS__))(f, __VA_ARGS__)
+/* clang-format off */
+#define POOL__COUNT(...) POOL__NTH(__VA_ARGS__, 64, 63, 62, 61, 60, 59, 58, 57, 56, 55, 54, 53,   \
+    52, 51, 50, 49, 48, 47, 46, 45, 44, 43, 42, 41, 40, 39, 38, 37, 36, 35, 34, 33, 32, 31, 30,   \
+    29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6,   \
+    5, 4, 3, 2, 1, 0)
+#define POOL__NTH(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17,     \
+    a18, a19, a20, a21, a22, a23, a24, a25, a26, a27, a28, a29, a30, a31, a32, a33, a34, a35,     \
+    a36, a37, a38, a39, a40, a41, a42, a43, a44, a45, a46, a47, a48, a49, a50, a51, a52, a53,     \
+    a54, a55, a56, a57, a58, a59, a60, a61, a62, a63, a64, n, ...) n
+#define POOL__MAP_1(f, x) f(x)
+#define POOL__MAP_2(f, x, ...) f(x), POOL__MAP_1(f, __VA_ARGS__)
+#define POOL__MAP_3(f, x, ...) f(x), POOL__MAP_2(f, __VA_ARGS__)
+#define POOL__MAP_4(f, x, ...) f(x), POOL__MAP_3(f, __VA_ARGS__)
+#define POOL__MAP_5(f, x, ...) f(x), POOL__MAP_4(f, __VA_ARGS__)
+#define POOL__MAP_6(f, x, ...) f(x), POOL__MAP_5(f, __VA_ARGS__)
+#define POOL__MAP_7(f, x, ...) f(x), POOL__MAP_6(f, __VA_ARGS__)
+#define POOL__MAP_8(f, x, ...) f(x), POOL__MAP_7(f, __VA_ARGS__)
+#define POOL__MAP_9(f, x, ...) f(x), POOL__MAP_8(f, __VA_ARGS__)
+#define POOL__MAP_10(f, x, ...) f(x), POOL__MAP_9(f, __VA_ARGS__)
+#define POOL__MAP_11(f, x, ...) f(x), POOL__MAP_10(f, __VA_ARGS__)
+#define POOL__MAP_12(f, x, ...) f(x), POOL__MAP_11(f, __VA_ARGS__)
+#define POOL__MAP_13(f, x, ...) f(x), POOL__MAP_12(f, __VA_ARGS__)
+#define POOL__MAP_14(f, x, ...) f(x), POOL__MAP_13(f, __VA_ARGS__)
+#define POOL__MAP_15(f, x, ...) f(x), POOL__MAP_14(f, __VA_ARGS__)
+#define POOL__MAP_16(f, x, ...) f(x), POOL__MAP_15(f, __VA_ARGS__)
+#define POOL__MAP_17(f, x, ...) f(x), POOL__MAP_16(f, __VA_ARGS__)
+#define POOL__MAP_18(f, x, ...) f(x), POOL__MAP_17(f, __VA_ARGS__)
+#define POOL__MAP_19(f, x, ...) f(x), POOL__MAP_18(f, __VA_ARGS__)
+#define POOL__MAP_20(f, x, ...) f(x), POOL__MAP_19(f, __VA_ARGS__)
+#define POOL__MAP_21(f, x, ...) f(x), POOL__MAP_20(f, __VA_ARGS__)
+#define POOL__MAP_22(f, x, ...) f(x), POOL__MAP_21(f, __VA_ARGS__)
+#define POOL__MAP_23(f, x, ...) f(x), POOL__MAP_22(f, __VA_ARGS__)
+#define POOL__MAP_24(f, x, ...) f(x), POOL__MAP_23(f, __VA_ARGS__)
+#define POOL__MAP_25(f, x, ...) f(x), POOL__MAP_24(f, __VA_ARGS__)
+#define POOL__MAP_26(f, x, ...) f(x), POOL__MAP_25(f, __VA_ARGS__)
+#define POOL__MAP_27(f, x, ...) f(x), POOL__MAP_26(f, __VA_ARGS__)
+#define POOL__MAP_28(f, x, ...) f(x), POOL__MAP_27(f, __VA_ARGS__)
+#define POOL__MAP_29(f, x, ...) f(x), POOL__MAP_28(f, __VA_ARGS__)
+#define POOL__MAP_30(f, x, ...) f(x), POOL__MAP_29(f, __VA_ARGS__)
+#define POOL__MAP_31(f, x, ...) f(x), POOL__MAP_30(f, __VA_ARGS__)
+#define POOL__MAP_32(f, x, ...) f(x), POOL__MAP_31(f, __VA_ARGS__)
+#define POOL__MAP_33(f, x, ...) f(x), POOL__MAP_32(f, __VA_ARGS__)
+#define POOL__MAP_34(f, x, ...) f(x), POOL__MAP_33(f, __VA_ARGS__)
+#define POOL__MAP_35(f, x, ...) f(x), POOL__MAP_34(f, __VA_ARGS__)
+#define POOL__MAP_36(f, x, ...) f(x), POOL__MAP_35(f, __VA_ARGS__)
+#define POOL__MAP_37(f, x, ...) f(x), POOL__MAP_36(f, __VA_ARGS__)
+#define POOL__MAP_38(f, x, ...) f(x), POOL__MAP_37(f, __VA_ARGS__)
+#define POOL__MAP_39(f, x, ...) f(x), POOL__MAP_38(f, __VA_ARGS__)
+#define POOL__MAP_40(f, x, ...) f(x), POOL__MAP_39(f, __VA_ARGS__)
+#define POOL__MAP_41(f, x, ...) f(x), POOL__MAP_40(f, __VA_ARGS__)
+#define POOL__MAP_42(f, x, ...) f(x), POOL__MAP_41(f, __VA_ARGS__)
+#define POOL__MAP_43(f, x, ...) f(x), POOL__MAP_42(f, __VA_ARGS__)
+#define POOL__MAP_44(f, x, ...) f(x), POOL__MAP_43(f, __VA_ARGS__)
+#define POOL__MAP_45(f, x, ...) f(x), POOL__MAP_44(f, __VA_ARGS__)
+#define POOL__MAP_46(f, x, ...) f(x), POOL__MAP_45(f, __VA_ARGS__)
+#define POOL__MAP_47(f, x, ...) f(x), POOL__MAP_46(f, __VA_ARGS__)
+#define POOL__MAP_48(f, x, ...) f(x), POOL__MAP_47(f, __VA_ARGS__)
+#define POOL__MAP_49(f, x, ...) f(x), POOL__MAP_48(f, __VA_ARGS__)
+#define POOL__MAP_50(f, x, ...) f(x), POOL__MAP_49(f, __VA_ARGS__)
+#define POOL__MAP_51(f, x, ...) f(x), POOL__MAP_50(f, __VA_ARGS__)
+#define POOL__MAP_52(f, x, ...) f(x), POOL__MAP_51(f, __VA_ARGS__)
+#define POOL__MAP_53(f, x, ...) f(x), POOL__MAP_52(f, __VA_ARGS__)
+#define POOL__MAP_54(f, x, ...) f(x), POOL__MAP_53(f, __VA_ARGS__)
+#define POOL__MAP_55(f, x, ...) f(x), POOL__MAP_54(f, __VA_ARGS__)
+#define POOL__MAP_56(f, x, ...) f(x), POOL__MAP_55(f, __VA_ARGS__)
+#define POOL__MAP_57(f, x, ...) f(x), POOL__MAP_56(f, __VA_ARGS__)
+#define POOL__MAP_58(f, x, ...) f(x), POOL__MAP_57(f, __VA_ARGS__)
+#define POOL__MAP_59(f, x, ...) f(x), POOL__MAP_58(f, __VA_ARGS__)
+#define POOL__MAP_60(f, x, ...) f(x), POOL__MAP_59(f, __VA_ARGS__)
+#define POOL__MAP_61(f, x, ...) f(x), POOL__MAP_60(f, __VA_ARGS__)
+#define POOL__MAP_62(f, x, ...) f(x), POOL__MAP_61(f, __VA_ARGS__)
+#define POOL__MAP_63(f, x, ...) f(x), POOL__MAP_62(f, __VA_ARGS__)
+#define POOL__MAP_64(f, x, ...) f(x), POOL__MAP_63(f, __VA_ARGS__)
+/* clang-format on */
+
+#endif /* __cplusplus */
+
+#endif /* MYPOOL_H */

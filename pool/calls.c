@@ -1,0 +1,349 @@
+/*
+ * The public calls that run statements: each borrows (or claims the handle it was
+ * given), runs pool__query, and gives back. They hold no lock while they run, and
+ * their one deadline covers queue, connect and statement.
+ *
+ * A statement is sent again only if it is proven not to have run, or if the caller
+ * said that it may be (POOL_IDEMPOTENT); and never on a connection that the caller
+ * holds, because its session is lost with it.
+ */
+#include "pool.h"
+
+#include "error.h"
+#include "query.h"
+#include "result.h"
+
+#include <string.h>
+
+#define ATTEMPTS 3
+#define KNOWN_FLAGS (POOL_TEXT | POOL_IDEMPOTENT | POOL_ALONE)
+
+static bool check_request(const struct pool_request *request, struct pool_error *err)
+{
+    if (!request)
+        return pool__fail(err, POOL_ERR_INVALID, "the request is NULL");
+    if (!request->sql)
+        return pool__fail(err, POOL_ERR_INVALID, "the SQL is NULL");
+    if (request->args.count && !request->args.values)
+        return pool__fail(err, POOL_ERR_INVALID, "%zu values were announced but the pointer is NULL",
+                          request->args.count);
+    if (request->flags & ~(unsigned)KNOWN_FLAGS)
+        return pool__fail(err, POOL_ERR_INVALID, "unknown request flags 0x%x",
+                          request->flags & ~(unsigned)KNOWN_FLAGS);
+    return true;
+}
+
+static uint64_t call_deadline(const struct pool_request *request)
+{
+    return request->timeout_ms ? pool__after_ms(pool__now_ns(), request->timeout_ms)
+                               : POOL__FOREVER;
+}
+
+static uint32_t acquire_ms(const struct pool *pool, const struct pool_request *request)
+{
+    return request->acquire_timeout_ms ? request->acquire_timeout_ms
+                                       : pool->options.v.acquire_timeout_ms;
+}
+
+static uint64_t statement_deadline(const struct pool *pool, uint64_t call_deadline_ns)
+{
+    uint32_t ms = pool->options.v.query_timeout_ms;
+    if (ms == POOL_NEVER)
+        return call_deadline_ns;
+    uint64_t own = pool__after_ms(pool__now_ns(), ms);
+    return own < call_deadline_ns ? own : call_deadline_ns;
+}
+
+/* Written by the borrower alone. */
+static void bump(_Atomic uint64_t *counter)
+{
+    uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
+    atomic_store_explicit(counter, value + 1, memory_order_relaxed);
+}
+
+static void count_query(struct pool *pool, unsigned slot, bool ok)
+{
+    bump(&pool->core.slots[slot].queries);
+    if (!ok)
+        bump(&pool->core.slots[slot].query_errors);
+}
+
+static void tell_hook(struct pool *pool, const struct pool_request *request, uint64_t started_ns,
+                      struct pool_result *result, const struct pool_error *err)
+{
+    const struct pool_hooks *hooks = &pool->options.v.hooks;
+    size_t len = request->sql_len ? request->sql_len : strlen(request->sql);
+    const struct pool *before = pool__enter_callback(pool);
+    hooks->on_query(request->label, pool__stmt_hash(request->sql, len),
+                    pool__now_ns() - started_ns, result ? pool__result_rows(result) : 0, err->code,
+                    hooks->arg);
+    pool__leave_callback(before);
+}
+
+/* Runs on a connection that this thread owns. */
+static struct pool_result *run(struct pool *pool, const struct pool__borrowed *borrowed,
+                               const struct pool_request *request, const struct pool__sink *sink,
+                               uint64_t call_deadline_ns, struct pool_error *err)
+{
+    bool hooked = pool->options.v.hooks.on_query;
+    uint64_t started_ns = hooked ? pool__now_ns() : 0;
+    const struct pool *before = pool__enter_callback(sink ? pool : NULL);
+    struct pool_result *result =
+        pool__query(borrowed->conn, request, sink, statement_deadline(pool, call_deadline_ns), err);
+    pool__leave_callback(before);
+    count_query(pool, borrowed->slot, result != NULL);
+    if (hooked)
+        tell_hook(pool, request, started_ns, result, err);
+    if (!result)
+        pool__note_error(pool, err);
+    return result;
+}
+
+static bool may_send_again(const struct pool_request *request, const struct pool_error *err,
+                           uint64_t deadline_ns)
+{
+    bool allowed = err->not_executed || (request->flags & POOL_IDEMPOTENT);
+    return err->code == POOL_ERR_LOST && allowed &&
+           (deadline_ns == POOL__FOREVER || pool__now_ns() < deadline_ns);
+}
+
+static struct pool_result *query(struct pool *pool, const struct pool_request *request,
+                                 const struct pool__sink *sink, struct pool_error *err)
+{
+    struct pool__borrowed borrowed;
+    struct pool_result *result = NULL;
+    uint64_t deadline_ns = call_deadline(request);
+    for (int attempt = 1; attempt <= ATTEMPTS; attempt++) {
+        if (!pool__borrow(pool, POOL__RUNNING, request->label, deadline_ns,
+                          acquire_ms(pool, request), &borrowed, err)) {
+            atomic_fetch_add_explicit(&pool->counters.unborrowed_queries, 1, memory_order_relaxed);
+            return NULL;
+        }
+        result = run(pool, &borrowed, request, sink, deadline_ns, err);
+        pool__return(pool, borrowed.slot);
+        /* Rows that the callback has seen cannot be taken back. */
+        if (result || sink || !may_send_again(request, err, deadline_ns))
+            break;
+    }
+    return result;
+}
+
+static struct pool_result *checked_query(struct pool *pool, const struct pool_request *request,
+                                         const struct pool__sink *sink, struct pool_error *err)
+{
+    struct pool_error own;
+    err = err ? err : &own;
+    pool__ok(err);
+    if (!check_request(request, err) || !pool__check(pool, err))
+        return NULL;
+    return query(pool, request, sink, err);
+}
+
+struct pool_result *pool_query_with(struct pool *pool, const struct pool_request *request,
+                                    struct pool_error *err)
+{
+    return checked_query(pool, request, NULL, err);
+}
+
+struct pool_result *pool_query(struct pool *pool, const char *sql, struct pool_args args,
+                               struct pool_error *err)
+{
+    struct pool_request request = {.sql = sql, .args = args};
+    return checked_query(pool, &request, NULL, err);
+}
+
+static bool check_row_fn(pool_row_fn *fn, struct pool_error *err)
+{
+    return fn || pool__fail(err, POOL_ERR_INVALID, "the row callback is NULL");
+}
+
+bool pool_stream(struct pool *pool, const char *sql, struct pool_args args, pool_row_fn *fn,
+                 void *arg, struct pool_error *err)
+{
+    struct pool_request request = {.sql = sql, .args = args};
+    struct pool__sink sink = {fn, arg};
+    if (!check_row_fn(fn, err))
+        return false;
+    struct pool_result *result = checked_query(pool, &request, &sink, err);
+    pool_result_free(result);
+    return result != NULL;
+}
+
+bool pool_ping(struct pool *pool, struct pool_error *err)
+{
+    struct pool__borrowed borrowed;
+    struct pool_request request = {.sql = ""};
+    pool__ok(err);
+    if (!pool__check(pool, err) || !pool__borrow(pool, POOL__RUNNING, NULL, POOL__FOREVER,
+                                                 acquire_ms(pool, &request), &borrowed, err))
+        return false;
+    uint64_t deadline_ns =
+        pool__after_ms(pool__now_ns(), pool->options.v.connect_timeout_ms);
+    bool ok = pool__conn_ping(borrowed.conn, deadline_ns, err);
+    pool__return(pool, borrowed.slot);
+    return ok;
+}
+
+/* Handles */
+
+bool pool_get_connection_with(struct pool *pool, const struct pool_request *request,
+                              struct pool_conn *ret_conn, struct pool_error *err)
+{
+    struct pool__borrowed borrowed;
+    pool__ok(err);
+    if (!ret_conn || !request)
+        return pool__fail(err, POOL_ERR_INVALID, "the %s is NULL", request ? "handle" : "request");
+    if (!pool__check(pool, err) ||
+        !pool__borrow(pool, 0, request->label, call_deadline(request), acquire_ms(pool, request),
+                      &borrowed, err))
+        return false;
+    *ret_conn = pool__handle(pool, borrowed.slot, borrowed.generation);
+    return true;
+}
+
+bool pool_get_connection(struct pool *pool, struct pool_conn *ret_conn, struct pool_error *err)
+{
+    static const struct pool_request plain;
+    unsigned slot;
+    uint32_t generation;
+    /* The usual case, with nothing on the way to it: this thread's last connection is
+     * idle. */
+    if (!ret_conn || !pool__may_borrow_quickly(pool) ||
+        !pool__core_take_hinted(&pool->core, 0, &slot, &generation))
+        return pool_get_connection_with(pool, &plain, ret_conn, err);
+    pool__set_label(pool, slot, NULL);
+    pool__ok(err);
+    *ret_conn = pool__handle(pool, slot, generation);
+    return true;
+}
+
+/* Claims the handle and makes sure that there still is a connection behind it. */
+static bool claim_open(struct pool_conn conn, struct pool__borrowed *ret_borrowed,
+                       struct pool_error *err)
+{
+    if (!pool__claim_handle(conn, ret_borrowed, err))
+        return false;
+    if (ret_borrowed->conn)
+        return true;
+    pool__unclaim_handle(conn.pool, ret_borrowed);
+    return pool__fail(err, POOL_ERR_CLOSED, "the pool was closed; release the connection");
+}
+
+static struct pool_result *conn_query(struct pool_conn conn, const struct pool_request *request,
+                                      const struct pool__sink *sink, struct pool_error *err)
+{
+    struct pool__borrowed borrowed;
+    struct pool_error own;
+    err = err ? err : &own;
+    pool__ok(err);
+    if (!check_request(request, err) || !claim_open(conn, &borrowed, err))
+        return NULL;
+    struct pool_result *result =
+        run(conn.pool, &borrowed, request, sink, call_deadline(request), err);
+    pool__unclaim_handle(conn.pool, &borrowed);
+    return result;
+}
+
+struct pool_result *pool_conn_query_with(struct pool_conn conn, const struct pool_request *request,
+                                         struct pool_error *err)
+{
+    return conn_query(conn, request, NULL, err);
+}
+
+struct pool_result *pool_conn_query(struct pool_conn conn, const char *sql, struct pool_args args,
+                                    struct pool_error *err)
+{
+    struct pool_request request = {.sql = sql, .args = args};
+    return conn_query(conn, &request, NULL, err);
+}
+
+bool pool_conn_stream(struct pool_conn conn, const char *sql, struct pool_args args,
+                      pool_row_fn *fn, void *arg, struct pool_error *err)
+{
+    struct pool_request request = {.sql = sql, .args = args};
+    struct pool__sink sink = {fn, arg};
+    if (!check_row_fn(fn, err))
+        return false;
+    struct pool_result *result = conn_query(conn, &request, &sink, err);
+    pool_result_free(result);
+    return result != NULL;
+}
+
+static bool conn_command(struct pool_conn conn, const char *sql, struct pool_error *err)
+{
+    struct pool_request request = {.sql = sql, .flags = POOL_TEXT};
+    struct pool_result *result = conn_query(conn, &request, NULL, err);
+    pool_result_free(result);
+    return result != NULL;
+}
+
+bool pool_conn_begin(struct pool_conn conn, struct pool_error *err)
+{
+    struct pool__borrowed borrowed;
+    pool__ok(err);
+    if (!claim_open(conn, &borrowed, err))
+        return false;
+    bool open = borrowed.conn->in_transaction;
+    pool__unclaim_handle(conn.pool, &borrowed);
+    if (open) /* the server would commit it silently */
+        return pool__fail(err, POOL_ERR_INVALID, "a transaction is open already");
+    return conn_command(conn, "START TRANSACTION", err);
+}
+
+bool pool_conn_commit(struct pool_conn conn, struct pool_error *err)
+{
+    return conn_command(conn, "COMMIT", err);
+}
+
+bool pool_conn_rollback(struct pool_conn conn, struct pool_error *err)
+{
+    return conn_command(conn, "ROLLBACK", err);
+}
+
+bool pool_conn_ping(struct pool_conn conn, struct pool_error *err)
+{
+    struct pool__borrowed borrowed;
+    pool__ok(err);
+    if (!claim_open(conn, &borrowed, err))
+        return false;
+    uint64_t deadline_ns =
+        pool__after_ms(pool__now_ns(), conn.pool->options.v.connect_timeout_ms);
+    bool ok = pool__conn_ping(borrowed.conn, deadline_ns, err);
+    pool__unclaim_handle(conn.pool, &borrowed);
+    return ok;
+}
+
+unsigned long pool_conn_thread_id(struct pool_conn conn)
+{
+    struct pool__borrowed borrowed;
+    if (!claim_open(conn, &borrowed, NULL))
+        return 0;
+    unsigned long id = borrowed.conn->thread_id;
+    pool__unclaim_handle(conn.pool, &borrowed);
+    return id;
+}
+
+void *pool_conn_native(struct pool_conn conn)
+{
+    struct pool__borrowed borrowed;
+    if (!claim_open(conn, &borrowed, NULL))
+        return NULL;
+    borrowed.conn->dirty = true; /* whatever the program does with it goes unseen */
+    MYSQL *native = borrowed.conn->mysql;
+    pool__unclaim_handle(conn.pool, &borrowed);
+    return native;
+}
+
+struct pool_result *pool_setup_query(struct pool_setup *setup, const char *sql,
+                                     struct pool_args args, struct pool_error *err)
+{
+    struct pool_request request = {.sql = sql, .args = args, .flags = POOL_TEXT};
+    pool__ok(err);
+    if (!setup) {
+        pool__fail(err, POOL_ERR_INVALID, "the set-up is NULL");
+        return NULL;
+    }
+    if (!check_request(&request, err))
+        return NULL;
+    return pool__query(setup->conn, &request, NULL, setup->deadline_ns, err);
+}

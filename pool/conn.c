@@ -1,0 +1,533 @@
+/*
+ * The life of one connection: connect, prove TLS, set the session up, reset it,
+ * ping it, close it. Written in blocking style; every wait goes through
+ * pool__wait_hook and therefore ends at the caller's deadline. The thread that owns
+ * the connection's slot runs it; there are no locks here.
+ *
+ * The set-up of a session is two statements. The first switches on the server's
+ * report of changed session state, which lets the pool skip the reset of a clean
+ * connection. The second reads the limits of the server and the facts that a later
+ * reset must find again: a reset keeps the database and the role, so those are
+ * compared, and a connection that cannot be brought back is closed.
+ *
+ * libmariadb's options are a trap of their own (see docs/design.md): the host is
+ * validated before it gets here, the allow-list of authentication plugins is always
+ * set, TLS counts as on only with verification or with proof after the connect.
+ */
+#include "conn.h"
+
+#include "classify.h"
+#include "error.h"
+#include "query.h"
+#include "resolve.h"
+
+#include <errmsg.h>
+#include <fcntl.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+void pool__conn_enter(struct pool__conn *conn, struct pool__wait *wait, uint64_t deadline_ns)
+{
+    wait->deadline_ns = deadline_ns;
+    wait->cut_fd = conn->cut_fd;
+    wait->connecting = false;
+    pool__wait_begin(wait, conn->tls);
+}
+
+void pool__close_fd(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
+void pool__conn_leave(struct pool__conn *conn, struct pool__wait *wait)
+{
+    pool__wait_end(wait);
+    if (wait->kept_fd < 0)
+        return;
+    pool__close_fd(conn->kept_fd);
+    conn->kept_fd = wait->kept_fd;
+    wait->kept_fd = -1;
+    conn->broken = true;
+}
+
+static void set_tls_options(MYSQL *mysql, const struct pool_options *options)
+{
+    my_bool on = 1;
+    my_bool verify = options->tls == POOL_TLS_VERIFY;
+    mysql_ssl_set(mysql, options->tls_key, options->tls_cert, options->tls_ca, NULL, NULL);
+    mysql_options(mysql, MYSQL_OPT_SSL_ENFORCE, &on);
+    mysql_options(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
+    mysql_options(mysql, MARIADB_OPT_TLS_VERSION, "TLSv1.2,TLSv1.3");
+}
+
+static void set_options(MYSQL *mysql, const struct pool__options *options)
+{
+    const struct pool_options *v = &options->v;
+    unsigned tcp = v->socket ? MYSQL_PROTOCOL_SOCKET : MYSQL_PROTOCOL_TCP;
+    unsigned off = 0;
+    my_bool never = 0;
+    size_t packet = v->max_packet_bytes;
+    /* Whole seconds, and only so that the library waits through the hook at all:
+     * the hook keeps the exact deadline. */
+    unsigned seconds = v->connect_timeout_ms / 1000 + 2;
+    if (v->connect_timeout_ms == POOL_NEVER)
+        seconds = 24 * 3600;
+    mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
+    mysql_options(mysql, MARIADB_OPT_IO_WAIT, (const void *)pool__wait_hook);
+    mysql_options(mysql, MYSQL_OPT_PROTOCOL, &tcp);
+    mysql_options(mysql, MYSQL_OPT_LOCAL_INFILE, &off);
+    mysql_options(mysql, MYSQL_OPT_RECONNECT, &never);
+    mysql_options(mysql, MYSQL_OPT_MAX_ALLOWED_PACKET, &packet);
+    mysql_options(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
+    mysql_options(mysql, MARIADB_OPT_RESTRICTED_AUTH, options->auth_plugins);
+    mysql_options(mysql, MYSQL_DEFAULT_AUTH, "mysql_native_password");
+    if (v->application_name)
+        mysql_options4(mysql, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", v->application_name);
+    if (options->tls != POOL_TLS_OFF)
+        set_tls_options(mysql, v);
+}
+
+static bool fail_connect(const struct pool__wait *wait, MYSQL *mysql, struct pool_error *err)
+{
+    unsigned code = mysql_errno(mysql);
+    enum pool_code kind = POOL_ERR_CONNECT;
+    if (wait->timed_out)
+        pool__fail(err, kind, "connect timed out");
+    else if (wait->cut)
+        pool__fail(err, POOL_ERR_CLOSED, "the pool is being closed");
+    else {
+        enum pool__connect_class class_ = pool__classify_connect(code);
+        if (class_ == POOL__C_TLS)
+            kind = POOL_ERR_TLS;
+        else if (class_ == POOL__C_PASSWORD || class_ == POOL__C_PERMANENT)
+            kind = POOL_ERR_AUTH;
+        pool__fail(err, code == CR_OUT_OF_MEMORY ? POOL_ERR_NOMEM : kind, "connect: %s",
+                   mysql_error(mysql));
+    }
+    if (err) {
+        err->server_errno = wait->timed_out ? CR_SERVER_LOST : code;
+        memcpy(err->sqlstate, mysql_sqlstate(mysql), 5);
+        err->not_executed = true;
+        err->fatal = true;
+    }
+    return false;
+}
+
+static bool prove_tls(struct pool__conn *conn, struct pool_error *err)
+{
+    if (conn->options->tls == POOL_TLS_OFF)
+        return true;
+    const char *cipher = mysql_get_ssl_cipher(conn->mysql);
+    const char *version = NULL;
+    mariadb_get_infov(conn->mysql, MARIADB_CONNECTION_TLS_VERSION, &version);
+    if (cipher && *cipher && version && strncmp(version, "TLSv1.", 6) == 0 && version[6] >= '2')
+        return true;
+    return pool__fail(err, POOL_ERR_TLS, "the connection is not encrypted with TLS 1.2 or newer");
+}
+
+static bool login(struct pool__conn *conn, const struct pool_credentials *credentials,
+                  uint64_t deadline_ns, struct pool_error *err)
+{
+    const struct pool_options *v = &conn->options->v;
+    struct pool__wait wait = {.deadline_ns = deadline_ns, .cut_fd = conn->cut_fd, .connecting = true};
+    if (!v->socket && !pool__resolve(v->host, deadline_ns, err))
+        return false;
+    unsigned long flags = CLIENT_REMEMBER_OPTIONS | (v->multi_statements ? CLIENT_MULTI_STATEMENTS : 0);
+    pool__wait_begin(&wait, conn->options->tls != POOL_TLS_OFF);
+    bool ok = mysql_real_connect(conn->mysql, v->socket ? "localhost" : v->host, credentials->user,
+                                 credentials->password, v->database, v->port, v->socket,
+                                 flags) != NULL;
+    if (!ok)
+        fail_connect(&wait, conn->mysql, err);
+    pool__wait_end(&wait);
+    pool__close_fd(wait.kept_fd); /* nothing runs on the server before the login */
+    if (!ok)
+        return false;
+    conn->tls = conn->options->tls != POOL_TLS_OFF;
+    int fd = mysql_get_socket(conn->mysql);
+    pool__wait_prepare_socket(fd);
+    int on = 1;
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    return prove_tls(conn, err);
+}
+
+static uint64_t number_or(struct pool_result *row, unsigned column, uint64_t fallback)
+{
+    return pool_is_null(row, column) ? fallback : pool_get_uint(row, column);
+}
+
+/* Both flavours; MySQL needs its charset set again after a reset, and setting it is
+ * harmless elsewhere. */
+#define TRACK                                                                                      \
+    "SET NAMES utf8mb4, SESSION session_track_state_change = 1, "                                  \
+    "SESSION session_track_system_variables = ''"
+#define READ_FACTS                                                                                 \
+    "SELECT CONNECTION_ID(), @@max_allowed_packet, @@max_prepared_stmt_count, @@wait_timeout, "    \
+    "CURRENT_ROLE(), DATABASE()"
+
+static bool run_internal(struct pool__conn *conn, const char *sql, uint64_t deadline_ns,
+                         struct pool_error *err)
+{
+    struct pool_result *result = pool__query_text(conn, sql, strlen(sql), deadline_ns, err);
+    pool_result_free(result);
+    return result != NULL;
+}
+
+static struct pool_result *read_facts(struct pool__conn *conn, uint64_t deadline_ns,
+                                      struct pool_error *err)
+{
+    if (!run_internal(conn, TRACK, deadline_ns, err))
+        return NULL;
+    struct pool_result *facts =
+        pool__query_text(conn, READ_FACTS, strlen(READ_FACTS), deadline_ns, err);
+    if (facts && !pool_next(facts)) {
+        pool_result_free(facts);
+        pool__fail(err, POOL_ERR_CONNECT, "the server gave no answer to the session set-up");
+        return NULL;
+    }
+    return facts;
+}
+
+static bool copy_text(char **to, const char *text)
+{
+    free(*to);
+    *to = text ? strdup(text) : NULL;
+    return *to || !text;
+}
+
+/* What a reset does not touch, and must therefore be found again after one. */
+static bool remember_names(struct pool__conn *conn, const char *role, const char *database,
+                           struct pool_error *err)
+{
+    if (copy_text(&conn->role, role) && copy_text(&conn->database, database))
+        return true;
+    return pool__fail(err, POOL_ERR_NOMEM, "out of memory for a connection");
+}
+
+static bool remember_facts(struct pool__conn *conn, struct pool_result *facts,
+                           struct pool_error *err)
+{
+    conn->thread_id = (unsigned long)number_or(facts, 0, 0);
+    conn->max_packet = number_or(facts, 1, UINT64_MAX);
+    conn->max_prepared = number_or(facts, 2, 16382);
+    conn->wait_timeout_s = (uint32_t)number_or(facts, 3, 28800);
+    return remember_names(conn, pool_get_text(facts, 4), pool_get_text(facts, 5), err);
+}
+
+/* MySQL says NONE where MariaDB says NULL; the texts are only compared. */
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* The server runs a prepared statement in the database that was current when it was
+ * prepared: after USE the cached ones are of no use. */
+void pool__conn_note_database(struct pool__conn *conn)
+{
+    const char *now = conn->mysql->db ? conn->mysql->db : "";
+    uint64_t hash = pool__stmt_hash(now, strlen(now));
+    if (hash != conn->database_hash)
+        pool__stmt_cache_fini(&conn->cache);
+    conn->database_hash = hash;
+}
+
+static void session_is_fresh(struct pool__conn *conn)
+{
+    conn->dirty = false;
+    conn->in_transaction = false;
+}
+
+static bool run_init(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err)
+{
+    const struct pool_options *v = &conn->options->v;
+    struct pool_setup setup = {conn, deadline_ns};
+    for (const char *const *sql = v->init_sql; sql && *sql; sql++)
+        if (!run_internal(conn, *sql, deadline_ns, err))
+            return false;
+    pool__ok(err);
+    if (!v->init || v->init(&setup, v->init_arg, err))
+        return true;
+    if (err && err->code == POOL_OK)
+        pool__fail(err, POOL_ERR_CONNECT, "the init callback refused the connection");
+    return false;
+}
+
+/* The init may have set a role or chosen a database: those are then the base. */
+static bool remember_after_init(struct pool__conn *conn, uint64_t deadline_ns,
+                                struct pool_error *err)
+{
+    static const char sql[] = "SELECT CURRENT_ROLE(), DATABASE()";
+    struct pool_result *row = pool__query_text(conn, sql, strlen(sql), deadline_ns, err);
+    bool ok = row && pool_next(row) &&
+              remember_names(conn, pool_get_text(row, 0), pool_get_text(row, 1), err);
+    pool_result_free(row);
+    return ok;
+}
+
+bool pool__conn_init_session(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err)
+{
+    const struct pool_options *v = &conn->options->v;
+    if ((v->init_sql || v->init) &&
+        (!run_init(conn, deadline_ns, err) || !remember_after_init(conn, deadline_ns, err)))
+        return false;
+    session_is_fresh(conn);
+    return !conn->broken || pool__fail(err, POOL_ERR_LOST, "the connection was lost in its set-up");
+}
+
+static struct pool__conn *new_conn(const struct pool__options *options,
+                                   struct pool__stmt_budget *budget, int cut_fd)
+{
+    struct pool__conn *conn = calloc(1, sizeof *conn);
+    if (!conn)
+        return NULL;
+    conn->options = options;
+    conn->cut_fd = cut_fd;
+    conn->kept_fd = -1;
+    pool__stmt_cache_init(&conn->cache, options->v.statement_cache, budget);
+    conn->mysql = mysql_init(NULL);
+    if (!conn->mysql) {
+        free(conn);
+        return NULL;
+    }
+    set_options(conn->mysql, options);
+    return conn;
+}
+
+static bool start_session(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err)
+{
+    conn->mariadb = mariadb_connection(conn->mysql) != 0;
+    struct pool_result *facts = read_facts(conn, deadline_ns, err);
+    bool ok = facts && remember_facts(conn, facts, err);
+    pool_result_free(facts);
+    session_is_fresh(conn);
+    return ok;
+}
+
+bool pool__conn_open(const struct pool__options *options,
+                     const struct pool_credentials *credentials, struct pool__stmt_budget *budget,
+                     int cut_fd, uint64_t deadline_ns, struct pool__conn **ret_conn,
+                     struct pool_error *err)
+{
+    struct pool__conn *conn = new_conn(options, budget, cut_fd);
+    *ret_conn = NULL;
+    if (!conn)
+        return pool__fail(err, POOL_ERR_NOMEM, "out of memory for a connection");
+    if (!login(conn, credentials, deadline_ns, err)) {
+        pool__close_fd(pool__conn_close(conn));
+        return false;
+    }
+    *ret_conn = conn;
+    conn->opened_ns = pool__now_ns();
+    return start_session(conn, deadline_ns, err);
+}
+
+/* Sends a command that is answered by a bare OK. */
+static bool run_command(struct pool__conn *conn, int (*command)(MYSQL *), uint64_t deadline_ns,
+                        struct pool_error *err)
+{
+    struct pool__wait wait;
+    pool__conn_enter(conn, &wait, deadline_ns);
+    bool ok = command(conn->mysql) == 0;
+    pool__conn_leave(conn, &wait);
+    if (!ok) {
+        pool__conn_error(conn, &wait, NULL, true, err);
+        conn->broken = true;
+        conn->running = false; /* neither a ping nor a reset occupies the server */
+    }
+    return ok;
+}
+
+static bool restore_database(struct pool__conn *conn, struct pool_result *facts,
+                             uint64_t deadline_ns, struct pool_error *err)
+{
+    const char *base = conn->database;
+    const char *now = pool_get_text(facts, 5);
+    if (same_text(base, now))
+        return true;
+    if (!base)
+        return pool__fail(err, POOL_ERR_LOST, "a chosen database cannot be un-chosen");
+    char *name = pool_escape_id(base);
+    size_t size = name ? strlen(name) + sizeof "USE " : 0;
+    char *use = name ? malloc(size) : NULL;
+    bool ok = false;
+    if (use) {
+        snprintf(use, size, "USE %s", name);
+        ok = run_internal(conn, use, deadline_ns, err);
+    } else {
+        pool__fail(err, POOL_ERR_NOMEM, "out of memory");
+    }
+    free(name);
+    free(use);
+    return ok;
+}
+
+bool pool__conn_reset(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err)
+{
+    /* With an unread result the library's reset can spin or shift replies. */
+    if (conn->mysql->status != MYSQL_STATUS_READY ||
+        (conn->mysql->server_status & SERVER_MORE_RESULTS_EXIST))
+        return pool__fail(err, POOL_ERR_LOST, "a result was left unread");
+    if (!run_command(conn, mysql_reset_connection, deadline_ns, err))
+        return false;
+    /* The reset has closed all prepared statements, here and on the server. */
+    pool__stmt_cache_fini(&conn->cache);
+    struct pool_result *facts = read_facts(conn, deadline_ns, err);
+    bool ok = facts && restore_database(conn, facts, deadline_ns, err);
+    if (ok && !same_text(conn->role, pool_get_text(facts, 4)))
+        ok = pool__fail(err, POOL_ERR_LOST, "the role was changed, which a reset cannot undo");
+    pool_result_free(facts);
+    return ok && pool__conn_init_session(conn, deadline_ns, err);
+}
+
+bool pool__conn_ping(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err)
+{
+    return run_command(conn, mysql_ping, deadline_ns, err);
+}
+
+bool pool__conn_is_quiet(struct pool__conn *conn)
+{
+    char byte;
+    ssize_t len = recv(mysql_get_socket(conn->mysql), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (len < 0)
+        return errno == EAGAIN || errno == EINTR;
+    /* With TLS 1.3 session tickets may arrive at any time; they are no reply. */
+    return len > 0 && conn->tls;
+}
+
+static void free_conn(struct pool__conn *conn)
+{
+    free(conn->role);
+    free(conn->database);
+    free(conn);
+}
+
+int pool__conn_close(struct pool__conn *conn)
+{
+    struct pool__wait wait = {.deadline_ns = 0, .cut_fd = -1};
+    int fd = conn->kept_fd;
+    if (fd < 0 && conn->mysql->net.pvio)
+        fd = fcntl(mysql_get_socket(conn->mysql), F_DUPFD_CLOEXEC, 0);
+    pool__wait_begin(&wait, conn->tls); /* a deadline in the past: never blocks */
+    mysql_close(conn->mysql);
+    /* The handles lost their connection with that, so freeing them sends nothing. */
+    pool__stmt_cache_fini(&conn->cache);
+    pool__wait_end(&wait);
+    pool__close_fd(wait.kept_fd);
+    free_conn(conn);
+    return fd;
+}
+
+void pool__conn_abandon(struct pool__conn *conn)
+{
+    pool__close_fd(conn->kept_fd);
+    if (conn->mysql->net.pvio)
+        close(mysql_get_socket(conn->mysql));
+}
+
+enum pool__kill pool__conn_kill(struct pool__conn *conn, unsigned long thread_id,
+                                uint64_t deadline_ns)
+{
+    char sql[48];
+    struct pool_error err;
+    snprintf(sql, sizeof sql, "KILL CONNECTION %lu", thread_id);
+    if (run_internal(conn, sql, deadline_ns, &err))
+        return POOL__KILL_SENT;
+    if (err.server_errno == 1094)
+        return POOL__KILL_GONE;
+    /* Without an answer it may have been carried out all the same. */
+    return err.not_executed ? POOL__KILL_FAILED : POOL__KILL_SENT;
+}
+
+void pool__conn_note_send(struct pool__conn *conn, enum pool__sql_class class_)
+{
+    conn->class_ = class_;
+    if (class_ == POOL__SQL_OTHER)
+        conn->dirty = true; /* it may do its work and then fail, with no status to tell */
+}
+
+void pool__conn_note_status(struct pool__conn *conn, enum pool__sql_class class_)
+{
+    unsigned status = conn->mysql->server_status;
+    conn->in_transaction = status & SERVER_STATUS_IN_TRANS;
+    if (class_ == POOL__SQL_OTHER || (status & SERVER_SESSION_STATE_CHANGED) ||
+        !(status & SERVER_STATUS_AUTOCOMMIT))
+        conn->dirty = true;
+}
+
+static void describe(struct pool__conn *conn, MYSQL_STMT *stmt, unsigned code,
+                     struct pool_error *err)
+{
+    if (!err)
+        return;
+    err->server_errno = code;
+    memcpy(err->sqlstate, stmt ? mysql_stmt_sqlstate(stmt) : mysql_sqlstate(conn->mysql), 5);
+}
+
+static enum pool_code code_of(enum pool__error_class class_)
+{
+    static const enum pool_code codes[] = {
+        [POOL__E_STATEMENT] = POOL_ERR_SERVER, [POOL__E_DIRTY] = POOL_ERR_SERVER,
+        [POOL__E_RETRY] = POOL_ERR_SERVER,     [POOL__E_TIMEOUT] = POOL_ERR_QUERY_TIMEOUT,
+        [POOL__E_READ_ONLY] = POOL_ERR_SERVER, [POOL__E_TOO_BIG] = POOL_ERR_TOO_BIG,
+        [POOL__E_LOST] = POOL_ERR_LOST,        [POOL__E_UNSENT] = POOL_ERR_LOST,
+        [POOL__E_NOMEM] = POOL_ERR_NOMEM,
+    };
+    return codes[class_];
+}
+
+static bool breaks(enum pool__error_class class_)
+{
+    return class_ == POOL__E_LOST || class_ == POOL__E_UNSENT || class_ == POOL__E_TOO_BIG ||
+           class_ == POOL__E_NOMEM || class_ == POOL__E_READ_ONLY;
+}
+
+static void fail_by_wait(struct pool__conn *conn, const struct pool__wait *wait, bool sent,
+                         struct pool_error *err)
+{
+    if (wait->cut)
+        pool__fail(err, POOL_ERR_CLOSED, "the pool was closed while the statement ran");
+    else
+        pool__fail(err, POOL_ERR_QUERY_TIMEOUT, "the statement passed its deadline%s",
+                   sent ? " and is being killed" : " before it was sent");
+    conn->broken = true;
+    conn->running = sent;
+    if (err) {
+        err->fatal = true;
+        err->not_executed = !sent;
+    }
+}
+
+void pool__conn_error(struct pool__conn *conn, const struct pool__wait *wait, MYSQL_STMT *stmt,
+                      bool sent, struct pool_error *err)
+{
+    if (wait && (wait->timed_out || wait->cut)) {
+        fail_by_wait(conn, wait, sent, err);
+        return;
+    }
+    unsigned code = stmt ? mysql_stmt_errno(stmt) : mysql_errno(conn->mysql);
+    /* libmariadb says "lost" for a packet over its limit, too; its error state differs. */
+    if (code == CR_SERVER_LOST && conn->mysql->net.error == 1)
+        code = CR_NET_PACKET_TOO_LARGE;
+    const char *text = stmt ? mysql_stmt_error(stmt) : mysql_error(conn->mysql);
+    struct pool__error_facts facts = pool__classify(code, text, conn->mariadb);
+    if (code == CR_NET_PACKET_TOO_LARGE)
+        text = "a packet from the server is over max_packet_bytes";
+    pool__fail(err, code_of(facts.class_), "%s", text);
+    describe(conn, stmt, code, err);
+    if (breaks(facts.class_))
+        conn->broken = true;
+    /* An error carries no status, and a function or a trigger may have changed the
+     * session before it: only refusals to even start leave it clean for certain. */
+    if (!facts.before_start || conn->in_transaction)
+        conn->dirty = true;
+    if (!err)
+        return;
+    err->fatal = conn->broken;
+    err->retry_transaction = facts.class_ == POOL__E_RETRY;
+    err->not_executed = facts.not_executed && conn->class_ != POOL__SQL_OTHER;
+}

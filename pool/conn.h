@@ -1,0 +1,100 @@
+/*
+ * One connection to the server: a MYSQL handle with what the pool knows about it.
+ *
+ * A connection belongs to whoever owns its slot; its functions may be called by one
+ * thread at a time. Every function that talks to the server takes a deadline.
+ */
+#ifndef POOL_CONN_H
+#define POOL_CONN_H
+
+#include "mypool.h"
+#include "options.h"
+#include "stmt.h"
+#include "wait.h"
+
+#include <mysql.h>
+
+struct pool_setup {
+    struct pool__conn *conn;
+    uint64_t deadline_ns;
+};
+
+struct pool__conn {
+    MYSQL *mysql;
+    const struct pool__options *options;
+    struct pool__stmt_cache cache;
+    unsigned long thread_id;
+    int cut_fd;      /* the pool's, to interrupt every wait */
+    int kept_fd;     /* socket kept after a timeout, -1 if none */
+    bool tls;
+    bool mariadb;    /* the flavour of the server; else MySQL */
+    bool broken;     /* must be closed */
+    bool dirty;      /* must be reset before the next borrower */
+    bool in_transaction; /* as of the last status that can be trusted */
+    bool running;    /* broken while a statement may be running on the server */
+    enum pool__sql_class class_; /* of the statement that is being run */
+    uint64_t max_packet; /* the server's max_allowed_packet */
+    uint64_t max_prepared; /* the server's max_prepared_stmt_count */
+    uint32_t wait_timeout_s;
+    char *role;      /* of the fresh session, after its init; NULL if none */
+    char *database;  /* likewise */
+    uint64_t database_hash; /* of the name of the current one */
+    uint64_t opened_ns;
+    uint64_t retire_ns;
+};
+
+/* Connects, logs in, proves TLS and prepares the session. `credentials` replace those
+ * of the options. On failure there may still be a connection in *ret_conn, whose
+ * set-up runs on the server: it is to be closed like any other. */
+bool pool__conn_open(const struct pool__options *options,
+                     const struct pool_credentials *credentials, struct pool__stmt_budget *budget,
+                     int cut_fd, uint64_t deadline_ns, struct pool__conn **ret_conn,
+                     struct pool_error *err);
+
+/* Runs the init SQL and the init callback. */
+bool pool__conn_init_session(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err);
+
+/* Brings the session back to what a new one is. Any failure: close it. */
+bool pool__conn_reset(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err);
+bool pool__conn_ping(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err);
+
+/* False if the server has closed the connection, or said something although nothing was
+ * asked. One system call. */
+bool pool__conn_is_quiet(struct pool__conn *conn);
+
+/* Says goodbye and frees. Returns a duplicate of the socket on which the server's
+ * own close can be awaited, or -1. Never blocks. */
+int pool__conn_close(struct pool__conn *conn);
+
+void pool__close_fd(int fd); /* -1 is allowed */
+
+/* Frees without a byte on the wire (a child process after fork). */
+void pool__conn_abandon(struct pool__conn *conn);
+
+/* Kills the session `thread_id` from this (control) connection. A session that is being
+ * killed may go on for a while: GONE comes with a later call, when the server does not
+ * know it any more. */
+enum pool__kill { POOL__KILL_FAILED, POOL__KILL_SENT, POOL__KILL_GONE };
+enum pool__kill pool__conn_kill(struct pool__conn *conn, unsigned long thread_id,
+                                uint64_t deadline_ns);
+
+/* After any statement: takes over the status that came with the reply. */
+void pool__conn_note_status(struct pool__conn *conn, enum pool__sql_class class_);
+
+/* Begins and ends a stretch of libmariadb calls under a deadline. */
+void pool__conn_enter(struct pool__conn *conn, struct pool__wait *wait, uint64_t deadline_ns);
+void pool__conn_leave(struct pool__conn *conn, struct pool__wait *wait);
+
+/* After a statement that may have chosen another database. */
+void pool__conn_note_database(struct pool__conn *conn);
+
+/* Before a statement is sent: what it may leave behind if it fails. */
+void pool__conn_note_send(struct pool__conn *conn, enum pool__sql_class class_);
+
+/* Fills err from the handle's (or the statement's) error. `sent`: the statement may
+ * have reached the server, should the deadline have passed. Marks the connection
+ * broken or dirty as the code asks. */
+void pool__conn_error(struct pool__conn *conn, const struct pool__wait *wait, MYSQL_STMT *stmt,
+                      bool sent, struct pool_error *err);
+
+#endif

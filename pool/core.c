@@ -1,0 +1,560 @@
+/*
+ * Borrow and return.
+ *
+ * A borrow is one compare-and-swap on the word of a slot, tried first on the slot
+ * this thread had last (its cache lines and prepared statements are warm), then on
+ * those whose bit is set in the idle map, lowest first, so that a quiet pool uses
+ * few connections and the others age out. A return is one compare-and-swap, and a
+ * look at the number of waiters. Nothing that several threads write is touched on
+ * the way: the idle map is written only when its hint was wrong.
+ *
+ * Why no wake-up is lost. A returner stores IDLE and then reads `waiting`; a waiter
+ * adds itself to `waiting` and then looks at the slots once more. Both use
+ * sequentially consistent order, so at least one sees the other. The idle map obeys
+ * the same rule: a returner stores IDLE, then reads the bit and sets it if it is
+ * clear; whoever clears a bit then reads the slot word, and if that is IDLE takes
+ * the slot itself.
+ *
+ * Fairness. A connection that has run a statement is handed over: to the oldest waiter
+ * directly if that has waited for fair_after_ns, else by way of IDLE, where a thread
+ * that is running anyway may overtake. A borrow without a statement is so short that
+ * handing over each one would cost more than it gives: the returner publishes the
+ * slot and wakes one waiter (`nudged`), which looks for a slot itself; once that has
+ * waited for fair_after_ns in vain it is owed the next return (`owed`).
+ *
+ * The lock guards the queue and the outcome of waiters, nothing else; grants happen
+ * under it, wake-ups after it. Any thread may call any function here.
+ */
+#include "core.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+_Thread_local struct pool__hint pool__hints[POOL__HINTS];
+
+bool pool__core_init(struct pool__core *core, unsigned limit, uint32_t queue_limit,
+                     uint64_t fair_after_ns)
+{
+    static _Atomic uint64_t serials;
+    memset(core, 0, sizeof *core);
+    core->limit = limit;
+    core->queue_limit = queue_limit;
+    core->fair_after_ns = fair_after_ns;
+    core->serial = atomic_fetch_add(&serials, 1) + 1;
+    core->idle_words = (limit + 63) / 64;
+    pool__mutex_init(&core->lock);
+    pool__list_init(&core->queue);
+    core->slots = aligned_alloc(_Alignof(struct pool__slot), limit * sizeof *core->slots);
+    core->idle = calloc(core->idle_words, sizeof *core->idle);
+    if (!core->slots || !core->idle) {
+        pool__core_fini(core);
+        return false;
+    }
+    memset(core->slots, 0, limit * sizeof *core->slots);
+    return true;
+}
+
+void pool__core_fini(struct pool__core *core)
+{
+    free(core->slots);
+    free(core->idle);
+    core->slots = NULL;
+    core->idle = NULL;
+    pool__mutex_fini(&core->lock);
+}
+
+/* Steps between threads: each is a point where the explorer may switch. */
+
+static uint64_t load_word(struct pool__slot *slot)
+{
+    pool__explore_point();
+    return atomic_load(&slot->word);
+}
+
+static uint64_t with_state(uint64_t word, enum pool__state state)
+{
+    return (word & ~POOL__STATE_MASK) | (uint64_t)state;
+}
+
+static _Atomic uint64_t *map_of(struct pool__core *core, unsigned index)
+{
+    return &core->idle[index / 64];
+}
+
+static uint64_t bit_of(unsigned index)
+{
+    return UINT64_C(1) << (index % 64);
+}
+
+static void set_bit(struct pool__core *core, unsigned index)
+{
+    pool__explore_point();
+    if (!(atomic_load(map_of(core, index)) & bit_of(index))) {
+        pool__explore_point();
+        atomic_fetch_or(map_of(core, index), bit_of(index));
+    }
+}
+
+/* The bit was wrong. Clearing it may race with a return that has just seen it set:
+ * hence the second look at the slot. */
+static bool clear_bit_or_take(struct pool__core *core, unsigned index, uint64_t flags,
+                              uint32_t *ret_generation)
+{
+    pool__explore_point();
+    atomic_fetch_and(map_of(core, index), ~bit_of(index));
+    if (pool__state_of(load_word(&core->slots[index])) != POOL__IDLE)
+        return false;
+    set_bit(core, index);
+    return pool__core_take(core, index, flags, ret_generation);
+}
+
+static bool take_any(struct pool__core *core, uint64_t flags, unsigned *ret_slot,
+                     uint32_t *ret_generation)
+{
+    for (unsigned i = 0; i < core->idle_words; i++) {
+        pool__explore_point();
+        uint64_t bits = atomic_load(&core->idle[i]);
+        for (; bits; bits &= bits - 1) {
+            unsigned index = i * 64 + (unsigned)__builtin_ctzll(bits);
+            if (pool__core_take(core, index, flags, ret_generation) ||
+                clear_bit_or_take(core, index, flags, ret_generation)) {
+                *ret_slot = index;
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+bool pool__core_try_borrow(struct pool__core *core, uint64_t flags, unsigned *ret_slot,
+                           uint32_t *ret_generation)
+{
+    if (pool__core_take_hinted(core, flags, ret_slot, ret_generation))
+        return true;
+    if (!take_any(core, flags, ret_slot, ret_generation))
+        return false;
+    *pool__hint_of(core) = (struct pool__hint){core->serial, *ret_slot};
+    return true;
+}
+
+static struct pool__waiter *oldest_locked(struct pool__core *core)
+{
+    struct pool__link *link = pool__list_first(&core->queue);
+    return link ? POOL__ENTRY(link, struct pool__waiter, link) : NULL;
+}
+
+/* Takes the waiter off the queue and decides its fate. The caller wakes it after
+ * unlocking: from the store on the waiter may be gone. True if the waiter had been
+ * nudged: the slot that it should have looked for may still be idle, and unless the
+ * caller has just looked itself it must call serve(). */
+static bool settle_locked(struct pool__core *core, struct pool__waiter *waiter,
+                          enum pool__outcome outcome)
+{
+    bool oldest = oldest_locked(core) == waiter;
+    pool__list_remove(&waiter->link);
+    pool__explore_point();
+    atomic_fetch_sub(&core->waiting, 1);
+    if (oldest) /* the debt, if any, was to this one */
+        atomic_store(&core->owed, 0);
+    bool nudged = atomic_load(&waiter->outcome) == POOL__NUDGED;
+    if (nudged)
+        atomic_store(&core->nudged, 0);
+    pool__explore_point();
+    atomic_store(&waiter->outcome, (uint32_t)outcome);
+    return nudged;
+}
+
+/* Those whom a caller of the functions below has to wake once it holds no lock. */
+struct wakes {
+    struct {
+        struct pool__waiter *waiter;
+        void (*wake)(struct pool__waiter *waiter);
+    } list[8];
+    unsigned count;
+};
+
+static bool wakes_full(const struct wakes *wakes)
+{
+    return wakes->count == sizeof wakes->list / sizeof wakes->list[0];
+}
+
+static void add_wake(struct wakes *wakes, struct pool__waiter *waiter)
+{
+    wakes->list[wakes->count].waiter = waiter;
+    wakes->list[wakes->count++].wake = waiter->wake;
+}
+
+static void wake_all(struct wakes *wakes)
+{
+    for (unsigned i = 0; i < wakes->count; i++) {
+        struct pool__waiter *waiter = wakes->list[i].waiter;
+        if (wakes->list[i].wake)
+            wakes->list[i].wake(waiter);
+        else
+            pool__unpark(&waiter->outcome);
+    }
+    wakes->count = 0;
+}
+
+static bool grant_locked(struct pool__core *core, struct pool__waiter *waiter, unsigned index,
+                         uint32_t generation, struct wakes *wakes)
+{
+    waiter->slot = index;
+    waiter->generation = generation;
+    add_wake(wakes, waiter);
+    return settle_locked(core, waiter, POOL__GRANTED);
+}
+
+/* Gives idle slots to waiters, oldest first, as long as there are both. */
+static void serve(struct pool__core *core)
+{
+    struct wakes wakes = {.count = 0};
+    bool more = true;
+    while (more) {
+        pool__lock(&core->lock);
+        struct pool__waiter *waiter;
+        unsigned index;
+        uint32_t generation;
+        more = false;
+        while ((waiter = oldest_locked(core)) &&
+               take_any(core, waiter->flags, &index, &generation)) {
+            grant_locked(core, waiter, index, generation, &wakes);
+            if (wakes_full(&wakes)) {
+                more = true;
+                break;
+            }
+        }
+        pool__unlock(&core->lock);
+        wake_all(&wakes);
+    }
+}
+
+/* Hands the slot to the oldest waiter, if it has waited long enough to have a
+ * right to it. `word` is the slot's present word. */
+static bool hand_over(struct pool__core *core, unsigned index, uint64_t word)
+{
+    struct wakes wakes = {.count = 0};
+    struct pool__slot *slot = &core->slots[index];
+    bool given = false;
+    bool nudged = false;
+    pool__lock(&core->lock);
+    struct pool__waiter *waiter = oldest_locked(core);
+    if (waiter && (core->fair_after_ns == 0 || atomic_load(&core->owed) ||
+                   pool__now_ns() - waiter->enqueued_ns >= core->fair_after_ns)) {
+        uint64_t next = pool__borrowed(word, waiter->flags);
+        given = pool__move(slot, &word, next);
+        if (given) {
+            pool__count_use(slot);
+            nudged = grant_locked(core, waiter, index, pool__generation_of(next), &wakes);
+        }
+    }
+    pool__unlock(&core->lock);
+    wake_all(&wakes);
+    if (nudged)
+        serve(core);
+    return given;
+}
+
+/* Wakes the oldest waiter to look for an idle slot itself, unless one is looking
+ * already. The returner's thread is running and may well take the slot again before
+ * the waiter is on a processor; that is the point. */
+static void nudge(struct pool__core *core)
+{
+    pool__explore_point();
+    if (atomic_load(&core->nudged))
+        return;
+    pool__explore_point();
+    if (atomic_exchange(&core->nudged, 1))
+        return;
+    pool__lock(&core->lock);
+    struct pool__waiter *waiter = oldest_locked(core);
+    void (*wake)(struct pool__waiter *) = waiter ? waiter->wake : NULL;
+    if (waiter && !wake) {
+        /* Stored under the lock, so the waiter cannot be gone before it is woken. */
+        atomic_store(&waiter->outcome, POOL__NUDGED);
+        pool__unpark(&waiter->outcome);
+    } else {
+        atomic_store(&core->nudged, 0);
+    }
+    pool__unlock(&core->lock);
+    if (wake)
+        serve(core); /* a callback cannot look for itself */
+}
+
+void pool__core_announce(struct pool__core *core, unsigned index)
+{
+    set_bit(core, index);
+    pool__explore_point();
+    if (!atomic_load(&core->waiting))
+        return;
+    if (core->fair_after_ns)
+        nudge(core);
+    else
+        serve(core);
+}
+
+/* The slot has just become idle: let scanners and waiters know. */
+static void announce(struct pool__core *core, unsigned index)
+{
+    set_bit(core, index);
+    pool__explore_point();
+    if (atomic_load(&core->waiting))
+        serve(core);
+}
+
+bool pool__core_give(struct pool__core *core, unsigned index)
+{
+    struct pool__slot *slot = &core->slots[index];
+    uint64_t word = load_word(slot);
+    pool__explore_point();
+    if (atomic_load(&core->waiting) && !(word & POOL__EVICT) && hand_over(core, index, word))
+        return true;
+    word = load_word(slot);
+    for (;;) {
+        /* The evict flag may come at any moment, so it is part of the swap. */
+        bool evict = word & POOL__EVICT;
+        uint64_t plain = word & ~POOL__FLAGS;
+        uint64_t next = with_state(plain, evict ? POOL__CHORE : POOL__IDLE);
+        if (pool__move(slot, &word, next)) {
+            if (evict)
+                return false;
+            break;
+        }
+    }
+    announce(core, index);
+    return true;
+}
+
+static void force(struct pool__core *core, unsigned index, enum pool__state state)
+{
+    struct pool__slot *slot = &core->slots[index];
+    uint64_t word = load_word(slot);
+    while (!pool__move(slot, &word, with_state(word & ~POOL__FLAGS, state)))
+        ;
+}
+
+void pool__core_to_chore(struct pool__core *core, unsigned index)
+{
+    struct pool__slot *slot = &core->slots[index];
+    uint64_t word = load_word(slot);
+    /* Eviction still counts: the chore's end will look at it. */
+    while (!pool__move(slot, &word, with_state(word & ~(POOL__RUNNING | POOL__UNCLEAN), POOL__CHORE)))
+        ;
+}
+
+void pool__core_to_closing(struct pool__core *core, unsigned index)
+{
+    force(core, index, POOL__CLOSING);
+}
+
+void pool__core_to_empty(struct pool__core *core, unsigned index)
+{
+    force(core, index, POOL__EMPTY);
+}
+
+bool pool__core_reserve_empty(struct pool__core *core, unsigned *ret_slot)
+{
+    for (unsigned i = 0; i < core->limit; i++) {
+        uint64_t word = load_word(&core->slots[i]);
+        if (pool__state_of(word) == POOL__EMPTY &&
+            pool__move(&core->slots[i], &word, with_state(word, POOL__OPENING))) {
+            *ret_slot = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool pool__core_reserve_idle(struct pool__core *core, unsigned index)
+{
+    struct pool__slot *slot = &core->slots[index];
+    uint64_t word = load_word(slot);
+    return pool__state_of(word) == POOL__IDLE && pool__move(slot, &word, with_state(word, POOL__CHORE));
+}
+
+bool pool__core_evict(struct pool__core *core, unsigned index)
+{
+    struct pool__slot *slot = &core->slots[index];
+    uint64_t word = load_word(slot);
+    for (;;) {
+        enum pool__state state = pool__state_of(word);
+        if (state == POOL__EMPTY || state == POOL__CLOSING)
+            return false;
+        bool idle = state == POOL__IDLE;
+        if (pool__move(slot, &word, idle ? with_state(word, POOL__CHORE) : word | POOL__EVICT))
+            return idle;
+    }
+}
+
+static enum pool__claim check_ticket(uint64_t word, uint32_t generation)
+{
+    if (pool__state_of(word) != POOL__BUSY || pool__generation_of(word) != generation)
+        return POOL__CLAIM_STALE;
+    return word & POOL__RUNNING ? POOL__CLAIM_RUNNING : POOL__CLAIMED;
+}
+
+enum pool__claim pool__core_claim(struct pool__core *core, unsigned index, uint32_t generation)
+{
+    struct pool__slot *slot = &core->slots[index];
+    uint64_t word = load_word(slot);
+    enum pool__claim claim;
+    do
+        claim = check_ticket(word, generation);
+    while (claim == POOL__CLAIMED && !pool__move(slot, &word, word | POOL__RUNNING));
+    return claim;
+}
+
+void pool__core_unclaim(struct pool__core *core, unsigned index, bool unclean)
+{
+    struct pool__slot *slot = &core->slots[index];
+    uint64_t word = load_word(slot);
+    uint64_t flag = unclean ? POOL__UNCLEAN : 0;
+    while (!pool__move(slot, &word, (word & ~(POOL__RUNNING | POOL__UNCLEAN)) | flag))
+        ;
+}
+
+enum pool__claim pool__core_release(struct pool__core *core, unsigned index, uint32_t generation)
+{
+    if (pool__core_release_quickly(core, index, generation))
+        return POOL__RELEASED;
+    return pool__core_claim(core, index, generation);
+}
+
+enum pool__outcome pool__core_enqueue(struct pool__core *core, struct pool__waiter *waiter)
+{
+    unsigned index;
+    uint32_t generation;
+    atomic_init(&waiter->outcome, POOL__WAITING);
+    enum pool__outcome outcome = POOL__WAITING;
+    pool__lock(&core->lock);
+    if (atomic_load(&core->shut))
+        outcome = POOL__SHUT;
+    else if (atomic_load(&core->waiting) >= core->queue_limit)
+        outcome = POOL__QUEUE_FULL;
+    else {
+        pool__list_append(&core->queue, &waiter->link);
+        pool__explore_point();
+        atomic_fetch_add(&core->waiting, 1);
+        /* A slot that was returned before the returner could see us is ours, or
+         * rather the oldest waiter's; we can only take it if that is us. */
+        if (oldest_locked(core) == waiter &&
+            take_any(core, waiter->flags, &index, &generation)) {
+            pool__list_remove(&waiter->link);
+            atomic_fetch_sub(&core->waiting, 1);
+            waiter->slot = index;
+            waiter->generation = generation;
+            outcome = POOL__GRANTED;
+        } else {
+            core->enqueued++;
+        }
+    }
+    pool__unlock(&core->lock);
+    return outcome;
+}
+
+/* A nudged waiter looks for a slot. If others were quicker, and it has waited long
+ * enough, the next return is its own. */
+static void look_for_slot(struct pool__core *core, struct pool__waiter *waiter)
+{
+    unsigned index;
+    uint32_t generation;
+    bool granted = false;
+    pool__lock(&core->lock);
+    if (atomic_load(&waiter->outcome) == POOL__NUDGED) {
+        atomic_store(&waiter->outcome, POOL__WAITING);
+        if (pool__now_ns() - waiter->enqueued_ns >= core->fair_after_ns)
+            atomic_store(&core->owed, 1);
+        /* From here on returners nudge again; what was returned before, we see. */
+        pool__explore_point();
+        atomic_store(&core->nudged, 0);
+        if (oldest_locked(core) == waiter &&
+            take_any(core, waiter->flags, &index, &generation)) {
+            waiter->slot = index;
+            waiter->generation = generation;
+            settle_locked(core, waiter, POOL__GRANTED);
+            granted = true;
+        }
+    }
+    pool__unlock(&core->lock);
+    /* Those who returned while we were on our way here nudged nobody else. */
+    if (granted)
+        serve(core);
+}
+
+enum pool__outcome pool__core_wait(struct pool__core *core, struct pool__waiter *waiter)
+{
+    for (;;) {
+        pool__explore_point();
+        uint32_t outcome = atomic_load(&waiter->outcome);
+        if (outcome == POOL__NUDGED)
+            look_for_slot(core, waiter);
+        else if (outcome != POOL__WAITING)
+            return (enum pool__outcome)outcome;
+        else if (!pool__park(&waiter->outcome, POOL__WAITING, waiter->deadline_ns))
+            return pool__core_abandon(core, waiter);
+    }
+}
+
+enum pool__outcome pool__core_abandon(struct pool__core *core, struct pool__waiter *waiter)
+{
+    pool__lock(&core->lock);
+    uint32_t outcome = atomic_load(&waiter->outcome);
+    bool nudged = outcome == POOL__NUDGED;
+    if (nudged || outcome == POOL__WAITING) {
+        settle_locked(core, waiter, POOL__TIMED_OUT);
+        core->timeouts++;
+        outcome = POOL__TIMED_OUT;
+    }
+    pool__unlock(&core->lock);
+    if (nudged)
+        serve(core); /* the slot that it was nudged for is for the next one */
+    return (enum pool__outcome)outcome;
+}
+
+void pool__core_fail_waiters(struct pool__core *core, enum pool__outcome outcome,
+                             uint64_t enqueued_before_ns)
+{
+    struct wakes wakes = {.count = 0};
+    bool more = true;
+    bool nudged = false;
+    while (more) {
+        pool__lock(&core->lock);
+        struct pool__waiter *waiter;
+        while (!wakes_full(&wakes) && (waiter = oldest_locked(core)) &&
+               waiter->enqueued_ns <= enqueued_before_ns) {
+            add_wake(&wakes, waiter);
+            nudged |= settle_locked(core, waiter, outcome);
+        }
+        more = wakes_full(&wakes);
+        pool__unlock(&core->lock);
+        wake_all(&wakes);
+    }
+    if (nudged)
+        serve(core);
+}
+
+void pool__core_shut(struct pool__core *core)
+{
+    pool__lock(&core->lock);
+    atomic_store(&core->shut, true);
+    pool__unlock(&core->lock);
+    pool__core_fail_waiters(core, POOL__SHUT, POOL__FOREVER);
+}
+
+void pool__core_count(struct pool__core *core, unsigned ret_counts[POOL__STATES])
+{
+    memset(ret_counts, 0, POOL__STATES * sizeof *ret_counts);
+    for (unsigned i = 0; i < core->limit; i++)
+        ret_counts[pool__state_of(atomic_load_explicit(&core->slots[i].word,
+                                                       memory_order_relaxed))]++;
+}
+
+uint64_t pool__core_oldest_ns(struct pool__core *core)
+{
+    pool__lock(&core->lock);
+    struct pool__waiter *waiter = oldest_locked(core);
+    uint64_t oldest = waiter ? waiter->enqueued_ns : POOL__FOREVER;
+    pool__unlock(&core->lock);
+    return oldest;
+}

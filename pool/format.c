@@ -1,0 +1,303 @@
+/*
+ * SQL as text: literals, identifiers, and statements with their values filled in.
+ *
+ * A literal must mean the same whatever the session's sql_mode. Quotes are doubled, which
+ * every mode understands, and text in which a backslash would matter, or with a NUL, is
+ * written in hexadecimal: _utf8mb4 X'...' is an ordinary text literal (same strength in
+ * comparisons as 'abc', indexes are used, JSON functions take it), which CONVERT(...) is
+ * not. Text that is not valid UTF-8 would be refused with that introducer; it goes as
+ * bare X'...' and the server judges it like the bytes of a prepared statement. Text inside
+ * an executable comment is always hexadecimal, because a server that skips the comment
+ * sees an end of comment inside quotes, too.
+ *
+ * A literal never touches its neighbours: '?''x' would join two strings into one, x? would
+ * make a name of a number. A blank is put between them, but not behind a minus, where it
+ * could complete the start of a comment.
+ *
+ * Doubles have 17 digits, which is exact, and an exponent, without which the server would
+ * take them for decimals.
+ */
+#include "sql.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+#include "value.h"
+
+/* Text that grows. Once memory is out everything is ignored until the end. */
+struct buffer {
+    char *data; /* not NUL-terminated */
+    size_t len;
+    size_t size;
+    bool failed;
+};
+
+static bool reserve(struct buffer *buffer, size_t more)
+{
+    if (buffer->failed)
+        return false;
+    if (buffer->size - buffer->len >= more)
+        return true;
+    size_t size = buffer->size < SIZE_MAX / 2 ? buffer->size * 2 : SIZE_MAX;
+    if (more > SIZE_MAX - buffer->len || size - buffer->len < more)
+        size = more > SIZE_MAX - buffer->len ? 0 : buffer->len + more;
+    char *data = size > 0 ? realloc(buffer->data, size) : NULL;
+    if (!data) {
+        buffer->failed = true;
+        return false;
+    }
+    buffer->data = data;
+    buffer->size = size;
+    return true;
+}
+
+static void put(struct buffer *buffer, const void *data, size_t len)
+{
+    if (len == 0 || !reserve(buffer, len))
+        return;
+    memcpy(buffer->data + buffer->len, data, len);
+    buffer->len += len;
+}
+
+static void put_word(struct buffer *buffer, const char *word)
+{
+    put(buffer, word, strlen(word));
+}
+
+/* Takes the text out of the buffer, or frees it if something is missing. */
+static char *take_text(struct buffer *buffer)
+{
+    put(buffer, "", 1);
+    if (buffer->failed) {
+        free(buffer->data);
+        buffer->data = NULL;
+    }
+    return buffer->data;
+}
+
+static void put_quoted(struct buffer *buffer, const char *text, size_t len, char quote)
+{
+    put(buffer, &quote, 1);
+    while (len > 0) {
+        const char *found = memchr(text, quote, len);
+        size_t run = found ? (size_t)(found - text) + 1 : len;
+        put(buffer, text, run);
+        if (found)
+            put(buffer, &quote, 1);
+        text += run;
+        len -= run;
+    }
+    put(buffer, &quote, 1);
+}
+
+static void put_hex(struct buffer *buffer, const void *data, size_t len)
+{
+    static const char digits[] = "0123456789abcdef";
+    const unsigned char *bytes = data;
+    put_word(buffer, "X'");
+    if (len <= (SIZE_MAX - 1) / 2 && reserve(buffer, 2 * len + 1)) {
+        for (size_t i = 0; i < len; i++) {
+            buffer->data[buffer->len++] = digits[bytes[i] >> 4];
+            buffer->data[buffer->len++] = digits[bytes[i] & 15];
+        }
+        put_word(buffer, "'");
+    } else {
+        buffer->failed = true;
+    }
+}
+
+static void put_text(struct buffer *buffer, const char *text, size_t len, bool in_comment)
+{
+    if (len == 0) {
+        put_word(buffer, "''");
+        return;
+    }
+    if (pool__utf8_valid_length(text, len) < len) {
+        put_hex(buffer, text, len);
+        return;
+    }
+    if (!in_comment && !memchr(text, '\\', len) && !memchr(text, '\0', len)) {
+        put_quoted(buffer, text, len, '\'');
+        return;
+    }
+    put_word(buffer, "_utf8mb4 ");
+    put_hex(buffer, text, len);
+}
+
+/* The decimal point is written by hand: printf follows the locale of the program. */
+static void put_double(struct buffer *buffer, double value)
+{
+    char text[64];
+    int len = snprintf(text, sizeof text, "%.16e", value);
+    bool in_point = false;
+    for (int i = 0; i < len; i++) {
+        bool keep = (text[i] >= '0' && text[i] <= '9') || strchr("+-e", text[i]);
+        if (keep)
+            put(buffer, &text[i], 1);
+        else if (!in_point)
+            put_word(buffer, ".");
+        in_point = !keep;
+    }
+}
+
+static void put_time(struct buffer *buffer, const struct pool_time *time)
+{
+    char text[128] = "";
+    size_t len = 0;
+    if (time->type != POOL_TYPE_TIME)
+        len += (size_t)snprintf(text, sizeof text, "%04u-%02u-%02u", time->year, time->month,
+                                time->day);
+    if (time->type == POOL_TYPE_DATETIME)
+        text[len++] = ' ';
+    if (time->type == POOL_TYPE_TIME && time->negative)
+        text[len++] = '-';
+    if (time->type != POOL_TYPE_DATE)
+        len += (size_t)snprintf(text + len, sizeof text - len, "%02u:%02u:%02u", time->hour,
+                                time->minute, time->second);
+    if (time->type != POOL_TYPE_DATE && time->microsecond > 0)
+        len += (size_t)snprintf(text + len, sizeof text - len, ".%06u", time->microsecond);
+    put_quoted(buffer, text, len, '\'');
+}
+
+static void put_integer(struct buffer *buffer, const struct pool_value *value)
+{
+    char text[32];
+    if (value->type == POOL_TYPE_INT)
+        snprintf(text, sizeof text, "%lld", (long long)value->as.i);
+    else
+        snprintf(text, sizeof text, "%llu", (unsigned long long)value->as.u);
+    put_word(buffer, text);
+}
+
+/* The value has been checked, and is not a list. */
+static void put_single(struct buffer *buffer, const struct pool_value *value, bool in_comment)
+{
+    switch (value->type) {
+    case POOL_TYPE_INT:
+    case POOL_TYPE_UINT:
+        put_integer(buffer, value);
+        return;
+    case POOL_TYPE_DOUBLE:
+        put_double(buffer, value->as.d);
+        return;
+    case POOL_TYPE_DECIMAL:
+        put(buffer, value->as.bytes.data, value->as.bytes.len);
+        return;
+    case POOL_TYPE_TEXT:
+        put_text(buffer, value->as.bytes.data, value->as.bytes.len, in_comment);
+        return;
+    case POOL_TYPE_BYTES:
+        put_hex(buffer, value->as.bytes.data, value->as.bytes.len);
+        return;
+    case POOL_TYPE_DATE:
+    case POOL_TYPE_TIME:
+    case POOL_TYPE_DATETIME:
+        put_time(buffer, &value->as.time);
+        return;
+    case POOL_TYPE_NULL:
+    case POOL_TYPE_FLOAT:
+    case POOL_TYPE_LIST:
+        put_word(buffer, "NULL");
+        return;
+    }
+}
+
+static void put_value(struct buffer *buffer, const struct pool_value *value, bool in_comment)
+{
+    if (value->type != POOL_TYPE_LIST || value->as.list.count == 0) {
+        put_single(buffer, value, in_comment);
+        return;
+    }
+    for (size_t i = 0; i < value->as.list.count; i++) {
+        if (i > 0)
+            put_word(buffer, ", ");
+        put_single(buffer, &value->as.list.values[i], in_comment);
+    }
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+static void put_blank_before(struct buffer *buffer)
+{
+    if (buffer->failed || buffer->len == 0)
+        return;
+    char before = buffer->data[buffer->len - 1];
+    if (!is_blank(before) && !strchr("(,=<>+*-", before))
+        put_word(buffer, " ");
+}
+
+static void put_blank_after(struct buffer *buffer, const char *rest, size_t len)
+{
+    if (len > 0 && !is_blank(rest[0]) && !strchr("),;=<>", rest[0]))
+        put_word(buffer, " ");
+}
+
+static void put_statement(struct buffer *buffer, const char *sql, size_t len,
+                          const struct pool__sql_places *places)
+{
+    size_t done = 0;
+    for (size_t i = 0; i < places->count; i++) {
+        const struct pool__sql_place *place = &places->places[i];
+        put(buffer, sql + done, place->start - done);
+        put_blank_before(buffer);
+        put_value(buffer, place->value, place->in_comment);
+        done = place->start + place->len;
+        put_blank_after(buffer, sql + done, len - done);
+    }
+    put(buffer, sql + done, len - done);
+}
+
+bool pool__sql_format(const char *sql, size_t len, struct pool_args args, char **ret_sql,
+                      size_t *ret_len, struct pool_error *err)
+{
+    struct pool__sql_places places;
+    struct buffer buffer = {0};
+    char *text = NULL;
+    if (pool__sql_places_find(&places, sql, len, args, err)) {
+        reserve(&buffer, len + 1);
+        put_statement(&buffer, sql, len, &places);
+        text = take_text(&buffer);
+        if (!text)
+            pool__fail(err, POOL_ERR_NOMEM, "out of memory for an SQL statement");
+    }
+    pool__sql_places_free(&places);
+    if (!text)
+        return false;
+    *ret_sql = text;
+    *ret_len = buffer.len - 1;
+    return true;
+}
+
+char *pool_format(const char *sql, struct pool_args args, struct pool_error *err)
+{
+    char *text = NULL;
+    size_t len = 0;
+    if (!pool__sql_format(sql, sql ? strlen(sql) : 0, args, &text, &len, err))
+        return NULL;
+    pool__ok(err);
+    return text;
+}
+
+char *pool_escape(const char *text, size_t len)
+{
+    struct buffer buffer = {0};
+    if (text)
+        put_text(&buffer, text, len, false);
+    else
+        put_word(&buffer, "NULL");
+    return take_text(&buffer);
+}
+
+char *pool_escape_id(const char *name)
+{
+    if (!name || name[0] == '\0')
+        return NULL;
+    struct buffer buffer = {0};
+    put_quoted(&buffer, name, strlen(name), '`');
+    return take_text(&buffer);
+}

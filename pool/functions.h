@@ -1,0 +1,21 @@
+/*
+ * The names that may stand before an opening parenthesis without being the call of a stored
+ * or loadable function. threads: any.
+ */
+#ifndef POOL_FUNCTIONS_H
+#define POOL_FUNCTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum pool__name_kind {
+    POOL__NAME_UNKNOWN,
+    POOL__NAME_KEYWORD,       /* of the grammar: IN (...), VALUES (...) */
+    POOL__NAME_FUNCTION,      /* built in */
+    POOL__NAME_TIGHT_FUNCTION /* built in only if the parenthesis follows at once */
+};
+
+/* `name` is unquoted and unqualified, in any case; it need not end with a NUL. */
+enum pool__name_kind pool__name_kind(const char *name, size_t len);
+
+#endif

@@ -1,0 +1,88 @@
+/*
+ * The rules of the pool in one place. Where a number is a judgement, the comment says
+ * what it balances.
+ */
+#include "policy.h"
+
+enum pool__fate pool__policy_returned(enum pool_reset_policy policy, bool broken, bool dirty,
+                                      bool in_transaction)
+{
+    if (broken)
+        return POOL__CLOSE;
+    if (policy == POOL_RESET_ALWAYS)
+        return POOL__RESET;
+    if (policy == POOL_RESET_NEVER)
+        return POOL__KEEP;
+    return dirty || in_transaction ? POOL__RESET : POOL__KEEP;
+}
+
+static unsigned smaller(unsigned a, unsigned b)
+{
+    return a < b ? a : b;
+}
+
+static unsigned above(unsigned a, unsigned b)
+{
+    return a > b ? a - b : 0;
+}
+
+unsigned pool__policy_opens(const struct pool__demand *demand)
+{
+    /* Each connect in flight will serve one waiter or become one idle. */
+    unsigned wanted = demand->waiting + above(demand->min_idle, demand->idle);
+    unsigned count = above(wanted, demand->opening);
+    count = smaller(count, above(demand->limit, demand->counted));
+    return smaller(count, above(demand->parallel, demand->opening));
+}
+
+uint32_t pool__policy_backoff_ms(enum pool__connect_class class_, unsigned failures,
+                                 uint32_t random)
+{
+    /* Full jitter: anything from nothing to the exponential bound, so that many
+     * clients do not come back together. A server that is merely down costs one
+     * refused connect per try, and callers wait for it: hence the low bound, which
+     * keeps the promise of a first success within 1 s. */
+    static const uint32_t most[] = {
+        [POOL__C_TRANSIENT] = 800, [POOL__C_CAPACITY] = 10000, [POOL__C_BLOCKED] = 60000,
+        [POOL__C_PASSWORD] = 10000, [POOL__C_PERMANENT] = 10000, [POOL__C_TLS] = 10000,
+    };
+    if (class_ == POOL__C_BLOCKED)
+        return most[class_]; /* each further try would prolong the block */
+    unsigned doublings = smaller(failures - 1, 16);
+    uint64_t bound = UINT64_C(50) << doublings;
+    if (bound > most[class_])
+        bound = most[class_];
+    return (uint32_t)((bound * random) >> 32) + 1;
+}
+
+uint32_t pool__policy_lifetime_ms(uint32_t max_lifetime_ms, uint32_t random)
+{
+    if (max_lifetime_ms == POOL_NEVER)
+        return POOL_NEVER;
+    uint64_t jitter = ((uint64_t)(max_lifetime_ms / 4) * random) >> 32;
+    return max_lifetime_ms - (uint32_t)jitter;
+}
+
+unsigned pool__policy_ramp(unsigned parallel, bool success)
+{
+    if (!success)
+        return 1;
+    return smaller(parallel * 2, POOL__MANY_CONNECTS);
+}
+
+enum pool__idle_action pool__policy_idle(const struct pool__idleness *idleness)
+{
+    if (idleness->too_old)
+        return POOL__RETIRE;
+    if (idleness->idle_ns >= idleness->idle_timeout_ns &&
+        idleness->idle_count > idleness->min_idle)
+        return POOL__SHRINK;
+    if (idleness->silent_ns >= idleness->keepalive_ns)
+        return POOL__PING;
+    return POOL__STAY;
+}
+
+uint64_t pool__policy_statement_budget(uint64_t max_prepared_stmt_count)
+{
+    return max_prepared_stmt_count / 2 + 1;
+}

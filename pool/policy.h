@@ -1,0 +1,58 @@
+/*
+ * Decisions, and nothing else: pure functions of what they are given. No I/O, no
+ * lock, no clock; randomness comes in as an argument. Tested as tables.
+ */
+#ifndef POOL_POLICY_H
+#define POOL_POLICY_H
+
+#include "classify.h"
+#include "mypool.h"
+
+/* What becomes of a connection that is given back. */
+enum pool__fate { POOL__KEEP, POOL__RESET, POOL__CLOSE };
+
+enum pool__fate pool__policy_returned(enum pool_reset_policy policy, bool broken, bool dirty,
+                                      bool in_transaction);
+
+/* How many connections to open now. */
+struct pool__demand {
+    unsigned limit;    /* connection_limit, or less while the server refuses more */
+    unsigned counted;  /* slots that are not empty */
+    unsigned idle;
+    unsigned opening;
+    unsigned min_idle;
+    unsigned waiting;
+    unsigned parallel; /* connects at a time; grows after a failure */
+};
+unsigned pool__policy_opens(const struct pool__demand *demand);
+
+/* The pause before the next connect, in ms, after `failures` (>= 1) in a row;
+ * `random` is uniform over uint32_t. */
+uint32_t pool__policy_backoff_ms(enum pool__connect_class class_, unsigned failures,
+                                 uint32_t random);
+
+/* Lifetime with jitter: up to 25 % less. POOL_NEVER stays. */
+uint32_t pool__policy_lifetime_ms(uint32_t max_lifetime_ms, uint32_t random);
+
+/* Connects at a time: one after a failure, then 2, 4, ... after each success. */
+#define POOL__MANY_CONNECTS 64
+unsigned pool__policy_ramp(unsigned parallel, bool success);
+
+/* What to do with a connection that nobody uses. */
+enum pool__idle_action { POOL__STAY, POOL__RETIRE, POOL__SHRINK, POOL__PING };
+struct pool__idleness {
+    uint64_t idle_ns;      /* since the last use */
+    uint64_t silent_ns;    /* since the last use or ping */
+    bool too_old;
+    unsigned idle_count;   /* idle connections, this one included */
+    unsigned min_idle;
+    uint64_t idle_timeout_ns;
+    uint64_t keepalive_ns;
+};
+enum pool__idle_action pool__policy_idle(const struct pool__idleness *idleness);
+
+/* The pool's share of the server's prepared statements: half, so that others can
+ * prepare too. */
+uint64_t pool__policy_statement_budget(uint64_t max_prepared_stmt_count);
+
+#endif

@@ -1,0 +1,556 @@
+/*
+ * The pool as its callers see it: created, borrowed from, returned to, counted.
+ *
+ * A borrow that finds an idle connection is pool__core_try_borrow and nothing else:
+ * no lock, no clock, no system call. Otherwise the caller queues, pokes the keeper
+ * (which decides whether to open a connection) and sleeps until its own deadline; it
+ * never connects itself. A return looks at the condition of the connection and gives
+ * it to the core, or to the workers to be reset or closed.
+ *
+ * A handle is the slot's index and generation; every call on a handle claims the slot
+ * word first, so a stale one is refused before anything of the slot is touched.
+ */
+#include "pool.h"
+
+#include "error.h"
+#include "result.h"
+#include "url.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+_Atomic unsigned pool__fork_count;
+
+static void after_fork_in_child(void)
+{
+    atomic_fetch_add(&pool__fork_count, 1);
+}
+
+/* Once per process. libmariadb ignores SIGPIPE for the whole program when it is
+ * first used; that decision is the program's, so it is put back. */
+static void start_process(void)
+{
+    struct sigaction before;
+    sigaction(SIGPIPE, NULL, &before);
+    mysql_library_init(0, NULL, NULL);
+    MYSQL *first = mysql_init(NULL);
+    mysql_close(first);
+    sigaction(SIGPIPE, &before, NULL);
+    pthread_atfork(NULL, NULL, after_fork_in_child);
+}
+
+static bool init_places(struct pool *pool)
+{
+    unsigned limit = pool->core.limit;
+    pool->places = calloc(limit, sizeof *pool->places);
+    for (unsigned i = 0; pool->places && i < limit; i++) {
+        pool->places[i].linger_fd = -1;
+        pool->places[i].kill_fd = -1;
+    }
+    return pool->places != NULL;
+}
+
+static void init_health(struct pool *pool)
+{
+    pool__mutex_init(&pool->health.lock);
+    pool->health.parallel = POOL__MANY_CONNECTS;
+    pool->health.random = pool__now_ns() | 1;
+}
+
+static bool init_pool(struct pool *pool)
+{
+    const struct pool_options *v = &pool->options.v;
+    pool->fork_count = atomic_load(&pool__fork_count);
+    pool->hooked = v->hooks.on_acquire || v->hooks.on_release ||
+                   v->reset_policy == POOL_RESET_ALWAYS;
+    pool->epoll_fd = pool->poke_fd = pool->cut_fd = pool->stop_fd = -1;
+    init_health(pool);
+    pool__mutex_init(&pool->end_lock);
+    pthread_mutex_init(&pool->control.lock, NULL);
+    pthread_mutex_init(&pool->linger_lock, NULL);
+    return pool__core_init(&pool->core, v->connection_limit, v->queue_limit,
+                           v->fair_after_ms * POOL__NS_PER_MS) &&
+           init_places(pool) && pool__workers_start(pool) && pool__keeper_start(pool);
+}
+
+struct pool *pool_create_sized(const struct pool_options *options, size_t options_size,
+                               struct pool_error *err)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    struct pool_error own;
+    struct pool__options checked;
+    err = err ? err : &own;
+    pool__ok(err);
+    if (!pool__options_init(&checked, options, options_size, err))
+        return NULL;
+    pthread_once(&once, start_process);
+    struct pool *pool = aligned_alloc(_Alignof(struct pool), sizeof *pool);
+    if (!pool) {
+        pool__options_fini(&checked);
+        pool__fail(err, POOL_ERR_NOMEM, "out of memory for a pool");
+        return NULL;
+    }
+    memset(pool, 0, sizeof *pool);
+    pool->options = checked;
+    if (init_pool(pool))
+        return pool;
+    pool__fail(err, POOL_ERR_NOMEM,
+               "no memory, descriptors or threads for a pool of %u connections: %s",
+               checked.v.connection_limit, strerror(errno));
+    pool__keeper_stop(pool);
+    pool__workers_stop(pool);
+    pool__free(pool);
+    return NULL;
+}
+
+struct pool *pool_create_url(const char *url, struct pool_error *err)
+{
+    struct pool_options options;
+    void *memory;
+    if (!pool_options_from_url(url, &options, &memory, err))
+        return NULL;
+    struct pool *pool = pool_create(&options, err);
+    pool__url_free(&options, memory);
+    return pool;
+}
+
+bool pool__check(struct pool *pool, struct pool_error *err)
+{
+    if (!pool)
+        return pool__fail(err, POOL_ERR_INVALID, "the pool is NULL");
+    if (pool->fork_count != atomic_load_explicit(&pool__fork_count, memory_order_relaxed))
+        return pool__fail(err, POOL_ERR_STALE, "the pool belongs to the process before the fork");
+    if (atomic_load_explicit(&pool->core.shut, memory_order_relaxed))
+        return pool__fail(err, POOL_ERR_CLOSED, "the pool is closed");
+    return true;
+}
+
+/* Labels are read by the keeper while a borrower may write: word by word. */
+void pool__set_label(struct pool *pool, unsigned slot, const char *label)
+{
+    _Atomic uint64_t *words = pool->places[slot].label;
+    char text[POOL__LABEL_WORDS * 8] = {0};
+    if (!label) {
+        if (atomic_load_explicit(&words[0], memory_order_relaxed))
+            atomic_store_explicit(&words[0], 0, memory_order_relaxed);
+        return;
+    }
+    memccpy(text, label, '\0', sizeof text - 1);
+    for (unsigned i = 0; i < POOL__LABEL_WORDS; i++) {
+        uint64_t word;
+        memcpy(&word, text + i * 8, 8);
+        atomic_store_explicit(&words[i], word, memory_order_relaxed);
+    }
+}
+
+void pool__copy_label(struct pool *pool, unsigned slot, char ret_label[64])
+{
+    memset(ret_label, 0, 64);
+    for (unsigned i = 0; i < POOL__LABEL_WORDS; i++) {
+        uint64_t word = atomic_load_explicit(&pool->places[slot].label[i], memory_order_relaxed);
+        memcpy(ret_label + i * 8, &word, 8);
+        if (i == 0 && word == 0)
+            return;
+    }
+}
+
+/* Waiting */
+
+static void copy_cause(struct pool *pool, struct pool_error *ret_cause)
+{
+    pool__lock(&pool->health.lock);
+    *ret_cause = pool->health.cause;
+    pool__unlock(&pool->health.lock);
+}
+
+/* Who has a connection, for the error of somebody who got none. */
+static void describe_holder(struct pool *pool, char ret_text[96])
+{
+    ret_text[0] = '\0';
+    for (unsigned slot = 0; slot < pool->core.limit; slot++) {
+        char label[64];
+        uint64_t word = atomic_load(&pool->core.slots[slot].word);
+        pool__copy_label(pool, slot, label);
+        if (pool__state_of(word) == POOL__BUSY && label[0]) {
+            snprintf(ret_text, 96, "; one is held by \"%s\"", label);
+            return;
+        }
+    }
+}
+
+static bool fail_by_timeout(struct pool *pool, uint64_t waited_ns, struct pool_error *err)
+{
+    unsigned counts[POOL__STATES];
+    char holder[96];
+    struct pool_error cause;
+    pool__core_count(&pool->core, counts);
+    describe_holder(pool, holder);
+    copy_cause(pool, &cause);
+    bool failing = cause.code != POOL_OK;
+    return pool__fail(err, POOL_ERR_TIMEOUT,
+                      "no connection became free within %llu ms: %u of %u in use, %u connecting, "
+                      "%u closing, %u waiting%s%s%.200s",
+                      (unsigned long long)(waited_ns / POOL__NS_PER_MS), counts[POOL__BUSY],
+                      pool->core.limit, counts[POOL__OPENING],
+                      counts[POOL__CLOSING], atomic_load(&pool->core.waiting), holder,
+                      failing ? "; last connect error: " : "", failing ? cause.message : "");
+}
+
+static bool fail_by_cause(struct pool *pool, struct pool_error *err)
+{
+    struct pool_error cause;
+    copy_cause(pool, &cause);
+    enum pool_code code = cause.code == POOL_OK ? POOL_ERR_CONNECT : cause.code;
+    pool__fail(err, code, "no connection can be opened: %.480s", cause.message);
+    if (err) {
+        err->server_errno = cause.server_errno;
+        memcpy(err->sqlstate, cause.sqlstate, sizeof err->sqlstate);
+    }
+    return false;
+}
+
+static bool fail_borrow(struct pool *pool, enum pool__outcome outcome, uint64_t waited_ns,
+                        struct pool_error *err)
+{
+    atomic_fetch_add_explicit(&pool->counters.acquire_failures, outcome != POOL__TIMED_OUT,
+                              memory_order_relaxed);
+    if (outcome == POOL__TIMED_OUT)
+        fail_by_timeout(pool, waited_ns, err);
+    else if (outcome == POOL__QUEUE_FULL)
+        pool__fail(err, POOL_ERR_QUEUE_LIMIT, "%u callers are waiting already",
+                   pool->core.queue_limit);
+    else if (outcome == POOL__REFUSED)
+        pool__fail(err, POOL_ERR_NO_CONNECTION, "all %u connections are in use", pool->core.limit);
+    else if (outcome == POOL__SHUT)
+        pool__fail(err, POOL_ERR_CLOSED, "the pool is closed");
+    else
+        fail_by_cause(pool, err);
+    if (err)
+        err->not_executed = true; /* nothing was sent to anybody */
+    return false;
+}
+
+/* Without waiting a caller may still wait for a connection that is being opened. */
+static bool would_have_to_wait(struct pool *pool)
+{
+    unsigned counts[POOL__STATES];
+    pool__core_count(&pool->core, counts);
+    return counts[POOL__EMPTY] + counts[POOL__OPENING] <= atomic_load(&pool->core.waiting);
+}
+
+static enum pool__outcome wait_in_queue(struct pool *pool, struct pool__waiter *waiter)
+{
+    const struct pool_hooks *hooks = &pool->options.v.hooks;
+    if (pool->options.v.no_waiting && would_have_to_wait(pool))
+        return POOL__REFUSED;
+    enum pool__outcome outcome = pool__core_enqueue(&pool->core, waiter);
+    if (outcome != POOL__WAITING)
+        return outcome;
+    if (hooks->on_enqueue) {
+        const struct pool *before = pool__enter_callback(pool);
+        hooks->on_enqueue(hooks->arg);
+        pool__leave_callback(before);
+    }
+    pool__poke(pool);
+    return pool__core_wait(&pool->core, waiter);
+}
+
+static bool borrow_slowly(struct pool *pool, uint64_t flags, uint64_t deadline_ns,
+                          uint32_t acquire_ms, unsigned *ret_slot, uint32_t *ret_generation, uint64_t *ret_waited_ns,
+                          struct pool_error *err)
+{
+    struct pool__waiter waiter = {.flags = flags, .enqueued_ns = pool__now_ns()};
+    uint64_t own = pool__after_ms(waiter.enqueued_ns, acquire_ms);
+    waiter.deadline_ns = own < deadline_ns ? own : deadline_ns;
+    enum pool__outcome outcome = wait_in_queue(pool, &waiter);
+    *ret_waited_ns = pool__now_ns() - waiter.enqueued_ns;
+    if (outcome != POOL__GRANTED)
+        return fail_borrow(pool, outcome, *ret_waited_ns, err);
+    atomic_fetch_add_explicit(&pool->counters.waited_ns, *ret_waited_ns, memory_order_relaxed);
+    *ret_slot = waiter.slot;
+    *ret_generation = (uint32_t)waiter.generation;
+    return true;
+}
+
+static void note_acquire(struct pool *pool, unsigned slot, uint64_t waited_ns)
+{
+    const struct pool_hooks *hooks = &pool->options.v.hooks;
+    if (hooks->on_release)
+        pool->places[slot].borrowed_ns = pool__now_ns();
+    if (hooks->on_acquire) {
+        const struct pool *before = pool__enter_callback(pool);
+        hooks->on_acquire(waited_ns, hooks->arg);
+        pool__leave_callback(before);
+    }
+}
+
+bool pool__borrow(struct pool *pool, uint64_t flags, const char *label, uint64_t deadline_ns,
+                  uint32_t acquire_ms, struct pool__borrowed *ret_borrowed, struct pool_error *err)
+{
+    unsigned slot = 0;
+    uint32_t generation = 0;
+    uint64_t waited_ns = 0;
+    if (!pool__core_try_borrow(&pool->core, flags, &slot, &generation) &&
+        !borrow_slowly(pool, flags, deadline_ns, acquire_ms, &slot, &generation, &waited_ns, err))
+        return false;
+    pool__set_label(pool, slot, label);
+    note_acquire(pool, slot, waited_ns);
+    /* Of a handle pool_end may be closing the connection this very moment. */
+    ret_borrowed->conn = flags & POOL__RUNNING ? pool->core.slots[slot].conn : NULL;
+    ret_borrowed->slot = slot;
+    ret_borrowed->generation = generation;
+    return true;
+}
+
+/* Returning */
+
+void pool__close_slot(struct pool *pool, unsigned slot, enum pool_close_reason reason)
+{
+    pool__core_to_chore(&pool->core, slot);
+    pool__order(pool, slot, POOL__DO_CLOSE, reason);
+}
+
+static enum pool_close_reason reason_of(struct pool *pool, unsigned slot)
+{
+    const struct pool__conn *conn = pool->core.slots[slot].conn;
+    if (conn->running)
+        return POOL_CLOSE_TIMEOUT;
+    if (atomic_load(&pool->places[slot].evict_reason) == POOL_CLOSE_READ_ONLY)
+        return POOL_CLOSE_READ_ONLY;
+    return POOL_CLOSE_ERROR;
+}
+
+static void note_release(struct pool *pool, unsigned slot)
+{
+    const struct pool_hooks *hooks = &pool->options.v.hooks;
+    if (!hooks->on_release)
+        return;
+    const struct pool *before = pool__enter_callback(pool);
+    hooks->on_release(pool__now_ns() - pool->places[slot].borrowed_ns, hooks->arg);
+    pool__leave_callback(before);
+}
+
+static void settle(struct pool *pool, unsigned slot)
+{
+    struct pool__conn *conn = pool->core.slots[slot].conn;
+    switch (pool__policy_returned(pool->options.v.reset_policy, conn->broken, conn->dirty,
+                                  conn->in_transaction)) {
+    case POOL__CLOSE:
+        pool__close_slot(pool, slot, reason_of(pool, slot));
+        break;
+    case POOL__RESET:
+        pool__core_to_chore(&pool->core, slot);
+        pool__order(pool, slot, POOL__DO_RESET, POOL_CLOSE_RESET);
+        break;
+    case POOL__KEEP:
+        if (!pool__core_give(&pool->core, slot))
+            pool__order(pool, slot, POOL__DO_CLOSE,
+                        (enum pool_close_reason)atomic_load(&pool->places[slot].evict_reason));
+        break;
+    }
+}
+
+/* Somebody in pool_end may be waiting for this return. The pool may have been freed
+ * with it: its memory is kept (end.c). */
+static void return_at_end(struct pool *pool, unsigned slot)
+{
+    pool__return_at_end(pool, slot);
+    atomic_fetch_add(&pool->returns, 1);
+    pool__unpark(&pool->returns);
+}
+
+void pool__return(struct pool *pool, unsigned slot)
+{
+    note_release(pool, slot);
+    if (atomic_load(&pool->ending))
+        return_at_end(pool, slot);
+    else
+        settle(pool, slot);
+}
+
+/* What an error says about the server as a whole. */
+void pool__note_error(struct pool *pool, const struct pool_error *err)
+{
+    if (err->code == POOL_ERR_LOST && !err->not_executed) {
+        atomic_fetch_add(&pool->losses, 1);
+        return;
+    }
+    struct pool__error_facts facts = pool__classify(err->server_errno, err->message, true);
+    if (err->code == POOL_ERR_SERVER && facts.class_ == POOL__E_READ_ONLY)
+        for (unsigned slot = 0; slot < pool->core.limit; slot++) {
+            atomic_store(&pool->places[slot].evict_reason, POOL_CLOSE_READ_ONLY);
+            if (pool__core_evict(&pool->core, slot))
+                pool__order(pool, slot, POOL__DO_CLOSE, POOL_CLOSE_READ_ONLY);
+        }
+}
+
+/* Handles */
+
+static bool read_ticket(struct pool_conn conn, unsigned *ret_slot, uint32_t *ret_generation,
+                        struct pool_error *err)
+{
+    if (!conn.pool || !conn.ticket)
+        return pool__fail(err, POOL_ERR_STALE, "the handle is no connection");
+    if (conn.pool->fork_count != atomic_load_explicit(&pool__fork_count, memory_order_relaxed))
+        return pool__fail(err, POOL_ERR_STALE,
+                          "the handle belongs to the process before the fork");
+    unsigned slot = (unsigned)(conn.ticket & 0xffffffff) - 1;
+    if (slot >= conn.pool->core.limit)
+        return pool__fail(err, POOL_ERR_STALE, "the handle is not of this pool");
+    *ret_slot = slot;
+    *ret_generation = (uint32_t)(conn.ticket >> 32);
+    return true;
+}
+
+static bool check_claim(enum pool__claim claim, struct pool_error *err)
+{
+    if (claim == POOL__CLAIM_STALE)
+        return pool__fail(err, POOL_ERR_STALE, "the connection was released already");
+    if (claim == POOL__CLAIM_RUNNING)
+        return pool__fail(err, POOL_ERR_INVALID, "another call is running on the connection");
+    return true;
+}
+
+bool pool__claim_handle(struct pool_conn conn, struct pool__borrowed *ret_borrowed,
+                        struct pool_error *err)
+{
+    unsigned slot;
+    uint32_t generation;
+    if (!read_ticket(conn, &slot, &generation, err) ||
+        !check_claim(pool__core_claim(&conn.pool->core, slot, generation), err))
+        return false;
+    ret_borrowed->conn = conn.pool->core.slots[slot].conn;
+    ret_borrowed->slot = slot;
+    ret_borrowed->generation = generation;
+    return true;
+}
+
+void pool__unclaim_handle(struct pool *pool, const struct pool__borrowed *borrowed)
+{
+    const struct pool__conn *conn = borrowed->conn;
+    bool unclean = !conn || conn->broken || conn->dirty || conn->in_transaction;
+    pool__core_unclaim(&pool->core, borrowed->slot, unclean);
+}
+
+/* pool_end claims a borrowed connection for as long as it takes to close it; a release
+ * at that moment waits. */
+static enum pool__claim claim_for_release(struct pool *pool, unsigned slot, uint32_t generation)
+{
+    enum pool__claim claim;
+    while ((claim = pool__core_claim(&pool->core, slot, generation)) == POOL__CLAIM_RUNNING &&
+           atomic_load(&pool->cutting))
+        sched_yield();
+    return claim;
+}
+
+bool pool_conn_release(struct pool_conn conn, struct pool_error *err)
+{
+    unsigned slot;
+    uint32_t generation;
+    pool__ok(err);
+    if (!read_ticket(conn, &slot, &generation, err))
+        return false;
+    struct pool *pool = conn.pool;
+    /* The quick way is for the usual case; anything to do besides goes the long way. */
+    bool quick = !pool->hooked && !atomic_load_explicit(&pool->ending, memory_order_relaxed);
+    if (quick && pool__core_release_quickly(&pool->core, slot, generation))
+        return true;
+    if (!check_claim(claim_for_release(pool, slot, generation), err))
+        return false;
+    pool__return(pool, slot);
+    return true;
+}
+
+bool pool_conn_destroy(struct pool_conn conn, struct pool_error *err)
+{
+    unsigned slot;
+    uint32_t generation;
+    pool__ok(err);
+    if (!read_ticket(conn, &slot, &generation, err) ||
+        !check_claim(claim_for_release(conn.pool, slot, generation), err))
+        return false;
+    struct pool *pool = conn.pool;
+    note_release(pool, slot);
+    if (atomic_load(&pool->ending))
+        return_at_end(pool, slot);
+    else
+        pool__close_slot(pool, slot, POOL_CLOSE_DESTROYED);
+    return true;
+}
+
+/* Statistics */
+
+static uint64_t read_counter(const _Atomic uint64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+static void add_slots(struct pool *pool, struct pool_stats *stats)
+{
+    unsigned counts[POOL__STATES];
+    pool__core_count(&pool->core, counts);
+    stats->idle = counts[POOL__IDLE];
+    stats->in_use = counts[POOL__BUSY];
+    stats->open = counts[POOL__IDLE] + counts[POOL__BUSY] + counts[POOL__CHORE];
+    stats->connecting = counts[POOL__OPENING];
+    stats->closing = counts[POOL__CLOSING];
+    stats->waiting = atomic_load(&pool->core.waiting);
+    for (unsigned slot = 0; slot < pool->core.limit; slot++) {
+        stats->acquired += read_counter(&pool->core.slots[slot].uses);
+        stats->queries += read_counter(&pool->core.slots[slot].queries);
+        stats->query_errors += read_counter(&pool->core.slots[slot].query_errors);
+    }
+    stats->released = stats->acquired - stats->in_use;
+}
+
+static void add_counters(struct pool *pool, struct pool_stats *stats)
+{
+    struct pool__counters *counters = &pool->counters;
+    uint64_t failed_early = read_counter(&counters->unborrowed_queries);
+    stats->acquire_failures = read_counter(&counters->acquire_failures);
+    stats->waited_ns = read_counter(&counters->waited_ns);
+    stats->opened = read_counter(&counters->opened);
+    stats->connect_failures = read_counter(&counters->connect_failures);
+    stats->closed = read_counter(&counters->closed);
+    for (unsigned i = 0; i < 9; i++)
+        stats->closed_by_reason[i] = read_counter(&counters->closed_by_reason[i]);
+    stats->resets = read_counter(&counters->resets);
+    stats->pings = read_counter(&counters->pings);
+    stats->kills = read_counter(&counters->kills);
+    stats->leaks = read_counter(&counters->leaks);
+    stats->queries += failed_early;
+    stats->query_errors += failed_early;
+    stats->prepares = read_counter(&pool->budget.prepares);
+    stats->statement_hits = read_counter(&pool->budget.hits);
+}
+
+static void add_queue(struct pool *pool, struct pool_stats *stats)
+{
+    pool__lock(&pool->core.lock);
+    stats->enqueued = pool->core.enqueued;
+    stats->acquire_timeouts = pool->core.timeouts;
+    pool__unlock(&pool->core.lock);
+    pool__lock(&pool->health.lock);
+    stats->state = pool->health.state;
+    pool__unlock(&pool->health.lock);
+}
+
+void pool_stats_sized(struct pool *pool, struct pool_stats *ret_stats, size_t stats_size)
+{
+    struct pool_stats stats;
+    memset(&stats, 0, sizeof stats);
+    if (pool && pool->core.slots &&
+        pool->fork_count == atomic_load(&pool__fork_count)) {
+        add_slots(pool, &stats);
+        add_counters(pool, &stats);
+        add_queue(pool, &stats);
+    }
+    if (stats_size > sizeof stats)
+        memset(ret_stats, 0, stats_size);
+    memcpy(ret_stats, &stats, stats_size < sizeof stats ? stats_size : sizeof stats);
+}

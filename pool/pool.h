@@ -1,0 +1,203 @@
+/*
+ * What a pool is made of, and what its parts ask of each other.
+ *
+ *   pool.c    create, borrow, return, statistics
+ *   end.c     the end, fork, and what outlives the pool
+ *   calls.c   the public calls that run statements
+ *   keeper.c  the thread that watches sockets and time, and orders chores
+ *   worker.c  the threads that do the chores: open, reset, ping, close, kill
+ *
+ * Locks, in this order, never two at a time unless said: `core.lock` (queue),
+ * `workers.lock` (chores), `health.lock` (the state of the server), `control.lock`
+ * (held during a kill), `linger_lock`.
+ * `end_lock` comes before `workers.lock`. No hook or callback runs under any of them.
+ */
+#ifndef POOL_POOL_H
+#define POOL_POOL_H
+
+#include "conn.h"
+#include "core.h"
+#include "policy.h"
+
+enum pool__chore_kind {
+    POOL__OPEN,
+    POOL__DO_RESET,
+    POOL__DO_PING,
+    POOL__DO_CLOSE,
+    POOL__KILL /* the slot's connection is closed here, but lives on the server */
+};
+
+/* Work on one slot. A slot has at most one chore at a time. */
+struct pool__chore {
+    struct pool__link link; /* workers.lock */
+    enum pool__chore_kind kind;
+    enum pool_close_reason reason;
+};
+
+#define POOL__LABEL_WORDS 8
+
+/* What the pool keeps beside each slot of the core. */
+struct pool__place {
+    struct pool__chore chore;
+    _Atomic uint64_t label[POOL__LABEL_WORDS]; /* the borrower's call site, 63 bytes; first word 0: none */
+    _Atomic uint32_t serial;                   /* of the connection, to recognise late socket events */
+    _Atomic uint64_t retire_ns;                /* set by the worker before the slot is given */
+    _Atomic uint64_t keepalive_ns;
+    _Atomic uint32_t evict_reason; /* enum pool_close_reason */
+    uint64_t borrowed_ns;          /* owner: the borrower; kept only for on_release */
+    /* After the close: the server's side is awaited. Set by the worker that closed,
+     * then the keeper's. */
+    int linger_fd; /* -1: none, or with a worker; linger_lock */
+    int kill_fd;           /* handed to the worker with a KILL chore */
+    uint64_t closing_since_ns;
+    unsigned long closing_thread_id;
+    enum pool__kill kill; /* GONE: only the goodbye is awaited; linger_lock */
+    /* The keeper's own observations. */
+    uint64_t seen_uses;
+    bool seen_busy;
+    uint64_t since_ns;
+    uint64_t pinged_ns;
+    bool leak_reported;
+};
+
+struct pool__health {
+    struct pool__mutex lock;
+    enum pool_state state;
+    unsigned failures; /* failed connects in a row */
+    enum pool__connect_class class_;
+    uint64_t next_try_ns;
+    unsigned parallel;
+    unsigned ceiling;          /* connections at most while the server refuses more */
+    uint64_t ceiling_until_ns; /* when to probe upward */
+    struct pool_error cause;   /* of the last failed connect */
+    uint64_t last_suspicion_ns;
+    uint64_t random;
+};
+
+struct pool__workers {
+    pthread_mutex_t lock;
+    pthread_cond_t wanted;
+    struct pool__link queue; /* struct pool__chore */
+    unsigned threads;
+    unsigned idle;
+    bool stop;
+    pthread_t ids[8];
+};
+
+struct pool__control {
+    pthread_mutex_t lock;
+    struct pool__conn *conn;
+    uint64_t used_ns;
+    _Atomic bool open; /* for the keeper, which does not take the lock to look */
+};
+
+struct pool__counters {
+    _Atomic uint64_t acquire_failures;
+    _Atomic uint64_t waited_ns; /* by those who were served */
+    _Atomic uint64_t opened;
+    _Atomic uint64_t connect_failures;
+    _Atomic uint64_t closed;
+    _Atomic uint64_t closed_by_reason[9];
+    _Atomic uint64_t resets;
+    _Atomic uint64_t pings;
+    _Atomic uint64_t kills;
+    _Atomic uint64_t leaks;
+    _Atomic uint64_t unborrowed_queries; /* calls that failed before they had a connection */
+};
+
+struct pool {
+    struct pool__core core;
+    struct pool__options options;
+    unsigned fork_count; /* of the process that made the pool */
+    bool hooked;         /* acquire or release are observed, or every return resets */
+    struct pool__place *places;
+    struct pool__stmt_budget budget;
+    struct pool__health health;
+    struct pool__workers workers;
+    struct pool__control control;
+    struct pool__counters counters;
+    pthread_mutex_t linger_lock;
+    _Atomic uint64_t tick_ns;
+    _Atomic bool cutting; /* pool_end is closing borrowed connections */
+    pthread_t keeper;
+    bool keeper_started;
+    int epoll_fd;
+    int poke_fd; /* eventfd: the keeper has something to look at */
+    int cut_fd;  /* eventfd: everything has to stop */
+    int stop_fd; /* eventfd: kills have to stop, too */
+    _Atomic bool poked;
+    _Atomic bool stop_keeper;
+    _Atomic uint32_t check_all; /* the keeper is to ping every idle connection */
+    _Atomic uint32_t losses;    /* connections lost by borrowers since the last tick */
+    _Atomic bool ending;
+    _Atomic uint32_t returns; /* bumped by returns while the pool ends; parked on */
+    struct pool__mutex end_lock;
+    bool stopping;        /* the workers take no orders any more; end_lock */
+    bool detached;        /* threads are gone; end_lock */
+    unsigned outstanding; /* slots still borrowed then; end_lock */
+    struct pool *next_kept; /* in the list of ended pools, see end.c */
+};
+
+/* pool.c */
+extern _Atomic unsigned pool__fork_count;
+
+static inline bool pool__may_borrow_quickly(struct pool *pool)
+{
+    return pool && !pool->hooked &&
+           pool->fork_count == atomic_load_explicit(&pool__fork_count, memory_order_relaxed) &&
+           !atomic_load_explicit(&pool->core.shut, memory_order_relaxed);
+}
+
+struct pool__borrowed {
+    struct pool__conn *conn;
+    unsigned slot;
+    uint32_t generation;
+};
+bool pool__check(struct pool *pool, struct pool_error *err);
+/* `flags`: POOL__RUNNING for a call of the pool's own, which then owns ret->conn; 0 for
+ * a handle, which has to be claimed first. */
+bool pool__borrow(struct pool *pool, uint64_t flags, const char *label, uint64_t deadline_ns,
+                  uint32_t acquire_ms, struct pool__borrowed *ret_borrowed,
+                  struct pool_error *err);
+/* The owner of a BUSY slot gives it back, whatever its condition. */
+void pool__return(struct pool *pool, unsigned slot);
+void pool__close_slot(struct pool *pool, unsigned slot, enum pool_close_reason reason);
+void pool__note_error(struct pool *pool, const struct pool_error *err);
+static inline struct pool_conn pool__handle(struct pool *pool, unsigned slot, uint32_t generation)
+{
+    struct pool_conn conn = {pool, (uint64_t)generation << 32 | (slot + 1)};
+    return conn;
+}
+bool pool__claim_handle(struct pool_conn conn, struct pool__borrowed *ret_borrowed,
+                        struct pool_error *err);
+void pool__unclaim_handle(struct pool *pool, const struct pool__borrowed *borrowed);
+void pool__set_label(struct pool *pool, unsigned slot, const char *label);
+void pool__copy_label(struct pool *pool, unsigned slot, char ret_label[64]);
+
+/* end.c */
+void pool__free(struct pool *pool);
+void pool__return_at_end(struct pool *pool, unsigned slot);
+
+/* keeper.c */
+bool pool__keeper_start(struct pool *pool);
+void pool__keeper_stop(struct pool *pool);
+void pool__poke(struct pool *pool);
+bool pool__watch(struct pool *pool, unsigned slot, int fd);
+void pool__linger(struct pool *pool, unsigned slot, int fd, enum pool__kill kill);
+void pool__limit_tick(struct pool *pool, uint64_t limit_ns);
+int pool__take_linger_fd(struct pool *pool, unsigned slot);
+void pool__report_connect(struct pool *pool, const struct pool_error *failure); /* NULL: success */
+
+/* worker.c */
+bool pool__workers_start(struct pool *pool);
+void pool__workers_stop(struct pool *pool);
+void pool__order(struct pool *pool, unsigned slot, enum pool__chore_kind kind,
+                 enum pool_close_reason reason);
+/* Around every hook and callback, and for good on the pool's own threads, so that
+ * pool_end can tell when it would wait for itself. */
+const struct pool *pool__enter_callback(const struct pool *pool);
+void pool__leave_callback(const struct pool *before);
+bool pool__in_callback(const struct pool *pool);
+bool pool__thread_start(pthread_t *ret_id, void *(*run)(void *), void *arg);
+
+#endif

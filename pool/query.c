@@ -1,0 +1,538 @@
+/*
+ * A request is found in the statement cache or added to it, its values are bound,
+ * it is executed, and its reply is read. The code is straight-line and blocking; its
+ * only waits are inside libmariadb, in pool__wait_hook.
+ *
+ * First use of a statement on a MariaDB server is one round trip: prepare and
+ * execute travel together. What the server cannot prepare goes as text, with the
+ * values written into it by pool__sql_format, and is remembered as such.
+ *
+ * Rows are read packet by packet, not with mysql_stmt_store_result: so limits hold
+ * while reading, every row is copied once, and its true length is known, which the
+ * library's own fetch functions do not tell.
+ *
+ * Whoever owns the connection runs this; there are no locks.
+ */
+#include "query.h"
+
+#include "error.h"
+#include "result.h"
+#include "value.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define NOT_PREPARABLE 1295
+#define TOO_MANY_STATEMENTS 1461
+
+/* What one execution needs; lives on the stack of pool__query. */
+struct run {
+    struct pool__conn *conn;
+    const struct pool__sink *sink;
+    struct pool__wait wait;
+    struct pool_result *result;
+    struct pool_error *err;
+    bool stopped; /* the row callback said so */
+};
+
+static bool run_begin(struct run *run)
+{
+    const struct pool_options *options = &run->conn->options->v;
+    bool stream = run->sink && run->sink->fn; /* keeps no rows, so there is nothing to limit */
+    uint64_t rows = stream || options->max_rows == POOL_UNLIMITED ? UINT64_MAX : options->max_rows;
+    run->result = pool__result_new(rows, options->max_result_bytes);
+    if (!run->result)
+        return pool__fail(run->err, POOL_ERR_NOMEM, "out of memory for a result");
+    return true;
+}
+
+/* The reply cannot be read to its end: the connection is of no use any more. */
+static bool abandon_reply(struct run *run)
+{
+    run->conn->broken = true;
+    run->conn->running = true;
+    if (run->err && run->err->code != POOL_OK)
+        run->err->fatal = true;
+    return false;
+}
+
+static bool deliver_row(struct run *run, const uint8_t *row, size_t len)
+{
+    if (!run->sink || !run->sink->fn)
+        return pool__result_add_row(run->result, row, len, run->err) || abandon_reply(run);
+    if (!pool__result_stream_row(run->result, row, len, run->err))
+        return abandon_reply(run);
+    if (run->sink->fn(run->result, run->sink->arg))
+        return true;
+    run->stopped = true;
+    return abandon_reply(run);
+}
+
+/* As long as the next packet is always there already, nobody ever waits, and the
+ * deadline has to be looked at here. Row callbacks may take any time; rows that are
+ * merely kept come at a microsecond each. */
+#define ROWS_PER_LOOK 256
+
+static bool time_is_up(struct run *run, uint64_t rows)
+{
+    bool stream = run->sink && run->sink->fn;
+    bool look = rows % ROWS_PER_LOOK == ROWS_PER_LOOK - 1;
+    if ((!stream && !look) ||
+        !pool__wait_is_over(&run->wait, mysql_get_socket(run->conn->mysql), look))
+        return false;
+    pool__conn_error(run->conn, &run->wait, NULL, true, run->err);
+    return true;
+}
+
+static bool is_eof(const uint8_t *packet, unsigned long len)
+{
+    return packet[0] == 0xfe && len < 8;
+}
+
+/* Reads the rows of one result set and the packet that ends it. */
+static bool read_rows(struct run *run)
+{
+    MYSQL *mysql = run->conn->mysql;
+    for (uint64_t rows = 0;; rows++) {
+        if (time_is_up(run, rows))
+            return false;
+        unsigned long len = mysql_net_read_packet(mysql);
+        const uint8_t *packet = mysql->net.read_pos;
+        if (len == packet_error) {
+            mysql->status = MYSQL_STATUS_READY;
+            pool__conn_error(run->conn, &run->wait, NULL, true, run->err);
+            return false;
+        }
+        if (is_eof(packet, len)) {
+            mysql->status = MYSQL_STATUS_READY;
+            if (len >= 5) {
+                mysql->warning_count = (unsigned)(packet[1] | packet[2] << 8);
+                mysql->server_status = (unsigned)(packet[3] | packet[4] << 8);
+            }
+            return true;
+        }
+        if (!deliver_row(run, packet, len))
+            return false;
+    }
+}
+
+static bool read_set(struct run *run, const MYSQL_FIELD *fields, unsigned count, bool binary)
+{
+    MYSQL *mysql = run->conn->mysql;
+    bool out_values = mysql->server_status & SERVER_PS_OUT_PARAMS;
+    uint64_t rows_before = pool__result_rows(run->result);
+    if (!pool__result_begin_set(run->result, fields, count, binary, run->err))
+        return abandon_reply(run);
+    if (count && !read_rows(run))
+        return false;
+    /* After the set of OUT values an OK packet follows, announced or not. */
+    if (count && binary && out_values)
+        mysql->server_status |= SERVER_MORE_RESULTS_EXIST;
+    uint64_t rows = pool__result_rows(run->result) - rows_before;
+    pool__result_end_set(run->result, count ? rows : mysql->affected_rows,
+                         count ? 0 : mysql->insert_id, mysql->warning_count);
+    return true;
+}
+
+static bool more_sets(const struct run *run)
+{
+    return run->conn->mysql->server_status & SERVER_MORE_RESULTS_EXIST;
+}
+
+/* A session change anywhere in a chain of results counts. */
+static void note_status(struct run *run, enum pool__sql_class class_)
+{
+    pool__conn_note_status(run->conn, class_);
+}
+
+static bool same_names(const MYSQL_FIELD *a, const MYSQL_FIELD *b, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (strcmp(a[i].name, b[i].name) != 0)
+            return false;
+    return true;
+}
+
+/* The handle's own idea of the columns is of the time when it was prepared; the
+ * connection has those of this execution, unless the server left them out because
+ * nothing had changed. */
+static bool read_first_set(struct run *run, struct pool__stmt *stmt)
+{
+    const MYSQL *mysql = run->conn->mysql;
+    const MYSQL_STMT *native = stmt->native;
+    unsigned count = mysql->field_count;
+    const MYSQL_FIELD *fields = mysql->fields ? mysql->fields : native->fields;
+    if (count && mysql->fields &&
+        (count != native->field_count || !same_names(mysql->fields, native->fields, count)))
+        stmt->outdated = true;
+    return read_set(run, fields, count, true);
+}
+
+static bool read_prepared(struct run *run, struct pool__stmt *stmt)
+{
+    MYSQL_STMT *native = stmt->native;
+    for (bool first = true;; first = false) {
+        if (first ? !read_first_set(run, stmt)
+                  : !read_set(run, native->fields, mysql_stmt_field_count(native), true))
+            return false;
+        native->state = MYSQL_STMT_FETCH_DONE;
+        native->upsert_status.server_status = run->conn->mysql->server_status;
+        note_status(run, stmt->info.class_);
+        if (!more_sets(run))
+            return true;
+        if (time_is_up(run, ROWS_PER_LOOK - 1))
+            return false;
+        if (mysql_stmt_next_result(native) > 0) {
+            pool__conn_error(run->conn, &run->wait, native, true, run->err);
+            return false;
+        }
+    }
+}
+
+static bool read_text(struct run *run, enum pool__sql_class class_)
+{
+    MYSQL *mysql = run->conn->mysql;
+    for (;;) {
+        if (!read_set(run, mysql->fields, mysql->field_count, false))
+            return false;
+        note_status(run, class_);
+        if (!more_sets(run))
+            return true;
+        if (time_is_up(run, ROWS_PER_LOOK - 1))
+            return false;
+        if (mysql_next_result(mysql) > 0) {
+            pool__conn_error(run->conn, &run->wait, NULL, true, run->err);
+            return false;
+        }
+    }
+}
+
+static bool send_text(struct run *run, const char *sql, size_t len, enum pool__sql_class class_)
+{
+    MYSQL *mysql = run->conn->mysql;
+    pool__conn_note_send(run->conn, class_);
+    if (mysql_send_query(mysql, sql, len) != 0) {
+        pool__conn_error(run->conn, &run->wait, NULL, run->wait.reading, run->err);
+        return false;
+    }
+    if (mysql_read_query_result(mysql) != 0) {
+        pool__conn_error(run->conn, &run->wait, NULL, true, run->err);
+        return false;
+    }
+    return read_text(run, class_);
+}
+
+/* The server would answer a packet over its limit with an error or by hanging up,
+ * depending on timing: better not to send it. */
+static bool check_size(struct run *run, size_t len)
+{
+    uint64_t limit = run->conn->options->v.max_packet_bytes;
+    const char *whose = "max_packet_bytes";
+    if (run->conn->max_packet && run->conn->max_packet < limit) {
+        limit = run->conn->max_packet;
+        whose = "the server's max_allowed_packet";
+    }
+    if (len < limit)
+        return true;
+    pool__fail(run->err, POOL_ERR_TOO_BIG, "a statement of %zu bytes is over the limit of %llu (%s)",
+               len, (unsigned long long)limit, whose);
+    if (run->err)
+        run->err->not_executed = true;
+    return false;
+}
+
+static bool check_single(struct run *run, const struct pool__sql_info *info, bool text)
+{
+    if (!info->multiple || (text && run->conn->options->v.multi_statements))
+        return true;
+    return pool__fail(run->err, POOL_ERR_INVALID,
+                      "several statements in one request need the option multi_statements and "
+                      "the flag POOL_TEXT");
+}
+
+static bool run_text(struct run *run, const char *sql, size_t len, struct pool_args args)
+{
+    struct pool__sql_info info;
+    char *formatted = NULL;
+    if (!pool__sql_inspect(sql, len, &info, run->err) || !check_single(run, &info, true))
+        return false;
+    if ((args.count || info.placeholders || info.named) &&
+        !pool__sql_format(sql, len, args, &formatted, &len, run->err))
+        return false;
+    bool ok = check_size(run, len) && send_text(run, formatted ? formatted : sql, len, info.class_);
+    free(formatted);
+    return ok;
+}
+
+/* How an attempt with a prepared statement ended. */
+enum attempt { DONE, FAILED, PREPARE_AGAIN, SEND_AS_TEXT };
+
+/* The server refused to prepare, or had forgotten the statement. The numbers alone
+ * do not prove it: the same error can come out of a procedure that has done half its
+ * work, so only failures before the execution count. */
+static enum attempt judge_error(struct run *run, struct pool__stmt *stmt)
+{
+    unsigned code = mysql_stmt_errno(stmt->native);
+    bool refused = stmt->native->state < MYSQL_STMT_PREPARED;
+    if (run->wait.timed_out || run->wait.cut)
+        return FAILED;
+    if (refused && code == NOT_PREPARABLE) {
+        stmt->text_only = true;
+        return SEND_AS_TEXT;
+    }
+    if (refused && code == TOO_MANY_STATEMENTS)
+        return SEND_AS_TEXT;
+    bool forgotten = code == 1243 || code == 1615;
+    return forgotten && stmt->info.class_ == POOL__SQL_PLAIN ? PREPARE_AGAIN : FAILED;
+}
+
+/* Prepare and execute in one round trip, the execution meaning "the statement prepared
+ * last". If the server has no room for another statement (1461) it takes that for the
+ * one before and runs it again: so the one before must not be one that writes, and once
+ * the server has been full the two are sent apart. */
+static bool may_go_together(const struct run *run)
+{
+    const struct pool__stmt_cache *cache = &run->conn->cache;
+    return !cache->prepared || (!cache->writes_last &&
+                                !atomic_load_explicit(&cache->budget->careful,
+                                                      memory_order_relaxed));
+}
+
+static int prepare_and_execute(struct run *run, struct pool__stmt *stmt)
+{
+    struct pool__stmt_cache *cache = &run->conn->cache;
+    MYSQL_STMT *native = stmt->native;
+    unsigned count = stmt->info.placeholders;
+    bool together = may_go_together(run);
+    int failed;
+    atomic_fetch_add_explicit(&cache->budget->prepares, 1, memory_order_relaxed);
+    mysql_stmt_attr_set(native, STMT_ATTR_PREBIND_PARAMS, &count);
+    if (count)
+        mysql_stmt_bind_param(native, stmt->binds);
+    if (together)
+        failed = mariadb_stmt_execute_direct(native, stmt->sql, stmt->len);
+    else
+        failed = mysql_stmt_prepare(native, stmt->sql, stmt->len) ||
+                 (count && mysql_stmt_bind_param(native, stmt->binds)) ||
+                 mysql_stmt_execute(native);
+    if (failed && mysql_stmt_errno(native) == TOO_MANY_STATEMENTS &&
+        native->state < MYSQL_STMT_PREPARED) {
+        atomic_store(&cache->budget->careful, true);
+        if (together && cache->prepared) /* the answer of the one before may be under way */
+            run->conn->broken = true;
+    }
+    cache->prepared = true;
+    cache->writes_last = !stmt->info.read_only;
+    return failed;
+}
+
+static bool counts_agree(struct run *run, const struct pool__stmt *stmt)
+{
+    unsigned long count = mysql_stmt_param_count(stmt->native);
+    /* Binding would read as many values as the server counts. */
+    return count == stmt->info.placeholders ||
+           pool__fail(run->err, POOL_ERR_INVALID,
+                      "the server counts %lu placeholders in the statement, not %u", count,
+                      stmt->info.placeholders);
+}
+
+/* Send, wait, read. The library alone would try to read first and find nothing, which
+ * is a system call for nothing. */
+static int execute_again(struct run *run, struct pool__stmt *stmt)
+{
+    MYSQL *mysql = run->conn->mysql;
+    my_bool on = 1;
+    my_bool off = 0;
+    if (stmt->info.placeholders)
+        mysql_stmt_bind_param(stmt->native, stmt->binds);
+    mysql_options(mysql, MARIADB_OPT_SKIP_READ_RESPONSE, &on);
+    int failed = mysql_stmt_execute(stmt->native);
+    mysql_options(mysql, MARIADB_OPT_SKIP_READ_RESPONSE, &off);
+    if (failed)
+        return failed;
+    pool__wait_hook(mysql_get_socket(mysql), 1, 0);
+    return mysql->methods->db_read_execute_response(stmt->native);
+}
+
+static enum attempt lost_before_execution(struct run *run)
+{
+    pool__fail(run->err, POOL_ERR_LOST,
+               "the server has no room for another prepared statement and the connection is in "
+               "doubt");
+    run->err->fatal = true;
+    run->err->not_executed = true;
+    return FAILED;
+}
+
+static enum attempt execute(struct run *run, struct pool__stmt *stmt, bool first)
+{
+    MYSQL_STMT *native = stmt->native;
+    bool prepare = native->state < MYSQL_STMT_PREPARED;
+    if (!prepare && !counts_agree(run, stmt))
+        return FAILED;
+    pool__conn_note_send(run->conn, stmt->info.class_);
+    int failed = prepare ? prepare_and_execute(run, stmt) : execute_again(run, stmt);
+    /* 2057 says that the number of columns has changed; the reply is in order. */
+    if (!failed || (mysql_stmt_errno(native) == 2057 && run->conn->mysql->fields))
+        return read_prepared(run, stmt) ? DONE : FAILED;
+    if (run->conn->broken && !run->wait.timed_out && !run->wait.cut)
+        return lost_before_execution(run);
+    enum attempt attempt = first ? judge_error(run, stmt) : FAILED;
+    if (attempt == FAILED)
+        pool__conn_error(run->conn, &run->wait, native, run->wait.reading, run->err);
+    return attempt;
+}
+
+/* A statement with its values in two forms: for the prepared protocol, where lists and
+ * names are expanded, and as the caller wrote it, for the text protocol. */
+struct form {
+    const char *sql;
+    size_t len;
+    const struct pool_value *const *values;
+    size_t count;
+    const char *text;
+    size_t text_len;
+    struct pool_args args;
+};
+
+static bool run_prepared(struct run *run, struct pool__stmt *stmt, const struct form *form)
+{
+    struct pool__stmt_cache *cache = &run->conn->cache;
+    for (bool first = true;; first = false) {
+        if (!stmt->native && !stmt->text_only &&
+            !pool__stmt_make_native(cache, stmt, run->conn->mysql, run->err) && run->err->code)
+            return false;
+        enum attempt attempt = stmt->native ? execute(run, stmt, first) : SEND_AS_TEXT;
+        bool useless = stmt->outdated || attempt == PREPARE_AGAIN || attempt == SEND_AS_TEXT ||
+                       (stmt->native && stmt->native->state < MYSQL_STMT_PREPARED);
+        if (useless && !run->conn->broken)
+            pool__stmt_close_native(cache, stmt);
+        stmt->outdated = false;
+        if (attempt == SEND_AS_TEXT)
+            return run_text(run, form->text, form->text_len, form->args);
+        if (attempt != PREPARE_AGAIN)
+            return attempt == DONE;
+    }
+}
+
+static bool check_count(struct run *run, const struct pool__stmt *stmt, size_t count)
+{
+    if (stmt->info.named)
+        return pool__fail(run->err, POOL_ERR_INVALID,
+                          "the statement has :name placeholders but no named values were given");
+    if (stmt->info.placeholders == count)
+        return true;
+    return pool__fail(run->err, POOL_ERR_INVALID,
+                      "the statement has %u placeholder%s but %zu value%s given",
+                      stmt->info.placeholders, stmt->info.placeholders == 1 ? "" : "s", count,
+                      count == 1 ? " was" : "s were");
+}
+
+static size_t size_of_values(const struct pool_value *const *values, size_t count)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < count; i++) {
+        enum pool_type type = values[i]->type;
+        bool text = type == POOL_TYPE_TEXT || type == POOL_TYPE_BYTES || type == POOL_TYPE_DECIMAL;
+        size += 16 + (text ? values[i]->as.bytes.len : 0);
+    }
+    return size;
+}
+
+static bool find_and_run(struct run *run, const struct form *form)
+{
+    struct pool__stmt_cache *cache = &run->conn->cache;
+    struct pool__stmt *stmt = pool__stmt_find(cache, form->sql, form->len);
+    if (stmt)
+        atomic_fetch_add_explicit(&cache->budget->hits, 1, memory_order_relaxed);
+    else
+        stmt = pool__stmt_add(cache, form->sql, form->len, run->err);
+    return stmt && check_single(run, &stmt->info, false) && check_count(run, stmt, form->count) &&
+           pool__args_check(form->args, run->err) &&
+           pool__bind_values(stmt->binds, stmt->store, form->values, form->count, run->err) &&
+           check_size(run, form->len + size_of_values(form->values, form->count)) &&
+           run_prepared(run, stmt, form);
+}
+
+#define FEW 64
+
+static bool run_plain_values(struct run *run, const char *sql, size_t len, struct pool_args args)
+{
+    const struct pool_value *few[FEW];
+    const struct pool_value **values = few;
+    if (args.count > FEW && !(values = malloc(args.count * sizeof(struct pool_value *))))
+        return pool__fail(run->err, POOL_ERR_NOMEM, "out of memory for %zu values", args.count);
+    for (size_t i = 0; i < args.count; i++)
+        values[i] = &args.values[i];
+    struct form form = {sql, len, values, args.count, sql, len, args};
+    bool ok = find_and_run(run, &form);
+    if (values != few)
+        free(values);
+    return ok;
+}
+
+static bool run_expanded(struct run *run, const char *sql, size_t len, struct pool_args args)
+{
+    struct pool__sql_expanded expanded;
+    if (!pool__sql_expand(sql, len, args, &expanded, run->err))
+        return false;
+    struct form form = {expanded.sql,   expanded.len, (const struct pool_value *const *)expanded.values,
+                        expanded.count, sql,          len,
+                        args};
+    bool ok = find_and_run(run, &form);
+    pool__sql_expanded_free(&expanded);
+    return ok;
+}
+
+static bool dispatch(struct run *run, const struct pool_request *request)
+{
+    size_t len = request->sql_len ? request->sql_len : strlen(request->sql);
+    if ((request->flags & POOL_TEXT) || run->conn->options->v.no_prepare)
+        return run_text(run, request->sql, len, request->args);
+    if (pool__sql_needs_expansion(request->args))
+        return run_expanded(run, request->sql, len, request->args);
+    return run_plain_values(run, request->sql, len, request->args);
+}
+
+struct pool_result *pool__query(struct pool__conn *conn, const struct pool_request *request,
+                                const struct pool__sink *sink, uint64_t deadline_ns,
+                                struct pool_error *err)
+{
+    struct pool_error own;
+    struct run run = {.conn = conn, .sink = sink, .err = err ? err : &own};
+    pool__ok(run.err);
+    if (conn->broken) {
+        pool__fail(run.err, POOL_ERR_LOST, "the connection was lost in an earlier call");
+        run.err->not_executed = true;
+        run.err->fatal = true;
+        return NULL;
+    }
+    if (!pool__conn_is_quiet(conn)) {
+        conn->broken = true;
+        pool__fail(run.err, POOL_ERR_LOST, "the server had closed the connection, or was out of "
+                                           "step, before the statement was sent");
+        run.err->not_executed = true;
+        run.err->fatal = true;
+        return NULL;
+    }
+    if (!run_begin(&run))
+        return NULL;
+    pool__conn_enter(conn, &run.wait, deadline_ns);
+    bool ok = dispatch(&run, request);
+    if (conn->class_ == POOL__SQL_OTHER && !conn->broken)
+        pool__conn_note_database(conn);
+    pool__conn_leave(conn, &run.wait);
+    if (ok || run.stopped) {
+        pool__ok(run.err);
+        return run.result;
+    }
+    pool_result_free(run.result);
+    return NULL;
+}
+
+struct pool_result *pool__query_text(struct pool__conn *conn, const char *sql, size_t len,
+                                     uint64_t deadline_ns, struct pool_error *err)
+{
+    struct pool_request request = {.sql = sql, .sql_len = len, .flags = POOL_TEXT};
+    return pool__query(conn, &request, NULL, deadline_ns, err);
+}

@@ -1,0 +1,89 @@
+/*
+ * getaddrinfo has no deadline of its own and may hang for half a minute. glibc's
+ * getaddrinfo_a runs it on a thread of its own and can be waited for; a request
+ * that cannot be cancelled is left to finish by itself, and its memory with it.
+ * Called by workers only.
+ */
+#include "resolve.h"
+
+#include "error.h"
+#include "sync.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+struct lookup {
+    struct gaicb request;
+    struct addrinfo hints;
+    char name[256];
+};
+
+static bool is_address(const char *host)
+{
+    struct in6_addr any;
+    return inet_pton(AF_INET, host, &any) == 1 || inet_pton(AF_INET6, host, &any) == 1;
+}
+
+static int wait_for(struct lookup *lookup, uint64_t deadline_ns)
+{
+    const struct gaicb *list[] = {&lookup->request};
+    int status;
+    while ((status = gai_error(&lookup->request)) == EAI_INPROGRESS) {
+        uint64_t now = pool__now_ns();
+        if (now >= deadline_ns)
+            return EAI_INPROGRESS;
+        uint64_t left = deadline_ns - now;
+        struct timespec timeout = {(time_t)(left / UINT64_C(1000000000)),
+                                   (long)(left % UINT64_C(1000000000))};
+        gai_suspend(list, 1, deadline_ns == POOL__FOREVER ? NULL : &timeout);
+    }
+    return status;
+}
+
+static bool start(struct lookup *lookup, const char *host)
+{
+    struct gaicb *list[] = {&lookup->request};
+    snprintf(lookup->name, sizeof lookup->name, "%s", host);
+    lookup->hints.ai_family = AF_UNSPEC;
+    lookup->hints.ai_socktype = SOCK_STREAM;
+    lookup->request.ar_name = lookup->name;
+    lookup->request.ar_request = &lookup->hints;
+    return getaddrinfo_a(GAI_NOWAIT, list, 1, NULL) == 0;
+}
+
+static bool fail(struct pool_error *err, const char *host, const char *why)
+{
+    pool__fail(err, POOL_ERR_CONNECT, "host \"%s\" cannot be resolved: %s", host, why);
+    if (err) {
+        err->server_errno = 2005;
+        err->not_executed = true;
+        err->fatal = true;
+    }
+    return false;
+}
+
+bool pool__resolve(const char *host, uint64_t deadline_ns, struct pool_error *err)
+{
+    if (is_address(host))
+        return true;
+    struct lookup *lookup = calloc(1, sizeof *lookup);
+    if (!lookup || !start(lookup, host)) {
+        free(lookup);
+        return pool__fail(err, POOL_ERR_NOMEM, "out of memory to resolve \"%s\"", host);
+    }
+    int status = wait_for(lookup, deadline_ns);
+    if (status == EAI_INPROGRESS) {
+        /* Still running on its own thread: only what can be taken back is freed. */
+        if (gai_cancel(&lookup->request) == EAI_CANCELED)
+            free(lookup);
+        return fail(err, host, "no answer in time");
+    }
+    if (lookup->request.ar_result)
+        freeaddrinfo(lookup->request.ar_result);
+    free(lookup);
+    return status == 0 || fail(err, host, gai_strerror(status));
+}

@@ -1,0 +1,206 @@
+/*
+ * A hash table with a recency list. A statement that the server cannot prepare is
+ * remembered without a native handle, so that it goes as text next time. The
+ * budget counts native handles of the whole pool; a connection that finds it spent
+ * gives up its own oldest handle first, and else sends text.
+ */
+#include "stmt.h"
+
+#include "error.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void pool__stmt_cache_init(struct pool__stmt_cache *cache, unsigned limit,
+                           struct pool__stmt_budget *budget)
+{
+    memset(cache, 0, sizeof *cache);
+    cache->limit = limit;
+    cache->budget = budget;
+    pool__list_init(&cache->recent);
+}
+
+void pool__stmt_cache_fini(struct pool__stmt_cache *cache)
+{
+    struct pool__link *link;
+    while (cache->count && (link = pool__list_first(&cache->recent)))
+        pool__stmt_remove(cache, POOL__ENTRY(link, struct pool__stmt, link));
+    free(cache->buckets);
+    cache->buckets = NULL;
+    cache->bucket_count = 0;
+    cache->prepared = false;
+    cache->writes_last = false;
+}
+
+/* Eight bytes at a time; the texts come from the program, not from strangers, and
+ * the table is small, so speed counts for more than resistance to floods. */
+uint64_t pool__stmt_hash(const char *sql, size_t len)
+{
+    uint64_t hash = UINT64_C(0x9E3779B97F4A7C15) ^ len;
+    for (; len >= 8; sql += 8, len -= 8) {
+        uint64_t part;
+        memcpy(&part, sql, 8);
+        hash = (hash ^ part) * UINT64_C(0xFF51AFD7ED558CCD);
+        hash ^= hash >> 32;
+    }
+    uint64_t tail = 0;
+    memcpy(&tail, sql, len);
+    hash = (hash ^ tail) * UINT64_C(0xC4CEB9FE1A85EC53);
+    return hash ^ hash >> 29;
+}
+
+static struct pool__stmt **bucket_of(struct pool__stmt_cache *cache, uint64_t hash)
+{
+    return &cache->buckets[hash & (cache->bucket_count - 1)];
+}
+
+static void touch(struct pool__stmt_cache *cache, struct pool__stmt *stmt)
+{
+    if (cache->recent.next == &stmt->link)
+        return;
+    pool__list_remove(&stmt->link);
+    pool__list_append(cache->recent.next, &stmt->link); /* before the first */
+}
+
+struct pool__stmt *pool__stmt_find(struct pool__stmt_cache *cache, const char *sql, size_t len)
+{
+    if (!cache->buckets)
+        return NULL;
+    uint64_t hash = pool__stmt_hash(sql, len);
+    struct pool__stmt *stmt = *bucket_of(cache, hash);
+    while (stmt && (stmt->hash != hash || stmt->len != len || memcmp(stmt->sql, sql, len) != 0))
+        stmt = stmt->next_in_bucket;
+    if (stmt)
+        touch(cache, stmt);
+    return stmt;
+}
+
+static bool make_buckets(struct pool__stmt_cache *cache)
+{
+    unsigned count = 16;
+    while (count < cache->limit)
+        count *= 2;
+    cache->buckets = calloc(count, sizeof(struct pool__stmt *));
+    cache->bucket_count = cache->buckets ? count : 0;
+    return cache->buckets != NULL;
+}
+
+static void evict_oldest(struct pool__stmt_cache *cache)
+{
+    pool__stmt_remove(cache, POOL__ENTRY(cache->recent.prev, struct pool__stmt, link));
+}
+
+static void free_stmt(struct pool__stmt *stmt)
+{
+    if (!stmt)
+        return;
+    free(stmt->sql);
+    free(stmt->binds);
+    free(stmt->store);
+    free(stmt);
+}
+
+static struct pool__stmt *new_stmt(const char *sql, size_t len)
+{
+    struct pool__stmt *stmt = calloc(1, sizeof *stmt);
+    if (!stmt || !(stmt->sql = malloc(len + 1))) {
+        free_stmt(stmt);
+        return NULL;
+    }
+    memcpy(stmt->sql, sql, len);
+    stmt->sql[len] = '\0';
+    stmt->len = len;
+    stmt->hash = pool__stmt_hash(sql, len);
+    return stmt;
+}
+
+static bool make_binds(struct pool__stmt *stmt)
+{
+    unsigned count = stmt->info.placeholders;
+    if (count == 0)
+        return true;
+    stmt->binds = calloc(count, sizeof *stmt->binds);
+    stmt->store = calloc(count, sizeof *stmt->store);
+    return stmt->binds && stmt->store;
+}
+
+struct pool__stmt *pool__stmt_add(struct pool__stmt_cache *cache, const char *sql, size_t len,
+                                  struct pool_error *err)
+{
+    struct pool__sql_info info;
+    if (!pool__sql_inspect(sql, len, &info, err))
+        return NULL;
+    struct pool__stmt *stmt = new_stmt(sql, len);
+    if (stmt)
+        stmt->info = info;
+    if (!stmt || !make_binds(stmt) || (!cache->buckets && !make_buckets(cache))) {
+        free_stmt(stmt);
+        pool__fail(err, POOL_ERR_NOMEM, "out of memory for a statement of %zu bytes", len);
+        return NULL;
+    }
+    if (cache->count >= cache->limit)
+        evict_oldest(cache);
+    pool__list_append(cache->recent.next, &stmt->link);
+    stmt->next_in_bucket = *bucket_of(cache, stmt->hash);
+    *bucket_of(cache, stmt->hash) = stmt;
+    cache->count++;
+    return stmt;
+}
+
+/* Frees the handle of the statement that was used longest ago, other than `keep`. */
+static bool give_up_one_native(struct pool__stmt_cache *cache, const struct pool__stmt *keep)
+{
+    struct pool__link *link = cache->recent.prev;
+    for (; link != &cache->recent; link = link->prev) {
+        struct pool__stmt *stmt = POOL__ENTRY(link, struct pool__stmt, link);
+        if (stmt != keep && stmt->native) {
+            pool__stmt_close_native(cache, stmt);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool spend(struct pool__stmt_budget *budget)
+{
+    uint64_t limit = atomic_load_explicit(&budget->limit, memory_order_relaxed);
+    if (atomic_fetch_add(&budget->used, 1) < limit || limit == 0)
+        return true;
+    atomic_fetch_sub(&budget->used, 1);
+    return false;
+}
+
+bool pool__stmt_make_native(struct pool__stmt_cache *cache, struct pool__stmt *stmt, MYSQL *mysql,
+                            struct pool_error *err)
+{
+    pool__ok(err);
+    while (!spend(cache->budget))
+        if (!give_up_one_native(cache, stmt))
+            return false;
+    stmt->native = mysql_stmt_init(mysql);
+    if (stmt->native)
+        return true;
+    atomic_fetch_sub(&cache->budget->used, 1);
+    return pool__fail(err, POOL_ERR_NOMEM, "out of memory for a statement handle");
+}
+
+void pool__stmt_close_native(struct pool__stmt_cache *cache, struct pool__stmt *stmt)
+{
+    if (!stmt->native)
+        return;
+    mysql_stmt_close(stmt->native);
+    stmt->native = NULL;
+    atomic_fetch_sub(&cache->budget->used, 1);
+}
+
+void pool__stmt_remove(struct pool__stmt_cache *cache, struct pool__stmt *stmt)
+{
+    struct pool__stmt **place = bucket_of(cache, stmt->hash);
+    while (*place != stmt)
+        place = &(*place)->next_in_bucket;
+    *place = stmt->next_in_bucket;
+    pool__list_remove(&stmt->link);
+    cache->count--;
+    pool__stmt_close_native(cache, stmt);
+    free_stmt(stmt);
+}

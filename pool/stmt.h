@@ -1,0 +1,70 @@
+/*
+ * The prepared statements of one connection, by SQL text, least recently used
+ * last; and the budget that all connections of a pool share, because the server
+ * limits prepared statements globally.
+ *
+ * A cache belongs to the owner of its connection; the budget is atomic.
+ */
+#ifndef POOL_STMT_H
+#define POOL_STMT_H
+
+#include "bind.h"
+#include "list.h"
+#include "sql.h"
+
+#include <mysql.h>
+#include <stdatomic.h>
+
+struct pool__stmt_budget {
+    _Atomic uint64_t used;
+    _Atomic uint64_t limit;    /* from max_prepared_stmt_count; 0: not known yet */
+    _Atomic uint64_t prepares; /* counters */
+    _Atomic uint64_t hits;
+    _Atomic bool careful; /* the server has run out: prepare and execute apart, see query.c */
+};
+
+struct pool__stmt {
+    struct pool__link link; /* in cache.recent, most recent first */
+    struct pool__stmt *next_in_bucket;
+    uint64_t hash;
+    char *sql;
+    size_t len;
+    struct pool__sql_info info;
+    MYSQL_STMT *native; /* NULL: goes as text */
+    bool text_only;     /* the server cannot prepare it */
+    bool outdated;      /* its columns have changed: prepare anew for the next use */
+    MYSQL_BIND *binds;  /* info.placeholders of them */
+    struct pool__bind_store *store;
+};
+
+struct pool__stmt_cache {
+    struct pool__stmt **buckets; /* made with the first statement */
+    unsigned bucket_count;       /* a power of two */
+    unsigned count;
+    unsigned limit;
+    struct pool__link recent;
+    bool writes_last; /* the statement prepared last may write */
+    bool prepared;    /* any was prepared */
+    struct pool__stmt_budget *budget;
+};
+
+void pool__stmt_cache_init(struct pool__stmt_cache *cache, unsigned limit,
+                           struct pool__stmt_budget *budget);
+/* Frees all. If the connection is open, natives must have been closed or be invalid. */
+void pool__stmt_cache_fini(struct pool__stmt_cache *cache);
+
+uint64_t pool__stmt_hash(const char *sql, size_t len);
+struct pool__stmt *pool__stmt_find(struct pool__stmt_cache *cache, const char *sql, size_t len);
+
+/* Adds an inspected statement without a native handle; evicts the oldest if full. */
+struct pool__stmt *pool__stmt_add(struct pool__stmt_cache *cache, const char *sql, size_t len,
+                                  struct pool_error *err);
+
+/* Gives the statement a native handle, within the budget (evicting if need be).
+ * False without an error in err: go as text this time. */
+bool pool__stmt_make_native(struct pool__stmt_cache *cache, struct pool__stmt *stmt, MYSQL *mysql,
+                            struct pool_error *err);
+void pool__stmt_close_native(struct pool__stmt_cache *cache, struct pool__stmt *stmt);
+void pool__stmt_remove(struct pool__stmt_cache *cache, struct pool__stmt *stmt);
+
+#endif

@@ -1,0 +1,38 @@
+/*
+ * Parking on Linux futexes, and the clock: the only place that knows how threads
+ * sleep. Any thread; no locks, no state.
+ */
+#include "sync.h"
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+uint64_t pool__now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+bool pool__park(_Atomic uint32_t *word, uint32_t expected, uint64_t deadline_ns)
+{
+    struct timespec until;
+    struct timespec *timeout = NULL;
+    if (deadline_ns != POOL__FOREVER) {
+        until.tv_sec = (time_t)(deadline_ns / UINT64_C(1000000000));
+        until.tv_nsec = (long)(deadline_ns % UINT64_C(1000000000));
+        timeout = &until;
+    }
+    /* WAIT_BITSET takes an absolute time on the monotonic clock, so that a
+     * signal or a spurious wake-up cannot stretch the deadline. */
+    syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, expected, timeout, NULL,
+            FUTEX_BITSET_MATCH_ANY);
+    return deadline_ns == POOL__FOREVER || pool__now_ns() < deadline_ns;
+}
+
+void pool__unpark(_Atomic uint32_t *word)
+{
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}

@@ -1,0 +1,86 @@
+/*
+ * Locks, parking and the clock, wrapped once.
+ *
+ * A thread that waits parks on a 32-bit word (a futex): the waker stores a new
+ * value and then wakes, and may do so after the waiter has seen the value and
+ * gone, because waking an address touches no memory. That is why waiters can
+ * live on their threads' stacks, which a condition variable would not allow.
+ *
+ * In the build that explores interleavings (POOL__EXPLORE) every step between
+ * threads goes through the test's own scheduler instead; see
+ * tests/explore_core.c.
+ */
+#ifndef POOL_SYNC_H
+#define POOL_SYNC_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define POOL__NS_PER_MS UINT64_C(1000000)
+#define POOL__FOREVER UINT64_MAX /* a deadline that never comes */
+
+#ifdef POOL__EXPLORE
+
+struct pool__mutex {
+    int held;
+};
+void pool__explore_point(void);
+void pool__mutex_init(struct pool__mutex *mutex);
+void pool__mutex_fini(struct pool__mutex *mutex);
+void pool__lock(struct pool__mutex *mutex);
+void pool__unlock(struct pool__mutex *mutex);
+bool pool__park(_Atomic uint32_t *word, uint32_t expected, uint64_t deadline_ns);
+void pool__unpark(_Atomic uint32_t *word);
+uint64_t pool__now_ns(void);
+
+#else
+
+static inline void pool__explore_point(void)
+{
+}
+
+struct pool__mutex {
+    pthread_mutex_t native;
+};
+
+static inline void pool__mutex_init(struct pool__mutex *mutex)
+{
+    pthread_mutex_init(&mutex->native, NULL);
+}
+
+static inline void pool__mutex_fini(struct pool__mutex *mutex)
+{
+    pthread_mutex_destroy(&mutex->native);
+}
+
+static inline void pool__lock(struct pool__mutex *mutex)
+{
+    pthread_mutex_lock(&mutex->native);
+}
+
+static inline void pool__unlock(struct pool__mutex *mutex)
+{
+    pthread_mutex_unlock(&mutex->native);
+}
+
+/* Sleeps while *word is `expected`, until woken or the deadline; may return early.
+ * False once the deadline has passed. */
+bool pool__park(_Atomic uint32_t *word, uint32_t expected, uint64_t deadline_ns);
+
+/* Wakes the one thread that is parked on the word. */
+void pool__unpark(_Atomic uint32_t *word);
+
+/* The monotonic clock. */
+uint64_t pool__now_ns(void);
+
+#endif
+
+/* `ms` after `now`; POOL_NEVER (UINT32_MAX) is forever. */
+static inline uint64_t pool__after_ms(uint64_t now_ns, uint32_t ms)
+{
+    return ms == UINT32_MAX ? POOL__FOREVER : now_ns + ms * POOL__NS_PER_MS;
+}
+
+#endif

@@ -1,0 +1,21 @@
+/*
+ * Checks of the values that go into placeholders. The constructors are public: see
+ * mypool.h. threads: any.
+ */
+#ifndef POOL_VALUE_H
+#define POOL_VALUE_H
+
+#include "mypool.h"
+
+/* True if the value can be sent: a type that arguments may have, data where a length
+ * says so, digits in a decimal, a date and time within their ranges, a finite double, a
+ * list of such values without lists in it. The error names the value. */
+bool pool__value_check(const struct pool_value *value, struct pool_error *err);
+
+/* The same for all values of a call; those without a name are named by number, from 1. */
+bool pool__args_check(struct pool_args args, struct pool_error *err);
+
+/* The offset of the first byte that is not part of valid UTF-8, or `len`. */
+size_t pool__utf8_valid_length(const char *text, size_t len);
+
+#endif

@@ -1,0 +1,148 @@
+/*
+ * The one place where a call to libmariadb can sleep.
+ *
+ * The socket is non-blocking, so libmariadb asks the hook whenever there is nothing
+ * to read or no room to write. On a caller's or a worker's thread the hook polls
+ * until the call's own deadline, which makes the deadline exact for plain and TLS
+ * connections alike, however slowly the bytes trickle in. The timeout that
+ * libmariadb passes is in seconds or milliseconds, depending on the caller, and is
+ * ignored.
+ *
+ * When the deadline has passed libmariadb closes its socket at once, while the
+ * server may still be running the statement. The hook keeps a duplicate: as long as
+ * the server has not closed its end, its thread, and the thread's id, are alive.
+ */
+#include "wait.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <time.h>
+
+#include <openssl/err.h>
+
+static _Thread_local struct pool__wait *current;
+
+static void block_sigpipe(struct pool__wait *wait)
+{
+    sigset_t pending;
+    sigset_t pipe_only;
+    sigset_t before;
+    sigpending(&pending);
+    wait->sigpipe_was_pending = sigismember(&pending, SIGPIPE);
+    sigemptyset(&pipe_only);
+    sigaddset(&pipe_only, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe_only, &before);
+    wait->sigpipe_blocked = !sigismember(&before, SIGPIPE);
+}
+
+/* A SIGPIPE of our own making is taken away before the mask is lifted. */
+static void unblock_sigpipe(struct pool__wait *wait)
+{
+    sigset_t pipe_only;
+    struct timespec at_once = {0, 0};
+    if (!wait->sigpipe_blocked)
+        return;
+    sigemptyset(&pipe_only);
+    sigaddset(&pipe_only, SIGPIPE);
+    if (!wait->sigpipe_was_pending)
+        while (sigtimedwait(&pipe_only, NULL, &at_once) == -1 && errno == EINTR)
+            ;
+    pthread_sigmask(SIG_UNBLOCK, &pipe_only, NULL);
+}
+
+void pool__wait_begin(struct pool__wait *wait, bool tls)
+{
+    wait->timed_out = false;
+    wait->cut = false;
+    wait->reading = false;
+    wait->kept_fd = -1;
+    wait->sigpipe_blocked = false;
+    wait->outer = current;
+    current = wait;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &wait->cancel_state);
+    if (tls) {
+        block_sigpipe(wait);
+        /* Leftovers of the program's own TLS would be taken for errors of ours. */
+        ERR_clear_error();
+    }
+}
+
+void pool__wait_end(struct pool__wait *wait)
+{
+    unblock_sigpipe(wait);
+    current = wait->outer;
+    pthread_setcancelstate(wait->cancel_state, NULL);
+}
+
+void pool__wait_prepare_socket(int fd)
+{
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+}
+
+static int give_up(struct pool__wait *wait, int fd)
+{
+    if (wait->kept_fd < 0)
+        wait->kept_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    errno = ETIMEDOUT;
+    return 0;
+}
+
+static int poll_until(struct pollfd *fds, nfds_t count, uint64_t deadline_ns)
+{
+    struct timespec left;
+    struct timespec *timeout = NULL;
+    if (deadline_ns != POOL__FOREVER) {
+        uint64_t now = pool__now_ns();
+        uint64_t ns = deadline_ns > now ? deadline_ns - now : 0;
+        left.tv_sec = (time_t)(ns / UINT64_C(1000000000));
+        left.tv_nsec = (long)(ns % UINT64_C(1000000000));
+        timeout = &left;
+    }
+    return ppoll(fds, count, timeout, NULL);
+}
+
+bool pool__wait_is_over(struct pool__wait *wait, int fd, bool look_at_cut)
+{
+    struct pollfd cut = {.fd = wait->cut_fd, .events = POLLIN};
+    wait->cut = wait->cut || (look_at_cut && wait->cut_fd >= 0 && poll(&cut, 1, 0) > 0);
+    wait->timed_out = wait->timed_out || (wait->deadline_ns != POOL__FOREVER &&
+                                          pool__now_ns() >= wait->deadline_ns);
+    if (wait->cut || wait->timed_out)
+        give_up(wait, fd);
+    return wait->cut || wait->timed_out;
+}
+
+int pool__wait_hook(int fd, char for_read, int ignored_timeout)
+{
+    (void)ignored_timeout;
+    struct pool__wait *wait = current;
+    struct pool__wait unlimited = {.deadline_ns = POOL__FOREVER, .cut_fd = -1, .kept_fd = -1};
+    if (!wait)
+        wait = &unlimited; /* the program's own use of pool_conn_native */
+    if (wait->connecting)
+        pool__wait_prepare_socket(fd);
+    /* After a failed write the library may still try to read: that proves nothing. */
+    if (for_read && !wait->timed_out && !wait->cut)
+        wait->reading = true;
+    for (;;) {
+        struct pollfd fds[2] = {{.fd = fd, .events = for_read ? POLLIN : POLLOUT},
+                                {.fd = wait->cut_fd, .events = POLLIN}};
+        int ready = poll_until(fds, 2, wait->deadline_ns);
+        if (ready < 0 && errno != EINTR)
+            return -1;
+        if (ready > 0 && fds[0].revents)
+            return 1;
+        if (ready > 0) {
+            wait->cut = true;
+            return give_up(wait, fd);
+        }
+        if (ready == 0 || pool__now_ns() >= wait->deadline_ns) {
+            wait->timed_out = true;
+            return give_up(wait, fd);
+        }
+    }
+}

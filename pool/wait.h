@@ -1,0 +1,50 @@
+/*
+ * How a libmariadb call waits for its socket.
+ *
+ * libmariadb calls the hook pool__wait_hook whenever it would block. The hook has no
+ * user pointer, so the limits of the running call are in a thread-local variable:
+ *
+ *     struct pool__wait wait = {.deadline_ns = ..., .cut_fd = ...};
+ *     pool__wait_begin(&wait);
+ *     ... any blocking libmariadb call ...
+ *     pool__wait_end(&wait);
+ *     if (wait.timed_out) ...
+ */
+#ifndef POOL_WAIT_H
+#define POOL_WAIT_H
+
+#include "sync.h"
+
+struct pool__wait {
+    uint64_t deadline_ns; /* POOL__FOREVER for none */
+    int cut_fd;           /* readable when everything has to stop; -1 for none */
+    bool connecting;      /* make the socket non-blocking and close-on-exec when seen */
+    /* results */
+    bool timed_out;
+    bool cut;
+    bool reading; /* the request has been sent: the call has waited for the reply */
+    int kept_fd; /* after timed_out or cut: a duplicate of the socket, for the caller to close; else -1 */
+    /* for pool__wait_end */
+    int cancel_state;
+    bool sigpipe_blocked;
+    bool sigpipe_was_pending;
+    struct pool__wait *outer;
+};
+
+/* Must come in pairs on one thread. Between them thread cancellation is off and,
+ * with `tls`, SIGPIPE cannot reach the thread (libmariadb's TLS writes raise it). */
+void pool__wait_begin(struct pool__wait *wait, bool tls);
+void pool__wait_end(struct pool__wait *wait);
+
+/* True if the call's time is up, or it has been cut: for loops that read what is there
+ * already and so never come to wait. Looking for a cut is a system call. Keeps the socket
+ * like the hook does. */
+bool pool__wait_is_over(struct pool__wait *wait, int fd, bool look_at_cut);
+
+/* Non-blocking and close-on-exec. */
+void pool__wait_prepare_socket(int fd);
+
+/* For MARIADB_OPT_IO_WAIT. my_socket is int, my_bool is char. */
+int pool__wait_hook(int fd, char for_read, int ignored_timeout);
+
+#endif

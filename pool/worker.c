@@ -1,0 +1,407 @@
+/*
+ * The threads that talk to the server on the pool's own account: they open, set up,
+ * reset, ping, close and kill. Each chore is about one slot, which the worker owns
+ * until it gives it back, closes it or empties it; each step has a deadline. Workers
+ * decide nothing: the keeper and the callers order, policy.c says what.
+ *
+ * Threads are started when a chore finds none idle, up to a small number, and live
+ * until the pool ends. All signals are blocked in them.
+ *
+ * Closing. A slot counts against the limit until the server's side is gone. The
+ * socket is kept (a duplicate, since libmariadb closes its own) until the server
+ * closes its end, which the keeper watches. If a statement may still be running, it
+ * is killed first from the control connection: as long as the kept socket is open on
+ * the server's side the thread id cannot belong to anybody else.
+ */
+#include "pool.h"
+
+#include "error.h"
+
+#include <signal.h>
+#include <stdlib.h>
+
+#define STACK_SIZE (512 * 1024) /* TLS handshakes and name look-ups run on it */
+#define CLOSE_DEADLINE_MS 5000 /* MariaDB itself may try for 2 s to reach the victim */
+
+bool pool__thread_start(pthread_t *ret_id, void *(*run)(void *), void *arg)
+{
+    sigset_t all;
+    sigset_t before;
+    pthread_attr_t attributes;
+    sigfillset(&all);
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK_SIZE);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    bool ok = pthread_create(ret_id, &attributes, run, arg) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    return ok;
+}
+
+static _Thread_local const struct pool *calling_pool;
+
+const struct pool *pool__enter_callback(const struct pool *pool)
+{
+    const struct pool *before = calling_pool;
+    calling_pool = pool;
+    return before;
+}
+
+void pool__leave_callback(const struct pool *before)
+{
+    calling_pool = before;
+}
+
+bool pool__in_callback(const struct pool *pool)
+{
+    return calling_pool == pool;
+}
+
+static struct pool__conn *conn_of(struct pool *pool, unsigned slot)
+{
+    return pool->core.slots[slot].conn;
+}
+
+static void count(_Atomic uint64_t *counter)
+{
+    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+static uint64_t deadline_in(uint32_t ms)
+{
+    return pool__after_ms(pool__now_ns(), ms);
+}
+
+static uint32_t step_ms(const struct pool *pool)
+{
+    return pool->options.v.connect_timeout_ms;
+}
+
+/* Opening */
+
+static bool ask_credentials(struct pool *pool, bool refresh, struct pool_credentials *ret,
+                            struct pool_error *err)
+{
+    const struct pool_options *v = &pool->options.v;
+    *ret = (struct pool_credentials){v->user, v->password};
+    if (!v->credentials)
+        return true;
+    if (!v->credentials(ret, refresh, v->credentials_arg) || !ret->user || !ret->password)
+        return pool__fail(err, POOL_ERR_AUTH, "the credentials callback gave no user and password");
+    return true;
+}
+
+/* On failure *ret_conn may hold a connection that is to be closed. */
+static bool open_once(struct pool *pool, bool refresh, uint64_t deadline_ns,
+                      struct pool__conn **ret_conn, struct pool_error *err)
+{
+    struct pool_credentials credentials;
+    *ret_conn = NULL;
+    return ask_credentials(pool, refresh, &credentials, err) &&
+           pool__conn_open(&pool->options, &credentials, &pool->budget, pool->cut_fd, deadline_ns,
+                           ret_conn, err) &&
+           pool__conn_init_session(*ret_conn, deadline_ns, err);
+}
+
+static bool open_conn(struct pool *pool, struct pool__conn **ret_conn, struct pool_error *err)
+{
+    uint64_t deadline_ns = deadline_in(step_ms(pool));
+    if (open_once(pool, false, deadline_ns, ret_conn, err))
+        return true;
+    /* A rotated password: ask once more before believing the refusal. */
+    return !*ret_conn && pool->options.v.credentials &&
+           pool__classify_connect(err->server_errno) == POOL__C_PASSWORD &&
+           open_once(pool, true, deadline_ns, ret_conn, err);
+}
+
+static uint32_t random32(struct pool *pool)
+{
+    pool__lock(&pool->health.lock);
+    uint64_t x = pool->health.random;
+    x ^= x << 13;
+    x ^= x >> 7;
+    x ^= x << 17;
+    pool->health.random = x;
+    pool__unlock(&pool->health.lock);
+    return (uint32_t)(x >> 32);
+}
+
+static void set_ages(struct pool *pool, unsigned slot, const struct pool__conn *conn)
+{
+    const struct pool_options *v = &pool->options.v;
+    struct pool__place *place = &pool->places[slot];
+    uint32_t lifetime = pool__policy_lifetime_ms(v->max_lifetime_ms, random32(pool));
+    uint64_t keepalive = pool__after_ms(0, v->keepalive_ms);
+    /* The server's own idle limit comes first. */
+    uint64_t limit = (uint64_t)conn->wait_timeout_s * UINT64_C(500000000);
+    atomic_store(&place->retire_ns, pool__after_ms(conn->opened_ns, lifetime));
+    keepalive = limit && limit < keepalive ? limit : keepalive;
+    atomic_store(&place->keepalive_ns, keepalive);
+    pool__limit_tick(pool, keepalive);
+    atomic_store(&pool->budget.limit, pool__policy_statement_budget(conn->max_prepared));
+}
+
+static void give_or_close(struct pool *pool, unsigned slot)
+{
+    if (!pool__core_give(&pool->core, slot)) {
+        uint32_t reason = atomic_load(&pool->places[slot].evict_reason);
+        pool__order(pool, slot, POOL__DO_CLOSE, (enum pool_close_reason)reason);
+    }
+    pool__poke(pool);
+}
+
+/* Closing */
+
+static struct pool__conn *control_conn(struct pool *pool, uint64_t deadline_ns)
+{
+    struct pool__control *control = &pool->control;
+    struct pool_credentials credentials;
+    struct pool_error err;
+    if (control->conn && !control->conn->broken)
+        return control->conn;
+    if (control->conn)
+        pool__close_fd(pool__conn_close(control->conn));
+    control->conn = NULL;
+    /* Not to be cut with the callers: it is needed most while the pool ends. */
+    if (ask_credentials(pool, false, &credentials, &err) &&
+        !pool__conn_open(&pool->options, &credentials, &pool->budget, pool->stop_fd, deadline_ns,
+                         &control->conn, &err) &&
+        control->conn) {
+        pool__close_fd(pool__conn_close(control->conn));
+        control->conn = NULL;
+    }
+    atomic_store(&control->open, control->conn != NULL);
+    return control->conn;
+}
+
+static enum pool__kill kill_once(struct pool *pool, unsigned long thread_id, uint64_t deadline_ns)
+{
+    pthread_mutex_lock(&pool->control.lock);
+    struct pool__conn *conn = control_conn(pool, deadline_ns);
+    enum pool__kill kill =
+        conn ? pool__conn_kill(conn, thread_id, deadline_ns) : POOL__KILL_FAILED;
+    pool->control.used_ns = pool__now_ns();
+    pthread_mutex_unlock(&pool->control.lock);
+    return kill;
+}
+
+/* The server closes the socket of a killed session at once, long before its thread has
+ * noticed: only a KILL that finds nobody proves that it is gone. */
+static enum pool__kill kill_until_gone(struct pool *pool, unsigned long thread_id)
+{
+    _Atomic uint32_t never = 0;
+    uint64_t deadline_ns = deadline_in(CLOSE_DEADLINE_MS);
+    uint64_t pause_ns = POOL__NS_PER_MS / 4;
+    enum pool__kill kill = kill_once(pool, thread_id, deadline_ns);
+    if (kill != POOL__KILL_FAILED)
+        count(&pool->counters.kills);
+    while (kill == POOL__KILL_SENT && pool__now_ns() < deadline_ns &&
+           !atomic_load(&pool->ending)) {
+        pool__park(&never, 0, pool__now_ns() + pause_ns);
+        pause_ns = pause_ns < 16 * POOL__NS_PER_MS ? pause_ns * 2 : pause_ns;
+        kill = kill_once(pool, thread_id, deadline_ns);
+    }
+    return kill;
+}
+
+/* Says goodbye, kills what still runs, and leaves the slot to the keeper until the
+ * server has closed its side. */
+static void part_from(struct pool *pool, unsigned slot, struct pool__conn *conn)
+{
+    struct pool__place *place = &pool->places[slot];
+    unsigned long thread_id = conn->thread_id;
+    bool running = conn->running && thread_id != 0;
+    int fd = pool__conn_close(conn);
+    place->closing_since_ns = pool__now_ns();
+    place->closing_thread_id = thread_id;
+    enum pool__kill kill =
+        running && fd >= 0 ? kill_until_gone(pool, thread_id) : POOL__KILL_GONE;
+    pool__core_to_closing(&pool->core, slot);
+    pool__linger(pool, slot, fd, kill);
+}
+
+static void do_close(struct pool *pool, unsigned slot, enum pool_close_reason reason)
+{
+    const struct pool_hooks *hooks = &pool->options.v.hooks;
+    struct pool__conn *conn = conn_of(pool, slot);
+    pool->core.slots[slot].conn = NULL;
+    count(&pool->counters.closed);
+    count(&pool->counters.closed_by_reason[reason]);
+    if (hooks->on_close)
+        hooks->on_close(reason, conn->thread_id, hooks->arg);
+    part_from(pool, slot, conn);
+}
+
+static void do_kill(struct pool *pool, unsigned slot)
+{
+    struct pool__place *place = &pool->places[slot];
+    int fd = place->kill_fd;
+    pool__linger(pool, slot, fd, kill_until_gone(pool, place->closing_thread_id));
+}
+
+static void open_failed(struct pool *pool, unsigned slot, struct pool__conn *conn,
+                        const struct pool_error *err)
+{
+    count(&pool->counters.connect_failures);
+    pool__report_connect(pool, err);
+    if (conn)
+        part_from(pool, slot, conn);
+    else
+        pool__core_to_empty(&pool->core, slot);
+    pool__poke(pool);
+}
+
+static void do_open(struct pool *pool, unsigned slot)
+{
+    const struct pool_hooks *hooks = &pool->options.v.hooks;
+    struct pool_error err;
+    struct pool__conn *conn;
+    pool__ok(&err);
+    if (!open_conn(pool, &conn, &err)) {
+        open_failed(pool, slot, conn, &err);
+        return;
+    }
+    pool->core.slots[slot].conn = conn;
+    set_ages(pool, slot, conn);
+    count(&pool->counters.opened);
+    if (hooks->on_connection)
+        hooks->on_connection(conn->thread_id, hooks->arg);
+    pool__report_connect(pool, NULL);
+    if (pool__watch(pool, slot, mysql_get_socket(conn->mysql)))
+        give_or_close(pool, slot);
+    else
+        do_close(pool, slot, POOL_CLOSE_ERROR);
+}
+
+/* Reset and ping */
+
+static void do_reset(struct pool *pool, unsigned slot)
+{
+    count(&pool->counters.resets);
+    if (pool__conn_reset(conn_of(pool, slot), deadline_in(step_ms(pool)), NULL))
+        give_or_close(pool, slot);
+    else
+        do_close(pool, slot, POOL_CLOSE_RESET);
+}
+
+static void do_ping(struct pool *pool, unsigned slot)
+{
+    struct pool__conn *conn = conn_of(pool, slot);
+    count(&pool->counters.pings);
+    if (pool__conn_is_quiet(conn) &&
+        pool__conn_ping(conn, deadline_in(step_ms(pool)), NULL))
+        give_or_close(pool, slot);
+    else
+        do_close(pool, slot, POOL_CLOSE_SERVER);
+}
+
+static void do_chore(struct pool *pool, struct pool__chore *chore)
+{
+    struct pool__place *place = POOL__ENTRY(chore, struct pool__place, chore);
+    unsigned slot = (unsigned)(place - pool->places);
+    switch (chore->kind) {
+    case POOL__OPEN:
+        do_open(pool, slot);
+        break;
+    case POOL__DO_RESET:
+        do_reset(pool, slot);
+        break;
+    case POOL__DO_PING:
+        do_ping(pool, slot);
+        break;
+    case POOL__DO_CLOSE:
+        do_close(pool, slot, chore->reason);
+        break;
+    case POOL__KILL:
+        do_kill(pool, slot);
+        break;
+    }
+}
+
+/* Threads */
+
+static struct pool__chore *next_chore(struct pool__workers *workers)
+{
+    pthread_mutex_lock(&workers->lock);
+    workers->idle++;
+    while (pool__list_empty(&workers->queue) && !workers->stop)
+        pthread_cond_wait(&workers->wanted, &workers->lock);
+    workers->idle--;
+    struct pool__link *link = pool__list_first(&workers->queue);
+    if (link)
+        pool__list_remove(link);
+    pthread_mutex_unlock(&workers->lock);
+    return link ? POOL__ENTRY(link, struct pool__chore, link) : NULL;
+}
+
+static void *work(void *arg)
+{
+    struct pool *pool = arg;
+    struct pool__chore *chore;
+    pool__enter_callback(pool);
+    pthread_setname_np(pthread_self(), "mypool-worker");
+    while ((chore = next_chore(&pool->workers)))
+        do_chore(pool, chore);
+    return NULL;
+}
+
+static bool spawn_locked(struct pool *pool)
+{
+    struct pool__workers *workers = &pool->workers;
+    unsigned most = sizeof workers->ids / sizeof workers->ids[0];
+    if (workers->threads >= most)
+        return false;
+    if (!pool__thread_start(&workers->ids[workers->threads], work, pool))
+        return false;
+    workers->threads++;
+    return true;
+}
+
+bool pool__workers_start(struct pool *pool)
+{
+    struct pool__workers *workers = &pool->workers;
+    pthread_mutex_init(&workers->lock, NULL);
+    pthread_cond_init(&workers->wanted, NULL);
+    pool__list_init(&workers->queue);
+    pthread_mutex_lock(&workers->lock);
+    bool ok = spawn_locked(pool); /* later ones may fail: one is enough to go on */
+    pthread_mutex_unlock(&workers->lock);
+    return ok;
+}
+
+void pool__workers_stop(struct pool *pool)
+{
+    struct pool__workers *workers = &pool->workers;
+    pthread_mutex_lock(&workers->lock);
+    workers->stop = true;
+    pthread_cond_broadcast(&workers->wanted);
+    unsigned threads = workers->threads;
+    pthread_mutex_unlock(&workers->lock);
+    for (unsigned i = 0; i < threads; i++)
+        pthread_join(workers->ids[i], NULL);
+    workers->threads = 0;
+}
+
+static unsigned queued_locked(const struct pool__workers *workers)
+{
+    unsigned count_queued = 0;
+    for (struct pool__link *link = workers->queue.next; link != &workers->queue; link = link->next)
+        if (++count_queued > workers->idle)
+            break;
+    return count_queued;
+}
+
+void pool__order(struct pool *pool, unsigned slot, enum pool__chore_kind kind,
+                 enum pool_close_reason reason)
+{
+    struct pool__workers *workers = &pool->workers;
+    struct pool__chore *chore = &pool->places[slot].chore;
+    chore->kind = kind;
+    chore->reason = reason;
+    pthread_mutex_lock(&workers->lock);
+    pool__list_append(&workers->queue, &chore->link);
+    if (queued_locked(workers) > workers->idle)
+        spawn_locked(pool);
+    pthread_cond_signal(&workers->wanted);
+    pthread_mutex_unlock(&workers->lock);
+}

@@ -1,0 +1,154 @@
+#!/usr/bin/env bash
+#
+# Proof that the tests of the core would notice: puts known faults into a copy of
+# pool/core.c, one at a time, and expects the tests to fail. A fault is a sed script;
+# it has to change something, or it says nothing.
+#
+#   tests/mutants.sh [PATTERN]      all mutants, or those whose name matches
+#
+# Each mutant meets test_core_explore (every interleaving), then, if it survives,
+# test_core. The unchanged core has to pass both, or nothing is proved.
+
+set -u
+
+cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." || exit 2
+pattern=${1:-.}
+dir=$(mktemp -d "${TMPDIR:-/tmp}/mutants.XXXXXX") || exit 2
+trap 'rm -rf -- "$dir"' EXIT
+passed=0
+failed=0
+flags=(-std=c11 -D_GNU_SOURCE -O2 -g -pthread -I"$dir" -Ipool -Iinclude -Itests)
+
+compile() { # OUTPUT FILES...
+    local output=$1
+    shift
+    "${CC:-gcc}" "${flags[@]}" "$@" -lcmocka -o "$output" 2>"$dir/log"
+}
+
+build_explore() { compile "$dir/explore" -DPOOL__EXPLORE "$dir/core.c" "$dir/explore_core.o" "$dir/test_core_explore.o"; }
+build_plain() { compile "$dir/plain" "$dir/core.c" pool/sync.c "$dir/test_core.o"; }
+
+# Tests include core.h, whose inline functions a mutant may change too.
+build_tests() {
+    local name
+    for name in explore_core test_core_explore test_core; do
+        "${CC:-gcc}" "${flags[@]}" -c "tests/$name.c" -o "$dir/$name.o" 2>"$dir/log" || return 1
+    done
+}
+
+detected_by() { # the test that fails, if any
+    MYPOOL_EXPLORE_STOP=1 timeout -k 5 120 "$dir/explore" >"$dir/explore.log" 2>&1 || { echo interleavings; return 0; }
+    build_plain || { echo "does not build"; return 1; }
+    timeout -k 5 60 "$dir/plain" >"$dir/plain.log" 2>&1 || { echo behaviour; return 0; }
+    return 1
+}
+
+report() { # GOOD TEXT
+    if $1; then
+        passed=$((passed + 1))
+        echo "ok      $2"
+    else
+        failed=$((failed + 1))
+        echo "FAILED  $2"
+    fi
+}
+
+mutant() { # FILE NAME SED-SCRIPT
+    local file=$1 name=$2 script=$3 test
+    [[ $name =~ $pattern ]] || return 0
+    cp pool/core.c pool/core.h "$dir/"
+    sed -E -z -i -e "$script" "$dir/$file"
+    if cmp -s "pool/$file" "$dir/$file"; then
+        report false "$name: the sed script changed nothing"
+    elif ! { build_tests && build_explore; }; then
+        report false "$name: does not compile: $(grep -m1 error "$dir/log")"
+    elif test=$(detected_by); then
+        report true "caught by $test: $name"
+    else
+        report false "survived: $name"
+    fi
+}
+
+cp pool/core.c pool/core.h "$dir/"
+if ! { build_tests && build_explore && build_plain; }; then
+    cat "$dir/log"
+    exit 2
+fi
+if test=$(detected_by); then
+    report false "the unchanged core fails the tests of $test"
+    grep -h -B1 -A2 'ERROR' "$dir"/*.log | head -12
+else
+    report true "the unchanged core passes"
+fi
+
+# Fault 1: a wake-up is lost between "nothing idle" and "I am queued".
+mutant core.c "a waiter does not look again once it is queued" \
+    's/if \(oldest_locked\(core\) == waiter &&\n( *)take_any\(core, waiter->flags, &index, &generation\)\) \{\n( *)pool__list_remove/if (0 \&\& oldest_locked(core) == waiter \&\&\n\1take_any(core, waiter->flags, \&index, \&generation)) {\n\2pool__list_remove/'
+mutant core.c "a waiter looks again before it is counted" \
+    's/(        pool__explore_point\(\);\n        atomic_fetch_add\(&core->waiting, 1\);\n)(.*        \} else \{\n            core->enqueued\+\+;\n        \}\n)/\2\1/'
+mutant core.c "a return asks for waiters before it publishes the slot" \
+    's/(    for \(;;\) \{\n        \/\* The evict flag)/    bool waited_for = atomic_load(\&core->waiting);\n\1/; s/(            break;\n        \}\n    \}\n)    announce\(core, index\);/\1    set_bit(core, index);\n    if (waited_for)\n        serve(core);/'
+mutant core.h "a quick release does not repair the map" \
+    's/if \(!\(bits >> \(index % 64\) & 1\) \|\| atomic_load/(void)bits;\n    if (atomic_load/'
+mutant core.c "who clears a wrong bit does not look again" \
+    's/if \(pool__state_of\(load_word\(&core->slots\[index\]\)\) != POOL__IDLE\)\n        return false;\n    set_bit/if (true)\n        return false;\n    set_bit/'
+mutant core.c "who clears a wrong bit looks before, not after" \
+    's/(    pool__explore_point\(\);\n    atomic_fetch_and\(map_of\(core, index\), ~bit_of\(index\)\);\n)(    if \(pool__state_of\(load_word\(&core->slots\[index\]\)\) != POOL__IDLE\))\n        return false;\n/    bool idle = pool__state_of(load_word(\&core->slots[index])) == POOL__IDLE;\n\1    if (!idle)\n        return false;\n/'
+mutant core.c "a return does not set the bit" \
+    's/(static void announce\(struct pool__core \*core, unsigned index\)\n\{\n)    set_bit\(core, index\);/\1    (void)index;/'
+mutant core.c "a nudge is forgotten when the nudged one times out" \
+    's/    if \(nudged\)\n        serve\(core\); \/\* the slot that it was nudged for/    if (false)\n        serve(core); \/* the slot that it was nudged for/'
+mutant core.c "a nudged waiter looks before returners nudge again" \
+    's/        pool__explore_point\(\);\n        atomic_store\(&core->nudged, 0\);\n(        if \(oldest_locked.*\n        \}\n)(    \}\n    pool__unlock\(&core->lock\);\n.*enum pool__outcome pool__core_wait)/\1        pool__explore_point();\n        atomic_store(\&core->nudged, 0);\n\2/'
+mutant core.c "the nudge is not taken back when nobody waits" \
+    's/    \} else \{\n        atomic_store\(&core->nudged, 0\);\n    \}/    }/'
+
+mutant core.c "a nudged waiter that finds a slot leaves the others to themselves" \
+    's/    if \(granted\)\n        serve\(core\);/    (void)granted;/'
+mutant core.c "a nudge is forgotten when the nudged one is handed another slot" \
+    's/    if \(nudged\)\n        serve\(core\);\n    return given;/    (void)nudged;\n    return given;/'
+mutant core.c "a nudge is forgotten when the nudged one is failed" \
+    's/(wake_all\(&wakes\);\n    \}\n)    if \(nudged\)[^;]*serve\(core\);/\1    (void)nudged;/'
+
+# Fault 3: a slot goes to somebody who has given up.
+mutant core.c "a waiter who times out stays in the queue" \
+    's/(if \(nudged \|\| outcome == POOL__WAITING\) \{\n)        settle_locked\(core, waiter, POOL__TIMED_OUT\);/\1        atomic_fetch_sub(\&core->waiting, 1);\n        atomic_store(\&waiter->outcome, POOL__TIMED_OUT);/'
+mutant core.c "a timeout does not ask whether a grant came first" \
+    's/if \(nudged \|\| outcome == POOL__WAITING\) \{\n        settle_locked\(core, waiter, POOL__TIMED_OUT\);/if (true) {\n        if (nudged || outcome == POOL__WAITING)\n            settle_locked(core, waiter, POOL__TIMED_OUT);/'
+mutant core.c "a granted waiter stays counted" \
+    's/(    pool__list_remove\(&waiter->link\);\n    pool__explore_point\(\);\n)    atomic_fetch_sub\(&core->waiting, 1\);\n/\1/'
+mutant core.c "a grant leaves the waiter asleep" \
+    's/    add_wake\(wakes, waiter\);\n(    return settle_locked\(core, waiter, POOL__GRANTED\))/    (void)wakes;\n\1/'
+mutant core.c "the youngest waiter is served first" \
+    's/struct pool__link \*link = pool__list_first\(&core->queue\);/struct pool__link *link = pool__list_empty(\&core->queue) ? NULL : core->queue.prev;/'
+
+# Fault 5: the end, an eviction or an old ticket races with borrow and return.
+mutant core.c "the shutting forgets those who wait" \
+    's/    pool__core_fail_waiters\(core, POOL__SHUT, POOL__FOREVER\);\n//'
+mutant core.c "a shut core takes waiters" \
+    's/if \(atomic_load\(&core->shut\)\)\n/if (false)\n/'
+mutant core.c "waiters are failed before the core is shut" \
+    's/    pool__lock\(&core->lock\);\n    atomic_store\(&core->shut, true\);\n    pool__unlock\(&core->lock\);\n(    pool__core_fail_waiters\(core, POOL__SHUT, POOL__FOREVER\);\n)/\1    pool__explore_point();\n    atomic_store(\&core->shut, true);\n/'
+mutant core.c "a return ignores the eviction" \
+    's/bool evict = word & POOL__EVICT;/bool evict = false;/'
+mutant core.c "a return looks for the eviction only at first" \
+    's/(    word = load_word\(slot\);\n    for \(;;\) \{\n.*)        bool evict = word & POOL__EVICT;/    bool evict = word \& POOL__EVICT;\n\1/'
+mutant core.c "an evicted slot is handed over" \
+    's/ && !\(word & POOL__EVICT\) && hand_over/ \&\& hand_over/'
+mutant core.c "the end of a call drops the eviction" \
+    's/\(word & ~\(POOL__RUNNING \| POOL__UNCLEAN\)\) \| flag/(word \& ~POOL__FLAGS) | flag/'
+mutant core.c "a chore drops the eviction" \
+    's/with_state\(word & ~\(POOL__RUNNING \| POOL__UNCLEAN\), *POOL__CHORE\)/with_state(word \& ~POOL__FLAGS, POOL__CHORE)/'
+mutant core.h "a borrow does not begin a new generation" \
+    's/\+ POOL__GENERATION \+ POOL__BUSY/+ POOL__BUSY/'
+mutant core.c "a ticket's generation is not compared" \
+    's/ \|\| pool__generation_of\(word\) != generation\)/ || (generation, false))/'
+mutant core.h "a quick release does not compare the generation" \
+    's/uint64_t word = \(\(uint64_t\)generation << 32\) \+ POOL__BUSY;/(void)generation;\n    uint64_t word = atomic_load(\&slot->word);\n    if (pool__state_of(word) != POOL__BUSY || word \& POOL__FLAGS)\n        return false;/'
+mutant core.c "a running call does not prevent another" \
+    's/return word & POOL__RUNNING \? POOL__CLAIM_RUNNING : POOL__CLAIMED;/return POOL__CLAIMED;/'
+mutant core.c "a slot is reserved without asking whether it is still empty" \
+    's/if \(pool__state_of\(word\) == POOL__EMPTY &&\n *pool__move\(&core->slots\[i\], &word, with_state\(word, POOL__OPENING\)\)\)/if (pool__state_of(word) == POOL__EMPTY \&\&\n            (pool__move(\&core->slots[i], \&word, with_state(word, POOL__OPENING)) || true))/'
+
+echo "$passed passed, $failed failed"
+((failed == 0))

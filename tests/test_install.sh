@@ -1,0 +1,137 @@
+#!/usr/bin/env bash
+# Installs the library into a folder of its own and uses it from there as a stranger would:
+# with pkg-config, from C11 and from C++17, shared and static.
+#
+#   tests/test_install.sh build/VARIANT
+#
+# The programs run without a server; if MYPOOL_URL is set, they also run a query there.
+# Sanitizer builds are not for installation: for anything but release it says so and passes.
+# The last line is `N passed, M failed`; the status is 0 if none failed.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+build=${1:?usage: tests/test_install.sh build/VARIANT}
+variant=$(basename "$build")
+cc=${CC:-gcc} cxx=${CXX:-g++}
+passed=0 failed=0
+
+if [[ $variant != release ]]; then
+    echo "only the release build is installed, not $variant"
+    echo '0 passed, 0 failed'
+    exit 0
+fi
+
+folder=$(mktemp -d) || exit 2
+trap 'rm -rf -- "$folder"' EXIT
+prefix=$folder/prefix
+export PKG_CONFIG_PATH=$prefix/lib/pkgconfig
+
+check() { # NAME COMMAND...
+    local name=$1
+    shift
+    if "$@" >"$folder/output" 2>&1; then
+        passed=$((passed + 1))
+        printf 'ok      %s\n' "$name"
+    else
+        failed=$((failed + 1))
+        printf 'FAILED  %s\n' "$name"
+        sed 's/^/        /' "$folder/output"
+    fi
+}
+
+# Valid C11 and valid C++17. One pool that never reaches a server, and one that does.
+write_program() {
+    cat >"$folder/program.c" <<'END'
+#include <mypool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool query(struct pool *pool, struct pool_error *err)
+{
+    int64_t n = 0;
+    const char *text = NULL;
+    struct pool_result *rows = pool_query(pool, "SELECT ? + 1, ?", POOL_ARGS(41, "it's"), err);
+    bool ok = pool_next(rows) && POOL_SCAN(rows, &n, &text) && n == 42 && strcmp(text, "it's") == 0;
+    pool_result_free(rows);
+    return ok;
+}
+
+int main(void)
+{
+    struct pool_error err;
+    const char *url = getenv("MYPOOL_URL");
+    struct pool *pool = pool_create_url("mysql://nobody:x@127.0.0.1:1/none?failFast=1", &err);
+    char *text = pool_escape("it's", 4);
+    bool ok = pool && text && strcmp(text, "'it''s'") == 0 && !query(pool, &err) &&
+              err.code == POOL_ERR_CONNECT && pool_end(pool, 100, &err);
+    free(text);
+    if (ok && url && *url)
+        ok = (pool = pool_create_url(url, &err)) && query(pool, &err) && pool_end(pool, 1000, &err);
+    if (!ok)
+        fprintf(stderr, "%s: %s\n", pool_code_name(err.code), err.message);
+    printf("mypool %s\n", POOL_VERSION);
+    return ok ? 0 : 1;
+}
+END
+    cp "$folder/program.c" "$folder/program.cc"
+}
+
+install_it() {
+    make --no-print-directory install VARIANT="$variant" PREFIX="$prefix" DESTDIR=
+}
+
+has_files() {
+    local file
+    for file in include/mypool.h lib/libmypool.a lib/libmypool.so lib/libmypool.so.0 lib/pkgconfig/mypool.pc; do
+        [[ -e $prefix/$file ]] || { echo "$file is missing"; return 1; }
+    done
+    [[ $(readlink "$prefix/lib/libmypool.so") == libmypool.so.0 ]] || { echo 'wrong link libmypool.so'; return 1; }
+}
+
+has_one_header() {
+    [[ $(ls "$prefix/include") == mypool.h ]]
+}
+
+pc_is_relocated() {
+    [[ $(pkg-config --variable=prefix mypool) == "$prefix" ]] &&
+        [[ $(pkg-config --modversion mypool) == "$(sed -n 's/^#define POOL_VERSION "\(.*\)"/\1/p' include/mypool.h)" ]]
+}
+
+# The words of pkg-config are flags.
+# shellcheck disable=SC2046
+compile_shared() { # COMPILER STANDARD SOURCE OUT
+    (cd "$folder" && "$1" "-std=$2" -Wall -Wextra -Werror "$3" -o "$4" \
+        $(pkg-config --cflags --libs mypool) -Wl,-rpath,"$prefix/lib")
+}
+
+# shellcheck disable=SC2046
+compile_static() { # COMPILER STANDARD SOURCE OUT
+    (cd "$folder" && "$1" "-std=$2" -Wall -Wextra -Werror "$3" -o "$4" $(pkg-config --cflags mypool) \
+        "$prefix/lib/libmypool.a" $(pkg-config --libs --static mypool | sed 's/-lmypool//'))
+}
+
+needs_the_library() {
+    ldd "$folder/c-shared" | grep -qF "$prefix/lib/libmypool.so.0"
+}
+
+stays_in_its_folder() { # DESTDIR is put before everything
+    make --no-print-directory install VARIANT="$variant" PREFIX=/opt/mypool DESTDIR="$folder/stage" &&
+        [[ -e $folder/stage/opt/mypool/lib/libmypool.so.0 ]] &&
+        grep -qx 'prefix=/opt/mypool' "$folder/stage/opt/mypool/lib/pkgconfig/mypool.pc"
+}
+
+write_program
+check 'make install' install_it
+check 'the files are there' has_files
+check 'one public header' has_one_header
+check 'pkg-config knows prefix and version' pc_is_relocated
+check 'C11, shared library' compile_shared "$cc" c11 program.c c-shared
+check 'C++17, shared library' compile_shared "$cxx" c++17 program.cc cc-shared
+check 'C11, static library' compile_static "$cc" c11 program.c c-static
+check 'the program uses the installed library' needs_the_library
+for program in c-shared cc-shared c-static; do
+    check "$program runs" timeout 30 "$folder/$program"
+done
+check 'DESTDIR is respected' stays_in_its_folder
+echo "$passed passed, $failed failed"
+((failed == 0))

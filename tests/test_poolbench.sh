@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# poolbench: every mode, the comparison, the JSON keys, and clear refusals.
+#
+#   tests/with-mariadb tests/test_poolbench.sh build/release
+set -u
+bench=$1/poolbench
+passed=0
+failed=0
+
+check() {
+    if eval "$2"; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "failed: $1"
+    fi
+}
+
+keys='mode callers connections seconds operations errors per_second latency_us cpu_us_per_operation p50 p90 p99 p999 max'
+has_keys() {
+    for key in $keys; do
+        grep -q "\"$key\"" <<<"$1" || { echo "no key $key in $1"; return 1; }
+    done
+}
+
+for mode in pool raw connect cycle; do
+    json=$("$bench" --mode "$mode" --callers 4 --connections 2 --seconds 0.3 --json)
+    # shellcheck disable=SC2016 # evaluated by check
+    check "$mode prints all keys" 'has_keys "$json"'
+    # shellcheck disable=SC2016
+    check "$mode has no errors" 'grep -q "\"errors\": 0" <<<"$json"'
+done
+json=$("$bench" --compare raw,pool,connect --callers 8 --connections 4 --seconds 0.3 --rounds 1 --json)
+# shellcheck disable=SC2016
+check "compare prints an object per mode" '[ "$(grep -o "\"mode\"" <<<"$json" | wc -l)" = 3 ]'
+for bad in "--callers 0" "--callers x" "--mode nothing" "--seconds -1" "--unknown" "--compare raw,nothing"; do
+    # shellcheck disable=SC2034,SC2086
+    message=$("$bench" $bad 2>&1)
+    status=$?
+    check "$bad is refused with status 2" '[ "$status" = 2 ]'
+    # shellcheck disable=SC2016
+    check "$bad is explained" '[ -n "$message" ]'
+done
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

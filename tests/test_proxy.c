@@ -1,0 +1,915 @@
+/*
+ * What the pool does when the network between it and the server misbehaves.
+ *
+ * The pools here connect through a small proxy of our own, which can cut a session after
+ * a number of bytes of either direction, swallow everything, let bytes trickle, repeat
+ * a reply, or hang up on idle sessions. It is one thread with a poll loop; tests talk to
+ * it through the atomic fields of `proxy`. A test that arms a cut has the only
+ * connection, so it is clear which session is meant.
+ *
+ * Promise P6 (no statement runs twice) is proven exhaustively: a counter is incremented
+ * with the session cut after each byte of the request and of the reply, and what the
+ * caller was told is compared with what the server has.
+ */
+#include <mypool.h>
+#include <mysql.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <linux/sockios.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define LINKS 32
+#define GENEROUS 15000  /* ms until something must have happened */
+#define MOST_OFFSETS 400 /* bytes of a request or reply that are tried */
+#define TRICKLE_MS 20
+
+enum direction { UP, DOWN }; /* to the server, to the client */
+
+/* A session through the proxy. */
+struct link {
+    int client; /* -1: unused */
+    int server;
+    char held[65536]; /* of the reply, while it trickles */
+    size_t held_len;
+    uint64_t next_ms;
+};
+
+static struct proxy {
+    pthread_t thread;
+    unsigned port;
+    unsigned target;
+    int listener;
+    int wake[2];
+    struct link links[LINKS];
+    char last_reply[65536]; /* since `keep_reply` was set */
+    size_t last_reply_len;
+    _Atomic bool stop;
+    _Atomic bool black_hole; /* nothing passes, nothing is closed */
+    _Atomic bool trickle;    /* replies: one byte every TRICKLE_MS */
+    _Atomic bool keep_reply;
+    _Atomic bool repeat;     /* send the kept reply once more */
+    _Atomic int hang_up;     /* once: 1 FIN, 2 RST to all clients */
+    _Atomic long cut[2];     /* bytes until the cut, per direction; -1: no cut */
+    _Atomic bool cut_by_reset;
+    _Atomic uint64_t bytes[2];
+    _Atomic bool hung_up;
+    _Atomic bool repeated;   /* the client's kernel has it */
+} proxy;
+
+static struct fixture {
+    struct pool *pool;
+    MYSQL *admin;
+} f;
+
+/* A thread that was put aside between sending and receiving finds the end of the
+ * connection at once, without waiting for it. `late_receiver` makes that the rule.
+ * libmariadb's calls of recv come here. */
+static _Thread_local bool late_receiver;
+ssize_t intercepted_recv(int fd, void *buffer, size_t size, int flags) __asm__("recv");
+ssize_t intercepted_recv(int fd, void *buffer, size_t size, int flags)
+{
+    struct pollfd one = {.fd = fd, .events = POLLIN};
+    if (late_receiver && !(flags & MSG_PEEK)) /* a look before the send is not late */
+        poll(&one, 1, 2000);
+    return syscall(SYS_recvfrom, fd, buffer, size, flags, NULL, NULL);
+}
+
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void pause_ms(unsigned ms)
+{
+    struct timespec pause = {ms / 1000, (long)(ms % 1000) * 1000000};
+    nanosleep(&pause, NULL);
+}
+
+/* True once the expression is; false when it was not for `ms`. */
+#define WITHIN(ms, expression)                                                                     \
+    ({                                                                                             \
+        uint64_t end_ = now_ms() + (ms);                                                           \
+        bool met_;                                                                                 \
+        while (!(met_ = (expression)) && now_ms() < end_)                                          \
+            pause_ms(1);                                                                           \
+        met_;                                                                                      \
+    })
+
+#define assert_within(ms, expression) assert_true(WITHIN(ms, expression))
+
+/* The proxy: its own thread only, unless said otherwise */
+
+static struct sockaddr_in local_address(unsigned port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    address.sin_port = htons((uint16_t)port);
+    return address;
+}
+
+static int connect_to(unsigned port)
+{
+    struct sockaddr_in address = local_address(port);
+    int on = 1;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+static int listen_on_any_port(int backlog, unsigned *ret_port)
+{
+    struct sockaddr_in address = local_address(0);
+    socklen_t size = sizeof address;
+    int small = 32768; /* what is swallowed must not fit into buffers */
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    if (bind(fd, (struct sockaddr *)&address, size) != 0 || listen(fd, backlog) != 0 ||
+        getsockname(fd, (struct sockaddr *)&address, &size) != 0)
+        abort();
+    *ret_port = ntohs(address.sin_port);
+    return fd;
+}
+
+static void close_hard(int fd)
+{
+    struct linger at_once = {1, 0};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    close(fd);
+}
+
+static void close_link(struct link *link, bool by_reset)
+{
+    if (by_reset)
+        close_hard(link->client);
+    else
+        close(link->client);
+    close(link->server);
+    link->client = -1;
+}
+
+static void accept_link(void)
+{
+    int on = 1;
+    int client = accept4(proxy.listener, NULL, NULL, SOCK_CLOEXEC);
+    setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    for (int i = 0; i < LINKS; i++)
+        if (proxy.links[i].client < 0) {
+            proxy.links[i].held_len = 0;
+            proxy.links[i].server = connect_to(proxy.target);
+            proxy.links[i].client = client;
+            return;
+        }
+    close(client);
+}
+
+static bool send_all(int fd, const char *data, size_t len)
+{
+    while (len > 0) {
+        ssize_t sent = send(fd, data, len, MSG_NOSIGNAL);
+        if (sent <= 0)
+            return false;
+        data += sent;
+        len -= (size_t)sent;
+    }
+    return true;
+}
+
+static void keep_for_later(const char *data, size_t len)
+{
+    if (proxy.last_reply_len + len <= sizeof proxy.last_reply) {
+        memcpy(proxy.last_reply + proxy.last_reply_len, data, len);
+        proxy.last_reply_len += len;
+    }
+}
+
+/* Passes on what the cut leaves. */
+static void pass(struct link *link, enum direction direction, const char *data, size_t len)
+{
+    long left = atomic_load(&proxy.cut[direction]);
+    bool last = left >= 0 && (size_t)left <= len;
+    size_t count = last ? (size_t)left : len;
+    /* Before the bytes go: whoever gets them may arm the next cut at once. */
+    atomic_fetch_add(&proxy.bytes[direction], len);
+    if (left >= 0)
+        atomic_store(&proxy.cut[direction], last ? -1 : left - (long)len);
+    bool ok = send_all(direction == UP ? link->server : link->client, data, count);
+    if (last || !ok)
+        close_link(link, last && atomic_load(&proxy.cut_by_reset));
+}
+
+static void move_bytes(struct link *link, enum direction direction)
+{
+    char buffer[16384];
+    bool slowly = direction == DOWN && atomic_load(&proxy.trickle);
+    size_t room = sizeof link->held - link->held_len;
+    size_t most = slowly && room < sizeof buffer ? room : sizeof buffer;
+    int from = direction == UP ? link->client : link->server;
+    ssize_t count = recv(from, buffer, most, MSG_DONTWAIT);
+    if (count < 0 && errno == EAGAIN)
+        return;
+    if (count <= 0) {
+        close_link(link, false);
+        return;
+    }
+    if (direction == DOWN && atomic_load(&proxy.keep_reply))
+        keep_for_later(buffer, (size_t)count);
+    if (slowly) {
+        memcpy(link->held + link->held_len, buffer, (size_t)count);
+        link->held_len += (size_t)count;
+    } else {
+        pass(link, direction, buffer, (size_t)count);
+    }
+}
+
+static void let_trickle(struct link *link)
+{
+    if (link->client < 0 || !link->held_len || now_ms() < link->next_ms)
+        return;
+    size_t count = atomic_load(&proxy.trickle) ? 1 : link->held_len;
+    link->next_ms = now_ms() + TRICKLE_MS;
+    if (!send_all(link->client, link->held, count)) {
+        close_link(link, false);
+        return;
+    }
+    link->held_len -= count;
+    memmove(link->held, link->held + count, link->held_len);
+}
+
+static void send_last_reply_again(struct link *link)
+{
+    int unacknowledged = 1;
+    send_all(link->client, proxy.last_reply, proxy.last_reply_len);
+    while (ioctl(link->client, SIOCOUTQ, &unacknowledged) == 0 && unacknowledged)
+        pause_ms(1);
+    atomic_store(&proxy.repeated, true);
+}
+
+static void do_misdeeds(void)
+{
+    int hang_up = atomic_exchange(&proxy.hang_up, 0);
+    bool repeat = atomic_exchange(&proxy.repeat, false);
+    for (int i = 0; i < LINKS; i++) {
+        struct link *link = &proxy.links[i];
+        if (link->client < 0)
+            continue;
+        if (repeat)
+            send_last_reply_again(link);
+        if (hang_up == 1)
+            shutdown(link->client, SHUT_WR);
+        else if (hang_up == 2)
+            close_link(link, true);
+    }
+    if (hang_up)
+        atomic_store(&proxy.hung_up, true);
+}
+
+static nfds_t what_to_poll(struct pollfd *fds)
+{
+    short events = atomic_load(&proxy.black_hole) ? 0 : POLLIN;
+    fds[0] = (struct pollfd){.fd = proxy.wake[0], .events = POLLIN};
+    fds[1] = (struct pollfd){.fd = proxy.listener, .events = POLLIN};
+    for (int i = 0; i < LINKS; i++) {
+        bool used = proxy.links[i].client >= 0 && events;
+        fds[2 + 2 * i] = (struct pollfd){.fd = used ? proxy.links[i].client : -1, .events = events};
+        fds[3 + 2 * i] = (struct pollfd){.fd = used ? proxy.links[i].server : -1, .events = events};
+    }
+    return 2 + 2 * LINKS;
+}
+
+static void *run_proxy(void *arg)
+{
+    struct pollfd fds[2 + 2 * LINKS];
+    char drain[64];
+    while (!atomic_load(&proxy.stop)) {
+        poll(fds, what_to_poll(fds), atomic_load(&proxy.trickle) ? TRICKLE_MS / 4 : 1000);
+        if (fds[0].revents && read(proxy.wake[0], drain, sizeof drain) < 0)
+            abort();
+        for (int i = 0; i < LINKS; i++) {
+            struct link *link = &proxy.links[i];
+            if (link->client >= 0 && fds[2 + 2 * i].revents)
+                move_bytes(link, UP);
+            if (link->client >= 0 && fds[3 + 2 * i].revents)
+                move_bytes(link, DOWN);
+            let_trickle(link);
+        }
+        if (fds[1].revents)
+            accept_link();
+        do_misdeeds();
+    }
+    return arg;
+}
+
+/* Any thread: after a change of the fields above. */
+static void wake_proxy(void)
+{
+    if (write(proxy.wake[1], "", 1) != 1)
+        abort();
+}
+
+static void start_proxy(void)
+{
+    memset(&proxy, 0, sizeof proxy);
+    for (int i = 0; i < LINKS; i++)
+        proxy.links[i].client = -1;
+    proxy.target = (unsigned)atoi(getenv("MYPOOL_SERVER_PORT"));
+    atomic_store(&proxy.cut[UP], -1);
+    atomic_store(&proxy.cut[DOWN], -1);
+    proxy.listener = listen_on_any_port(64, &proxy.port);
+    if (pipe2(proxy.wake, O_CLOEXEC) != 0 ||
+        pthread_create(&proxy.thread, NULL, run_proxy, NULL) != 0)
+        abort();
+}
+
+static void stop_proxy(void)
+{
+    atomic_store(&proxy.stop, true);
+    wake_proxy();
+    pthread_join(proxy.thread, NULL);
+    for (int i = 0; i < LINKS; i++)
+        if (proxy.links[i].client >= 0)
+            close_link(&proxy.links[i], false);
+    close(proxy.listener);
+    close(proxy.wake[0]);
+    close(proxy.wake[1]);
+}
+
+static void set_proxy(_Atomic bool *what, bool value)
+{
+    atomic_store(what, value);
+    wake_proxy();
+}
+
+/* The administrator, who goes to the server directly */
+
+static void admin_does(const char *sql)
+{
+    if (mysql_query(f.admin, sql) != 0)
+        fail_msg("admin: %s: %s", sql, mysql_error(f.admin));
+    mysql_free_result(mysql_store_result(f.admin));
+}
+
+static long admin_asks(const char *sql)
+{
+    if (mysql_query(f.admin, sql) != 0)
+        fail_msg("admin: %s: %s", sql, mysql_error(f.admin));
+    MYSQL_RES *rows = mysql_store_result(f.admin);
+    MYSQL_ROW row = mysql_fetch_row(rows);
+    long value = row && row[0] ? atol(row[0]) : -1;
+    mysql_free_result(rows);
+    return value;
+}
+
+static MYSQL *connect_admin(void)
+{
+    MYSQL *admin = mysql_init(NULL);
+    unsigned port = (unsigned)atoi(getenv("MYPOOL_SERVER_PORT"));
+    if (mysql_real_connect(admin, "127.0.0.1", "admin", "adminsecret", "mypool", port, NULL, 0))
+        return admin;
+    mysql_close(admin);
+    return NULL;
+}
+
+/* Pools */
+
+static struct pool_options proxied(unsigned limit)
+{
+    struct pool_options options = {
+        .host = "127.0.0.1",
+        .port = proxy.port,
+        .user = "app",
+        .password = "secret",
+        .database = "mypool",
+        .connection_limit = limit,
+    };
+    return options;
+}
+
+static void make_pool(struct pool_options options)
+{
+    struct pool_error err;
+    f.pool = pool_create(&options, &err);
+    if (!f.pool)
+        fail_msg("%s", err.message);
+}
+
+static struct pool_stats stats_now(void)
+{
+    struct pool_stats stats;
+    pool_stats(f.pool, &stats);
+    return stats;
+}
+
+static bool runs(const char *sql, uint32_t timeout_ms, uint64_t *ret_took_ms, struct pool_error *err)
+{
+    struct pool_request request = {.sql = sql, .timeout_ms = timeout_ms};
+    uint64_t begin = now_ms();
+    struct pool_result *result = pool_query_with(f.pool, &request, err);
+    if (ret_took_ms)
+        *ret_took_ms = now_ms() - begin;
+    pool_result_free(result);
+    return result != NULL;
+}
+
+static void assert_works(void)
+{
+    struct pool_error err;
+    if (!runs("SELECT 1", 0, NULL, &err))
+        fail_msg("%s (%u): %s", pool_code_name(err.code), err.server_errno, err.message);
+}
+
+static void assert_timely(const char *what, uint64_t took_ms, uint64_t asked_ms)
+{
+    print_message("           %s ended after %lu ms of %lu\n", what, took_ms, asked_ms);
+    assert_in_range(took_ms, asked_ms - 1, asked_ms + 2000);
+}
+
+static void warm_up(unsigned count)
+{
+    struct pool_conn conns[8];
+    for (unsigned i = 0; i < count; i++)
+        assert_true(pool_get_connection(f.pool, &conns[i], NULL));
+    while (count-- > 0)
+        pool_conn_release(conns[count], NULL);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    memset(&f, 0, sizeof f);
+    start_proxy();
+    f.admin = connect_admin();
+    return f.admin ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    late_receiver = false;
+    if (f.pool)
+        pool_end(f.pool, 0, NULL);
+    stop_proxy();
+    if (f.admin)
+        mysql_query(f.admin, "DROP TABLE IF EXISTS mypool.counters");
+    mysql_close(f.admin);
+    return 0;
+}
+
+/* P6: cut everywhere */
+
+enum outcome { SUCCESS, NOT_EXECUTED, UNKNOWN, WRONG };
+
+/* One way to send the increment. */
+struct manner {
+    bool by_handle;  /* pool_conn_query, which never sends again */
+    bool prepared;   /* the statement has been prepared on the connection before */
+    bool text;       /* POOL_TEXT */
+    bool late;       /* the thread receives late */
+    bool by_reset;   /* RST instead of FIN */
+    bool transaction; /* the cut hits COMMIT */
+};
+
+static struct pool_error last_error;
+
+static enum outcome judge(bool ok)
+{
+    if (ok)
+        return SUCCESS;
+    if (last_error.not_executed)
+        return NOT_EXECUTED;
+    return last_error.code == POOL_ERR_LOST ? UNKNOWN : WRONG;
+}
+
+static bool increment(const struct manner *manner, struct pool_conn conn, int64_t id)
+{
+    struct pool_value value = pool_int(id);
+    struct pool_request request = {.sql = "UPDATE counters SET n = n + 1 WHERE id = ?",
+                                   .args = {&value, 1},
+                                   .timeout_ms = 10000,
+                                   .flags = manner->text ? POOL_TEXT : 0};
+    struct pool_result *result = manner->by_handle
+                                     ? pool_conn_query_with(conn, &request, &last_error)
+                                     : pool_query_with(f.pool, &request, &last_error);
+    pool_result_free(result);
+    return result != NULL;
+}
+
+/* Increments counter `id` with a cut after `offset` bytes (-1: none). */
+static enum outcome increment_with_cut(const struct manner *manner, enum direction direction,
+                                       long offset, int64_t id)
+{
+    struct pool_conn conn = {0};
+    struct pool_error err;
+    if (!pool_get_connection(f.pool, &conn, &err))
+        fail_msg("%s: %s", pool_code_name(err.code), err.message);
+    if (manner->prepared)
+        increment(&(struct manner){.by_handle = true}, conn, 0);
+    if (manner->transaction &&
+        (!pool_conn_begin(conn, NULL) || !increment(&(struct manner){.by_handle = true}, conn, id)))
+        fail_msg("cannot begin: %s", last_error.message);
+    if (!manner->by_handle)
+        pool_conn_release(conn, NULL);
+    atomic_store(&proxy.bytes[UP], 0);
+    atomic_store(&proxy.bytes[DOWN], 0);
+    atomic_store(&proxy.cut_by_reset, manner->by_reset);
+    atomic_store(&proxy.cut[direction], offset);
+    late_receiver = manner->late;
+    bool ok = manner->transaction ? pool_conn_commit(conn, &last_error)
+                                  : increment(manner, conn, id);
+    late_receiver = false;
+    enum outcome outcome = judge(ok);
+    atomic_store(&proxy.cut[direction], -1);
+    if (manner->by_handle)
+        pool_conn_release(conn, NULL);
+    return outcome;
+}
+
+static void assert_counter(enum direction direction, long offset, enum outcome outcome, long n)
+{
+    static const char *const names[] = {"success", "not executed", "unknown", "an odd error"};
+    bool right = outcome == SUCCESS ? n == 1 : outcome == NOT_EXECUTED ? n == 0 : n == 0 || n == 1;
+    if (!right || outcome == WRONG)
+        fail_msg("cut after %ld bytes %s: the caller was told %s (%s), the counter is %ld", offset,
+                 direction == UP ? "up" : "down", names[outcome], last_error.message, n);
+}
+
+static long measure(const struct manner *manner, enum direction direction)
+{
+    assert_int_equal(increment_with_cut(manner, direction, -1, 0), SUCCESS);
+    long bytes = (long)atomic_load(&proxy.bytes[direction]);
+    assert_in_range(bytes, 5, 10000);
+    return bytes < MOST_OFFSETS ? bytes : MOST_OFFSETS;
+}
+
+static void cut_everywhere(const struct manner *manner, enum direction direction)
+{
+    enum outcome outcomes[MOST_OFFSETS + 1];
+    unsigned told[4] = {0};
+    assert_within(GENEROUS, admin_asks("SELECT COUNT(*) FROM information_schema.processlist WHERE "
+                                       "user = 'app' AND command <> 'Sleep'") == 0);
+    admin_does("UPDATE mypool.counters SET n = 0");
+    long most = measure(manner, direction);
+    for (long offset = 0; offset <= most; offset++) {
+        outcomes[offset] = increment_with_cut(manner, direction, offset, offset + 1);
+        told[outcomes[offset]]++;
+    }
+    print_message("           %s %3ld: %u succeeded, %u not executed, %u unknown\n",
+                  direction == UP ? "up  " : "down", most, told[SUCCESS], told[NOT_EXECUTED],
+                  told[UNKNOWN]);
+    pause_ms(1); /* the last of them may still be on their way */
+    for (long offset = 0; offset <= most; offset++) {
+        char sql[80];
+        snprintf(sql, sizeof sql, "SELECT n FROM mypool.counters WHERE id = %ld", offset + 1);
+        assert_counter(direction, offset, outcomes[offset], admin_asks(sql));
+    }
+}
+
+static void assert_counted_once(struct manner manner)
+{
+    char sql[200];
+    admin_does("CREATE TABLE mypool.counters (id INT PRIMARY KEY, n INT NOT NULL)");
+    snprintf(sql, sizeof sql, "INSERT INTO mypool.counters SELECT seq, 0 FROM mysql.seq_0_to_%d",
+             MOST_OFFSETS + 1);
+    admin_does(sql);
+    struct pool_options options = proxied(1);
+    options.fail_fast_ms = POOL_NEVER;
+    make_pool(options);
+    cut_everywhere(&manner, UP);
+    cut_everywhere(&manner, DOWN);
+}
+
+static void no_first_statement_runs_twice(void **state)
+{
+    (void)state;
+    assert_counted_once((struct manner){0});
+}
+
+static void no_prepared_statement_runs_twice(void **state)
+{
+    (void)state;
+    assert_counted_once((struct manner){.prepared = true});
+}
+
+static void no_prepared_statement_runs_twice_if_its_thread_receives_late(void **state)
+{
+    (void)state;
+    assert_counted_once((struct manner){.prepared = true, .late = true});
+}
+
+static void no_first_statement_runs_twice_if_its_thread_receives_late(void **state)
+{
+    (void)state;
+    assert_counted_once((struct manner){.late = true});
+}
+
+static void no_statement_runs_twice_after_a_reset_by_the_peer(void **state)
+{
+    (void)state;
+    assert_counted_once((struct manner){.by_reset = true, .prepared = true});
+}
+
+static void no_text_statement_runs_twice(void **state)
+{
+    (void)state;
+    assert_counted_once((struct manner){.text = true});
+}
+
+static void the_outcome_on_a_borrowed_connection_is_told_truly(void **state)
+{
+    (void)state;
+    assert_counted_once((struct manner){.by_handle = true, .prepared = true});
+}
+
+static void the_outcome_of_a_commit_is_told_truly(void **state)
+{
+    (void)state;
+    assert_counted_once((struct manner){.by_handle = true, .transaction = true});
+}
+
+/* Hung up while idle */
+
+static void assert_idle_hang_up_goes_unnoticed(int how)
+{
+    make_pool(proxied(4));
+    warm_up(4);
+    atomic_store(&proxy.hang_up, how);
+    wake_proxy();
+    assert_within(GENEROUS, stats_now().closed_by_reason[POOL_CLOSE_SERVER] == 4);
+    for (int i = 0; i < 8; i++)
+        assert_works();
+    assert_int_equal(stats_now().query_errors, 0);
+}
+
+static void idle_connections_that_were_closed_are_replaced(void **state)
+{
+    (void)state;
+    assert_idle_hang_up_goes_unnoticed(1);
+}
+
+static void idle_connections_that_were_reset_are_replaced(void **state)
+{
+    (void)state;
+    assert_idle_hang_up_goes_unnoticed(2);
+}
+
+static void a_reply_that_nobody_asked_for_is_never_taken_for_an_answer(void **state)
+{
+    struct pool_conn conn;
+    struct pool_error err;
+    (void)state;
+    make_pool(proxied(1));
+    assert_true(pool_get_connection(f.pool, &conn, NULL));
+    set_proxy(&proxy.keep_reply, true);
+    pool_result_free(pool_conn_query(conn, "SELECT 111 AS n", POOL_NO_ARGS, NULL));
+    set_proxy(&proxy.keep_reply, false);
+    set_proxy(&proxy.repeat, true);
+    assert_within(GENEROUS, atomic_load(&proxy.repeated));
+    assert_true(pool_conn_release(conn, NULL));
+    struct pool_result *rows = pool_query(f.pool, "SELECT 222 AS n", POOL_NO_ARGS, &err);
+    int64_t answer = rows && pool_next(rows) ? pool_get_int(rows, 0) : -1;
+    pool_result_free(rows);
+    if (answer != 222)
+        fail_msg("the answer is %ld (%s)", answer, err.message);
+}
+
+static void what_cannot_be_sent_is_known_not_to_have_run(void **state)
+{
+    struct pool_conn conn;
+    struct pool_error err;
+    (void)state;
+    make_pool(proxied(1));
+    assert_true(pool_get_connection(f.pool, &conn, NULL));
+    atomic_store(&proxy.hang_up, 2);
+    wake_proxy();
+    assert_within(GENEROUS, atomic_load(&proxy.hung_up));
+    assert_null(pool_conn_query(conn, "SELECT 1", POOL_NO_ARGS, &err));
+    assert_int_equal(err.code, POOL_ERR_LOST);
+    assert_true(err.fatal && err.not_executed);
+    assert_null(pool_conn_query(conn, "SELECT 1", POOL_NO_ARGS, &err));
+    assert_int_equal(err.code, POOL_ERR_LOST);
+    assert_true(err.fatal && err.not_executed);
+    assert_true(pool_conn_release(conn, NULL));
+    assert_works();
+}
+
+/* Slow and silent networks */
+
+static void a_trickling_reply_does_not_outlast_the_deadline(void **state)
+{
+    struct pool_error err;
+    uint64_t took_ms;
+    (void)state;
+    make_pool(proxied(1));
+    assert_works();
+    set_proxy(&proxy.trickle, true);
+    assert_false(runs("SELECT REPEAT('x', 200)", 400, &took_ms, &err));
+    assert_timely("the statement", took_ms, 400);
+    assert_int_equal(err.code, POOL_ERR_QUERY_TIMEOUT);
+    set_proxy(&proxy.trickle, false);
+    assert_works();
+}
+
+static void a_trickling_greeting_does_not_outlast_the_deadline(void **state)
+{
+    struct pool_options options = proxied(1);
+    struct pool_error err;
+    uint64_t took_ms;
+    (void)state;
+    options.connect_timeout_ms = 400;
+    options.fail_fast_ms = 1;
+    make_pool(options);
+    set_proxy(&proxy.trickle, true);
+    assert_false(runs("SELECT 1", 0, &took_ms, &err));
+    assert_timely("the connect", took_ms, 400);
+    assert_int_equal(err.code, POOL_ERR_CONNECT);
+    set_proxy(&proxy.trickle, false);
+    assert_within(GENEROUS, runs("SELECT 1", 0, NULL, NULL));
+}
+
+static void a_statement_into_a_black_hole_ends_at_its_deadline(void **state)
+{
+    struct pool_error err;
+    uint64_t took_ms;
+    (void)state;
+    make_pool(proxied(1));
+    assert_works();
+    set_proxy(&proxy.black_hole, true);
+    assert_false(runs("SELECT 2", 300, &took_ms, &err));
+    assert_timely("the statement", took_ms, 300);
+    assert_int_equal(err.code, POOL_ERR_QUERY_TIMEOUT);
+    assert_false(err.not_executed);
+    set_proxy(&proxy.black_hole, false);
+    assert_works();
+}
+
+static void a_big_statement_into_a_black_hole_is_known_not_to_have_run(void **state)
+{
+    static char text[8 << 20];
+    struct pool_error err;
+    struct pool_value value = pool_bytes(text, sizeof text);
+    struct pool_request request = {
+        .sql = "SELECT LENGTH(?)", .args = {&value, 1}, .timeout_ms = 500};
+    (void)state;
+    make_pool(proxied(1));
+    assert_works();
+    set_proxy(&proxy.black_hole, true);
+    uint64_t begin = now_ms();
+    assert_null(pool_query_with(f.pool, &request, &err));
+    assert_timely("the statement", now_ms() - begin, 500);
+    assert_int_equal(err.code, POOL_ERR_QUERY_TIMEOUT);
+    assert_true(err.not_executed);
+}
+
+static void giving_back_and_closing_into_a_black_hole_do_not_block(void **state)
+{
+    struct pool_conn conns[2];
+    (void)state;
+    make_pool(proxied(2));
+    assert_true(pool_get_connection(f.pool, &conns[0], NULL));
+    assert_true(pool_get_connection(f.pool, &conns[1], NULL));
+    set_proxy(&proxy.black_hole, true);
+    uint64_t begin = now_ms();
+    assert_true(pool_conn_destroy(conns[0], NULL));
+    assert_true(pool_conn_release(conns[1], NULL));
+    assert_true(now_ms() - begin < 1000);
+    assert_within(GENEROUS, stats_now().closed_by_reason[POOL_CLOSE_DESTROYED] == 1);
+}
+
+static void the_end_into_a_black_hole_is_timely(void **state)
+{
+    struct pool_conn conn;
+    struct pool_error err;
+    (void)state;
+    make_pool(proxied(4));
+    warm_up(4);
+    assert_true(pool_get_connection(f.pool, &conn, NULL));
+    set_proxy(&proxy.black_hole, true);
+    assert_false(runs("SELECT 1", 50, NULL, &err)); /* leaves a kill that cannot succeed */
+    uint64_t begin = now_ms();
+    assert_false(pool_end(f.pool, 100, NULL));
+    f.pool = NULL;
+    assert_timely("pool_end", now_ms() - begin, 100);
+    assert_true(pool_conn_release(conn, NULL));
+}
+
+static void a_connect_to_somebody_who_never_answers_ends_at_its_deadline(void **state)
+{
+    struct pool_options options = proxied(2);
+    struct pool_error err;
+    uint64_t took_ms;
+    (void)state;
+    int silent = listen_on_any_port(8, &options.port);
+    options.connect_timeout_ms = 300;
+    options.fail_fast_ms = 1;
+    make_pool(options);
+    assert_false(runs("SELECT 1", 0, &took_ms, &err));
+    close(silent);
+    assert_timely("the connect", took_ms, 300);
+    assert_int_equal(err.code, POOL_ERR_CONNECT);
+    assert_true(err.not_executed);
+}
+
+/* A full backlog makes the kernel drop what asks for a connection. */
+static void fill_backlog(unsigned port, int *fds, int count)
+{
+    struct sockaddr_in address = local_address(port);
+    for (int i = 0; i < count; i++) {
+        fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        connect(fds[i], (struct sockaddr *)&address, sizeof address);
+    }
+}
+
+static void a_connect_whose_first_packet_is_dropped_ends_at_its_deadline(void **state)
+{
+    struct pool_options options = proxied(2);
+    struct pool_error err;
+    int fillers[8];
+    uint64_t took_ms;
+    (void)state;
+    int silent = listen_on_any_port(0, &options.port);
+    fill_backlog(options.port, fillers, 8);
+    options.connect_timeout_ms = 300;
+    options.fail_fast_ms = 1;
+    make_pool(options);
+    assert_false(runs("SELECT 1", 0, &took_ms, &err));
+    for (int i = 0; i < 8; i++)
+        close(fillers[i]);
+    close(silent);
+    assert_timely("the connect", took_ms, 300);
+    assert_int_equal(err.code, POOL_ERR_CONNECT);
+}
+
+static void the_end_does_not_wait_for_a_connect_whose_first_packet_is_dropped(void **state)
+{
+    struct pool_options options = proxied(2);
+    struct pool_error err;
+    int fillers[8];
+    (void)state;
+    int silent = listen_on_any_port(0, &options.port);
+    fill_backlog(options.port, fillers, 8);
+    options.min_idle = 1;
+    make_pool(options);
+    assert_within(GENEROUS, stats_now().connecting == 1);
+    uint64_t begin = now_ms();
+    pool_end(f.pool, 0, &err);
+    f.pool = NULL;
+    for (int i = 0; i < 8; i++)
+        close(fillers[i]);
+    close(silent);
+    assert_timely("pool_end", now_ms() - begin, 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(no_first_statement_runs_twice),
+        TEST(no_prepared_statement_runs_twice),
+        TEST(no_prepared_statement_runs_twice_if_its_thread_receives_late),
+        TEST(no_first_statement_runs_twice_if_its_thread_receives_late),
+        TEST(no_statement_runs_twice_after_a_reset_by_the_peer),
+        TEST(no_text_statement_runs_twice),
+        TEST(the_outcome_on_a_borrowed_connection_is_told_truly),
+        TEST(the_outcome_of_a_commit_is_told_truly),
+        TEST(idle_connections_that_were_closed_are_replaced),
+        TEST(idle_connections_that_were_reset_are_replaced),
+        TEST(a_reply_that_nobody_asked_for_is_never_taken_for_an_answer),
+        TEST(what_cannot_be_sent_is_known_not_to_have_run),
+        TEST(a_trickling_reply_does_not_outlast_the_deadline),
+        TEST(a_trickling_greeting_does_not_outlast_the_deadline),
+        TEST(a_statement_into_a_black_hole_ends_at_its_deadline),
+        TEST(a_big_statement_into_a_black_hole_is_known_not_to_have_run),
+        TEST(giving_back_and_closing_into_a_black_hole_do_not_block),
+        TEST(the_end_into_a_black_hole_is_timely),
+        TEST(a_connect_to_somebody_who_never_answers_ends_at_its_deadline),
+        TEST(a_connect_whose_first_packet_is_dropped_ends_at_its_deadline),
+        TEST(the_end_does_not_wait_for_a_connect_whose_first_packet_is_dropped),
+    };
+    if (!getenv("MYPOOL_URL")) {
+        fprintf(stderr, "run me under tests/with-mariadb\n");
+        return 2;
+    }
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

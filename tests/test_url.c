@@ -1,0 +1,585 @@
+/*
+ * What a URL may say, and what it must never give away.
+ *
+ * The last test mutates good URLs a few hundred thousand times, always the same
+ * way, and is worth most under the address sanitizer. Where a URL has a
+ * password it is mostly a canary, which must not turn up in any message. The test of
+ * memory shortage needs -Wl,--wrap=malloc and skips itself without it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "options.h"
+#include "url.h"
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+#define CANARY "SECRETCANARY"
+#define MUTATIONS 200000
+
+static bool fail_malloc;
+
+void *__real_malloc(size_t size) __attribute__((weak));
+void *__wrap_malloc(size_t size);
+void *__wrap_malloc(size_t size)
+{
+    return fail_malloc ? NULL : __real_malloc(size);
+}
+
+struct parsed {
+    struct pool_options o;
+    void *memory;
+};
+
+static struct parsed accepted(const char *url)
+{
+    struct parsed p;
+    struct pool_error err = {.code = POOL_ERR_LOST};
+    if (!pool_options_from_url(url, &p.o, &p.memory, &err))
+        fail_msg("refused: %s: %s", url, err.message);
+    assert_int_equal(err.code, POOL_OK);
+    return p;
+}
+
+static void done(struct parsed *p)
+{
+    pool__url_free(&p->o, p->memory);
+}
+
+/* Asserts that the URL is refused with a message that has `word` and no canary. */
+static void refused(const char *url, const char *word)
+{
+    struct parsed p;
+    struct pool_error err = {0};
+    if (pool_options_from_url(url, &p.o, &p.memory, &err)) {
+        done(&p);
+        fail_msg("accepted: %s", url);
+    }
+    assert_int_equal(err.code, POOL_ERR_INVALID);
+    if (strstr(err.message, CANARY))
+        fail_msg("the password is in: %s", err.message);
+    if (!strstr(err.message, word))
+        fail_msg("'%s' is not in: %s (%s)", word, err.message, url);
+}
+
+/* ------------------------------------------------------------------------
+ * The parts
+ */
+
+static void a_full_url_fills_every_part(void **state)
+{
+    struct parsed p = accepted("mysql://app:" CANARY "@db.example:3307/shop?connectionLimit=20");
+    (void)state;
+    assert_string_equal(p.o.user, "app");
+    assert_string_equal(p.o.password, CANARY);
+    assert_string_equal(p.o.host, "db.example");
+    assert_int_equal(p.o.port, 3307);
+    assert_string_equal(p.o.database, "shop");
+    assert_int_equal(p.o.connection_limit, 20);
+    done(&p);
+}
+
+static void what_is_left_out_stays_zero(void **state)
+{
+    static const struct pool_options zero;
+    struct parsed p = accepted("mysql://db");
+    (void)state;
+    assert_string_equal(p.o.host, "db");
+    p.o.host = NULL;
+    assert_memory_equal(&p.o, &zero, sizeof zero);
+    done(&p);
+}
+
+static void the_scheme_is_mysql_or_mariadb_in_any_case(void **state)
+{
+    static const char *const good[] = {"mysql://db", "mariadb://db", "MySQL://db", "MARIADB://db"};
+    static const char *const bad[] = {"",   "mysql", "mysql:",        "mysql:/db",   "//db",
+                                      "db", "://db", "postgres://db", "mysqlx://db", "mysql:db"};
+    (void)state;
+    for (size_t i = 0; i < COUNT(good); i++) {
+        struct parsed p = accepted(good[i]);
+        done(&p);
+    }
+    for (size_t i = 0; i < COUNT(bad); i++)
+        refused(bad[i], "mysql://");
+}
+
+static void an_ipv6_address_is_in_brackets(void **state)
+{
+    struct parsed p = accepted("mysql://app@[2001:db8::7]:3307/shop");
+    (void)state;
+    assert_string_equal(p.o.host, "2001:db8::7");
+    assert_int_equal(p.o.port, 3307);
+    done(&p);
+    p = accepted("mysql://[::1]");
+    assert_string_equal(p.o.host, "::1");
+    assert_int_equal(p.o.port, 0);
+    done(&p);
+    refused("mysql://app@2001:db8::7/shop", "port");
+    refused("mysql://app@[::1/shop", "bracket");
+    refused("mysql://app@[::1]x/shop", "bracket");
+    refused("mysql://app@[db]/shop", "bracket");
+    refused("mysql://app@[]/shop", "bracket");
+    refused("mysql://app@[::1::]/shop", "host");
+}
+
+static void every_part_is_decoded_exactly_once(void **state)
+{
+    struct parsed p =
+        accepted("mysql://a%40b:%2F%3f%2523@d%62/s%2Fhop?applicationName=a%26b%3d+c");
+    (void)state;
+    assert_string_equal(p.o.user, "a@b");
+    assert_string_equal(p.o.password, "/?%23");
+    assert_string_equal(p.o.host, "db");
+    assert_string_equal(p.o.database, "s/hop");
+    assert_string_equal(p.o.application_name, "a&b=+c");
+    done(&p);
+}
+
+static void bad_escapes_are_refused(void **state)
+{
+    static const char *const escapes[] = {"%", "%4", "%4g", "%g4", "%00", "%%41", "%-1", "%+1"};
+    static const char *const urls[] = {"mysql://a%s:" CANARY "@db/s", "mysql://a:" CANARY "%s@db/s",
+                                       "mysql://a:" CANARY "@db%s/s", "mysql://a:" CANARY "@db/s%s",
+                                       "mysql://a:" CANARY "@db/s?tlsCa=%s"};
+    char url[128];
+    (void)state;
+    for (size_t i = 0; i < COUNT(escapes); i++)
+        for (size_t j = 0; j < COUNT(urls); j++) {
+            size_t at = strcspn(urls[j], "%");
+            snprintf(url, sizeof url, "%.*s%s%s", (int)at, urls[j], escapes[i], urls[j] + at + 2);
+            refused(url, "escape");
+        }
+}
+
+static void a_password_may_be_empty_or_have_colons(void **state)
+{
+    struct parsed p = accepted("mysql://app:@db");
+    (void)state;
+    assert_string_equal(p.o.password, "");
+    done(&p);
+    p = accepted("mysql://app:a:b@db");
+    assert_string_equal(p.o.user, "app");
+    assert_string_equal(p.o.password, "a:b");
+    done(&p);
+    p = accepted("mysql://app@db");
+    assert_null(p.o.password);
+    done(&p);
+}
+
+static void a_missing_user_or_host_is_refused(void **state)
+{
+    (void)state;
+    refused("mysql://@db", "user");
+    refused("mysql://:" CANARY "@db", "user");
+    refused("mysql://", "host");
+    refused("mysql:///shop", "host");
+    refused("mysql://app:" CANARY "@/shop", "host");
+    refused("mysql://app:" CANARY "@:3306/shop", "host");
+}
+
+static void a_socket_takes_the_place_of_the_host(void **state)
+{
+    struct parsed p = accepted("mysql://app@/shop?socketPath=/run/mysqld.sock");
+    (void)state;
+    assert_null(p.o.host);
+    assert_string_equal(p.o.socket, "/run/mysqld.sock");
+    assert_string_equal(p.o.database, "shop");
+    done(&p);
+}
+
+static void ports_are_numbers_from_1_to_65535(void **state)
+{
+    static const char *const bad[] = {"",    "0",    "65536", "-1",   "+1",
+                                      "0x1", "3306x", "03306", "3 3", "99999999999999999999999"};
+    char url[128];
+    struct parsed p = accepted("mysql://db:65535");
+    (void)state;
+    assert_int_equal(p.o.port, 65535);
+    done(&p);
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        snprintf(url, sizeof url, "mysql://app:" CANARY "@db:%s/shop", bad[i]);
+        refused(url, strchr(bad[i], ' ') ? "space" : "port");
+    }
+}
+
+static void hosts_that_libmariadb_would_interpret_are_refused(void **state)
+{
+    static const char *const bad[] = {"a;b",   "a=b",   "a,b",   "a%3Bb",
+                                      "a%2Cb", "a%2Fb", "a%20b", "a%3A1"};
+    char url[128];
+    (void)state;
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        snprintf(url, sizeof url, "mysql://app:" CANARY "@%s/shop", bad[i]);
+        refused(url, "host");
+    }
+}
+
+static void the_path_is_one_database_or_nothing(void **state)
+{
+    struct parsed p = accepted("mysql://app@db/?minIdle=1");
+    (void)state;
+    assert_null(p.o.database);
+    assert_int_equal(p.o.min_idle, 1);
+    done(&p);
+    refused("mysql://app@db/a/b", "database");
+    refused("mysql://app@db/a/", "database");
+    refused("mysql://app@db//", "database");
+}
+
+static void spaces_controls_and_fragments_are_refused(void **state)
+{
+    static const char *const bad[] = {" ", "\t", "\n", "\r", "\x01", "\x7f"};
+    char url[128];
+    (void)state;
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        snprintf(url, sizeof url, "mysql://app:" CANARY "%s@db/shop", bad[i]);
+        refused(url, "control character");
+    }
+    refused("mysql://app:" CANARY "@db/shop#a", "#");
+    refused("mysql://app:#" CANARY "@db/shop", "#");
+}
+
+static void a_url_may_have_8192_bytes_but_not_more(void **state)
+{
+    char *url = calloc(1, 8194);
+    struct parsed p;
+    (void)state;
+    strcpy(url, "mysql://app@db/");
+    memset(url + strlen(url), 'a', 8192 - strlen(url));
+    p = accepted(url);
+    done(&p);
+    url[8192] = 'a';
+    refused(url, "8192");
+    free(url);
+}
+
+/* ------------------------------------------------------------------------
+ * Parameters
+ */
+
+static void limits_and_times_land_in_their_fields(void **state)
+{
+    struct parsed p =
+        accepted("mysql://app@db?connectionLimit=1&minIdle=2&queueLimit=3&acquireTimeout=4"
+                 "&connectTimeout=5&queryTimeout=6&idleTimeout=7&maxLifetime=8&keepalive=9"
+                 "&fairAfter=10&failFast=11&leakAfter=12&statementCache=13&maxRows=14"
+                 "&maxResultBytes=15&maxPacketBytes=4096");
+    (void)state;
+    assert_int_equal(p.o.connection_limit, 1);
+    assert_int_equal(p.o.min_idle, 2);
+    assert_int_equal(p.o.queue_limit, 3);
+    assert_int_equal(p.o.acquire_timeout_ms, 4);
+    assert_int_equal(p.o.connect_timeout_ms, 5);
+    assert_int_equal(p.o.query_timeout_ms, 6);
+    assert_int_equal(p.o.idle_timeout_ms, 7);
+    assert_int_equal(p.o.max_lifetime_ms, 8);
+    assert_int_equal(p.o.keepalive_ms, 9);
+    assert_int_equal(p.o.fair_after_ms, 10);
+    assert_int_equal(p.o.fail_fast_ms, 11);
+    assert_int_equal(p.o.leak_after_ms, 12);
+    assert_int_equal(p.o.statement_cache, 13);
+    assert_int_equal(p.o.max_rows, 14);
+    assert_int_equal(p.o.max_result_bytes, 15);
+    assert_int_equal(p.o.max_packet_bytes, 4096);
+    done(&p);
+}
+
+static void texts_land_in_their_fields(void **state)
+{
+    struct parsed p =
+        accepted("mysql://app@?socketPath=/s&tlsCa=/ca&tlsCert=/cert&tlsKey=/key"
+                 "&authPlugins=dialog,client_ed25519&applicationName=shop");
+    (void)state;
+    assert_string_equal(p.o.socket, "/s");
+    assert_string_equal(p.o.tls_ca, "/ca");
+    assert_string_equal(p.o.tls_cert, "/cert");
+    assert_string_equal(p.o.tls_key, "/key");
+    assert_string_equal(p.o.auth_plugins, "dialog,client_ed25519");
+    assert_string_equal(p.o.application_name, "shop");
+    done(&p);
+}
+
+static void flags_are_true_false_1_or_0_and_two_are_inverted(void **state)
+{
+    struct parsed p =
+        accepted("mysql://db?waitForConnections=false&prepare=0&multipleStatements=1");
+    (void)state;
+    assert_true(p.o.no_waiting);
+    assert_true(p.o.no_prepare);
+    assert_true(p.o.multi_statements);
+    done(&p);
+    refused("mysql://app@db?prepare=yes", "prepare");
+    refused("mysql://app@db?prepare=True", "prepare");
+    refused("mysql://app@db?waitForConnections=2", "waitForConnections");
+}
+
+static void never_and_unlimited_are_accepted_where_they_mean_something(void **state)
+{
+    struct parsed p = accepted("mysql://db?idleTimeout=never&queueLimit=unlimited"
+                               "&maxRows=unlimited");
+    (void)state;
+    assert_int_equal(p.o.idle_timeout_ms, POOL_NEVER);
+    assert_int_equal(p.o.queue_limit, POOL_UNLIMITED);
+    assert_int_equal(p.o.max_rows, POOL_UNLIMITED);
+    done(&p);
+    refused("mysql://app@db?connectTimeout=never", "connectTimeout");
+    refused("mysql://app@db?connectionLimit=unlimited", "connectionLimit");
+    refused("mysql://app@db?idleTimeout=unlimited", "idleTimeout");
+}
+
+static void numbers_are_plain_decimals_within_their_range(void **state)
+{
+    static const char *const bad[] = {"-1",   "+1",    "1.5",        "1e3", "0x10",
+                                      "010",  "10s",   "4097",       "ten", "1,0",
+                                      "%31x", "1%20",  "4294967297", "0",   "18446744073709551617"};
+    char url[128];
+    (void)state;
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        snprintf(url, sizeof url, "mysql://app:" CANARY "@db?connectionLimit=%s", bad[i]);
+        refused(url, "'connectionLimit' must be a whole number from 1 to 4096");
+    }
+}
+
+static void zero_is_refused_where_it_would_quietly_become_the_default(void **state)
+{
+    struct parsed p = accepted("mysql://db?minIdle=0&queueLimit=0");
+    (void)state;
+    done(&p);
+    refused("mysql://app@db?idleTimeout=0", "'idleTimeout'");
+    refused("mysql://app@db?maxRows=0", "'maxRows'");
+    refused("mysql://app@db?maxPacketBytes=0", "'maxPacketBytes'");
+}
+
+static void choices_are_words(void **state)
+{
+    struct parsed p = accepted("mysql://db?tls=verify&resetPolicy=always");
+    (void)state;
+    assert_int_equal(p.o.tls, POOL_TLS_VERIFY);
+    assert_int_equal(p.o.reset_policy, POOL_RESET_ALWAYS);
+    done(&p);
+    refused("mysql://app@db?tls=required", "default, off, verify, unverified-unsafe");
+    refused("mysql://app@db?resetPolicy=2", "auto, always, never");
+}
+
+static void an_unknown_parameter_is_named_and_a_near_name_suggested(void **state)
+{
+    (void)state;
+    refused("mysql://app@db?frobnicate=1", "unknown parameter 'frobnicate'");
+    refused("mysql://app@db?connectionlimit=1", "did you mean 'connectionLimit'?");
+    refused("mysql://app@db?connection_limit=1", "did you mean 'connectionLimit'?");
+    refused("mysql://app@db?tlsca=1", "did you mean 'tlsCa'?");
+}
+
+static void a_parameter_is_given_once_and_has_a_value(void **state)
+{
+    (void)state;
+    refused("mysql://app@db?minIdle=1&minIdle=1", "'minIdle' is given twice");
+    refused("mysql://app@db?minIdle", "'minIdle' has no value");
+    refused("mysql://app@db?minIdle=", "'minIdle' has no value");
+    refused("mysql://app@db?", "empty");
+    refused("mysql://app@db?minIdle=1&", "empty");
+    refused("mysql://app@db?&minIdle=1", "empty");
+    refused("mysql://app@db?=1", "empty");
+    refused("mysql://app@db?min%49dle=1", "malformed");
+}
+
+static void parameters_cannot_reach_what_belongs_before_them(void **state)
+{
+    static const char *const names[] = {"user", "password", "host", "port", "database"};
+    char url[128];
+    (void)state;
+    for (size_t i = 0; i < COUNT(names); i++) {
+        snprintf(url, sizeof url, "mysql://app:" CANARY "@db?%s=1", names[i]);
+        refused(url, "cannot be a parameter");
+    }
+}
+
+static void what_has_no_url_form_is_unknown(void **state)
+{
+    (void)state;
+    refused("mysql://app@db?initSql=x", "unknown parameter 'initSql'");
+    refused("mysql://app@db?hooks=x", "unknown parameter 'hooks'");
+    refused("mysql://app@db?credentials=x", "unknown parameter 'credentials'");
+}
+
+static void every_name_of_the_table_is_short_enough_to_be_compared(void **state)
+{
+    size_t count;
+    const struct pool__option *table = pool__option_table(&count);
+    (void)state;
+    for (size_t i = 0; i < count; i++)
+        if (table[i].name)
+            assert_true(strlen(table[i].name) <= 32);
+}
+
+/* ------------------------------------------------------------------------
+ * Safety
+ */
+
+static void a_password_with_an_unencoded_delimiter_is_not_shown(void **state)
+{
+    static const char *const urls[] = {
+        "mysql://app:a/" CANARY "@db/shop",     "mysql://app:1/" CANARY "@db",
+        "mysql://app:a?" CANARY "@db/shop",     "mysql://app:1?" CANARY "=1@db/shop",
+        "mysql://app:a@" CANARY "@db/shop",     "mysql://app:" CANARY ":3306/shop",
+        "mysql://app:" CANARY "/shop",          "app:" CANARY "@db/shop",
+        "mysql:/app:" CANARY "@db/shop",        "mysql://app:[" CANARY "@db:x/shop",
+        "mysql://app?" CANARY "=1",             "mysql://app:" CANARY "@db?tls=" CANARY,
+        "mysql://app:" CANARY "@db/shop/" CANARY};
+    (void)state;
+    for (size_t i = 0; i < COUNT(urls); i++)
+        refused(urls[i], "URL");
+}
+
+static void missing_arguments_are_refused(void **state)
+{
+    struct parsed p;
+    struct pool_error err;
+    (void)state;
+    assert_false(pool_options_from_url(NULL, &p.o, &p.memory, &err));
+    assert_int_equal(err.code, POOL_ERR_INVALID);
+    assert_false(pool_options_from_url("mysql://db", NULL, &p.memory, &err));
+    assert_false(pool_options_from_url("mysql://db", &p.o, NULL, &err));
+    assert_false(pool_options_from_url("mysql://db:0", &p.o, &p.memory, NULL));
+}
+
+static void a_failure_leaves_the_targets_alone(void **state)
+{
+    struct parsed p, before;
+    (void)state;
+    memset(&p, 0x5a, sizeof p);
+    memcpy(&before, &p, sizeof p);
+    assert_false(pool_options_from_url("mysql://db:0", &p.o, &p.memory, NULL));
+    assert_memory_equal(&p, &before, sizeof p);
+}
+
+static void shortage_of_memory_is_reported(void **state)
+{
+    struct parsed p;
+    struct pool_error err;
+    bool success;
+    (void)state;
+    if (!__real_malloc)
+        skip();
+    fail_malloc = true;
+    success = pool_options_from_url("mysql://app@db", &p.o, &p.memory, &err);
+    fail_malloc = false;
+    assert_false(success);
+    assert_int_equal(err.code, POOL_ERR_NOMEM);
+}
+
+static uint64_t seed = 88172645463325252u;
+
+static size_t below(size_t limit)
+{
+    seed ^= seed << 13;
+    seed ^= seed >> 7;
+    seed ^= seed << 17;
+    return (size_t)(seed % limit);
+}
+
+/* Changes, inserts or deletes one byte, mostly one that means something. */
+static void mutate(char *url)
+{
+    static const char marks[] = ":/?#@%&=[];,0 9aA\n";
+    size_t len = strlen(url);
+    size_t at = below(len + 1);
+    char c = below(3) ? marks[below(sizeof marks - 1)] : (char)(1 + below(255));
+    switch (below(4)) {
+    case 0:
+        memmove(url + at + 1, url + at, len - at + 1);
+        url[at] = c;
+        break;
+    case 1:
+        if (at < len)
+            memmove(url + at, url + at + 1, len - at);
+        break;
+    case 2:
+        if (!below(16))
+            url[at] = '\0';
+        break;
+    default:
+        url[at] = at < len ? c : '\0';
+    }
+}
+
+/* Runs one URL through both stages; every message must be free of the canary. */
+static bool is_accepted(const char *url)
+{
+    struct parsed p;
+    struct pool__options o;
+    struct pool_error err = {0};
+    bool success = pool_options_from_url(url, &p.o, &p.memory, &err);
+    if (success) {
+        success = pool__options_init(&o, &p.o, sizeof p.o, &err);
+        if (success)
+            pool__options_fini(&o);
+        done(&p);
+    }
+    if (strstr(err.message, CANARY))
+        fail_msg("the password is in: %s (%s)", err.message, url);
+    return success;
+}
+
+static void mutated_urls_neither_crash_nor_betray_the_password(void **state)
+{
+    static const char *const seeds[] = {
+        "mysql://app:" CANARY "@db.example:3306/shop?connectionLimit=10&acquireTimeout=never",
+        "mariadb://a%40b:%2f" CANARY "%25@[2001:db8::1]/s%2Fhop?tls=verify&tlsCa=%2Fca.pem",
+        "mysql://app:" CANARY "@/shop?socketPath=/run/s&waitForConnections=false&prepare=0"};
+    size_t good = 0;
+    (void)state;
+    for (size_t i = 0; i < MUTATIONS; i++) {
+        char url[256] = "";
+        strcpy(url, seeds[i % COUNT(seeds)]);
+        for (size_t steps = 1 + below(4); steps > 0; steps--)
+            mutate(url);
+        good += is_accepted(url);
+    }
+    assert_in_range(good, 1, MUTATIONS - 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_full_url_fills_every_part),
+        cmocka_unit_test(what_is_left_out_stays_zero),
+        cmocka_unit_test(the_scheme_is_mysql_or_mariadb_in_any_case),
+        cmocka_unit_test(an_ipv6_address_is_in_brackets),
+        cmocka_unit_test(every_part_is_decoded_exactly_once),
+        cmocka_unit_test(bad_escapes_are_refused),
+        cmocka_unit_test(a_password_may_be_empty_or_have_colons),
+        cmocka_unit_test(a_missing_user_or_host_is_refused),
+        cmocka_unit_test(a_socket_takes_the_place_of_the_host),
+        cmocka_unit_test(ports_are_numbers_from_1_to_65535),
+        cmocka_unit_test(hosts_that_libmariadb_would_interpret_are_refused),
+        cmocka_unit_test(the_path_is_one_database_or_nothing),
+        cmocka_unit_test(spaces_controls_and_fragments_are_refused),
+        cmocka_unit_test(a_url_may_have_8192_bytes_but_not_more),
+        cmocka_unit_test(limits_and_times_land_in_their_fields),
+        cmocka_unit_test(texts_land_in_their_fields),
+        cmocka_unit_test(flags_are_true_false_1_or_0_and_two_are_inverted),
+        cmocka_unit_test(never_and_unlimited_are_accepted_where_they_mean_something),
+        cmocka_unit_test(numbers_are_plain_decimals_within_their_range),
+        cmocka_unit_test(zero_is_refused_where_it_would_quietly_become_the_default),
+        cmocka_unit_test(choices_are_words),
+        cmocka_unit_test(an_unknown_parameter_is_named_and_a_near_name_suggested),
+        cmocka_unit_test(a_parameter_is_given_once_and_has_a_value),
+        cmocka_unit_test(parameters_cannot_reach_what_belongs_before_them),
+        cmocka_unit_test(what_has_no_url_form_is_unknown),
+        cmocka_unit_test(every_name_of_the_table_is_short_enough_to_be_compared),
+        cmocka_unit_test(a_password_with_an_unencoded_delimiter_is_not_shown),
+        cmocka_unit_test(missing_arguments_are_refused),
+        cmocka_unit_test(a_failure_leaves_the_targets_alone),
+        cmocka_unit_test(shortage_of_memory_is_reported),
+        cmocka_unit_test(mutated_urls_neither_crash_nor_betray_the_password),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
