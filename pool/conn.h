@@ -40,6 +40,7 @@ struct pool__conn {
     char *database;  /* likewise */
     uint64_t database_hash; /* of the name of the current one */
     uint64_t opened_ns;
+    uint64_t heard_ns; /* when the last reply was complete */
     uint64_t retire_ns;
 };
 

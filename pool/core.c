@@ -42,6 +42,7 @@ bool pool__core_init(struct pool__core *core, unsigned limit, uint32_t queue_lim
     core->queue_limit = queue_limit;
     core->fair_after_ns = fair_after_ns;
     core->serial = atomic_fetch_add(&serials, 1) + 1;
+    atomic_init(&core->absent, limit);
     core->idle_words = (limit + 63) / 64;
     pool__mutex_init(&core->lock);
     pool__list_init(&core->queue);
@@ -75,6 +76,20 @@ static uint64_t load_word(struct pool__slot *slot)
 static uint64_t with_state(uint64_t word, enum pool__state state)
 {
     return (word & ~POOL__STATE_MASK) | (uint64_t)state;
+}
+
+static bool is_absent(enum pool__state state)
+{
+    return state == POOL__EMPTY || state == POOL__OPENING || state == POOL__CLOSING;
+}
+
+/* Keeps `absent` right after a slot went from one state to the other. */
+static void count_absent(struct pool__core *core, enum pool__state from, enum pool__state to)
+{
+    if (is_absent(from) && !is_absent(to))
+        atomic_fetch_sub(&core->absent, 1);
+    if (!is_absent(from) && is_absent(to))
+        atomic_fetch_add(&core->absent, 1);
 }
 
 static _Atomic uint64_t *map_of(struct pool__core *core, unsigned index)
@@ -245,6 +260,7 @@ static bool hand_over(struct pool__core *core, unsigned index, uint64_t word)
         uint64_t next = pool__borrowed(word, waiter->flags);
         given = pool__move(slot, &word, next);
         if (given) {
+            count_absent(core, pool__state_of(word), POOL__BUSY);
             pool__count_use(slot);
             nudged = grant_locked(core, waiter, index, pool__generation_of(next), &wakes);
         }
@@ -317,6 +333,7 @@ bool pool__core_give(struct pool__core *core, unsigned index)
         uint64_t plain = word & ~POOL__FLAGS;
         uint64_t next = with_state(plain, evict ? POOL__CHORE : POOL__IDLE);
         if (pool__move(slot, &word, next)) {
+            count_absent(core, pool__state_of(word), pool__state_of(next));
             if (evict)
                 return false;
             break;
@@ -332,6 +349,7 @@ static void force(struct pool__core *core, unsigned index, enum pool__state stat
     uint64_t word = load_word(slot);
     while (!pool__move(slot, &word, with_state(word & ~POOL__FLAGS, state)))
         ;
+    count_absent(core, pool__state_of(word), state);
 }
 
 void pool__core_to_chore(struct pool__core *core, unsigned index)

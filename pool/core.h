@@ -84,6 +84,7 @@ struct pool__core {
     _Alignas(128) _Atomic uint32_t waiting; /* length of the queue */
     _Atomic uint32_t nudged; /* 1: a waiter was woken to look for an idle slot itself */
     _Atomic uint32_t owed;   /* 1: the oldest waiter is due: the next return goes to it */
+    _Atomic uint32_t absent; /* slots without an open connection: EMPTY, OPENING or CLOSING */
     _Atomic bool shut;
     _Alignas(128) struct pool__mutex lock;
     struct pool__link queue; /* struct pool__waiter, oldest first; lock */

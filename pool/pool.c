@@ -256,7 +256,9 @@ static enum pool__outcome wait_in_queue(struct pool *pool, struct pool__waiter *
         hooks->on_enqueue(hooks->arg);
         pool__leave_callback(before);
     }
-    pool__poke(pool);
+    /* With every connection open there is nothing that the keeper could do. */
+    if (atomic_load(&pool->core.absent))
+        pool__poke(pool);
     return pool__core_wait(&pool->core, waiter);
 }
 

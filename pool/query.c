@@ -494,6 +494,16 @@ static bool dispatch(struct run *run, const struct pool_request *request)
     return run_plain_values(run, request->sql, len, request->args);
 }
 
+/* A look at the socket shows a connection that the server has closed before anything is
+ * sent on it. It is a system call, and a connection that has answered just now needs
+ * none: the keeper's watch could hardly be slower. */
+#define JUST_NOW_NS UINT64_C(250000)
+
+static bool seems_alive(struct pool__conn *conn)
+{
+    return pool__now_ns() - conn->heard_ns < JUST_NOW_NS || pool__conn_is_quiet(conn);
+}
+
 struct pool_result *pool__query(struct pool__conn *conn, const struct pool_request *request,
                                 const struct pool__sink *sink, uint64_t deadline_ns,
                                 struct pool_error *err)
@@ -507,7 +517,7 @@ struct pool_result *pool__query(struct pool__conn *conn, const struct pool_reque
         run.err->fatal = true;
         return NULL;
     }
-    if (!pool__conn_is_quiet(conn)) {
+    if (!seems_alive(conn)) {
         conn->broken = true;
         pool__fail(run.err, POOL_ERR_LOST, "the server had closed the connection, or was out of "
                                            "step, before the statement was sent");
@@ -522,6 +532,7 @@ struct pool_result *pool__query(struct pool__conn *conn, const struct pool_reque
     if (conn->class_ == POOL__SQL_OTHER && !conn->broken)
         pool__conn_note_database(conn);
     pool__conn_leave(conn, &run.wait);
+    conn->heard_ns = ok ? pool__now_ns() : 0;
     if (ok || run.stopped) {
         pool__ok(run.err);
         return run.result;
