@@ -55,17 +55,19 @@ static uint64_t statement_deadline(const struct pool *pool, uint64_t call_deadli
 }
 
 /* Written by the borrower alone. */
-static void bump(_Atomic uint64_t *counter)
+static void add(_Atomic uint64_t *counter, uint64_t count)
 {
     uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
-    atomic_store_explicit(counter, value + 1, memory_order_relaxed);
+    atomic_store_explicit(counter, value + count, memory_order_relaxed);
 }
 
-static void count_query(struct pool *pool, unsigned slot, bool ok)
+static void count_query(struct pool *pool, const struct pool__borrowed *borrowed, bool ok)
 {
-    bump(&pool->core.slots[slot].queries);
-    if (!ok)
-        bump(&pool->core.slots[slot].query_errors);
+    struct pool__slot *slot = &pool->core.slots[borrowed->slot];
+    add(&slot->queries, 1);
+    add(&slot->query_errors, !ok);
+    add(&slot->statement_hits, borrowed->conn->cache.hits);
+    borrowed->conn->cache.hits = 0;
 }
 
 static void tell_hook(struct pool *pool, const struct pool_request *request, uint64_t started_ns,
@@ -91,7 +93,7 @@ static struct pool_result *run(struct pool *pool, const struct pool__borrowed *b
     struct pool_result *result =
         pool__query(borrowed->conn, request, sink, statement_deadline(pool, call_deadline_ns), err);
     pool__leave_callback(before);
-    count_query(pool, borrowed->slot, result != NULL);
+    count_query(pool, borrowed, result != NULL);
     if (hooked)
         tell_hook(pool, request, started_ns, result, err);
     if (!result)

@@ -42,8 +42,9 @@ enum pool__state {
 struct pool__slot {
     _Alignas(128) _Atomic uint64_t word;
     _Atomic uint64_t uses; /* borrows so far; written by the borrower alone */
-    _Atomic uint64_t queries; /* the same for statements, and for those that failed */
-    _Atomic uint64_t query_errors;
+    _Atomic uint64_t queries; /* the same for statements, */
+    _Atomic uint64_t query_errors; /* those that failed, */
+    _Atomic uint64_t statement_hits; /* and those that were found prepared */
     void *conn; /* the connection; owner: whoever owns the slot's state */
 };
 

@@ -506,6 +506,7 @@ static void add_slots(struct pool *pool, struct pool_stats *stats)
         stats->acquired += read_counter(&pool->core.slots[slot].uses);
         stats->queries += read_counter(&pool->core.slots[slot].queries);
         stats->query_errors += read_counter(&pool->core.slots[slot].query_errors);
+        stats->statement_hits += read_counter(&pool->core.slots[slot].statement_hits);
     }
     stats->released = stats->acquired - stats->in_use;
 }
@@ -528,7 +529,6 @@ static void add_counters(struct pool *pool, struct pool_stats *stats)
     stats->queries += failed_early;
     stats->query_errors += failed_early;
     stats->prepares = read_counter(&pool->budget.prepares);
-    stats->statement_hits = read_counter(&pool->budget.hits);
 }
 
 static void add_queue(struct pool *pool, struct pool_stats *stats)

@@ -162,7 +162,7 @@ static bool read_first_set(struct run *run, struct pool__stmt *stmt)
     const MYSQL_STMT *native = stmt->native;
     unsigned count = mysql->field_count;
     const MYSQL_FIELD *fields = mysql->fields ? mysql->fields : native->fields;
-    if (count && mysql->fields &&
+    if (count && mysql->fields && mysql->fields != native->fields &&
         (count != native->field_count || !same_names(mysql->fields, native->fields, count)))
         stmt->outdated = true;
     return read_set(run, fields, count, true);
@@ -444,7 +444,7 @@ static bool find_and_run(struct run *run, const struct form *form)
     struct pool__stmt_cache *cache = &run->conn->cache;
     struct pool__stmt *stmt = pool__stmt_find(cache, form->sql, form->len);
     if (stmt)
-        atomic_fetch_add_explicit(&cache->budget->hits, 1, memory_order_relaxed);
+        cache->hits++;
     else
         stmt = pool__stmt_add(cache, form->sql, form->len, run->err);
     return stmt && check_single(run, &stmt->info, false) && check_count(run, stmt, form->count) &&

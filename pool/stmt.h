@@ -18,8 +18,7 @@
 struct pool__stmt_budget {
     _Atomic uint64_t used;
     _Atomic uint64_t limit;    /* from max_prepared_stmt_count; 0: not known yet */
-    _Atomic uint64_t prepares; /* counters */
-    _Atomic uint64_t hits;
+    _Atomic uint64_t prepares; /* a counter */
     _Atomic bool careful; /* the server has run out: prepare and execute apart, see query.c */
 };
 
@@ -45,6 +44,7 @@ struct pool__stmt_cache {
     struct pool__link recent;
     bool writes_last; /* the statement prepared last may write */
     bool prepared;    /* any was prepared */
+    uint64_t hits;    /* statements found prepared; the borrower moves them to its slot */
     struct pool__stmt_budget *budget;
 };
 
