@@ -15,6 +15,11 @@ PACKAGES := gcc g++ make pkg-config libc6-dev libmariadb-dev libssl-dev libcmock
   strace binutils procps
 LINT_PACKAGES := clang clang-tidy clang-format cppcheck shellcheck
 COVERAGE_PACKAGES := gcovr
+# The other pools; a java compiler and npm are taken as they are, or from JAVA_ and NODE_.
+BENCH_PACKAGES := libhikaricp-java libmariadb-java libslf4j-java golang-go \
+  golang-github-go-sql-driver-mysql-dev libzdb-dev
+JAVA_PACKAGES := default-jdk-headless
+NODE_PACKAGES := nodejs npm
 
 CC ?= gcc
 CXX ?= g++
@@ -153,12 +158,15 @@ mutants: all ## put known faults back into core.c and see that the tests catch e
 demo: all ## set everything up, compare connect, raw and pool, and kill the server under load
 	@tests/with-mariadb tests/demo $(B)
 
-$(B)/bench_memory: $(B)/tests/bench_memory.o $(B)/libmypool.a
+$(B)/bench_%: $(B)/tests/bench_%.o $(B)/libmypool.a
+	@echo "  LD    $@"
 	$(Q)$(CC) $(OUR_LDFLAGS) $(LDFLAGS) $^ -o $@ $(DB_LIBS)
 
 .PHONY: bench
-bench: all $(B)/bench_memory ## the figures of docs/performance.md
-	@tests/with-mariadb tests/bench $(B)
+bench: all $(B)/bench_memory $(B)/bench_kill ## the figures of docs/performance.md, other pools beside ours
+	@PACKAGES="$(BENCH_PACKAGES)" JAVA_PACKAGES="$(JAVA_PACKAGES)" NODE_PACKAGES="$(NODE_PACKAGES)" \
+	  tests/peers/build build/peers
+	@tests/with-mariadb tests/bench $(B) build/peers
 
 .PHONY: coverage
 coverage: ## line and branch coverage of pool/
@@ -198,4 +206,5 @@ help: ## this text
 	@echo "  VARIANT=release|debug|asan|tsan   V=1 shows commands   CFLAGS, LDFLAGS are yours"
 
 .DEFAULT_GOAL := all
+.SECONDARY:
 -include $(LIB_OBJ:.o=.d) $(BENCH_OBJ:.o=.d) $(WEB_OBJ:.o=.d) $(TESTS:%=%.d) $(EXAMPLES:%=%.d) $(EXPLORE_OBJ:.o=.d)
