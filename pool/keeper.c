@@ -24,6 +24,7 @@
 #define KILL_AGAIN_NS (1000 * POOL__NS_PER_MS)
 #define LINGER_MOST_NS (30000 * POOL__NS_PER_MS) /* then the server is taken for gone */
 #define CONTROL_IDLE_NS (10000 * POOL__NS_PER_MS)
+#define INTERRUPTIONS 16
 #define LOSSES 3 /* connections lost within a tick that make the others suspect */
 
 enum tag { TAG_POKE, TAG_CONN, TAG_LINGER };
@@ -138,22 +139,33 @@ static void note_failure_locked(struct pool *pool, const struct pool_error *fail
     health->state = open ? POOL_STATE_RETRYING : POOL_STATE_DOWN;
 }
 
+/* A server that lets the pool in is up. That the new connection was lost in its set-up
+ * (somebody kills sessions, say) is no reason to pause; unless it goes on and on, as
+ * with a proxy that has no server behind it. */
+static bool is_interruption_locked(struct pool__health *health, const struct pool_error *failure)
+{
+    return failure->code == POOL_ERR_LOST && ++health->interruptions <= INTERRUPTIONS;
+}
+
 static void note_success_locked(struct pool__health *health)
 {
     health->failures = 0;
+    health->interruptions = 0;
     health->next_try_ns = 0;
     health->parallel = pool__policy_ramp(health->parallel, true);
     health->state = POOL_STATE_UP;
 }
 
-void pool__report_connect(struct pool *pool, const struct pool_error *failure)
+void pool__report_connect(struct pool *pool, const struct pool_error *failure, bool logged_in)
 {
     struct pool__health *health = &pool->health;
     const struct pool_hooks *hooks = &pool->options.v.hooks;
     unsigned open = open_count(pool);
     pool__lock(&health->lock);
     enum pool_state before = health->state;
-    if (failure)
+    if (failure && logged_in && is_interruption_locked(health, failure))
+        health->cause = *failure;
+    else if (failure)
         note_failure_locked(pool, failure, open);
     else
         note_success_locked(health);

@@ -64,6 +64,7 @@ struct pool__health {
     struct pool__mutex lock;
     enum pool_state state;
     unsigned failures; /* failed connects in a row */
+    unsigned interruptions; /* logins in a row whose connection was lost in its set-up */
     enum pool__connect_class class_;
     uint64_t next_try_ns;
     unsigned parallel;
@@ -186,7 +187,9 @@ bool pool__watch(struct pool *pool, unsigned slot, int fd);
 void pool__linger(struct pool *pool, unsigned slot, int fd, enum pool__kill kill);
 void pool__limit_tick(struct pool *pool, uint64_t limit_ns);
 int pool__take_linger_fd(struct pool *pool, unsigned slot);
-void pool__report_connect(struct pool *pool, const struct pool_error *failure); /* NULL: success */
+/* The outcome of an attempt to open a connection; `failure` NULL: success. `logged_in`:
+ * the server had let the pool in, and what failed came after. */
+void pool__report_connect(struct pool *pool, const struct pool_error *failure, bool logged_in);
 
 /* worker.c */
 bool pool__workers_start(struct pool *pool);

@@ -243,7 +243,7 @@ static void open_failed(struct pool *pool, unsigned slot, struct pool__conn *con
                         const struct pool_error *err)
 {
     count(&pool->counters.connect_failures);
-    pool__report_connect(pool, err);
+    pool__report_connect(pool, err, conn != NULL);
     if (conn)
         part_from(pool, slot, conn);
     else
@@ -266,7 +266,7 @@ static void do_open(struct pool *pool, unsigned slot)
     count(&pool->counters.opened);
     if (hooks->on_connection)
         hooks->on_connection(conn->thread_id, hooks->arg);
-    pool__report_connect(pool, NULL);
+    pool__report_connect(pool, NULL, true);
     if (pool__watch(pool, slot, mysql_get_socket(conn->mysql)))
         give_or_close(pool, slot);
     else
