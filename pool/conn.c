@@ -22,8 +22,9 @@
 #include "resolve.h"
 
 #include <errmsg.h>
-#include <fcntl.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -399,6 +400,14 @@ bool pool__conn_is_quiet(struct pool__conn *conn)
     return len > 0 && conn->tls;
 }
 
+bool pool__conn_is_open(const struct pool__conn *conn)
+{
+    if (!conn->mysql->net.pvio)
+        return false;
+    struct pollfd fd = {.fd = mysql_get_socket(conn->mysql), .events = POLLRDHUP};
+    return poll(&fd, 1, 0) == 0;
+}
+
 static void free_conn(struct pool__conn *conn)
 {
     free(conn->role);
@@ -441,6 +450,19 @@ enum pool__kill pool__conn_kill(struct pool__conn *conn, unsigned long thread_id
         return POOL__KILL_GONE;
     /* Without an answer it may have been carried out all the same. */
     return err.not_executed ? POOL__KILL_FAILED : POOL__KILL_SENT;
+}
+
+bool pool__conn_sees_thread(struct pool__conn *conn, unsigned long thread_id,
+                            uint64_t deadline_ns, bool *ret_known)
+{
+    char sql[80];
+    snprintf(sql, sizeof sql, "SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = %lu",
+             thread_id);
+    struct pool_result *rows = pool__query_text(conn, sql, strlen(sql), deadline_ns, NULL);
+    bool seen = rows && pool_next(rows);
+    *ret_known = rows != NULL;
+    pool_result_free(rows);
+    return seen;
 }
 
 void pool__conn_note_send(struct pool__conn *conn, enum pool__sql_class class_)

@@ -63,6 +63,9 @@ bool pool__conn_ping(struct pool__conn *conn, uint64_t deadline_ns, struct pool_
  * asked. One system call. */
 bool pool__conn_is_quiet(struct pool__conn *conn);
 
+/* Neither side has closed it. One system call. */
+bool pool__conn_is_open(const struct pool__conn *conn);
+
 /* Says goodbye and frees. Returns a duplicate of the socket on which the server's
  * own close can be awaited, or -1. Never blocks. */
 int pool__conn_close(struct pool__conn *conn);
@@ -78,6 +81,11 @@ void pool__conn_abandon(struct pool__conn *conn);
 enum pool__kill { POOL__KILL_FAILED, POOL__KILL_SENT, POOL__KILL_GONE };
 enum pool__kill pool__conn_kill(struct pool__conn *conn, unsigned long thread_id,
                                 uint64_t deadline_ns);
+
+/* Whether the server still has a thread for the session; false in *ret_known if it did
+ * not say. The session must be of the same user. */
+bool pool__conn_sees_thread(struct pool__conn *conn, unsigned long thread_id,
+                            uint64_t deadline_ns, bool *ret_known);
 
 /* After any statement: takes over the status that came with the reply. */
 void pool__conn_note_status(struct pool__conn *conn, enum pool__sql_class class_);

@@ -21,6 +21,8 @@
 #include <stdlib.h>
 
 #define STACK_SIZE (512 * 1024) /* TLS handshakes and name look-ups run on it */
+#define GONE_DEADLINE_MS 1000
+#define GONE_TRIES 3
 #define CLOSE_DEADLINE_MS 5000 /* MariaDB itself may try for 2 s to reach the victim */
 
 bool pool__thread_start(pthread_t *ret_id, void *(*run)(void *), void *arg)
@@ -204,6 +206,37 @@ static enum pool__kill kill_until_gone(struct pool *pool, unsigned long thread_i
     return kill;
 }
 
+static bool is_thread_alive(struct pool *pool, unsigned long thread_id, uint64_t deadline_ns,
+                            bool *ret_known)
+{
+    pthread_mutex_lock(&pool->control.lock);
+    struct pool__conn *conn = control_conn(pool, deadline_ns);
+    *ret_known = false;
+    bool alive = conn && pool__conn_sees_thread(conn, thread_id, deadline_ns, ret_known);
+    pool->control.used_ns = pool__now_ns();
+    pthread_mutex_unlock(&pool->control.lock);
+    return alive;
+}
+
+/* The session was closed by the server, so somebody killed it, or the server is going
+ * down. In the first case its thread may be there a little longer than its socket. That
+ * is looked up and not killed: after a restart the number may be that of another. */
+static void wait_until_thread_is_gone(struct pool *pool, unsigned long thread_id)
+{
+    _Atomic uint32_t never = 0;
+    uint64_t deadline_ns = deadline_in(GONE_DEADLINE_MS);
+    uint64_t pause_ns = POOL__NS_PER_MS / 4;
+    unsigned unknown = 0;
+    while (!atomic_load(&pool->ending) && pool__now_ns() < deadline_ns) {
+        bool known;
+        bool alive = is_thread_alive(pool, thread_id, deadline_ns, &known);
+        if ((known && !alive) || (!known && ++unknown == GONE_TRIES))
+            return;
+        pool__park(&never, 0, pool__now_ns() + pause_ns);
+        pause_ns = pause_ns < 16 * POOL__NS_PER_MS ? pause_ns * 2 : pause_ns;
+    }
+}
+
 /* Says goodbye, kills what still runs, and leaves the slot to the keeper until the
  * server has closed its side. */
 static void part_from(struct pool *pool, unsigned slot, struct pool__conn *conn)
@@ -211,11 +244,14 @@ static void part_from(struct pool *pool, unsigned slot, struct pool__conn *conn)
     struct pool__place *place = &pool->places[slot];
     unsigned long thread_id = conn->thread_id;
     bool running = conn->running && thread_id != 0;
+    bool closed_by_server = !running && thread_id != 0 && !pool__conn_is_open(conn);
     int fd = pool__conn_close(conn);
     place->closing_since_ns = pool__now_ns();
     place->closing_thread_id = thread_id;
     enum pool__kill kill =
         running && fd >= 0 ? kill_until_gone(pool, thread_id) : POOL__KILL_GONE;
+    if (closed_by_server)
+        wait_until_thread_is_gone(pool, thread_id);
     pool__core_to_closing(&pool->core, slot);
     pool__linger(pool, slot, fd, kill);
 }
