@@ -475,7 +475,10 @@ struct pool_conn {
     uint64_t ticket;
 };
 
-/* threads: any. callback: no. (All of them, unless said otherwise.) */
+/* Borrows a connection, unseen: one that died within the last millisecond may be among
+ * them. Then the first call on it fails with POOL_ERR_LOST and, unless it was sent all
+ * the same, not_executed: release it and borrow another one.
+ * threads: any. callback: no. (All of them, unless said otherwise.) */
 bool pool_get_connection(struct pool *pool, struct pool_conn *ret_conn, struct pool_error *err);
 /* Uses timeout_ms or acquire_timeout_ms, and label, of the request. */
 bool pool_get_connection_with(struct pool *pool, const struct pool_request *request,
@@ -510,7 +513,8 @@ typedef bool pool_transaction_fn(struct pool_conn conn, void *arg, struct pool_e
 /* Borrows a connection, begins, calls fn, commits or rolls back, releases. If fn
  * or the commit failed with retry_transaction (deadlock, lock wait timeout) all of
  * it is run again, up to 3 times, after a short random pause: fn must not have
- * effects outside the database. A commit that was lost on the way is never
+ * effects outside the database. A connection that proves to be dead at the begin is
+ * exchanged for another one. A commit that was lost on the way is never
  * repeated: POOL_ERR_LOST with not_executed false. threads: any. callback: no. */
 bool pool_transaction(struct pool *pool, pool_transaction_fn *fn, void *arg, struct pool_error *err);
 

@@ -5,7 +5,8 @@
  *
  * A statement is sent again only if it is proven not to have run, or if the caller
  * said that it may be (POOL_IDEMPOTENT); and never on a connection that the caller
- * holds, because its session is lost with it.
+ * holds, because its session is lost with it: not even the first one on a new handle,
+ * whose thread id the caller may know already.
  */
 #include "pool.h"
 
@@ -101,33 +102,38 @@ static struct pool_result *run(struct pool *pool, const struct pool__borrowed *b
     return result;
 }
 
-static bool may_send_again(const struct pool_request *request, const struct pool_error *err,
-                           uint64_t deadline_ns)
+/* How often a statement may be tried, after this error. When a server dies, all its idle
+ * connections are dead at once, and a statement may meet each of them before the keeper
+ * does: those cost the server nothing. What has been sent is sent again a few times at
+ * most, and never a stream: rows that the callback has seen cannot be taken back. */
+static unsigned most_attempts(const struct pool *pool, const struct pool_request *request,
+                              bool stream, const struct pool_error *err)
 {
+    if (err->code != POOL_ERR_LOST)
+        return 1;
+    if (err->not_executed && err->server_errno == 0)
+        return ATTEMPTS + pool->core.limit;
     bool allowed = err->not_executed || (request->flags & POOL_IDEMPOTENT);
-    return err->code == POOL_ERR_LOST && allowed &&
-           (deadline_ns == POOL__FOREVER || pool__now_ns() < deadline_ns);
+    return allowed && !stream ? ATTEMPTS : 1;
 }
 
 static struct pool_result *query(struct pool *pool, const struct pool_request *request,
                                  const struct pool__sink *sink, struct pool_error *err)
 {
     struct pool__borrowed borrowed;
-    struct pool_result *result = NULL;
     uint64_t deadline_ns = call_deadline(request);
-    for (int attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    for (unsigned attempt = 1;; attempt++) {
         if (!pool__borrow(pool, POOL__RUNNING, request->label, deadline_ns,
                           acquire_ms(pool, request), &borrowed, err)) {
             atomic_fetch_add_explicit(&pool->counters.unborrowed_queries, 1, memory_order_relaxed);
             return NULL;
         }
-        result = run(pool, &borrowed, request, sink, deadline_ns, err);
+        struct pool_result *result = run(pool, &borrowed, request, sink, deadline_ns, err);
         pool__return(pool, borrowed.slot);
-        /* Rows that the callback has seen cannot be taken back. */
-        if (result || sink || !may_send_again(request, err, deadline_ns))
-            break;
+        if (result || attempt >= most_attempts(pool, request, sink != NULL, err) ||
+            (deadline_ns != POOL__FOREVER && pool__now_ns() >= deadline_ns))
+            return result;
     }
-    return result;
 }
 
 static struct pool_result *checked_query(struct pool *pool, const struct pool_request *request,
@@ -171,18 +177,28 @@ bool pool_stream(struct pool *pool, const char *sql, struct pool_args args, pool
     return result != NULL;
 }
 
+/* A connection that died while it was idle says nothing about the service. */
 bool pool_ping(struct pool *pool, struct pool_error *err)
 {
     struct pool__borrowed borrowed;
-    struct pool_request request = {.sql = ""};
+    struct pool_error own;
+    bool ok = false;
+    err = err ? err : &own;
     pool__ok(err);
-    if (!pool__check(pool, err) || !pool__borrow(pool, POOL__RUNNING, NULL, POOL__FOREVER,
-                                                 acquire_ms(pool, &request), &borrowed, err))
+    if (!pool__check(pool, err))
         return false;
-    uint64_t deadline_ns =
-        pool__after_ms(pool__now_ns(), pool->options.v.connect_timeout_ms);
-    bool ok = pool__conn_ping(borrowed.conn, deadline_ns, err);
-    pool__return(pool, borrowed.slot);
+    for (unsigned attempt = 0; !ok && attempt < ATTEMPTS + pool->core.limit; attempt++) {
+        if (!pool__borrow(pool, POOL__RUNNING, NULL, POOL__FOREVER,
+                          pool->options.v.acquire_timeout_ms, &borrowed, err))
+            return false;
+        pool__ok(err);
+        ok = pool__conn_ping(borrowed.conn,
+                             pool__after_ms(pool__now_ns(), pool->options.v.connect_timeout_ms),
+                             err);
+        pool__return(pool, borrowed.slot);
+        if (err->code != POOL_ERR_LOST)
+            break;
+    }
     return ok;
 }
 

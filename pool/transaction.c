@@ -1,14 +1,20 @@
 /*
  * pool_transaction: begin, the caller's function, commit or roll back, and all of it
  * again if the server chose this transaction as the victim of a deadlock. Written on
- * the public calls alone; the caller's thread runs everything.
+ * the public calls; the caller's thread runs everything.
+ *
+ * A connection that proves to be dead at the begin is exchanged for another one: the
+ * caller has not seen it, and whether or not the begin reached the server, it is gone
+ * with its session. From then on nothing is repeated because of a lost connection.
  */
+#include "pool.h"
+
 #include "error.h"
-#include "sync.h"
 
 #include <time.h>
 
 #define RETRIES 3
+#define BEGINS 3 /* that are lost after they were sent */
 
 /* Run again after 1 to 16 ms, more each time, so that the two victims of one deadlock
  * do not meet again. The low bits of the clock are random enough for that. */
@@ -20,14 +26,53 @@ static void pause_before(int retry)
     nanosleep(&pause, NULL);
 }
 
-/* One run on a borrowed connection. False with code POOL_OK: the function said no and
- * gave no reason. */
+/* What is left until the deadline, for a request; not 0, which would mean no limit. */
+static uint32_t ms_until(uint64_t deadline_ns)
+{
+    if (deadline_ns == POOL__FOREVER)
+        return POOL_NEVER;
+    uint64_t now = pool__now_ns();
+    return deadline_ns > now ? (uint32_t)((deadline_ns - now) / POOL__NS_PER_MS) + 1 : 1;
+}
+
+/* After a begin that failed: another one? No more connections can have died while they
+ * were idle than the pool has places. */
+static bool may_begin_again(const struct pool *pool, const struct pool_error *err, unsigned begins)
+{
+    bool sent = !err->not_executed || err->server_errno != 0;
+    return err->code == POOL_ERR_LOST && begins < BEGINS + (sent ? 0 : pool->core.limit);
+}
+
+/* Borrows a connection and begins. The wait for a connection has one limit, however many
+ * of them prove to be dead. */
+static bool begin(struct pool *pool, struct pool_conn *ret_conn, struct pool_error *err)
+{
+    struct pool_request request = {0};
+    if (!pool__check(pool, err))
+        return false;
+    uint64_t deadline_ns =
+        pool__after_ms(pool__now_ns(), pool->options.v.acquire_timeout_ms);
+    for (unsigned begins = 1;; begins++) {
+        request.acquire_timeout_ms = ms_until(deadline_ns);
+        if (!pool_get_connection_with(pool, &request, ret_conn, err))
+            return false;
+        if (pool_conn_begin(*ret_conn, err))
+            return true;
+        pool_conn_release(*ret_conn, NULL);
+        bool again = may_begin_again(pool, err, begins) && pool__now_ns() < deadline_ns;
+        if (err->fatal) /* the begin is gone with its session */
+            err->not_executed = true;
+        if (!again)
+            return false;
+    }
+}
+
+/* One run on a borrowed connection with a transaction. False with code POOL_OK: the
+ * function said no and gave no reason. */
 static bool attempt(struct pool_conn conn, pool_transaction_fn *fn, void *arg,
                     struct pool_error *err)
 {
     struct pool_error ignored;
-    if (!pool_conn_begin(conn, err))
-        return false;
     if (fn(conn, arg, err))
         return pool_conn_commit(conn, err);
     /* If this fails too, the release finds the transaction open and resets. */
@@ -45,12 +90,12 @@ bool pool_transaction(struct pool *pool, pool_transaction_fn *fn, void *arg,
     if (!fn)
         return pool__fail(err, POOL_ERR_INVALID, "the transaction function is NULL");
     for (int retry = 0;; retry++) {
-        if (!pool_get_connection(pool, &conn, err))
-            return false;
-        bool done = attempt(conn, fn, arg, err);
-        pool_conn_release(conn, NULL);
-        if (done)
-            return true;
+        if (begin(pool, &conn, err)) {
+            bool done = attempt(conn, fn, arg, err);
+            pool_conn_release(conn, NULL);
+            if (done)
+                return true;
+        }
         if (!err->retry_transaction || retry == RETRIES)
             break;
         pause_before(retry);

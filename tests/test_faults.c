@@ -62,11 +62,19 @@ struct sampler {
 struct call {
     pthread_t id;
     struct pool *pool;
+    bool (*how)(struct call *call);
     struct pool_request request;
     struct pool_error err;
     bool ok;
     uint64_t took_ms;
     _Atomic bool done;
+};
+
+/* Where the keeper waits in a hook, so that it sees nothing. */
+struct gate {
+    _Atomic bool armed;
+    _Atomic bool entered;
+    _Atomic bool open;
 };
 
 static struct fixture {
@@ -76,6 +84,7 @@ static struct fixture {
     struct sampler sampler;
     struct call calls[MOST];
     unsigned call_count;
+    struct gate gate;
 } f;
 
 /* Time, and waiting for something */
@@ -479,32 +488,44 @@ static void assert_peak(unsigned most)
 
 /* Calls on threads */
 
+static bool query_by_call(struct call *call)
+{
+    struct pool_result *result = pool_query_with(call->pool, &call->request, &call->err);
+    pool_result_free(result);
+    return result != NULL;
+}
+
 static void *run_call(void *arg)
 {
     struct call *call = arg;
     uint64_t begin = now_ms();
-    struct pool_result *result = pool_query_with(call->pool, &call->request, &call->err);
-    call->ok = result != NULL;
-    pool_result_free(result);
+    call->ok = call->how(call);
     call->took_ms = now_ms() - begin;
     atomic_store(&call->done, true);
     return NULL;
 }
 
-static struct call *start_call(const char *sql, uint32_t timeout_ms)
+static struct call *start_call_by(bool (*how)(struct call *call), const char *sql,
+                                  uint32_t timeout_ms)
 {
     struct call *call = &f.calls[f.call_count];
     memset(call, 0, sizeof *call);
     call->pool = f.pool;
+    call->how = how;
     call->request = (struct pool_request){.sql = sql, .timeout_ms = timeout_ms};
     assert_int_equal(pthread_create(&call->id, NULL, run_call, call), 0);
     f.call_count++;
     return call;
 }
 
+static struct call *start_call(const char *sql, uint32_t timeout_ms)
+{
+    return start_call_by(query_by_call, sql, timeout_ms);
+}
+
 static struct call run_here(const char *sql, uint32_t timeout_ms)
 {
-    struct call call = {.pool = f.pool, .request = {.sql = sql, .timeout_ms = timeout_ms}};
+    struct call call = {.pool = f.pool, .how = query_by_call, .request = {.sql = sql, .timeout_ms = timeout_ms}};
     run_call(&call);
     return call;
 }
@@ -557,6 +578,7 @@ static void put_server_right(void)
 static int tear_down(void **state)
 {
     (void)state;
+    atomic_store(&f.gate.open, true);
     put_server_right();
     stop_load();
     stop_sampler();
@@ -679,7 +701,7 @@ static void a_killed_statement_leaves_its_connection_in_the_pool(void **state)
     assert_int_equal(call->err.server_errno, 1317);
     assert_false(call->err.fatal);
     assert_works();
-    assert_int_equal(stats_now().opened, 1);
+    assert_int_equal(stats_now().closed, 0);
 }
 
 static void what_the_server_closes_for_idleness_is_never_handed_out(void **state)
@@ -696,6 +718,163 @@ static void what_the_server_closes_for_idleness_is_never_handed_out(void **state
         for (int i = 0; i < 6; i++)
             assert_works();
     }
+}
+
+/* Dead, and the keeper does not know it yet */
+
+static void wait_at_gate(const char *label, uint64_t held_ms, void *arg)
+{
+    struct gate *gate = arg;
+    (void)label;
+    (void)held_ms;
+    if (!atomic_load(&gate->armed))
+        return;
+    atomic_store(&gate->entered, true);
+    while (!atomic_load(&gate->open))
+        pause_ms(1);
+}
+
+/* A pool with one connection borrowed, the others idle and closed by the server, and the
+ * keeper at the gate: the hook of the one that is reported as a leak. */
+static struct pool_conn make_pool_of_dead(struct pool_options options)
+{
+    unsigned long ids[MOST];
+    struct pool_conn alive;
+    options.leak_after_ms = 40;
+    options.hooks = (struct pool_hooks){.on_leak = wait_at_gate, .arg = &f.gate};
+    make_pool(options);
+    warm_up(options.connection_limit, ids);
+    atomic_store(&f.gate.armed, true);
+    assert_true(pool_get_connection(f.pool, &alive, NULL));
+    assert_within(GENEROUS, atomic_load(&f.gate.entered));
+    unsigned long spared = pool_conn_thread_id(alive);
+    for (unsigned i = 0; i < options.connection_limit; i++) {
+        if (ids[i] == spared)
+            continue;
+        assert_true(kill_on_server(ids[i]));
+        assert_within(GENEROUS, is_gone(ids[i]));
+    }
+    assert_int_equal(stats_now().open, options.connection_limit);
+    return alive;
+}
+
+/* The call comes upon each of the dead, and then waits for the last one. */
+static void assert_passes_over_the_dead(bool (*how)(struct call *call), bool tls,
+                                        uint64_t query_errors)
+{
+    struct pool_options options = app_options();
+    options.connection_limit = 8;
+    options.tls = tls ? POOL_TLS_VERIFY : POOL_TLS_OFF;
+    options.tls_ca = tls ? getenv("MYPOOL_CA") : NULL;
+    struct pool_conn alive = make_pool_of_dead(options);
+    struct call *call = start_call_by(how, "SELECT 1", 0);
+    assert_within(GENEROUS, stats_now().waiting == 1 || atomic_load(&call->done));
+    assert_false(atomic_load(&call->done));
+    assert_true(pool_conn_release(alive, NULL));
+    assert_within(GENEROUS, atomic_load(&call->done));
+    if (!call->ok)
+        fail_msg("%s: %s", pool_code_name(call->err.code), call->err.message);
+    assert_int_equal(call->err.code, POOL_OK);
+    assert_int_equal(stats_now().query_errors, query_errors);
+}
+
+static void a_statement_passes_over_connections_that_died_unseen(void **state)
+{
+    (void)state;
+    assert_passes_over_the_dead(query_by_call, false, 7);
+}
+
+static void a_statement_passes_over_tls_connections_that_died_unseen(void **state)
+{
+    (void)state;
+    assert_passes_over_the_dead(query_by_call, true, 7);
+}
+
+static bool count_row(struct pool_result *row, void *arg)
+{
+    *(unsigned *)arg += 1;
+    return pool_get_int(row, 0) == 1;
+}
+
+static bool stream_by_call(struct call *call)
+{
+    unsigned rows = 0;
+    return pool_stream(call->pool, call->request.sql, POOL_NO_ARGS, count_row, &rows, &call->err) &&
+           rows == 1;
+}
+
+static void a_stream_passes_over_connections_that_died_unseen(void **state)
+{
+    (void)state;
+    assert_passes_over_the_dead(stream_by_call, false, 7);
+}
+
+static bool ping_by_call(struct call *call)
+{
+    return pool_ping(call->pool, &call->err);
+}
+
+static void a_ping_passes_over_connections_that_died_unseen(void **state)
+{
+    (void)state;
+    assert_passes_over_the_dead(ping_by_call, false, 0);
+}
+
+static bool do_in_transaction(struct pool_conn conn, void *arg, struct pool_error *err)
+{
+    struct call *call = arg;
+    struct pool_result *result = pool_conn_query_with(conn, &call->request, err);
+    pool_result_free(result);
+    return result != NULL;
+}
+
+static bool transact_by_call(struct call *call)
+{
+    return pool_transaction(call->pool, do_in_transaction, call, &call->err);
+}
+
+static void a_transaction_passes_over_connections_that_died_unseen(void **state)
+{
+    (void)state;
+    assert_passes_over_the_dead(transact_by_call, false, 7);
+}
+
+static void a_transaction_waits_for_a_connection_no_longer_than_allowed(void **state)
+{
+    struct pool_options options = app_options();
+    (void)state;
+    options.connection_limit = 2;
+    options.acquire_timeout_ms = 300;
+    struct pool_conn alive = make_pool_of_dead(options);
+    struct call *call = start_call_by(transact_by_call, "SELECT 1", 0);
+    assert_within(GENEROUS, atomic_load(&call->done));
+    assert_timely("the transaction", call->took_ms, 300);
+    assert_int_equal(call->err.code, POOL_ERR_TIMEOUT);
+    assert_true(call->err.not_executed);
+    assert_true(pool_conn_release(alive, NULL));
+}
+
+static void a_handle_on_a_connection_that_died_unseen_says_not_executed(void **state)
+{
+    struct pool_options options = app_options();
+    struct pool_conn conn;
+    struct pool_error err;
+    (void)state;
+    options.connection_limit = 2;
+    struct pool_conn alive = make_pool_of_dead(options);
+    assert_true(pool_get_connection(f.pool, &conn, NULL));
+    for (int i = 0; i < 2; i++) {
+        assert_null(pool_conn_query(conn, "SELECT 1", POOL_NO_ARGS, &err));
+        assert_int_equal(err.code, POOL_ERR_LOST);
+        assert_true(err.not_executed && err.fatal);
+    }
+    assert_true(pool_conn_release(conn, NULL));
+    assert_true(pool_conn_release(alive, NULL));
+    assert_true(pool_get_connection(f.pool, &conn, NULL));
+    struct pool_result *one = pool_conn_query(conn, "SELECT 1", POOL_NO_ARGS, &err);
+    assert_non_null(one);
+    pool_result_free(one);
+    assert_true(pool_conn_release(conn, NULL));
 }
 
 /* SIGSTOP */
@@ -1079,6 +1258,7 @@ static void the_slot_of_a_timed_out_statement_counts_until_the_server_has_ended_
     (void)state;
     options.connection_limit = 1;
     make_pool(options);
+    assert_works();
     start_sampler();
     for (int i = 0; i < 10; i++) {
         struct call call = run_here("SELECT SLEEP(30)", 30 + (uint32_t)i * 5);
@@ -1213,6 +1393,13 @@ int main(int argc, char **argv)
         TEST(a_killed_busy_connection_fails_its_call_as_lost),
         TEST(a_killed_statement_leaves_its_connection_in_the_pool),
         TEST(what_the_server_closes_for_idleness_is_never_handed_out),
+        TEST(a_statement_passes_over_connections_that_died_unseen),
+        TEST(a_statement_passes_over_tls_connections_that_died_unseen),
+        TEST(a_stream_passes_over_connections_that_died_unseen),
+        TEST(a_ping_passes_over_connections_that_died_unseen),
+        TEST(a_transaction_passes_over_connections_that_died_unseen),
+        TEST(a_transaction_waits_for_a_connection_no_longer_than_allowed),
+        TEST(a_handle_on_a_connection_that_died_unseen_says_not_executed),
         TEST(a_borrow_ends_at_its_deadline_although_the_server_is_frozen),
         TEST(a_connect_ends_at_its_deadline_although_the_server_is_frozen),
         TEST(a_statement_ends_at_its_deadline_although_the_server_is_frozen),
