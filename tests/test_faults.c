@@ -1018,6 +1018,105 @@ static void the_end_is_timely_although_the_server_is_frozen(void **state)
     assert_int_equal(call->err.code, POOL_ERR_CLOSED);
 }
 
+/* What hangs must not hold up anything else: no deadline of the pool's own comes to its
+ * help here. */
+static struct pool_options patient_options(void)
+{
+    struct pool_options options = app_options();
+    options.connect_timeout_ms = 600000;
+    options.connection_limit = 2;
+    return options;
+}
+
+static void a_connect_that_hangs_holds_up_nobody(void **state)
+{
+    struct pool_conn conn;
+    struct pool_error err;
+    struct pool_request request = {.sql = "SELECT 1", .timeout_ms = 200, .acquire_timeout_ms = 200};
+    (void)state;
+    make_pool(patient_options());
+    assert_true(pool_get_connection(f.pool, &conn, NULL));
+    signal_server(SIGSTOP);
+    struct call *waiter = start_call("SELECT 1", 0);
+    assert_within(GENEROUS, stats_now().connecting == 1);
+    uint64_t begin = now_ms();
+    assert_null(pool_conn_query_with(conn, &request, &err));
+    assert_int_equal(err.code, POOL_ERR_QUERY_TIMEOUT);
+    assert_true(pool_conn_release(conn, NULL));
+    assert_timely("statement and return", now_ms() - begin, 200);
+    begin = now_ms();
+    assert_false(pool_get_connection_with(f.pool, &request, &conn, &err));
+    assert_timely("the borrow", now_ms() - begin, 200);
+    signal_server(SIGCONT);
+    assert_within(GENEROUS, atomic_load(&waiter->done));
+}
+
+static void a_reset_that_hangs_holds_up_nobody(void **state)
+{
+    struct pool_conn conns[2];
+    (void)state;
+    make_pool(patient_options());
+    for (int i = 0; i < 2; i++)
+        assert_true(pool_get_connection(f.pool, &conns[i], NULL));
+    pool_result_free(pool_conn_query(conns[0], "SET @mine = 1", POOL_NO_ARGS, NULL));
+    signal_server(SIGSTOP);
+    uint64_t begin = now_ms();
+    assert_true(pool_conn_release(conns[0], NULL));
+    assert_true(pool_conn_release(conns[1], NULL));
+    assert_true(pool_get_connection(f.pool, &conns[1], NULL));
+    assert_timely("returns and a borrow", now_ms() - begin, 1);
+    assert_true(pool_conn_release(conns[1], NULL));
+    signal_server(SIGCONT);
+    assert_works();
+}
+
+static void count_leak(const char *label, uint64_t held_ms, void *arg)
+{
+    (void)label;
+    (void)held_ms;
+    atomic_fetch_add((_Atomic unsigned *)arg, 1);
+}
+
+static void a_ping_that_hangs_does_not_hold_up_the_keeper(void **state)
+{
+    static _Atomic unsigned leaks;
+    struct pool_options options = patient_options();
+    struct pool_conn conn;
+    (void)state;
+    atomic_store(&leaks, 0);
+    options.keepalive_ms = 300;
+    options.leak_after_ms = 100;
+    options.hooks = (struct pool_hooks){.on_leak = count_leak, .arg = (void *)&leaks};
+    make_pool(options);
+    warm_up(2, NULL);
+    signal_server(SIGSTOP);
+    uint64_t before = stats_now().pings;
+    assert_within(GENEROUS, stats_now().pings > before);
+    unsigned reported = atomic_load(&leaks);
+    struct pool_request quick = {.acquire_timeout_ms = 1};
+    bool lent = pool_get_connection_with(f.pool, &quick, &conn, NULL);
+    assert_within(GENEROUS, !lent || atomic_load(&leaks) > reported);
+    signal_server(SIGCONT);
+    if (lent)
+        assert_true(pool_conn_release(conn, NULL));
+}
+
+static void a_kill_is_given_up_although_the_server_is_frozen(void **state)
+{
+    (void)state;
+    make_pool(patient_options());
+    struct call *call = start_call("SELECT SLEEP(30)", 1000);
+    assert_within(GENEROUS, admin_asks(RUNNING_SLEEPS) == 1);
+    signal_server(SIGSTOP);
+    assert_within(GENEROUS, atomic_load(&call->done));
+    assert_int_equal(call->err.code, POOL_ERR_QUERY_TIMEOUT);
+    /* Until then the place belongs to the worker who tries. */
+    assert_within(GENEROUS, stats_now().closing == 1);
+    signal_server(SIGCONT);
+    assert_within(GENEROUS, admin_asks(RUNNING_SLEEPS) == 0);
+    assert_works();
+}
+
 /* SIGKILL and restart */
 
 static void a_dead_server_is_reported_as_lost_and_then_as_no_connection(void **state)
@@ -1607,6 +1706,10 @@ int main(int argc, char **argv)
         TEST(a_reset_ends_at_its_deadline_although_the_server_is_frozen),
         TEST(a_ping_ends_at_its_deadline_although_the_server_is_frozen),
         TEST(the_end_is_timely_although_the_server_is_frozen),
+        TEST(a_connect_that_hangs_holds_up_nobody),
+        TEST(a_reset_that_hangs_holds_up_nobody),
+        TEST(a_ping_that_hangs_does_not_hold_up_the_keeper),
+        TEST(a_kill_is_given_up_although_the_server_is_frozen),
         TEST(a_dead_server_is_reported_as_lost_and_then_as_no_connection),
         TEST(calls_succeed_soon_after_the_server_is_back),
         TEST(a_server_that_died_while_all_were_idle_costs_no_call),
