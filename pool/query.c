@@ -1,19 +1,15 @@
 /*
  * A request is found in the statement cache or added to it, its values are bound,
- * it is executed, and its reply is read. The code is straight-line and blocking; its
- * only waits are inside libmariadb, in pool__wait_hook.
+ * it is executed, and its reply is read (reply.c). The code is straight-line and blocking;
+ * its only waits are inside libmariadb, in pool__wait_hook.
  *
  * First use of a statement on a MariaDB server is one round trip: prepare and
  * execute travel together. What the server cannot prepare goes as text, with the
  * values written into it by pool__sql_format, and is remembered as such.
  *
- * Rows are read packet by packet, not with mysql_stmt_store_result: so limits hold
- * while reading, every row is copied once, and its true length is known, which the
- * library's own fetch functions do not tell.
- *
  * Whoever owns the connection runs this; there are no locks.
  */
-#include "query.h"
+#include "run.h"
 
 #include "error.h"
 #include "result.h"
@@ -25,17 +21,7 @@
 #define NOT_PREPARABLE 1295
 #define TOO_MANY_STATEMENTS 1461
 
-/* What one execution needs; lives on the stack of pool__query. */
-struct run {
-    struct pool__conn *conn;
-    const struct pool__sink *sink;
-    struct pool__wait wait;
-    struct pool_result *result;
-    struct pool_error *err;
-    bool stopped; /* the row callback said so */
-};
-
-static bool run_begin(struct run *run)
+static bool run_begin(struct pool__run *run)
 {
     const struct pool_options *options = &run->conn->options->v;
     bool stream = run->sink && run->sink->fn; /* keeps no rows, so there is nothing to limit */
@@ -46,170 +32,11 @@ static bool run_begin(struct run *run)
     return true;
 }
 
-/* The reply cannot be read to its end: the connection is of no use any more. */
-static bool abandon_reply(struct run *run)
-{
-    run->conn->broken = true;
-    run->conn->running = true;
-    if (run->err && run->err->code != POOL_OK)
-        run->err->fatal = true;
-    return false;
-}
-
-static bool deliver_row(struct run *run, const uint8_t *row, size_t len)
-{
-    if (!run->sink || !run->sink->fn)
-        return pool__result_add_row(run->result, row, len, run->err) || abandon_reply(run);
-    if (!pool__result_stream_row(run->result, row, len, run->err))
-        return abandon_reply(run);
-    if (run->sink->fn(run->result, run->sink->arg))
-        return true;
-    run->stopped = true;
-    return abandon_reply(run);
-}
-
-/* As long as the next packet is always there already, nobody ever waits, and the
- * deadline has to be looked at here. Row callbacks may take any time; rows that are
- * merely kept come at a microsecond each. */
-#define ROWS_PER_LOOK 256
-
-static bool time_is_up(struct run *run, uint64_t rows)
-{
-    bool stream = run->sink && run->sink->fn;
-    bool look = rows % ROWS_PER_LOOK == ROWS_PER_LOOK - 1;
-    if ((!stream && !look) ||
-        !pool__wait_is_over(&run->wait, mysql_get_socket(run->conn->mysql), look))
-        return false;
-    pool__conn_error(run->conn, &run->wait, NULL, true, run->err);
-    return true;
-}
-
-static bool is_eof(const uint8_t *packet, unsigned long len)
-{
-    return packet[0] == 0xfe && len < 8;
-}
-
-/* Reads the rows of one result set and the packet that ends it. */
-static bool read_rows(struct run *run)
+static bool send_text(struct pool__run *run, const char *sql, size_t len,
+                      enum pool__sql_class class_)
 {
     MYSQL *mysql = run->conn->mysql;
-    for (uint64_t rows = 0;; rows++) {
-        if (time_is_up(run, rows))
-            return false;
-        unsigned long len = mysql_net_read_packet(mysql);
-        const uint8_t *packet = mysql->net.read_pos;
-        if (len == packet_error) {
-            mysql->status = MYSQL_STATUS_READY;
-            pool__conn_error(run->conn, &run->wait, NULL, true, run->err);
-            return false;
-        }
-        if (is_eof(packet, len)) {
-            mysql->status = MYSQL_STATUS_READY;
-            if (len >= 5) {
-                mysql->warning_count = (unsigned)(packet[1] | packet[2] << 8);
-                mysql->server_status = (unsigned)(packet[3] | packet[4] << 8);
-            }
-            return true;
-        }
-        if (!deliver_row(run, packet, len))
-            return false;
-    }
-}
-
-static bool read_set(struct run *run, const MYSQL_FIELD *fields, unsigned count, bool binary)
-{
-    MYSQL *mysql = run->conn->mysql;
-    bool out_values = mysql->server_status & SERVER_PS_OUT_PARAMS;
-    uint64_t rows_before = pool__result_rows(run->result);
-    if (!pool__result_begin_set(run->result, fields, count, binary, run->err))
-        return abandon_reply(run);
-    if (count && !read_rows(run))
-        return false;
-    /* After the set of OUT values an OK packet follows, announced or not. */
-    if (count && binary && out_values)
-        mysql->server_status |= SERVER_MORE_RESULTS_EXIST;
-    uint64_t rows = pool__result_rows(run->result) - rows_before;
-    pool__result_end_set(run->result, count ? rows : mysql->affected_rows,
-                         count ? 0 : mysql->insert_id, mysql->warning_count);
-    return true;
-}
-
-static bool more_sets(const struct run *run)
-{
-    return run->conn->mysql->server_status & SERVER_MORE_RESULTS_EXIST;
-}
-
-/* A session change anywhere in a chain of results counts. */
-static void note_status(struct run *run, enum pool__sql_class class_)
-{
-    pool__conn_note_status(run->conn, class_);
-}
-
-static bool same_names(const MYSQL_FIELD *a, const MYSQL_FIELD *b, unsigned count)
-{
-    for (unsigned i = 0; i < count; i++)
-        if (strcmp(a[i].name, b[i].name) != 0)
-            return false;
-    return true;
-}
-
-/* The handle's own idea of the columns is of the time when it was prepared; the
- * connection has those of this execution, unless the server left them out because
- * nothing had changed. */
-static bool read_first_set(struct run *run, struct pool__stmt *stmt)
-{
-    const MYSQL *mysql = run->conn->mysql;
-    const MYSQL_STMT *native = stmt->native;
-    unsigned count = mysql->field_count;
-    const MYSQL_FIELD *fields = mysql->fields ? mysql->fields : native->fields;
-    if (count && mysql->fields && mysql->fields != native->fields &&
-        (count != native->field_count || !same_names(mysql->fields, native->fields, count)))
-        stmt->outdated = true;
-    return read_set(run, fields, count, true);
-}
-
-static bool read_prepared(struct run *run, struct pool__stmt *stmt)
-{
-    MYSQL_STMT *native = stmt->native;
-    for (bool first = true;; first = false) {
-        if (first ? !read_first_set(run, stmt)
-                  : !read_set(run, native->fields, mysql_stmt_field_count(native), true))
-            return false;
-        native->state = MYSQL_STMT_FETCH_DONE;
-        native->upsert_status.server_status = run->conn->mysql->server_status;
-        note_status(run, stmt->info.class_);
-        if (!more_sets(run))
-            return true;
-        if (time_is_up(run, ROWS_PER_LOOK - 1))
-            return false;
-        if (mysql_stmt_next_result(native) > 0) {
-            pool__conn_error(run->conn, &run->wait, native, true, run->err);
-            return false;
-        }
-    }
-}
-
-static bool read_text(struct run *run, enum pool__sql_class class_)
-{
-    MYSQL *mysql = run->conn->mysql;
-    for (;;) {
-        if (!read_set(run, mysql->fields, mysql->field_count, false))
-            return false;
-        note_status(run, class_);
-        if (!more_sets(run))
-            return true;
-        if (time_is_up(run, ROWS_PER_LOOK - 1))
-            return false;
-        if (mysql_next_result(mysql) > 0) {
-            pool__conn_error(run->conn, &run->wait, NULL, true, run->err);
-            return false;
-        }
-    }
-}
-
-static bool send_text(struct run *run, const char *sql, size_t len, enum pool__sql_class class_)
-{
-    MYSQL *mysql = run->conn->mysql;
+    run->sent = true;
     pool__conn_note_send(run->conn, class_);
     if (mysql_send_query(mysql, sql, len) != 0) {
         pool__conn_error(run->conn, &run->wait, NULL, run->wait.reading, run->err);
@@ -219,12 +46,12 @@ static bool send_text(struct run *run, const char *sql, size_t len, enum pool__s
         pool__conn_error(run->conn, &run->wait, NULL, true, run->err);
         return false;
     }
-    return read_text(run, class_);
+    return pool__read_text(run, class_);
 }
 
 /* The server would answer a packet over its limit with an error or by hanging up,
  * depending on timing: better not to send it. */
-static bool check_size(struct run *run, size_t len)
+static bool check_size(struct pool__run *run, size_t len)
 {
     uint64_t limit = run->conn->options->v.max_packet_bytes;
     const char *whose = "max_packet_bytes";
@@ -234,14 +61,15 @@ static bool check_size(struct run *run, size_t len)
     }
     if (len < limit)
         return true;
-    pool__fail(run->err, POOL_ERR_TOO_BIG, "a statement of %zu bytes is over the limit of %llu (%s)",
-               len, (unsigned long long)limit, whose);
+    pool__fail(run->err, POOL_ERR_TOO_BIG,
+               "a statement of %zu bytes is over the limit of %llu (%s)", len,
+               (unsigned long long)limit, whose);
     if (run->err)
         run->err->not_executed = true;
     return false;
 }
 
-static bool check_single(struct run *run, const struct pool__sql_info *info, bool text)
+static bool check_single(struct pool__run *run, const struct pool__sql_info *info, bool text)
 {
     if (!info->multiple || (text && run->conn->options->v.multi_statements))
         return true;
@@ -250,7 +78,7 @@ static bool check_single(struct run *run, const struct pool__sql_info *info, boo
                       "the flag POOL_TEXT");
 }
 
-static bool run_text(struct run *run, const char *sql, size_t len, struct pool_args args)
+static bool run_text(struct pool__run *run, const char *sql, size_t len, struct pool_args args)
 {
     struct pool__sql_info info;
     char *formatted = NULL;
@@ -270,7 +98,7 @@ enum attempt { DONE, FAILED, PREPARE_AGAIN, SEND_AS_TEXT };
 /* The server refused to prepare, or had forgotten the statement. The numbers alone
  * do not prove it: the same error can come out of a procedure that has done half its
  * work, so only failures before the execution count. */
-static enum attempt judge_error(struct run *run, struct pool__stmt *stmt)
+static enum attempt judge_error(struct pool__run *run, struct pool__stmt *stmt)
 {
     unsigned code = mysql_stmt_errno(stmt->native);
     bool refused = stmt->native->state < MYSQL_STMT_PREPARED;
@@ -290,15 +118,15 @@ static enum attempt judge_error(struct run *run, struct pool__stmt *stmt)
  * last". If the server has no room for another statement (1461) it takes that for the
  * one before and runs it again: so the one before must not be one that writes, and once
  * the server has been full the two are sent apart. */
-static bool may_go_together(const struct run *run)
+static bool may_go_together(const struct pool__run *run)
 {
     const struct pool__stmt_cache *cache = &run->conn->cache;
-    return !cache->prepared || (!cache->writes_last &&
-                                !atomic_load_explicit(&cache->budget->careful,
-                                                      memory_order_relaxed));
+    return !cache->prepared ||
+           (!cache->writes_last &&
+            !atomic_load_explicit(&cache->budget->careful, memory_order_relaxed));
 }
 
-static int prepare_and_execute(struct run *run, struct pool__stmt *stmt)
+static int prepare_and_execute(struct pool__run *run, struct pool__stmt *stmt)
 {
     struct pool__stmt_cache *cache = &run->conn->cache;
     MYSQL_STMT *native = stmt->native;
@@ -326,7 +154,7 @@ static int prepare_and_execute(struct run *run, struct pool__stmt *stmt)
     return failed;
 }
 
-static bool counts_agree(struct run *run, const struct pool__stmt *stmt)
+static bool counts_agree(struct pool__run *run, const struct pool__stmt *stmt)
 {
     unsigned long count = mysql_stmt_param_count(stmt->native);
     /* Binding would read as many values as the server counts. */
@@ -338,7 +166,7 @@ static bool counts_agree(struct run *run, const struct pool__stmt *stmt)
 
 /* Send, wait, read. The library alone would try to read first and find nothing, which
  * is a system call for nothing. */
-static int execute_again(struct run *run, struct pool__stmt *stmt)
+static int execute_again(struct pool__run *run, struct pool__stmt *stmt)
 {
     MYSQL *mysql = run->conn->mysql;
     my_bool on = 1;
@@ -354,7 +182,7 @@ static int execute_again(struct run *run, struct pool__stmt *stmt)
     return mysql->methods->db_read_execute_response(stmt->native);
 }
 
-static enum attempt lost_before_execution(struct run *run)
+static enum attempt lost_before_execution(struct pool__run *run)
 {
     pool__fail(run->err, POOL_ERR_LOST,
                "the server has no room for another prepared statement and the connection is in "
@@ -364,17 +192,18 @@ static enum attempt lost_before_execution(struct run *run)
     return FAILED;
 }
 
-static enum attempt execute(struct run *run, struct pool__stmt *stmt, bool first)
+static enum attempt execute(struct pool__run *run, struct pool__stmt *stmt, bool first)
 {
     MYSQL_STMT *native = stmt->native;
     bool prepare = native->state < MYSQL_STMT_PREPARED;
     if (!prepare && !counts_agree(run, stmt))
         return FAILED;
+    run->sent = true;
     pool__conn_note_send(run->conn, stmt->info.class_);
     int failed = prepare ? prepare_and_execute(run, stmt) : execute_again(run, stmt);
     /* 2057 says that the number of columns has changed; the reply is in order. */
     if (!failed || (mysql_stmt_errno(native) == 2057 && run->conn->mysql->fields))
-        return read_prepared(run, stmt) ? DONE : FAILED;
+        return pool__read_prepared(run, stmt) ? DONE : FAILED;
     if (run->conn->broken && !run->wait.timed_out && !run->wait.cut)
         return lost_before_execution(run);
     enum attempt attempt = first ? judge_error(run, stmt) : FAILED;
@@ -395,7 +224,7 @@ struct form {
     struct pool_args args;
 };
 
-static bool run_prepared(struct run *run, struct pool__stmt *stmt, const struct form *form)
+static bool run_prepared(struct pool__run *run, struct pool__stmt *stmt, const struct form *form)
 {
     struct pool__stmt_cache *cache = &run->conn->cache;
     for (bool first = true;; first = false) {
@@ -415,7 +244,7 @@ static bool run_prepared(struct run *run, struct pool__stmt *stmt, const struct 
     }
 }
 
-static bool check_count(struct run *run, const struct pool__stmt *stmt, size_t count)
+static bool check_count(struct pool__run *run, const struct pool__stmt *stmt, size_t count)
 {
     if (stmt->info.named)
         return pool__fail(run->err, POOL_ERR_INVALID,
@@ -439,7 +268,7 @@ static size_t size_of_values(const struct pool_value *const *values, size_t coun
     return size;
 }
 
-static bool find_and_run(struct run *run, const struct form *form)
+static bool find_and_run(struct pool__run *run, const struct form *form)
 {
     struct pool__stmt_cache *cache = &run->conn->cache;
     struct pool__stmt *stmt = pool__stmt_find(cache, form->sql, form->len);
@@ -456,7 +285,8 @@ static bool find_and_run(struct run *run, const struct form *form)
 
 #define FEW 64
 
-static bool run_plain_values(struct run *run, const char *sql, size_t len, struct pool_args args)
+static bool run_plain_values(struct pool__run *run, const char *sql, size_t len,
+                             struct pool_args args)
 {
     const struct pool_value *few[FEW];
     const struct pool_value **values = few;
@@ -471,20 +301,24 @@ static bool run_plain_values(struct run *run, const char *sql, size_t len, struc
     return ok;
 }
 
-static bool run_expanded(struct run *run, const char *sql, size_t len, struct pool_args args)
+static bool run_expanded(struct pool__run *run, const char *sql, size_t len, struct pool_args args)
 {
     struct pool__sql_expanded expanded;
     if (!pool__sql_expand(sql, len, args, &expanded, run->err))
         return false;
-    struct form form = {expanded.sql,   expanded.len, (const struct pool_value *const *)expanded.values,
-                        expanded.count, sql,          len,
+    struct form form = {expanded.sql,
+                        expanded.len,
+                        (const struct pool_value *const *)expanded.values,
+                        expanded.count,
+                        sql,
+                        len,
                         args};
     bool ok = find_and_run(run, &form);
     pool__sql_expanded_free(&expanded);
     return ok;
 }
 
-static bool dispatch(struct run *run, const struct pool_request *request)
+static bool dispatch(struct pool__run *run, const struct pool_request *request)
 {
     size_t len = request->sql_len ? request->sql_len : strlen(request->sql);
     if ((request->flags & POOL_TEXT) || run->conn->options->v.no_prepare)
@@ -509,7 +343,7 @@ struct pool_result *pool__query(struct pool__conn *conn, const struct pool_reque
                                 struct pool_error *err)
 {
     struct pool_error own;
-    struct run run = {.conn = conn, .sink = sink, .err = err ? err : &own};
+    struct pool__run run = {.conn = conn, .sink = sink, .err = err ? err : &own};
     pool__ok(run.err);
     if (conn->broken) {
         pool__fail(run.err, POOL_ERR_LOST, "the connection was lost in an earlier call");
@@ -519,8 +353,9 @@ struct pool_result *pool__query(struct pool__conn *conn, const struct pool_reque
     }
     if (!seems_alive(conn)) {
         conn->broken = true;
-        pool__fail(run.err, POOL_ERR_LOST, "the server had closed the connection, or was out of "
-                                           "step, before the statement was sent");
+        pool__fail(run.err, POOL_ERR_LOST,
+                   "the server had closed the connection, or was out of "
+                   "step, before the statement was sent");
         run.err->not_executed = true;
         run.err->fatal = true;
         return NULL;
@@ -537,6 +372,8 @@ struct pool_result *pool__query(struct pool__conn *conn, const struct pool_reque
         pool__ok(run.err);
         return run.result;
     }
+    if (!run.sent)
+        run.err->not_executed = true;
     pool_result_free(run.result);
     return NULL;
 }

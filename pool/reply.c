@@ -1,0 +1,176 @@
+/*
+ * Reading a reply: result sets, rows and the status at the end of each.
+ *
+ * Rows are read packet by packet, not with mysql_stmt_store_result: so limits hold
+ * while reading, every row is copied once, and its true length is known, which the
+ * library's own fetch functions do not tell.
+ *
+ * Whoever owns the connection runs this; there are no locks.
+ */
+#include "run.h"
+
+#include "error.h"
+#include "result.h"
+
+#include <string.h>
+
+/* The reply cannot be read to its end: the connection is of no use any more. */
+static bool abandon_reply(struct pool__run *run)
+{
+    run->conn->broken = true;
+    run->conn->running = true;
+    if (run->err && run->err->code != POOL_OK)
+        run->err->fatal = true;
+    return false;
+}
+
+static bool deliver_row(struct pool__run *run, const uint8_t *row, size_t len)
+{
+    if (!run->sink || !run->sink->fn)
+        return pool__result_add_row(run->result, row, len, run->err) || abandon_reply(run);
+    if (!pool__result_stream_row(run->result, row, len, run->err))
+        return abandon_reply(run);
+    if (run->sink->fn(run->result, run->sink->arg))
+        return true;
+    run->stopped = true;
+    return abandon_reply(run);
+}
+
+/* As long as the next packet is always there already, nobody ever waits, and the
+ * deadline has to be looked at here. Row callbacks may take any time; rows that are
+ * merely kept come at a microsecond each. */
+#define ROWS_PER_LOOK 256
+
+static bool time_is_up(struct pool__run *run, uint64_t rows)
+{
+    bool stream = run->sink && run->sink->fn;
+    bool look = rows % ROWS_PER_LOOK == ROWS_PER_LOOK - 1;
+    if ((!stream && !look) ||
+        !pool__wait_is_over(&run->wait, mysql_get_socket(run->conn->mysql), look))
+        return false;
+    pool__conn_error(run->conn, &run->wait, NULL, true, run->err);
+    return true;
+}
+
+static bool is_eof(const uint8_t *packet, unsigned long len)
+{
+    return packet[0] == 0xfe && len < 8;
+}
+
+/* Reads the rows of one result set and the packet that ends it. */
+static bool read_rows(struct pool__run *run)
+{
+    MYSQL *mysql = run->conn->mysql;
+    for (uint64_t rows = 0;; rows++) {
+        if (time_is_up(run, rows))
+            return false;
+        unsigned long len = mysql_net_read_packet(mysql);
+        const uint8_t *packet = mysql->net.read_pos;
+        if (len == packet_error) {
+            mysql->status = MYSQL_STATUS_READY;
+            pool__conn_error(run->conn, &run->wait, NULL, true, run->err);
+            return false;
+        }
+        if (is_eof(packet, len)) {
+            mysql->status = MYSQL_STATUS_READY;
+            if (len >= 5) {
+                mysql->warning_count = (unsigned)(packet[1] | packet[2] << 8);
+                mysql->server_status = (unsigned)(packet[3] | packet[4] << 8);
+            }
+            return true;
+        }
+        if (!deliver_row(run, packet, len))
+            return false;
+    }
+}
+
+static bool read_set(struct pool__run *run, const MYSQL_FIELD *fields, unsigned count, bool binary)
+{
+    MYSQL *mysql = run->conn->mysql;
+    bool out_values = mysql->server_status & SERVER_PS_OUT_PARAMS;
+    uint64_t rows_before = pool__result_rows(run->result);
+    if (!pool__result_begin_set(run->result, fields, count, binary, run->err))
+        return abandon_reply(run);
+    if (count && !read_rows(run))
+        return false;
+    /* After the set of OUT values an OK packet follows, announced or not. */
+    if (count && binary && out_values)
+        mysql->server_status |= SERVER_MORE_RESULTS_EXIST;
+    uint64_t rows = pool__result_rows(run->result) - rows_before;
+    pool__result_end_set(run->result, count ? rows : mysql->affected_rows,
+                         count ? 0 : mysql->insert_id, mysql->warning_count);
+    return true;
+}
+
+static bool more_sets(const struct pool__run *run)
+{
+    return run->conn->mysql->server_status & SERVER_MORE_RESULTS_EXIST;
+}
+
+/* A session change anywhere in a chain of results counts. */
+static void note_status(struct pool__run *run, enum pool__sql_class class_)
+{
+    pool__conn_note_status(run->conn, class_);
+}
+
+static bool same_names(const MYSQL_FIELD *a, const MYSQL_FIELD *b, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (strcmp(a[i].name, b[i].name) != 0)
+            return false;
+    return true;
+}
+
+/* The handle's own idea of the columns is of the time when it was prepared; the
+ * connection has those of this execution, unless the server left them out because
+ * nothing had changed. */
+static bool read_first_set(struct pool__run *run, struct pool__stmt *stmt)
+{
+    const MYSQL *mysql = run->conn->mysql;
+    const MYSQL_STMT *native = stmt->native;
+    unsigned count = mysql->field_count;
+    const MYSQL_FIELD *fields = mysql->fields ? mysql->fields : native->fields;
+    if (count && mysql->fields && mysql->fields != native->fields &&
+        (count != native->field_count || !same_names(mysql->fields, native->fields, count)))
+        stmt->outdated = true;
+    return read_set(run, fields, count, true);
+}
+
+bool pool__read_prepared(struct pool__run *run, struct pool__stmt *stmt)
+{
+    MYSQL_STMT *native = stmt->native;
+    for (bool first = true;; first = false) {
+        if (first ? !read_first_set(run, stmt)
+                  : !read_set(run, native->fields, mysql_stmt_field_count(native), true))
+            return false;
+        native->state = MYSQL_STMT_FETCH_DONE;
+        native->upsert_status.server_status = run->conn->mysql->server_status;
+        note_status(run, stmt->info.class_);
+        if (!more_sets(run))
+            return true;
+        if (time_is_up(run, ROWS_PER_LOOK - 1))
+            return false;
+        if (mysql_stmt_next_result(native) > 0) {
+            pool__conn_error(run->conn, &run->wait, native, true, run->err);
+            return false;
+        }
+    }
+}
+
+bool pool__read_text(struct pool__run *run, enum pool__sql_class class_)
+{
+    MYSQL *mysql = run->conn->mysql;
+    for (;;) {
+        if (!read_set(run, mysql->fields, mysql->field_count, false))
+            return false;
+        note_status(run, class_);
+        if (!more_sets(run))
+            return true;
+        if (time_is_up(run, ROWS_PER_LOOK - 1))
+            return false;
+        if (mysql_next_result(mysql) > 0) {
+            pool__conn_error(run->conn, &run->wait, NULL, true, run->err);
+            return false;
+        }
+    }
+}
