@@ -55,7 +55,7 @@ endif
 
 # Looked up when a recipe needs them, so that `make help` works on a bare machine.
 DB_CFLAGS = $(shell $(PKG_CONFIG) --cflags libmariadb 2>/dev/null)
-DB_LIBS = $(shell $(PKG_CONFIG) --libs libmariadb 2>/dev/null) -lcrypto
+DB_LIBS = $(shell $(PKG_CONFIG) --libs libmariadb 2>/dev/null) -lcrypto -lm
 WEB_LIBS = $(shell $(PKG_CONFIG) --libs libulfius jansson 2>/dev/null)
 CMOCKA_LIBS = -lcmocka
 
@@ -109,7 +109,7 @@ $(B)/mypool.pc: pool/mypool.pc.in Makefile
 
 $(B)/poolbench: $(BENCH_OBJ) $(B)/libmypool.a
 	@echo "  LD    $@"
-	$(Q)$(CC) $(OUR_LDFLAGS) $(LDFLAGS) -pie $^ -o $@ $(DB_LIBS) -lm
+	$(Q)$(CC) $(OUR_LDFLAGS) $(LDFLAGS) -pie $^ -o $@ $(DB_LIBS)
 
 $(B)/examples/%: $(B)/examples/%.o $(B)/libmypool.a
 	@echo "  LD    $@"
@@ -132,7 +132,7 @@ $(B)/tests/test_nomem: TEST_LDFLAGS := $(WRAP),--wrap=calloc,--wrap=realloc,--wr
 
 $(B)/tests/test_%: $(B)/tests/test_%.o $(B)/libmypool.a
 	@echo "  LD    $@"
-	$(Q)$(CC) $(OUR_LDFLAGS) $(LDFLAGS) $(TEST_LDFLAGS) $^ -o $@ $(CMOCKA_LIBS) $(DB_LIBS) -lm
+	$(Q)$(CC) $(OUR_LDFLAGS) $(LDFLAGS) $(TEST_LDFLAGS) $^ -o $@ $(CMOCKA_LIBS) $(DB_LIBS)
 
 # The explorer runs core.c on a scheduler of its own instead of on threads.
 EXPLORE_OBJ := $(B)/explore/pool/core.o $(B)/explore/tests/explore_core.o \
