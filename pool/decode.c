@@ -282,9 +282,10 @@ static struct pool__number number_from_double(double value)
     return (struct pool__number){.is_double = true, .real = value};
 }
 
+/* The mask changes nothing for the sizes that there are, 1 to 8. */
 static struct pool__number number_from_signed(uint64_t bits, size_t size)
 {
-    uint64_t sign = UINT64_C(1) << (8 * size - 1);
+    uint64_t sign = UINT64_C(1) << ((8 * size - 1) & 63);
     bits = (bits ^ sign) - sign;
     bool negative = bits >> 63;
     return (struct pool__number){.negative = negative, .magnitude = negative ? 0 - bits : bits};

@@ -277,7 +277,11 @@ char *pool_format(const char *sql, struct pool_args args, struct pool_error *err
 {
     char *text = NULL;
     size_t len = 0;
-    if (!pool__sql_format(sql, sql ? strlen(sql) : 0, args, &text, &len, err))
+    if (!sql) {
+        pool__fail(err, POOL_ERR_INVALID, "no statement was given");
+        return NULL;
+    }
+    if (!pool__sql_format(sql, strlen(sql), args, &text, &len, err))
         return NULL;
     pool__ok(err);
     return text;
