@@ -208,8 +208,8 @@ static void texts_of_any_bytes_survive_in_every_mode(void **state)
         struct pool_result *row = ask(pools[round % 3], sql);
         char hex[2 * LENGTH_MAX + 1] = "";
         for (size_t i = 0; i < len; i++)
-            sprintf(hex + 2 * i, "%02X", (unsigned char)data[i]);
-        assert_column(row, 0, sql, hex, 2 * len);
+            snprintf(hex + 2 * i, 3, "%02X", (unsigned char)data[i]);
+        assert_column(row, 0, sql, hex, strlen(hex));
         assert_column(row, 1, sql, data, len);
         pool_result_free(row);
         free(sql);
@@ -242,8 +242,7 @@ static void escaped_names_survive_in_every_mode(void **state)
         char name[LENGTH_MAX * 2 + 3] = ".", sql[1000];
         size_t len = random_text(&seed, name + 1);
         name[1 + len] = '\0';
-        name[strcspn(name, "\xf0")] = '\0';
-        strcat(name, ".");
+        strcpy(name + strcspn(name, "\xf0"), ".");
         char *quoted = pool_escape_id(name);
         snprintf(sql, sizeof sql, "SELECT 1 AS %s, 'after'", quoted);
         struct pool_result *row = ask(pools[round % 3], sql);

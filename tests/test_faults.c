@@ -142,7 +142,7 @@ static void pause_ms(unsigned ms)
 
 static MYSQL *connect_admin(void)
 {
-    unsigned port = (unsigned)atoi(getenv("MYPOOL_SERVER_PORT"));
+    unsigned port = (unsigned)strtoul(getenv("MYPOOL_SERVER_PORT"), NULL, 10);
     unsigned seconds = 10;
     MYSQL *admin = mysql_init(NULL);
     mysql_options(admin, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
@@ -181,7 +181,7 @@ static long admin_asks(const char *sql)
     char text[64] = "";
     if (!ask(f.admin, sql, text, sizeof text))
         fail_msg("admin: %s: %s", sql, mysql_error(f.admin));
-    return atol(text);
+    return strtol(text, NULL, 10);
 }
 
 static bool kill_on_server(unsigned long id)
@@ -258,7 +258,7 @@ static bool run_restart(const char *how)
 static bool server_greets(void)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    address.sin_port = htons((uint16_t)atoi(getenv("MYPOOL_SERVER_PORT")));
+    address.sin_port = htons((uint16_t)strtoul(getenv("MYPOOL_SERVER_PORT"), NULL, 10));
     char byte;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     bool greets = fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
@@ -286,7 +286,7 @@ static struct pool_options app_options(void)
 {
     struct pool_options options = {
         .host = "127.0.0.1",
-        .port = (unsigned)atoi(getenv("MYPOOL_SERVER_PORT")),
+        .port = (unsigned)strtoul(getenv("MYPOOL_SERVER_PORT"), NULL, 10),
         .user = "app",
         .password = "secret",
         .database = "mypool",
@@ -456,7 +456,7 @@ static void look_at_process_list(struct sampler *sampler, MYSQL *admin)
              "information_schema.processlist WHERE user = 'app'",
              text, sizeof text))
         return;
-    unsigned count = (unsigned)atoi(text);
+    unsigned count = (unsigned)strtoul(text, NULL, 10);
     if (count > atomic_load(&sampler->peak)) {
         atomic_store(&sampler->peak, count);
         memcpy(sampler->list, text, sizeof text);
@@ -575,7 +575,7 @@ static bool nobody_is_there(void)
     return ask(f.admin, "KILL USER app", NULL, 0) &&
            ask(f.admin, "SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'app'",
                count, sizeof count) &&
-           atoi(count) == 0;
+           strcmp(count, "0") == 0;
 }
 
 static int set_up(void **state)
@@ -637,7 +637,7 @@ static bool is_gone(unsigned long id)
     char sql[96], count[16] = "";
     snprintf(sql, sizeof sql, "SELECT COUNT(*) FROM information_schema.processlist WHERE id = %lu",
              id);
-    return ask(f.admin, sql, count, sizeof count) && atoi(count) == 0;
+    return ask(f.admin, sql, count, sizeof count) && strcmp(count, "0") == 0;
 }
 
 /* Dead, to the knowledge of the kernel, before anybody else can borrow it. False if

@@ -1176,7 +1176,7 @@ static void a_lingering_descriptor_is_close_on_exec(void **state)
     bool leaks = false;
     struct pool *pool = small_pool(1);
     struct pool_conn conn = borrow(pool);
-    pid_t server = (pid_t)atoi(getenv("MYPOOL_SERVER_PID"));
+    pid_t server = (pid_t)strtol(getenv("MYPOOL_SERVER_PID"), NULL, 10);
     assert_int_equal(kill(server, SIGSTOP), 0);
     pool_conn_destroy(conn, NULL);
     int64_t give_up = now_ms() + PATIENCE_MS;

@@ -7,8 +7,8 @@ bench=$1/poolbench
 passed=0
 failed=0
 
-check() {
-    if eval "$2"; then
+check() { # NAME COMMAND...
+    if "${@:2}"; then
         passed=$((passed + 1))
     else
         failed=$((failed + 1))
@@ -25,21 +25,17 @@ has_keys() {
 
 for mode in pool raw connect cycle; do
     json=$("$bench" --mode "$mode" --callers 4 --connections 2 --seconds 0.3 --json)
-    # shellcheck disable=SC2016 # evaluated by check
-    check "$mode prints all keys" 'has_keys "$json"'
-    # shellcheck disable=SC2016
-    check "$mode has no errors" 'grep -q "\"errors\": 0" <<<"$json"'
+    check "$mode prints all keys" has_keys "$json"
+    check "$mode has no errors" grep -q '"errors": 0' <<<"$json"
 done
 json=$("$bench" --compare raw,pool,connect --callers 8 --connections 4 --seconds 0.3 --rounds 1 --json)
-# shellcheck disable=SC2016
-check "compare prints an object per mode" '[ "$(grep -o "\"mode\"" <<<"$json" | wc -l)" = 3 ]'
+check "compare prints an object per mode" [ "$(grep -o '"mode"' <<<"$json" | wc -l)" = 3 ]
 for bad in "--callers 0" "--callers x" "--mode nothing" "--seconds -1" "--unknown" "--compare raw,nothing"; do
-    # shellcheck disable=SC2034,SC2086
-    message=$("$bench" $bad 2>&1)
+    read -ra words <<<"$bad"
+    message=$("$bench" "${words[@]}" 2>&1)
     status=$?
-    check "$bad is refused with status 2" '[ "$status" = 2 ]'
-    # shellcheck disable=SC2016
-    check "$bad is explained" '[ -n "$message" ]'
+    check "$bad is refused with status 2" [ "$status" = 2 ]
+    check "$bad is explained" [ -n "$message" ]
 done
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -331,7 +331,7 @@ static void start_proxy(void)
     memset(&proxy, 0, sizeof proxy);
     for (int i = 0; i < LINKS; i++)
         proxy.links[i].client = -1;
-    proxy.target = (unsigned)atoi(getenv("MYPOOL_SERVER_PORT"));
+    proxy.target = (unsigned)strtoul(getenv("MYPOOL_SERVER_PORT"), NULL, 10);
     atomic_store(&proxy.cut[UP], -1);
     atomic_store(&proxy.cut[DOWN], -1);
     proxy.listener = listen_on_any_port(64, &proxy.port);
@@ -374,7 +374,7 @@ static long admin_asks(const char *sql)
         fail_msg("admin: %s: %s", sql, mysql_error(f.admin));
     MYSQL_RES *rows = mysql_store_result(f.admin);
     MYSQL_ROW row = mysql_fetch_row(rows);
-    long value = row && row[0] ? atol(row[0]) : -1;
+    long value = row && row[0] ? strtol(row[0], NULL, 10) : -1;
     mysql_free_result(rows);
     return value;
 }
@@ -382,7 +382,7 @@ static long admin_asks(const char *sql)
 static MYSQL *connect_admin(void)
 {
     MYSQL *admin = mysql_init(NULL);
-    unsigned port = (unsigned)atoi(getenv("MYPOOL_SERVER_PORT"));
+    unsigned port = (unsigned)strtoul(getenv("MYPOOL_SERVER_PORT"), NULL, 10);
     if (mysql_real_connect(admin, "127.0.0.1", "admin", "adminsecret", "mypool", port, NULL, 0))
         return admin;
     mysql_close(admin);

@@ -756,9 +756,9 @@ static size_t make_statement(char *sql, uint32_t *seed)
         "?", "?", "?", "?", " ", " ", ",", "(", ")", "-", "--", "-- ", "\n", "a", "1", "@", "/",
         "*", "'b'", "''", "'c''d'", "'\\\\'", "'e\\'f'", "'\\\"'", "\"?\"", "\"g\\\"h\"", "\"'\"",
         "`i?`", "`j\\`", "/* ? ' */", "# '\n", "/*!", "/*!", "*/", "'*/'", ";", "_x", "N", ":", "'"};
-    sql[0] = '\0';
+    char *end = sql;
     for (uint32_t n = 1 + next_random(seed) % 20; n > 0; n--)
-        strcat(sql, parts[next_random(seed) % COUNT(parts)]);
+        end = stpcpy(end, parts[next_random(seed) % COUNT(parts)]);
     struct pool__sql_info info;
     bool taken = pool__sql_inspect(sql, strlen(sql), &info, NULL) && !info.named;
     return taken ? info.placeholders : SIZE_MAX;

@@ -445,9 +445,9 @@ static void other_values_of_every_c_type_arrive(void **state)
 static void sixty_four_values_fit_into_pool_args(void **state)
 {
     struct pool *pool = *state;
-    char sql[400] = "SELECT ?";
+    char sql[400], *end = stpcpy(sql, "SELECT ?");
     for (int i = 1; i < 64; i++)
-        strcat(sql, " + ?");
+        end = stpcpy(end, " + ?");
 #define EIGHT 1, 2, 3, 4, 5, 6, 7, 8
     assert_int_equal(int_of(pool, sql, POOL_ARGS(EIGHT, EIGHT, EIGHT, EIGHT, EIGHT, EIGHT, EIGHT,
                                                  EIGHT)), 8 * 36);
@@ -874,8 +874,9 @@ static void a_renamed_column_is_seen_by_a_cached_statement(void **state)
 static void a_table_that_grows_to_hundreds_of_columns_is_seen(void **state)
 {
     char change[8000] = "ALTER TABLE changing ADD COLUMN x0 INT DEFAULT 0";
+    char *end = change + strlen(change);
     for (int i = 1; i < 300; i++)
-        sprintf(change + strlen(change), ", ADD x%d INT DEFAULT %d", i, i);
+        end += snprintf(end, 30, ", ADD x%d INT DEFAULT %d", i, i);
     struct pool_result *row = after_change(*state, change);
     assert_int_equal(pool_column_count(row), 302);
     for (unsigned i = 0; i < 300; i++)
@@ -1191,10 +1192,9 @@ static void a_value_of_64_mib_comes_back(void **state)
 
 static void a_row_may_have_4096_columns(void **state)
 {
-    char *sql = malloc(4096 * 12);
-    strcpy(sql, "SELECT 0 c0");
-    for (size_t at = strlen(sql), i = 1; i < 4096; i++)
-        at += (size_t)sprintf(sql + at, ",%zu c%zu", i, i);
+    char *sql = malloc(4096 * 12), *end = stpcpy(sql, "SELECT 0 c0");
+    for (unsigned i = 1; i < 4096; i++)
+        end += snprintf(end, 12, ",%u c%u", i, i);
     for (int mode = 0; mode < 3; mode++) {
         struct pool_result *row = (mode == 1 ? query_as_text : query)(*state, sql, POOL_NO_ARGS);
         assert_int_equal(pool_column_count(row), 4096);

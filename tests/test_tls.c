@@ -89,7 +89,7 @@ static long admin_asks(const char *sql, unsigned column)
         fail_msg("admin: %s: %s", sql, mysql_error(f.admin));
     MYSQL_RES *rows = mysql_store_result(f.admin);
     MYSQL_ROW row = mysql_fetch_row(rows);
-    long value = row && row[column] ? atol(row[column]) : -1;
+    long value = row && row[column] ? strtol(row[column], NULL, 10) : -1;
     mysql_free_result(rows);
     return value;
 }
@@ -166,7 +166,7 @@ static struct pool_options tls_options(void)
 {
     struct pool_options options = {
         .host = "127.0.0.1",
-        .port = (unsigned)atoi(getenv("MYPOOL_SERVER_PORT")),
+        .port = (unsigned)strtoul(getenv("MYPOOL_SERVER_PORT"), NULL, 10),
         .user = "app",
         .password = "secret",
         .database = "mypool",

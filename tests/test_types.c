@@ -78,15 +78,16 @@ static void run(struct pool *pool, const char *sql)
 
 static void make_table(struct pool *pool, const struct sample *samples, size_t count)
 {
-    char create[8000] = "CREATE OR REPLACE TABLE types (",
-         insert[8000] = "INSERT INTO types VALUES (";
-    char *c = create + strlen(create), *v = insert + strlen(insert);
+    char create[8000], insert[8000];
+    char *c = stpcpy(create, "CREATE OR REPLACE TABLE types (");
+    char *v = stpcpy(insert, "INSERT INTO types VALUES (");
     for (size_t i = 0; i < count; i++) {
-        c += sprintf(c, "%sc%zu %s NULL", i ? ", " : "", i, samples[i].type);
-        v += sprintf(v, "%s%s", i ? ", " : "", samples[i].literal);
+        c += snprintf(c, 24, "%sc%zu ", i ? ", " : "", i);
+        c = stpcpy(stpcpy(c, samples[i].type), " NULL");
+        v = stpcpy(stpcpy(v, i ? ", " : ""), samples[i].literal);
     }
-    strcpy(c, ") CHARSET utf8mb4");
-    strcpy(v, ")");
+    stpcpy(c, ") CHARSET utf8mb4");
+    stpcpy(v, ")");
     run(pool, create);
     run(pool, insert);
 }
