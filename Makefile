@@ -9,7 +9,8 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 B := build/$(VARIANT)
 
-# Every package that anything here uses. `make deps` installs what is missing.
+# Every package that anything here uses. `make deps` installs what is missing of the first
+# list; lint and coverage do so with theirs.
 PACKAGES := gcc g++ make pkg-config libc6-dev libmariadb-dev libssl-dev libcmocka-dev \
   libulfius-dev libjansson-dev mariadb-server-core mariadb-client-core openssl curl \
   strace binutils procps
@@ -169,13 +170,14 @@ bench: all $(B)/bench_memory $(B)/bench_kill ## the figures of docs/performance.
 	@tests/with-mariadb tests/bench $(B) build/peers
 
 .PHONY: coverage
-coverage: ## line and branch coverage of pool/
+coverage: ## all tests, then line and branch coverage of pool/
 	@sh tests/install-packages $(COVERAGE_PACKAGES)
+	@[ ! -d build/coverage ] || find build/coverage -name '*.gcda' -delete
 	$(MAKE) check VARIANT=coverage
 	gcovr --root . --filter 'pool/' --object-directory build/coverage --print-summary
 
 .PHONY: lint
-lint: ## clang build without warnings, clang-tidy, cppcheck, shellcheck
+lint: deps-build ## clang build without warnings, clang-tidy, cppcheck, shellcheck
 	@sh tests/install-packages $(LINT_PACKAGES)
 	@CLANG_CFLAGS="-std=c11 -D_GNU_SOURCE -Iinclude -Ipool -Itests $(DB_CFLAGS)" tests/lint
 
