@@ -1317,7 +1317,7 @@ static uint8_t *read_counted(void)
     MYSQL_RES *rows = mysql_store_result(f.admin);
     assert_non_null(rows);
     while ((row = mysql_fetch_row(rows)))
-        counts[atol(row[0])] = (uint8_t)atoi(row[1]);
+        counts[strtoul(row[0], NULL, 10)] = (uint8_t)strtoul(row[1], NULL, 10);
     mysql_free_result(rows);
     return counts;
 }
@@ -1354,7 +1354,7 @@ static int compare_times(const void *a, const void *b)
 static unsigned restarts_wanted(void)
 {
     const char *text = getenv("MYPOOL_RESTARTS");
-    int wanted = text ? atoi(text) : 10;
+    int wanted = text ? (int)strtol(text, NULL, 10) : 10;
     return wanted < 1 ? 1 : wanted > MOST_RESTARTS ? MOST_RESTARTS : (unsigned)wanted;
 }
 
