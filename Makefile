@@ -126,9 +126,10 @@ serve: all ## the HTTP example on http://127.0.0.1:8080 with a seeded private da
 
 # --- tests ----------------------------------------------------------------------
 
-# These fail allocations on purpose, so malloc and its kin are wrapped in them.
+# These fail allocations on purpose, so malloc and its kin, or mmap, are wrapped in them.
 WRAP := -Wl,--wrap=malloc
-$(B)/tests/test_options $(B)/tests/test_url $(B)/tests/test_result: TEST_LDFLAGS := $(WRAP)
+$(B)/tests/test_url $(B)/tests/test_result: TEST_LDFLAGS := $(WRAP)
+$(B)/tests/test_options: TEST_LDFLAGS := -Wl,--wrap=mmap
 $(B)/tests/test_nomem: TEST_LDFLAGS := $(WRAP),--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=aligned_alloc
 
 $(B)/tests/test_%: $(B)/tests/test_%.o $(B)/libmypool.a

@@ -318,7 +318,7 @@ struct pool *pool_create_url(const char *url, struct pool_error *err);
 
 /* Reads a URL into options, for programs that add hooks or callbacks. The strings
  * are one allocation, returned in *ret_memory, to be freed with free() when the
- * pool has been created. threads: any. callback: yes. */
+ * pool has been created; they contain the password. threads: any. callback: yes. */
 bool pool_options_from_url(const char *url, struct pool_options *ret_options, void **ret_memory,
                            struct pool_error *err);
 

@@ -13,6 +13,10 @@
  * libmariadb's options are a trap of their own (see docs/design.md): the host is
  * validated before it gets here, the allow-list of authentication plugins is always
  * set, TLS counts as on only with verification or with proof after the connect.
+ *
+ * libmariadb keeps the password for reconnects, which are off. Here it is overwritten
+ * as soon as the login has succeeded. A login that fails frees its copy before anybody
+ * can get at it.
  */
 #include "conn.h"
 
@@ -93,7 +97,18 @@ static void set_options(MYSQL *mysql, const struct pool__options *options)
         set_tls_options(mysql, v);
 }
 
-static bool fail_connect(const struct pool__wait *wait, MYSQL *mysql, struct pool_error *err)
+/* A server that got the password in clear may say it back, into a log. Short passwords
+ * are not looked for: they turn up as parts of ordinary words. */
+static const char *text_without(const char *password, MYSQL *mysql)
+{
+    const char *text = mysql_error(mysql);
+    if (strlen(password) < 8 || !strstr(text, password))
+        return text;
+    return "the server's message is not shown, for it contains the password";
+}
+
+static bool fail_connect(const struct pool__wait *wait, MYSQL *mysql, const char *password,
+                         struct pool_error *err)
 {
     unsigned code = mysql_errno(mysql);
     enum pool_code kind = POOL_ERR_CONNECT;
@@ -108,7 +123,7 @@ static bool fail_connect(const struct pool__wait *wait, MYSQL *mysql, struct poo
         else if (class_ == POOL__C_PASSWORD || class_ == POOL__C_PERMANENT)
             kind = POOL_ERR_AUTH;
         pool__fail(err, code == CR_OUT_OF_MEMORY ? POOL_ERR_NOMEM : kind, "connect: %s",
-                   mysql_error(mysql));
+                   text_without(password, mysql));
     }
     if (err) {
         err->server_errno = wait->timed_out ? CR_SERVER_LOST : code;
@@ -131,6 +146,15 @@ static bool prove_tls(struct pool__conn *conn, struct pool_error *err)
     return pool__fail(err, POOL_ERR_TLS, "the connection is not encrypted with TLS 1.2 or newer");
 }
 
+/* The copy that only a reconnect would use, and the packet in which some plugins send the
+ * password in clear. Nothing is left to be read in that buffer. */
+static void forget_password(MYSQL *mysql)
+{
+    const NET *net = &mysql->net;
+    explicit_bzero(mysql->passwd, strlen(mysql->passwd));
+    explicit_bzero(net->buff, (size_t)(net->buff_end - net->buff));
+}
+
 static bool login(struct pool__conn *conn, const struct pool_credentials *credentials,
                   uint64_t deadline_ns, struct pool_error *err)
 {
@@ -144,11 +168,12 @@ static bool login(struct pool__conn *conn, const struct pool_credentials *creden
                                  credentials->password, v->database, v->port, v->socket,
                                  flags) != NULL;
     if (!ok)
-        fail_connect(&wait, conn->mysql, err);
+        fail_connect(&wait, conn->mysql, credentials->password, err);
     pool__wait_end(&wait);
     pool__close_fd(wait.kept_fd); /* nothing runs on the server before the login */
     if (!ok)
         return false;
+    forget_password(conn->mysql);
     conn->tls = conn->options->tls != POOL_TLS_OFF;
     int fd = mysql_get_socket(conn->mysql);
     pool__wait_prepare_socket(fd);

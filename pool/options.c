@@ -11,8 +11,10 @@
  * Everything is checked on the caller's own strings first. Only then are all of
  * them copied into one block of memory, so there is one allocation that can fail,
  * nothing to undo when it does, and one block to wipe at the end: it holds the
- * password. For the same reason no message ever shows the password, nor a text
- * that may contain it by mistake, such as a URL in the place of a host.
+ * password. The block is a mapping of its own, which the kernel leaves out of core
+ * files and clears in child processes. For the same reason no message ever shows
+ * the password, nor a text that may contain it by mistake, such as a URL in the
+ * place of a host.
  *
  * What is not done here: files are not opened and names are not resolved. Both
  * may come and go during the life of a pool. No locks; any thread.
@@ -25,6 +27,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/auxv.h>
+#include <sys/mman.h>
 #include <sys/un.h>
 
 #include "error.h"
@@ -498,6 +501,18 @@ static size_t count_statements(const char *const *statements)
     return count;
 }
 
+/* Whole pages that nothing else lives in, so that the advice cannot hit anything else.
+ * A kernel that does not know one of them (before Linux 4.14) goes without. */
+static char *map_memory(size_t size)
+{
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        return NULL;
+    madvise(memory, size, MADV_DONTDUMP);
+    madvise(memory, size, MADV_WIPEONFORK);
+    return memory;
+}
+
 /* The array of statements comes first in the block because it needs alignment. */
 static size_t memory_needed(struct pool_options *v)
 {
@@ -563,7 +578,7 @@ bool pool__options_init(struct pool__options *ret, const struct pool_options *op
     if (!take(&o.v, options, options_size, err) || !resolve(&o.v, err))
         return false;
     o.memory_size = memory_needed(&o.v);
-    o.memory = malloc(o.memory_size);
+    o.memory = map_memory(o.memory_size);
     if (!o.memory)
         return pool__fail(err, POOL_ERR_NOMEM, "no memory for a copy of the options");
     move_texts(&o);
@@ -575,8 +590,9 @@ bool pool__options_init(struct pool__options *ret, const struct pool_options *op
 
 void pool__options_fini(struct pool__options *options)
 {
-    if (options->memory)
+    if (options->memory) {
         explicit_bzero(options->memory, options->memory_size);
-    free(options->memory);
+        munmap(options->memory, options->memory_size);
+    }
     memset(options, 0, sizeof *options);
 }

@@ -27,7 +27,8 @@ struct pool__options {
     bool use_socket;          /* connect to v.socket; else by TCP to v.host, v.port */
     enum pool_tls_mode tls;   /* same as v.tls */
     const char *auth_plugins; /* same as v.auth_plugins */
-    char *memory;             /* every string and the init_sql array, in one piece */
+    char *memory;             /* every string and the init_sql array, in one mapping; reads as
+                                 zeros in a child process, which uses none of them */
     size_t memory_size;
 };
 

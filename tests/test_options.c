@@ -3,7 +3,7 @@
  *
  * Most tests change one thing in a good set of options and look at the outcome;
  * where the rule is a list, the test is a table. The test of memory shortage
- * needs the linker flag -Wl,--wrap=malloc and skips itself without it.
+ * needs the linker flag -Wl,--wrap=mmap and skips itself without it.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -18,13 +19,14 @@
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-static bool fail_malloc;
+static bool fail_mmap;
 
-void *__real_malloc(size_t size) __attribute__((weak));
-void *__wrap_malloc(size_t size);
-void *__wrap_malloc(size_t size)
+void *__real_mmap(void *at, size_t size, int access, int flags, int fd, off_t offset)
+    __attribute__((weak));
+void *__wrap_mmap(void *at, size_t size, int access, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *at, size_t size, int access, int flags, int fd, off_t offset)
 {
-    return fail_malloc ? NULL : __real_malloc(size);
+    return fail_mmap ? MAP_FAILED : __real_mmap(at, size, access, flags, fd, offset);
 }
 
 static bool credentials(struct pool_credentials *c, bool refresh, void *arg)
@@ -238,11 +240,11 @@ static void shortage_of_memory_is_reported(void **state)
     struct pool_error err = {0};
     bool done;
     (void)state;
-    if (!__real_malloc)
+    if (!__real_mmap)
         skip();
-    fail_malloc = true;
+    fail_mmap = true;
     done = pool__options_init(&o, &options, sizeof options, &err);
-    fail_malloc = false;
+    fail_mmap = false;
     assert_false(done);
     assert_int_equal(err.code, POOL_ERR_NOMEM);
 }
