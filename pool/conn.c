@@ -70,6 +70,20 @@ static void set_tls_options(MYSQL *mysql, const struct pool_options *options)
     mysql_options(mysql, MARIADB_OPT_TLS_VERSION, "TLSv1.2,TLSv1.3");
 }
 
+/* The plugin to begin with has to be on the list, too: otherwise libmariadb gives up
+ * before the server has named the one that it wants. */
+static void set_auth_options(MYSQL *mysql, const char *plugins)
+{
+    const char *begin = "mysql_native_password";
+    char first[1024]; /* no list is longer */
+    if (!strstr(plugins, begin)) {
+        snprintf(first, sizeof first, "%.*s", (int)strcspn(plugins, ","), plugins);
+        begin = first;
+    }
+    mysql_options(mysql, MARIADB_OPT_RESTRICTED_AUTH, plugins);
+    mysql_options(mysql, MYSQL_DEFAULT_AUTH, begin);
+}
+
 static void set_options(MYSQL *mysql, const struct pool__options *options)
 {
     const struct pool_options *v = &options->v;
@@ -89,8 +103,7 @@ static void set_options(MYSQL *mysql, const struct pool__options *options)
     mysql_options(mysql, MYSQL_OPT_RECONNECT, &never);
     mysql_options(mysql, MYSQL_OPT_MAX_ALLOWED_PACKET, &packet);
     mysql_options(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
-    mysql_options(mysql, MARIADB_OPT_RESTRICTED_AUTH, options->auth_plugins);
-    mysql_options(mysql, MYSQL_DEFAULT_AUTH, "mysql_native_password");
+    set_auth_options(mysql, options->auth_plugins);
     if (v->application_name)
         mysql_options4(mysql, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", v->application_name);
     if (options->tls != POOL_TLS_OFF)

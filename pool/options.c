@@ -364,12 +364,13 @@ static bool channel_is_trusted(const struct pool_options *v, enum pool_tls_mode 
     return v->socket || tls == POOL_TLS_VERIFY;
 }
 
-/* These hand the password, or something as good, to whoever asks. */
+/* These hand the password, or something as good, to whoever asks. libmariadb allows
+ * what is found anywhere in the list, so a name that contains one allows it too. */
 static bool exposes_password(const char *name, size_t len)
 {
     static const char *const exposing[] = {"mysql_clear_password", "dialog", "mysql_old_password"};
     for (size_t i = 0; i < sizeof exposing / sizeof *exposing; i++)
-        if (strlen(exposing[i]) == len && !memcmp(exposing[i], name, len))
+        if (memmem(name, len, exposing[i], strlen(exposing[i])))
             return true;
     return false;
 }

@@ -311,7 +311,7 @@ static void assert_one_guarded_copy(void)
  * A server that asks for the password in clear, on a Unix socket
  */
 
-enum script { SAY_IT_BACK, LET_IN };
+enum script { SAY_IT_BACK, LET_IN, ASK_FOR_ED25519 };
 
 static size_t hear_packet(int fd, unsigned char payload[4096])
 {
@@ -385,7 +385,12 @@ static void serve(int fd, enum script script)
     unsigned char refusal[4096] = "\xff\x15\x04#28000";
     SAY(fd, 0, GREETING);
     hear_packet(fd, payload);
-    ask_in_clear(fd, payload);
+    if (script == ASK_FOR_ED25519) {
+        SAY(fd, 2, "\xfe" "client_ed25519\0" "abcdefghijklmnopqrstuvwxyz012345");
+        hear_packet(fd, payload);
+    } else {
+        ask_in_clear(fd, payload);
+    }
     if (script == SAY_IT_BACK) {
         int len = snprintf((char *)refusal + 9, sizeof refusal - 9, "no: %.2000s", payload);
         say_packet(fd, 6, refusal, 9 + (size_t)len);
@@ -499,6 +504,32 @@ static void a_child_process_does_not_inherit_the_password(void **state)
     use_connections(2);
     assert_int_equal(in_child(count_copies), 0);
     assert_one_guarded_copy();
+}
+
+/* ------------------------------------------------------------------------
+ * Authentication
+ */
+
+static void a_list_without_the_native_plugin_lets_the_others_in(void **state)
+{
+    (void)state;
+    f.options.auth_plugins = "client_ed25519";
+    start_server(ASK_FOR_ED25519);
+    create();
+    if (!pool_ping(f.pool, &f.err))
+        fail_msg("%s", f.err.message);
+    assert_one_guarded_copy();
+}
+
+static void a_name_that_contains_an_unsafe_one_is_as_unsafe(void **state)
+{
+    static const char *const lists[] = {"my_dialog", "client_ed25519,xmysql_clear_passwordx"};
+    (void)state;
+    for (size_t i = 0; i < COUNT(lists); i++) {
+        f.options.auth_plugins = lists[i];
+        assert_null(pool_create(&f.options, &f.err));
+        assert_int_equal(f.err.code, POOL_ERR_INVALID);
+    }
 }
 
 /* ------------------------------------------------------------------------
@@ -640,6 +671,8 @@ int main(void)
         TEST(a_refused_url_leaves_no_copy_behind),
         TEST(a_password_that_is_sent_in_clear_stays_in_no_buffer),
         TEST(a_child_process_does_not_inherit_the_password),
+        TEST(a_list_without_the_native_plugin_lets_the_others_in),
+        TEST(a_name_that_contains_an_unsafe_one_is_as_unsafe),
         /* From here on logins fail, and leave copies in freed memory. */
         TEST(a_wrong_password_is_not_shown),
         TEST(the_password_of_an_unknown_user_is_not_shown),
