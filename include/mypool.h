@@ -228,7 +228,9 @@ enum pool_state {
  * must be quick and must not call blocking functions of the pool. Any may be
  * NULL. Each on_enqueue is followed by exactly one on_acquire or by the error of
  * that call; each on_acquire by exactly one on_release; each on_connection by
- * exactly one on_close. */
+ * exactly one on_close. on_state is also called once by pool_create, with
+ * POOL_STATE_UP and a text, if libmariadb is older than 3.3.20 (or 3.4.10) and
+ * should be replaced. */
 struct pool_hooks {
     void (*on_connection)(unsigned long thread_id, void *arg);
     void (*on_enqueue)(void *arg);
@@ -301,7 +303,8 @@ struct pool_options {
 
 /* Makes a pool. Everything in `options` is validated and copied; the first wrong
  * option is named in err->message (POOL_ERR_INVALID). Connects lazily unless
- * min_idle > 0, and never fails because the server is down.
+ * min_idle > 0, and never fails because the server is down. A libmariadb older than
+ * 3.3.14 is refused (POOL_ERR_UNSUPPORTED).
  * Returns NULL on failure. threads: any. callback: yes. */
 struct pool *pool_create_sized(const struct pool_options *options, size_t options_size,
                                struct pool_error *err);

@@ -24,6 +24,14 @@
 #include <string.h>
 #include <time.h>
 
+/* Of libmariadb. Before the first, an answer to the login could make it overflow; before
+ * the second, and in the first releases of 3.4, lesser weaknesses against a malicious
+ * server are known. Some of the oldest call themselves by a server's number, 10 and up. */
+#define OLDEST_LIBRARY 30314
+#define GOOD_LIBRARY 30320
+#define GOOD_LIBRARY_3_4 30410
+#define NUMBER_OF_A_SERVER 100000
+
 _Atomic unsigned pool__fork_count;
 
 static void after_fork_in_child(void)
@@ -42,6 +50,33 @@ static void start_process(void)
     mysql_close(first);
     sigaction(SIGPIPE, &before, NULL);
     pthread_atfork(NULL, NULL, after_fork_in_child);
+}
+
+static bool check_library(struct pool_error *err)
+{
+    unsigned long version = mysql_get_client_version();
+    if (version >= OLDEST_LIBRARY && version < NUMBER_OF_A_SERVER)
+        return true;
+    return pool__fail(err, POOL_ERR_UNSUPPORTED,
+                      "libmariadb %lu.%lu.%lu is too old, the pool needs 3.3.14 or newer",
+                      version / 10000, version / 100 % 100, version % 100);
+}
+
+/* Before any thread can report the state of the server. */
+static void warn_of_library(const struct pool *pool)
+{
+    const struct pool_hooks *hooks = &pool->options.v.hooks;
+    unsigned long version = mysql_get_client_version();
+    char text[128];
+    bool good = version >= GOOD_LIBRARY && (version < 30400 || version >= GOOD_LIBRARY_3_4);
+    if (good || !hooks->on_state)
+        return;
+    snprintf(text, sizeof text,
+             "libmariadb %lu.%lu.%lu is weak against malicious servers: use 3.3.20, 3.4.10 or newer",
+             version / 10000, version / 100 % 100, version % 100);
+    const struct pool *before = pool__enter_callback(pool);
+    hooks->on_state(POOL_STATE_UP, text, hooks->arg);
+    pool__leave_callback(before);
 }
 
 static bool init_places(struct pool *pool)
@@ -86,7 +121,7 @@ struct pool *pool_create_sized(const struct pool_options *options, size_t option
     struct pool__options checked;
     err = err ? err : &own;
     pool__ok(err);
-    if (!pool__options_init(&checked, options, options_size, err))
+    if (!check_library(err) || !pool__options_init(&checked, options, options_size, err))
         return NULL;
     pthread_once(&once, start_process);
     struct pool *pool = aligned_alloc(_Alignof(struct pool), sizeof *pool);
@@ -97,6 +132,7 @@ struct pool *pool_create_sized(const struct pool_options *options, size_t option
     }
     memset(pool, 0, sizeof *pool);
     pool->options = checked;
+    warn_of_library(pool);
     if (init_pool(pool))
         return pool;
     pool__fail(err, POOL_ERR_NOMEM,

@@ -1,11 +1,12 @@
 /*
- * What becomes of the password, and what messages say about it.
+ * What becomes of the password, what messages say about it, and which libmariadb the
+ * pool works with.
  *
  * The password is looked for in all memory of this process that can be written, by
  * reading /proc/self/mem. It is a string literal here, in memory that cannot be
  * written. The user that has it is made by a child process, and a scripted server that
  * is told it in clear is a child process as well, so that every copy that is found is
- * the library's.
+ * the library's. The version that libmariadb claims is this program's own invention.
  *
  * Needs a server: MYPOOL_URL, MYPOOL_ADMIN_URL.
  */
@@ -38,6 +39,13 @@
     "ghijklmnopqrstuvwxyz-end"
 #define BEGINNING "canary-4e1c9a07" /* what must be in no message */
 #define ENDING "ghijklmnopqrstuvwxyz-end" /* what no part of memory may end with */
+
+static unsigned long claimed_version = MARIADB_PACKAGE_VERSION_ID;
+
+unsigned long STDCALL mysql_get_client_version(void)
+{
+    return claimed_version;
+}
 
 /* ------------------------------------------------------------------------
  * Looking through memory
@@ -272,6 +280,7 @@ static int tear_down(void **state)
         waitpid(f.server, NULL, 0);
         unlink(f.path);
     }
+    claimed_version = MARIADB_PACKAGE_VERSION_ID;
     return 0;
 }
 
@@ -659,6 +668,65 @@ static void no_bad_url_shows_the_password(void **state)
     }
 }
 
+/* ------------------------------------------------------------------------
+ * The version of libmariadb
+ */
+
+static void an_old_libmariadb_is_refused_by_name(void **state)
+{
+    static const struct {
+        unsigned long version;
+        const char *text;
+    } old[] = {{30313, "3.3.13"}, {30108, "3.1.8"}, {100519, "10.5.19"}, {0, "0.0.0"}};
+    (void)state;
+    for (size_t i = 0; i < COUNT(old); i++) {
+        claimed_version = old[i].version;
+        assert_null(pool_create(&f.options, &f.err));
+        assert_int_equal(f.err.code, POOL_ERR_UNSUPPORTED);
+        assert_non_null(strstr(f.err.message, old[i].text));
+        assert_non_null(strstr(f.err.message, "3.3.14"));
+    }
+    assert_int_equal(told.states, 0);
+}
+
+static void a_weak_libmariadb_is_reported_once_by_on_state(void **state)
+{
+    static const unsigned long weak[] = {30314, 30319, 30400, 30409};
+    (void)state;
+    for (size_t i = 0; i < COUNT(weak); i++) {
+        claimed_version = weak[i];
+        told.states = 0;
+        create();
+        assert_int_equal(told.states, 1);
+        assert_non_null(strstr(told.text, "libmariadb 3."));
+        use_connections(1);
+        end_pool();
+        assert_int_equal(told.states, 1);
+    }
+}
+
+static void a_good_libmariadb_is_not_reported(void **state)
+{
+    static const unsigned long good[] = {30320, 30321, 30410, 30500};
+    (void)state;
+    for (size_t i = 0; i < COUNT(good); i++) {
+        claimed_version = good[i];
+        create();
+        use_connections(1);
+        end_pool();
+    }
+    assert_int_equal(told.states, 0);
+}
+
+static void nobody_needs_to_listen_to_the_report(void **state)
+{
+    (void)state;
+    claimed_version = 30314;
+    f.options.hooks = (struct pool_hooks){0};
+    create();
+    use_connections(1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -683,6 +751,10 @@ int main(void)
         TEST(a_message_without_the_password_is_shown),
         TEST(no_bad_option_shows_the_password),
         TEST(no_bad_url_shows_the_password),
+        TEST(an_old_libmariadb_is_refused_by_name),
+        TEST(a_weak_libmariadb_is_reported_once_by_on_state),
+        TEST(a_good_libmariadb_is_not_reported),
+        TEST(nobody_needs_to_listen_to_the_report),
     };
     return cmocka_run_group_tests(tests, set_up_suite, NULL);
 }
