@@ -26,6 +26,7 @@
 #include "resolve.h"
 
 #include <errmsg.h>
+#include <ma_pvio.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -428,8 +429,16 @@ bool pool__conn_ping(struct pool__conn *conn, uint64_t deadline_ns, struct pool_
     return run_command(conn, mysql_ping, deadline_ns, err);
 }
 
+bool pool__conn_has_leftovers(const struct pool__conn *conn)
+{
+    const MARIADB_PVIO *pvio = conn->mysql->net.pvio;
+    return pvio && pvio->cache && pvio->cache_pos < pvio->cache + pvio->cache_size;
+}
+
 bool pool__conn_is_quiet(struct pool__conn *conn)
 {
+    if (pool__conn_has_leftovers(conn))
+        return false;
     char byte;
     ssize_t len = recv(mysql_get_socket(conn->mysql), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     if (len < 0)

@@ -59,6 +59,9 @@ bool pool__conn_init_session(struct pool__conn *conn, uint64_t deadline_ns, stru
 bool pool__conn_reset(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err);
 bool pool__conn_ping(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err);
 
+/* Something came behind the last reply that was no part of it. Costs nothing. */
+bool pool__conn_has_leftovers(const struct pool__conn *conn);
+
 /* False if the server has closed the connection, or said something although nothing was
  * asked. One system call. */
 bool pool__conn_is_quiet(struct pool__conn *conn);

@@ -21,6 +21,31 @@
 #define NOT_PREPARABLE 1295
 #define TOO_MANY_STATEMENTS 1461
 
+/* A look at the socket shows a connection that the server has closed, or on which it is
+ * out of step, before anything is sent on it. */
+static bool look(struct pool__run *run)
+{
+    run->looked = run->looked || pool__conn_is_quiet(run->conn);
+    if (run->looked)
+        return true;
+    run->conn->broken = true;
+    pool__fail(run->err, POOL_ERR_LOST,
+               "the server had closed the connection, or was out of step, before the statement "
+               "was sent");
+    run->err->not_executed = true;
+    run->err->fatal = true;
+    return false;
+}
+
+/* A look is a system call, and a connection that has answered just now needs none: the
+ * keeper's watch could hardly be slower. */
+#define JUST_NOW_NS UINT64_C(250000)
+
+static bool has_just_answered(const struct pool__conn *conn)
+{
+    return pool__now_ns() - conn->heard_ns < JUST_NOW_NS && !pool__conn_has_leftovers(conn);
+}
+
 static bool run_begin(struct pool__run *run)
 {
     const struct pool_options *options = &run->conn->options->v;
@@ -196,7 +221,8 @@ static enum attempt execute(struct pool__run *run, struct pool__stmt *stmt, bool
 {
     MYSQL_STMT *native = stmt->native;
     bool prepare = native->state < MYSQL_STMT_PREPARED;
-    if (!prepare && !counts_agree(run, stmt))
+    /* A prepare that could not be sent looks like one whose answer was lost. */
+    if (prepare ? !look(run) : !counts_agree(run, stmt))
         return FAILED;
     run->sent = true;
     pool__conn_note_send(run->conn, stmt->info.class_);
@@ -328,16 +354,6 @@ static bool dispatch(struct pool__run *run, const struct pool_request *request)
     return run_plain_values(run, request->sql, len, request->args);
 }
 
-/* A look at the socket shows a connection that the server has closed before anything is
- * sent on it. It is a system call, and a connection that has answered just now needs
- * none: the keeper's watch could hardly be slower. */
-#define JUST_NOW_NS UINT64_C(250000)
-
-static bool seems_alive(struct pool__conn *conn)
-{
-    return pool__now_ns() - conn->heard_ns < JUST_NOW_NS || pool__conn_is_quiet(conn);
-}
-
 struct pool_result *pool__query(struct pool__conn *conn, const struct pool_request *request,
                                 const struct pool__sink *sink, uint64_t deadline_ns,
                                 struct pool_error *err)
@@ -351,16 +367,7 @@ struct pool_result *pool__query(struct pool__conn *conn, const struct pool_reque
         run.err->fatal = true;
         return NULL;
     }
-    if (!seems_alive(conn)) {
-        conn->broken = true;
-        pool__fail(run.err, POOL_ERR_LOST,
-                   "the server had closed the connection, or was out of "
-                   "step, before the statement was sent");
-        run.err->not_executed = true;
-        run.err->fatal = true;
-        return NULL;
-    }
-    if (!run_begin(&run))
+    if (!(has_just_answered(conn) || look(&run)) || !run_begin(&run))
         return NULL;
     pool__conn_enter(conn, &run.wait, deadline_ns);
     bool ok = dispatch(&run, request);

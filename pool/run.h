@@ -14,6 +14,7 @@ struct pool__run {
     struct pool__wait wait;
     struct pool_result *result;
     struct pool_error *err;
+    bool looked;  /* the socket was seen to be open and silent before anything was sent */
     bool sent;    /* something of the statement may have gone to the server */
     bool stopped; /* the row callback said so */
 };
