@@ -153,6 +153,7 @@ static unsigned descriptors(void)
     return entries_of("/proc/self/fd");
 }
 
+/* A thread that was joined may be seen here for a moment still. */
 static unsigned threads(void)
 {
     return entries_of("/proc/self/task");
@@ -344,7 +345,7 @@ static void idle_connections_are_closed_down_to_min_idle(void **state)
     use_many(pool, 6);
     WAIT_UNTIL(stats_of(pool).closed_by_reason[POOL_CLOSE_IDLE] >= 4);
     WAIT_UNTIL(number(admin, OURS) == 2);
-    assert_int_equal(stats_of(pool).open, 2);
+    WAIT_UNTIL(stats_of(pool).open == 2);
     assert_int_equal(stats_of(pool).closed_by_reason[POOL_CLOSE_IDLE], stats_of(pool).closed);
     end(pool);
 }
@@ -356,7 +357,7 @@ static void all_idle_connections_are_closed_without_min_idle(void **state)
         "MYPOOL_URL", (struct pool_options){.connection_limit = 3, .idle_timeout_ms = 50});
     use_many(pool, 3);
     WAIT_UNTIL(number(admin, OURS) == 0);
-    assert_int_equal(stats_of(pool).open, 0);
+    WAIT_UNTIL(stats_of(pool).open == 0);
     use_many(pool, 3); /* and come back when they are needed */
     assert_int_equal(stats_of(pool).opened, 6);
     end(pool);
@@ -383,10 +384,14 @@ static void a_connection_that_is_used_is_not_idle(void **state)
     (void)state;
     struct pool *pool = pool_with(
         "MYPOOL_URL", (struct pool_options){.connection_limit = 1, .idle_timeout_ms = 2000});
+    uint64_t pauses = 0; /* ours, on a machine that stands still */
     int64_t started = now_ms();
-    while (now_ms() - started < 3000)
+    for (int64_t last = started, now; last - started < 3000; last = now) {
         run(pool, "DO 1");
-    assert_int_equal(stats_of(pool).closed_by_reason[POOL_CLOSE_IDLE], 0);
+        now = now_ms();
+        pauses += now - last >= 1000;
+    }
+    assert_in_range(stats_of(pool).closed_by_reason[POOL_CLOSE_IDLE], 0, pauses);
     end(pool);
 }
 
@@ -541,15 +546,24 @@ static void *live(void *arg)
     return NULL;
 }
 
-static void live_with_threads(struct pool *pool)
+static bool at_rest(struct pool *pool, struct pool_stats *ret_stats)
 {
+    *ret_stats = stats_of(pool);
+    return ret_stats->idle == ret_stats->open && ret_stats->closing == 0 &&
+           ret_stats->connecting == 0;
+}
+
+/* The counts when all have come to rest. */
+static struct pool_stats live_with_threads(struct pool *pool)
+{
+    struct pool_stats stats;
     pthread_t users[USERS];
     for (int i = 0; i < USERS; i++)
         assert_int_equal(pthread_create(&users[i], NULL, live, pool), 0);
     for (int i = 0; i < USERS; i++)
         pthread_join(users[i], NULL);
-    WAIT_UNTIL(stats_of(pool).idle == stats_of(pool).open && stats_of(pool).closing == 0 &&
-               stats_of(pool).connecting == 0);
+    WAIT_UNTIL(at_rest(pool, &stats));
+    return stats;
 }
 
 static void the_counters_obey_the_laws_of_conservation(void **state)
@@ -557,8 +571,7 @@ static void the_counters_obey_the_laws_of_conservation(void **state)
     (void)state;
     uint64_t by_reason = 0;
     struct pool *pool = small_pool(3);
-    live_with_threads(pool);
-    struct pool_stats stats = stats_of(pool);
+    struct pool_stats stats = live_with_threads(pool);
     for (size_t i = 0; i < COUNT(stats.closed_by_reason); i++)
         by_reason += stats.closed_by_reason[i];
     end(pool);
@@ -579,8 +592,7 @@ static void hooks_come_in_pairs_and_agree_with_the_counters(void **state)
     struct counts counts = {0};
     struct pool *pool = pool_with("MYPOOL_URL", (struct pool_options){.connection_limit = 3,
                                                                       .hooks = hooks_of(&counts)});
-    live_with_threads(pool);
-    struct pool_stats stats = stats_of(pool);
+    struct pool_stats stats = live_with_threads(pool);
     assert_int_equal(counts.acquires, stats.acquired);
     assert_int_equal(counts.releases, stats.acquired);
     assert_int_equal(counts.connections, stats.opened);
@@ -653,11 +665,11 @@ static void a_server_that_is_down_is_told_with_its_cause(void **state)
 
 static void the_end_lets_running_calls_finish(void **state)
 {
-    struct pool *admin = *state;
+    (void)state;
     struct pool *pool = small_pool(2);
     struct call call = {.pool = pool, .request.sql = "SELECT SLEEP(0.3)"};
     start_call(&call);
-    WAIT_UNTIL(number(admin, RUNNING("SELECT SLEEP")) == 1);
+    WAIT_UNTIL(stats_of(pool).acquired == 1);
     struct pool_error err;
     assert_true(pool_end(pool, PATIENCE_MS, &err));
     assert_int_equal(err.code, POOL_OK);
@@ -677,7 +689,7 @@ static void the_end_cuts_what_does_not_finish(void **state)
     assert_false(pool_end(pool, 200, &err));
     int64_t took = now_ms() - started;
     print_message("pool_end(200) with a running statement took %d ms\n", (int)took);
-    assert_in_range(took, 200, 200 + 2000);
+    assert_in_range(took, 200, 200 + LATE_MS);
     assert_int_equal(err.code, POOL_ERR_TIMEOUT);
     join_call(&call);
     assert_false(call.ok);
@@ -779,7 +791,7 @@ static void after_the_end_no_thread_descriptor_or_session_is_left(void **state)
         struct pool *pool = small_pool(4);
         live_fully(pool);
         end(pool);
-        assert_int_equal(threads(), threads_before);
+        WAIT_UNTIL(threads() <= threads_before);
         assert_int_equal(descriptors(), descriptors_before);
     }
     WAIT_UNTIL(number(admin, OURS) == 0);
@@ -796,7 +808,7 @@ static void after_a_cut_end_and_the_release_nothing_is_left(void **state)
     struct pool_conn conns[2] = {borrow(pool), borrow(pool)};
     assert_true(pool_conn_begin(conns[0], NULL));
     assert_false(pool_end(pool, 0, NULL));
-    assert_int_equal(threads(), threads_before);
+    WAIT_UNTIL(threads() <= threads_before);
     int64_t give_up = now_ms() + LATE_MS;
     while (number(admin, OURS) != 0 && now_ms() < give_up)
         nap();
@@ -814,7 +826,7 @@ static void a_pool_that_was_never_used_leaves_nothing(void **state)
     unsigned descriptors_before = descriptors();
     for (int i = 0; i < 100; i++)
         end(small_pool(10));
-    assert_int_equal(threads(), threads_before);
+    WAIT_UNTIL(threads() <= threads_before);
     assert_int_equal(descriptors(), descriptors_before);
 }
 
@@ -866,7 +878,7 @@ static void releases_that_race_with_the_end_leave_nothing(void **state)
     unsigned descriptors_before = descriptors();
     for (int i = 0; i < 60; i++)
         end_among_returners();
-    assert_int_equal(threads(), threads_before);
+    WAIT_UNTIL(threads() <= threads_before);
     assert_int_equal(descriptors(), descriptors_before);
     WAIT_UNTIL(number(admin, OURS) == 0);
 }
@@ -891,7 +903,7 @@ static void the_end_does_not_wait_for_a_connect(void **state)
     int64_t took = now_ms() - started;
     close(fd);
     print_message("pool_end(0) with connects under way took %d ms\n", (int)took);
-    assert_in_range(took, 0, 2000);
+    assert_in_range(took, 0, LATE_MS);
 }
 
 /* ---- the end, from where it must not be called ---- */
@@ -1169,6 +1181,26 @@ static void all_descriptors_are_close_on_exec(void **state)
     assert_descriptors_are_close_on_exec("MYPOOL_TLS_URL");
 }
 
+/* SIGSTOP takes effect when each thread has seen it. */
+static bool is_stopped(pid_t pid)
+{
+    char path[64], line[512];
+    bool stopped = true;
+    snprintf(path, sizeof path, "/proc/%d/task", pid);
+    DIR *tasks = opendir(path);
+    for (struct dirent *task; tasks && (task = readdir(tasks));) {
+        snprintf(path, sizeof path, "/proc/%d/task/%.20s/stat", pid, task->d_name);
+        FILE *file = task->d_name[0] == '.' ? NULL : fopen(path, "re");
+        if (file && fgets(line, sizeof line, file))
+            stopped = stopped && strstr(line, ") T ");
+        if (file)
+            fclose(file);
+    }
+    if (tasks)
+        closedir(tasks);
+    return stopped;
+}
+
 /* The socket that is kept until a stopped server closes its end. */
 static void a_lingering_descriptor_is_close_on_exec(void **state)
 {
@@ -1178,8 +1210,10 @@ static void a_lingering_descriptor_is_close_on_exec(void **state)
     struct pool_conn conn = borrow(pool);
     pid_t server = (pid_t)strtol(getenv("MYPOOL_SERVER_PID"), NULL, 10);
     assert_int_equal(kill(server, SIGSTOP), 0);
+    int64_t give_up = now_ms() + PATIENCE_MS; /* a failure must not leave it stopped */
+    while (!is_stopped(server) && now_ms() < give_up)
+        nap();
     pool_conn_destroy(conn, NULL);
-    int64_t give_up = now_ms() + PATIENCE_MS;
     while (stats_of(pool).closing == 0 && now_ms() < give_up)
         nap();
     for (int fd = 3; fd < 1024; fd++) {
@@ -1239,7 +1273,8 @@ static void a_tls_connection_that_breaks_raises_no_sigpipe(void **state)
         assert_int_equal(sigismember(&mask_before, signal), sigismember(&mask_after, signal));
 }
 
-/* The blocked signals of a thread of ours, as a bit set; all ones if it is not ours. */
+/* The blocked signals of a thread of ours, as a bit set; all ones if it is not ours, or
+ * has ended: one that was joined may be listed for a moment, with no signals at all. */
 static uint64_t blocked_signals(const char *task)
 {
     char path[64], line[256];
@@ -1249,6 +1284,7 @@ static uint64_t blocked_signals(const char *task)
     FILE *file = fopen(path, "re");
     while (file && fgets(line, sizeof line, file)) {
         ours |= strncmp(line, "Name:\tmypool", 12) == 0;
+        ours &= strcmp(line, "Threads:\t0\n") != 0;
         sscanf(line, "SigBlk: %llx", &blocked);
     }
     if (file)
@@ -1398,7 +1434,7 @@ static int end_admin(void **state)
     return pool_end(*state, PATIENCE_MS, NULL) ? 0 : -1;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_hundred_waiters_time_out_at_their_deadline),
@@ -1448,5 +1484,7 @@ int main(void)
         cmocka_unit_test(a_vault_without_credentials_is_an_authentication_error),
         cmocka_unit_test(a_vault_that_recovers_serves_the_pool_again),
     };
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests_name("life", tests, look_at_first_pool, end_admin);
 }
