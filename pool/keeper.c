@@ -319,19 +319,22 @@ static void look_at_lingering(struct pool *pool, unsigned slot, uint64_t now)
     }
 }
 
-static void look_at_slot(struct pool *pool, unsigned slot, uint64_t now, unsigned *idle_count,
+/* The clock is read after the state: what the state's last owner noted is in the past. */
+static void look_at_slot(struct pool *pool, unsigned slot, unsigned *idle_count,
                          unsigned *retirements)
 {
     struct pool__place *place = &pool->places[slot];
     uint64_t uses = atomic_load_explicit(&pool->core.slots[slot].uses, memory_order_relaxed);
     enum pool__state state = pool__state_of(atomic_load(&pool->core.slots[slot].word));
+    uint64_t now = pool__now_ns();
     bool fresh = uses != place->seen_uses || state == POOL__OPENING || state == POOL__EMPTY;
-    if (fresh || (state == POOL__IDLE && place->seen_busy))
+    if (fresh || (state == POOL__IDLE && place->seen_away))
         place->since_ns = now; /* of this borrow, or of this idleness */
     if (fresh)
         place->leak_reported = false;
     place->seen_uses = uses;
-    place->seen_busy = state == POOL__BUSY;
+    place->seen_away =
+        state != POOL__IDLE && (fresh || state == POOL__BUSY || place->seen_away);
     if (state == POOL__IDLE)
         look_at_idle(pool, slot, now, idle_count, retirements);
     else if (state == POOL__BUSY)
@@ -340,12 +343,12 @@ static void look_at_slot(struct pool *pool, unsigned slot, uint64_t now, unsigne
         look_at_lingering(pool, slot, now);
 }
 
-static void close_idle_control(struct pool *pool, uint64_t now)
+static void close_idle_control(struct pool *pool)
 {
     if (pthread_mutex_trylock(&pool->control.lock) != 0)
         return;
     struct pool__conn *conn = pool->control.conn;
-    if (conn && now - pool->control.used_ns >= CONTROL_IDLE_NS) {
+    if (conn && pool__now_ns() - pool->control.used_ns >= CONTROL_IDLE_NS) {
         pool->control.conn = NULL;
         atomic_store(&pool->control.open, false);
         pool__close_fd(pool__conn_close(conn));
@@ -363,7 +366,7 @@ static void check_suspects(struct pool *pool)
             pool__order(pool, slot, POOL__DO_PING, POOL_CLOSE_SERVER);
 }
 
-static void tick(struct pool *pool, uint64_t now)
+static void tick(struct pool *pool)
 {
     unsigned counts[POOL__STATES];
     pool__core_count(&pool->core, counts);
@@ -373,8 +376,8 @@ static void tick(struct pool *pool, uint64_t now)
     check_suspects(pool);
     /* From the top, so that the connections that are used least go first. */
     for (unsigned slot = pool->core.limit; slot-- > 0;)
-        look_at_slot(pool, slot, now, &idle_count, &retirements);
-    close_idle_control(pool, now);
+        look_at_slot(pool, slot, &idle_count, &retirements);
+    close_idle_control(pool);
 }
 
 static uint64_t eighth(uint64_t ns)
@@ -454,7 +457,7 @@ static void *keep(void *arg)
         if (next_tick > latest) /* a new connection may have shortened the tick */
             next_tick = latest;
         if (now >= next_tick) {
-            tick(pool, now);
+            tick(pool);
             next_tick = now + atomic_load(&pool->tick_ns);
         }
         wake_ns = something_to_watch(pool) ? next_tick : POOL__FOREVER;

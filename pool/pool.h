@@ -54,7 +54,7 @@ struct pool__place {
     enum pool__kill kill; /* GONE: only the goodbye is awaited; linger_lock */
     /* The keeper's own observations. */
     uint64_t seen_uses;
-    bool seen_busy;
+    bool seen_away; /* since it was last seen idle: borrowed, in the chore after that, or new */
     uint64_t since_ns;
     uint64_t pinged_ns;
     bool leak_reported;
