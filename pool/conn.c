@@ -249,13 +249,18 @@ static bool remember_names(struct pool__conn *conn, const char *role, const char
     return pool__fail(err, POOL_ERR_NOMEM, "out of memory for a connection");
 }
 
+static void remember_limits(struct pool__conn *conn, struct pool_result *facts)
+{
+    conn->max_packet = number_or(facts, 1, UINT64_MAX);
+    conn->max_prepared = number_or(facts, 2, 16382);
+    conn->wait_timeout_s = (uint32_t)number_or(facts, 3, 28800);
+}
+
 static bool remember_facts(struct pool__conn *conn, struct pool_result *facts,
                            struct pool_error *err)
 {
     conn->thread_id = (unsigned long)number_or(facts, 0, 0);
-    conn->max_packet = number_or(facts, 1, UINT64_MAX);
-    conn->max_prepared = number_or(facts, 2, 16382);
-    conn->wait_timeout_s = (uint32_t)number_or(facts, 3, 28800);
+    remember_limits(conn, facts);
     return remember_names(conn, pool_get_text(facts, 4), pool_get_text(facts, 5), err);
 }
 
@@ -420,6 +425,8 @@ bool pool__conn_reset(struct pool__conn *conn, uint64_t deadline_ns, struct pool
     bool ok = facts && restore_database(conn, facts, deadline_ns, err);
     if (ok && !same_text(conn->role, pool_get_text(facts, 4)))
         ok = pool__fail(err, POOL_ERR_LOST, "the role was changed, which a reset cannot undo");
+    if (ok)
+        remember_limits(conn, facts);
     pool_result_free(facts);
     return ok && pool__conn_init_session(conn, deadline_ns, err);
 }

@@ -128,18 +128,22 @@ static uint32_t random32(struct pool *pool)
     return (uint32_t)(x >> 32);
 }
 
+/* The server's own idle limit comes first. A reset may change it. */
+static void set_keepalive(struct pool *pool, unsigned slot, const struct pool__conn *conn)
+{
+    uint64_t keepalive = pool__after_ms(0, pool->options.v.keepalive_ms);
+    uint64_t limit = (uint64_t)conn->wait_timeout_s * UINT64_C(500000000);
+    keepalive = limit && limit < keepalive ? limit : keepalive;
+    atomic_store(&pool->places[slot].keepalive_ns, keepalive);
+    pool__limit_tick(pool, keepalive);
+}
+
 static void set_ages(struct pool *pool, unsigned slot, const struct pool__conn *conn)
 {
-    const struct pool_options *v = &pool->options.v;
-    struct pool__place *place = &pool->places[slot];
-    uint32_t lifetime = pool__policy_lifetime_ms(v->max_lifetime_ms, random32(pool));
-    uint64_t keepalive = pool__after_ms(0, v->keepalive_ms);
-    /* The server's own idle limit comes first. */
-    uint64_t limit = (uint64_t)conn->wait_timeout_s * UINT64_C(500000000);
-    atomic_store(&place->retire_ns, pool__after_ms(conn->opened_ns, lifetime));
-    keepalive = limit && limit < keepalive ? limit : keepalive;
-    atomic_store(&place->keepalive_ns, keepalive);
-    pool__limit_tick(pool, keepalive);
+    uint32_t lifetime =
+        pool__policy_lifetime_ms(pool->options.v.max_lifetime_ms, random32(pool));
+    atomic_store(&pool->places[slot].retire_ns, pool__after_ms(conn->opened_ns, lifetime));
+    set_keepalive(pool, slot, conn);
     atomic_store(&pool->budget.limit, pool__policy_statement_budget(conn->max_prepared));
 }
 
@@ -313,11 +317,14 @@ static void do_open(struct pool *pool, unsigned slot)
 
 static void do_reset(struct pool *pool, unsigned slot)
 {
+    struct pool__conn *conn = conn_of(pool, slot);
     count(&pool->counters.resets);
-    if (pool__conn_reset(conn_of(pool, slot), deadline_in(step_ms(pool)), NULL))
-        give_or_close(pool, slot);
-    else
+    if (!pool__conn_reset(conn, deadline_in(step_ms(pool)), NULL)) {
         do_close(pool, slot, POOL_CLOSE_RESET);
+        return;
+    }
+    set_keepalive(pool, slot, conn);
+    give_or_close(pool, slot);
 }
 
 static void do_ping(struct pool *pool, unsigned slot)

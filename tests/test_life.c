@@ -452,18 +452,27 @@ static void a_silent_connection_is_pinged(void **state)
     end(pool);
 }
 
-/* No option says so: the server's own limit does. */
+/* No option says so: the server's own limit does, which a session gets when it begins and
+ * again when it is reset. */
 static void a_servers_short_wait_timeout_is_kept_away_by_pings(void **state)
 {
     struct pool *admin = *state;
-    run(admin, "SET GLOBAL wait_timeout = 2");
+    struct pool *older = small_pool(1);
+    number(older, "SELECT 1");
+    run(admin, "SET GLOBAL wait_timeout = 3");
+    run(older, "SET @x = 1"); /* is followed by a reset */
     struct pool *pool = small_pool(2);
     use_many(pool, 2);
     int64_t started = now_ms();
-    WAIT_UNTIL(now_ms() - started > 5000);
+    WAIT_UNTIL(now_ms() - started > 7000);
+    struct pool_stats of_older = stats_of(older);
     struct pool_stats stats = stats_of(pool);
     run(admin, "SET GLOBAL wait_timeout = DEFAULT");
+    end(older);
     end(pool);
+    assert_int_equal(of_older.resets, 1);
+    assert_in_range(of_older.pings, 2, 1000);
+    assert_int_equal(of_older.closed, 0);
     assert_in_range(stats.pings, 4, 1000);
     assert_int_equal(stats.closed, 0);
     assert_int_equal(stats.opened, 2);
