@@ -210,6 +210,17 @@ static enum pool__kill kill_until_gone(struct pool *pool, unsigned long thread_i
     return kill;
 }
 
+/* The session's thread is gone, or the keeper awaits that the server closes its side. */
+static void linger_unless_gone(struct pool *pool, unsigned slot, int fd, enum pool__kill kill)
+{
+    /* Its socket may yet say nothing: replies that nobody reads hold up the FIN. */
+    if (kill == POOL__KILL_GONE) {
+        pool__close_fd(fd);
+        fd = -1;
+    }
+    pool__linger(pool, slot, fd, kill);
+}
+
 static bool is_thread_alive(struct pool *pool, unsigned long thread_id, uint64_t deadline_ns,
                             bool *ret_known)
 {
@@ -252,12 +263,15 @@ static void part_from(struct pool *pool, unsigned slot, struct pool__conn *conn)
     int fd = pool__conn_close(conn);
     place->closing_since_ns = pool__now_ns();
     place->closing_thread_id = thread_id;
-    enum pool__kill kill =
-        running && fd >= 0 ? kill_until_gone(pool, thread_id) : POOL__KILL_GONE;
+    bool kill_it = running && fd >= 0;
+    enum pool__kill kill = kill_it ? kill_until_gone(pool, thread_id) : POOL__KILL_GONE;
     if (closed_by_server)
         wait_until_thread_is_gone(pool, thread_id);
     pool__core_to_closing(&pool->core, slot);
-    pool__linger(pool, slot, fd, kill);
+    if (kill_it)
+        linger_unless_gone(pool, slot, fd, kill);
+    else
+        pool__linger(pool, slot, fd, kill);
 }
 
 static void do_close(struct pool *pool, unsigned slot, enum pool_close_reason reason)
@@ -276,7 +290,7 @@ static void do_kill(struct pool *pool, unsigned slot)
 {
     struct pool__place *place = &pool->places[slot];
     int fd = place->kill_fd;
-    pool__linger(pool, slot, fd, kill_until_gone(pool, place->closing_thread_id));
+    linger_unless_gone(pool, slot, fd, kill_until_gone(pool, place->closing_thread_id));
 }
 
 static void open_failed(struct pool *pool, unsigned slot, struct pool__conn *conn,
