@@ -1442,6 +1442,25 @@ static void a_vault_that_recovers_serves_the_pool_again(void **state)
     end(pool);
 }
 
+static bool stop_at_once(struct pool_result *row, void *unused)
+{
+    (void)row;
+    (void)unused;
+    return false;
+}
+
+/* The server's goodbye is stuck behind rows that nobody reads. */
+static void a_large_reply_left_unread_does_not_hold_its_place(void **state)
+{
+    struct pool *pool = pool_with("MYPOOL_URL", (struct pool_options){.connection_limit = 1});
+    struct pool_error err;
+    (void)state;
+    assert_true(pool_stream(pool, "SELECT REPEAT('x', 1000) FROM seq_1_to_200000", POOL_NO_ARGS,
+                            stop_at_once, NULL, &err));
+    run(pool, "DO 1"); /* within acquire_timeout_ms, 10 s; a socket is awaited for 30 s */
+    end(pool);
+}
+
 /* ---- */
 
 static int look_at_first_pool(void **state)
@@ -1467,6 +1486,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(two_hundred_waiters_are_served_one_after_another),
         cmocka_unit_test(callers_over_the_queue_limit_are_refused_at_once),
         cmocka_unit_test(without_waiting_a_busy_pool_refuses_at_once),
+        cmocka_unit_test(a_large_reply_left_unread_does_not_hold_its_place),
         cmocka_unit_test(the_deadline_of_a_request_covers_the_wait),
         cmocka_unit_test(min_idle_connections_are_opened_without_being_asked_for),
         cmocka_unit_test(a_killed_idle_connection_is_replaced_up_to_min_idle),
