@@ -51,14 +51,14 @@ static struct pool *small_pool(void)
 
 static void end(struct pool *pool)
 {
-    assert_true(pool_end(pool, 10000, NULL));
+    assert_true(pool_end(pool, PATIENCE_S * 1000, NULL));
 }
 
 static struct pool_conn borrow(struct pool *pool, const char *label)
 {
     struct pool_conn conn = {0};
     struct pool_error err;
-    struct pool_request request = {.label = label};
+    struct pool_request request = {.label = label, .acquire_timeout_ms = PATIENCE_S * 1000};
     if (!pool_get_connection_with(pool, &request, &conn, &err))
         fail_msg("%s", err.message);
     return conn;
@@ -509,11 +509,13 @@ static void a_leak_is_reported_once_per_borrow(void **state)
 static void a_leak_without_a_label_is_reported_too(void **state)
 {
     (void)state;
-    struct leak leak = {.label = "not empty"};
+    struct leak leak = {0};
     struct pool *pool = leaky_pool(&leak);
-    assert_true(pool_conn_release(borrow(pool, "the label of another"), NULL));
-    struct pool_conn conn = borrow(pool, NULL);
+    struct pool_conn conn = borrow(pool, "the label of another");
     wait_for_reports(&leak, 1);
+    assert_true(pool_conn_release(conn, NULL));
+    conn = borrow(pool, NULL);
+    wait_for_reports(&leak, 2);
     assert_string_equal(leak.label, "");
     assert_true(pool_conn_release(conn, NULL));
     end(pool);
