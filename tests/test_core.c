@@ -98,6 +98,7 @@ static enum pool__outcome outcome_of(struct caller *caller)
 struct borrower {
     pthread_t thread;
     struct pool__waiter waiter;
+    unsigned place; /* in the queue */
     enum pool__outcome outcome;
     uint64_t returned_ns;
     _Atomic bool done;
@@ -126,22 +127,23 @@ static bool passes(bool (*condition)(void *), void *arg)
     return true;
 }
 
-static bool somebody_waits(void *count)
-{
-    return atomic_load(&core.waiting) == *(unsigned *)count;
-}
-
 static bool is_done(void *borrower)
 {
     return atomic_load(&((struct borrower *)borrower)->done);
 }
 
-/* Starts a borrower and waits until it is the `place`th in the queue. */
+static bool is_in_its_place(void *borrower)
+{
+    return atomic_load(&core.waiting) == ((struct borrower *)borrower)->place || is_done(borrower);
+}
+
+/* Starts a borrower and waits until it is the `place`th in the queue, or was: its deadline
+ * may have passed before anybody could look. */
 static void start(struct borrower *b, uint64_t deadline_ns, unsigned place)
 {
-    *b = (struct borrower){.waiter = {.deadline_ns = deadline_ns}};
+    *b = (struct borrower){.waiter = {.deadline_ns = deadline_ns}, .place = place};
     assert_int_equal(pthread_create(&b->thread, NULL, run_borrower, b), 0);
-    assert_true(passes(somebody_waits, &place));
+    assert_true(passes(is_in_its_place, b));
 }
 
 static void finish(struct borrower *b)
