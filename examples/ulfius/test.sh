@@ -46,7 +46,7 @@ matches() { # NAME PATTERN FOUND
 ask() { # PATH [CURL-OPTION...]
     local path=$1
     shift
-    status=$(curl --silent --max-time 10 --output "$folder/body" --write-out '%{http_code}' "$@" "$url$path")
+    status=$(curl --silent --max-time 30 --output "$folder/body" --write-out '%{http_code}' "$@" "$url$path")
     body=$(<"$folder/body")
 }
 
@@ -85,10 +85,11 @@ start_server() { # SEED-OPTION...
     local port
     for _ in {1..20}; do
         port=$((10000 + RANDOM % 20000))
+        : >"$folder/out" # the last server's word is no answer
         "$server" "$@" "$port" >"$folder/out" 2>"$folder/err" &
         pid=$!
         url=http://127.0.0.1:$port
-        wait_for 20 is_up_or_gone && is_up && return 0
+        wait_for 60 is_up_or_gone && is_up && return 0
         wait "$pid"
         grep -q 'cannot listen' "$folder/err" || break
     done
@@ -161,7 +162,7 @@ outage() {
     [[ -n ${MYPOOL_SERVER_RESTART-} ]] || return 0
     database=$(<"$MYPOOL_SERVER_DIR/pid")
     kill -s KILL "$database"
-    if wait_for 10 status_is /readyz 503; then pass 'readyz is 503 without a database'; else
+    if wait_for 60 status_is /readyz 503; then pass 'readyz is 503 without a database'; else
         fail 'readyz is 503 without a database' 503 "$status"
     fi
     ask /users/1
@@ -171,7 +172,7 @@ outage() {
     ask /healthz
     same 'healthz is still 200' 200 "$status"
     "$MYPOOL_SERVER_RESTART" wait
-    if wait_for 10 status_is /readyz 200; then pass 'readyz is 200 again'; else
+    if wait_for 60 status_is /readyz 200; then pass 'readyz is 200 again'; else
         fail 'readyz is 200 again' 200 "$status"
     fi
     ask /users/1
@@ -180,7 +181,7 @@ outage() {
 
 stop_with() { # SIGNAL
     kill -s "$1" "$pid"
-    if wait_for 15 is_gone; then
+    if wait_for 60 is_gone; then
         wait "$pid"
         same "$1 ends it with status 0" 0 "$?"
         pid=''
@@ -195,7 +196,7 @@ arguments() {
         "$server" "$wrong" >"$folder/out" 2>"$folder/err"
         same "port '$wrong' is refused" 2 "$?"
     done
-    MYPOOL_URL='' timeout 20 "$server" --seed="$here/seed.sql" 8080 >"$folder/out" 2>"$folder/err"
+    MYPOOL_URL='' timeout 60 "$server" --seed="$here/seed.sql" 8080 >"$folder/out" 2>"$folder/err"
     same 'an empty URL is refused' 1 "$?"
 }
 
