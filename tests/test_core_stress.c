@@ -34,7 +34,7 @@
 #define MAINTAINER THREADS
 #define RESTS 200 /* per round */
 #define MS POOL__NS_PER_MS
-#define REST_NS (10 * 1000 * MS)  /* to come to rest */
+#define REST_NS (60 * 1000 * MS)  /* to come to rest */
 #define STALL_NS (60 * 1000 * MS) /* without any progress; the machine may be busy */
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)

@@ -52,7 +52,7 @@ no_server() {
 }
 
 nothing_is_left() {
-    wait_until 10 no_server && wait_until 10 no_folder
+    wait_until 60 no_server && wait_until 60 no_folder
 }
 
 # Starts a runner whose command writes what a test needs to know and then waits to be killed. The file
@@ -72,7 +72,7 @@ start_a_waiting_runner() { # [OPTION...]
 
 # Returns the runner's status. One that does not end is a failure of the test, not its end.
 wait_for_runner() {
-    wait_until 30 gone "$runner" || kill -KILL "$runner"
+    wait_until 60 gone "$runner" || kill -KILL "$runner"
     wait "$runner" 2>/dev/null
 }
 
@@ -317,7 +317,7 @@ a_command_may_survive_the_signal_it_gets() {
 a_signal_during_the_start_leaves_nothing() {
     "$with_mariadb" sleep 600 &
     runner=$!
-    wait_until 60 eval '! no_folder' || return 1
+    wait_until 90 eval '! no_folder' || return 1
     kill -TERM "$runner"
     wait_for_runner
     equal $((128 + 15)) $? && no_server && no_folder
@@ -327,7 +327,7 @@ a_killed_runner_leaves_nothing() {
     start_a_waiting_runner || return 1
     kill -KILL "$runner"
     wait_for_runner
-    wait_until 5 gone "$server" && nothing_is_left
+    wait_until 60 gone "$server" && nothing_is_left
     local status=$?
     kill -KILL "$command"
     return "$status"
