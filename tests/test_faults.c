@@ -33,6 +33,7 @@
 #define CODES (POOL_ERR_UNSUPPORTED + 1)
 #define MOST 16         /* threads of a load */
 #define GENEROUS 15000  /* ms until something must have happened */
+#define LATE 4000       /* ms; later than this something was waited for */
 
 /* Counts what pool_query answers, until told to stop. */
 struct load {
@@ -563,7 +564,7 @@ static void join_calls(void)
 static void assert_timely(const char *what, uint64_t took_ms, uint64_t asked_ms)
 {
     print_message("           %s ended after %lu ms of %lu\n", what, took_ms, asked_ms);
-    assert_in_range(took_ms, asked_ms - 1, asked_ms + 2000);
+    assert_in_range(took_ms, asked_ms - 1, asked_ms + LATE);
 }
 
 /* Before and after each test */
@@ -968,7 +969,7 @@ static void late_replies_reach_nobody(void **state)
     stop_load();
     print_message("           longest call %lu ms of 60\n", atomic_load(&f.load.longest));
     assert_errors_only(BIT(POOL_ERR_QUERY_TIMEOUT) | BIT(POOL_ERR_TIMEOUT) | BIT(POOL_ERR_CONNECT));
-    assert_true(atomic_load(&f.load.longest) < 60 + 2000);
+    assert_true(atomic_load(&f.load.longest) < 60 + LATE);
 }
 
 static void a_reset_ends_at_its_deadline_although_the_server_is_frozen(void **state)
@@ -976,7 +977,7 @@ static void a_reset_ends_at_its_deadline_although_the_server_is_frozen(void **st
     struct pool_options options = app_options();
     struct pool_conn conn;
     (void)state;
-    options.connect_timeout_ms = 300;
+    options.connect_timeout_ms = 1000;
     make_pool(options);
     assert_true(pool_get_connection(f.pool, &conn, NULL));
     pool_result_free(pool_conn_query(conn, "SET @mine = 1", POOL_NO_ARGS, NULL));
@@ -984,21 +985,21 @@ static void a_reset_ends_at_its_deadline_although_the_server_is_frozen(void **st
     assert_true(pool_conn_release(conn, NULL));
     assert_within(GENEROUS, closed_by(POOL_CLOSE_RESET) == 1);
     signal_server(SIGCONT);
-    assert_works();
+    assert_within(GENEROUS, works(NULL));
 }
 
 static void a_ping_ends_at_its_deadline_although_the_server_is_frozen(void **state)
 {
     struct pool_options options = app_options();
     (void)state;
-    options.connect_timeout_ms = 300;
+    options.connect_timeout_ms = 1000;
     options.keepalive_ms = 100;
     make_pool(options);
     warm_up(2, NULL);
     signal_server(SIGSTOP);
     assert_within(GENEROUS, closed_by(POOL_CLOSE_SERVER) == 2);
     signal_server(SIGCONT);
-    assert_works();
+    assert_within(GENEROUS, works(NULL));
 }
 
 static void the_end_is_timely_although_the_server_is_frozen(void **state)
@@ -1105,7 +1106,7 @@ static void a_kill_is_given_up_although_the_server_is_frozen(void **state)
 {
     (void)state;
     make_pool(patient_options());
-    struct call *call = start_call("SELECT SLEEP(30)", 1000);
+    struct call *call = start_call("SELECT SLEEP(30)", 3000);
     assert_within(GENEROUS, admin_asks(RUNNING_SLEEPS) == 1);
     signal_server(SIGSTOP);
     assert_within(GENEROUS, atomic_load(&call->done));
@@ -1132,7 +1133,7 @@ static void a_dead_server_is_reported_as_lost_and_then_as_no_connection(void **s
     struct call next = run_here("SELECT 1", 0);
     assert_int_equal(next.err.code, POOL_ERR_CONNECT);
     assert_true(next.err.not_executed);
-    assert_true(next.took_ms < 5000); /* fail_fast_ms is 1000 */
+    assert_true(next.took_ms < 1000 + LATE); /* fail_fast_ms is 1000 */
     assert_int_equal(stats_now().state, POOL_STATE_DOWN);
     assert_within(GENEROUS, stats_now().open == 0 && stats_now().closing == 0);
 }
@@ -1387,7 +1388,7 @@ static void a_server_restarted_again_and_again_costs_no_more_than_it_must(void *
                          ~(UINT64_C(1) << POOL_OK | BIT(POOL_ERR_LOST) | BIT(POOL_ERR_CONNECT) |
                            BIT(POOL_ERR_TIMEOUT) | BIT(POOL_ERR_QUERY_TIMEOUT)),
                      0);
-    assert_true(atomic_load(&f.writing.longest) < 1500 + 2000);
+    assert_true(atomic_load(&f.writing.longest) < 1500 + LATE);
     assert_true(first[rounds - 1] <= 5000);
     assert_true(first[rounds / 2] <= 1000);
     struct pool_stats stats = stats_now();
@@ -1573,7 +1574,7 @@ static void a_statement_is_killed_late_if_the_server_was_frozen(void **state)
     (void)state;
     options.connection_limit = 2;
     make_pool(options);
-    struct call *calls[] = {start_call("SELECT SLEEP(30)", 1500), start_call("SELECT SLEEP(30)", 1500)};
+    struct call *calls[] = {start_call("SELECT SLEEP(30)", 4000), start_call("SELECT SLEEP(30)", 4000)};
     assert_within(GENEROUS, admin_asks(RUNNING_SLEEPS) == 2);
     signal_server(SIGSTOP);
     assert_within(GENEROUS, atomic_load(&calls[0]->done) && atomic_load(&calls[1]->done));
@@ -1651,7 +1652,7 @@ static void server_threads_stay_within_the_limit_after_a_freeze(void **state)
 {
     struct pool_options options = app_options();
     (void)state;
-    options.connect_timeout_ms = 200;
+    options.connect_timeout_ms = 500;
     make_pool(options);
     start_load(12, 100);
     start_sampler();

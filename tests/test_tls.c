@@ -25,6 +25,7 @@
 #include <cmocka.h>
 
 #define GENEROUS 15000 /* ms until something must have happened */
+#define LATE 4000      /* ms; later than this something was waited for */
 #define BIG (20u << 20)
 
 static struct fixture {
@@ -223,7 +224,7 @@ static void assert_cipher(bool some)
 static void assert_timely(const char *what, uint64_t took_ms, uint64_t asked_ms)
 {
     print_message("           %s ended after %lu ms of %lu\n", what, took_ms, asked_ms);
-    assert_in_range(took_ms, asked_ms - 1, asked_ms + 2000);
+    assert_in_range(took_ms, asked_ms - 1, asked_ms + LATE);
 }
 
 /* Refused, fast, with the right class and a text that helps, before any credential. */
@@ -427,7 +428,7 @@ static void a_frozen_server_does_not_outlast_deadlines_through_tls(void **state)
     assert_timely("the statement", now_ms() - begin, 300);
     assert_int_equal(err.code, POOL_ERR_QUERY_TIMEOUT);
     kill(server_pid(), SIGCONT);
-    assert_works();
+    assert_within(GENEROUS, runs("SELECT 1", 0, NULL));
 }
 
 static void a_handshake_with_a_frozen_server_ends_at_its_deadline(void **state)
