@@ -90,6 +90,8 @@ static struct pool_result *run(struct pool *pool, const struct pool__borrowed *b
 {
     bool hooked = pool->options.v.hooks.on_query;
     uint64_t started_ns = hooked ? pool__now_ns() : 0;
+    int cancel_state; /* a thread that ended here would keep the connection */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
     const struct pool *before = pool__enter_callback(sink ? pool : NULL);
     struct pool_result *result =
         pool__query(borrowed->conn, request, sink, statement_deadline(pool, call_deadline_ns), err);
@@ -99,6 +101,7 @@ static struct pool_result *run(struct pool *pool, const struct pool__borrowed *b
         tell_hook(pool, request, started_ns, result, err);
     if (!result)
         pool__note_error(pool, err);
+    pthread_setcancelstate(cancel_state, NULL);
     return result;
 }
 

@@ -305,7 +305,10 @@ static bool borrow_slowly(struct pool *pool, uint64_t flags, uint64_t deadline_n
     struct pool__waiter waiter = {.flags = flags, .enqueued_ns = pool__now_ns()};
     uint64_t own = pool__after_ms(waiter.enqueued_ns, acquire_ms);
     waiter.deadline_ns = own < deadline_ns ? own : deadline_ns;
+    int cancel_state; /* the queue knows a place on this thread's stack */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
     enum pool__outcome outcome = wait_in_queue(pool, &waiter);
+    pthread_setcancelstate(cancel_state, NULL);
     *ret_waited_ns = pool__now_ns() - waiter.enqueued_ns;
     if (outcome != POOL__GRANTED)
         return fail_borrow(pool, outcome, *ret_waited_ns, err);

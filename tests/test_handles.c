@@ -556,6 +556,106 @@ static void an_acquire_timeout_names_the_holder_and_the_counts(void **state)
     end(pool);
 }
 
+/* ---- threads that are cancelled ---- */
+
+struct cancelled {
+    struct pool *pool;
+    bool (*call)(struct pool *pool);
+    bool ok;
+    _Atomic bool returned;
+};
+
+static void *call_although_cancelled(void *arg)
+{
+    struct cancelled *cancelled = arg;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+    pthread_cancel(pthread_self());
+    pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
+    /* From here on the thread ends as soon as it comes by a cancellation point. */
+    cancelled->ok = cancelled->call(cancelled->pool);
+    atomic_store(&cancelled->returned, true);
+    pthread_testcancel();
+    return NULL;
+}
+
+static void assert_outlasts_a_cancellation(struct pool *pool, bool (*call)(struct pool *pool))
+{
+    struct cancelled cancelled = {.pool = pool, .call = call};
+    pthread_t thread;
+    void *result;
+    before(0); /* so that the connection has been silent for a while, and is looked at */
+    assert_int_equal(pthread_create(&thread, NULL, call_although_cancelled, &cancelled), 0);
+    pthread_join(thread, &result);
+    assert_ptr_equal(result, PTHREAD_CANCELED);
+    assert_true(atomic_load(&cancelled.returned));
+    assert_true(cancelled.ok);
+    assert_int_equal(stats_of(pool).in_use, 0);
+    assert_int_equal(stats_of(pool).waiting, 0);
+}
+
+static bool query_once(struct pool *pool)
+{
+    struct pool_result *result = pool_query(pool, "SELECT 1", POOL_NO_ARGS, NULL);
+    pool_result_free(result);
+    return result != NULL;
+}
+
+static bool count_row(struct pool_result *row, void *arg)
+{
+    (void)row;
+    return ++*(int *)arg == 1;
+}
+
+static bool stream_once(struct pool *pool)
+{
+    int rows = 0;
+    return pool_stream(pool, "SELECT 1", POOL_NO_ARGS, count_row, &rows, NULL) && rows == 1;
+}
+
+static bool ping_once(struct pool *pool)
+{
+    return pool_ping(pool, NULL);
+}
+
+static bool select_one(struct pool_conn conn, void *arg, struct pool_error *err)
+{
+    (void)arg;
+    struct pool_result *result = pool_conn_query(conn, "SELECT 1", POOL_NO_ARGS, err);
+    pool_result_free(result);
+    return result != NULL;
+}
+
+static bool transact_once(struct pool *pool)
+{
+    return pool_transaction(pool, select_one, NULL, NULL);
+}
+
+static bool borrow_once(struct pool *pool)
+{
+    struct pool_conn conn;
+    return pool_get_connection(pool, &conn, NULL) && pool_conn_ping(conn, NULL) &&
+           select_one(conn, NULL, NULL) && pool_conn_native(conn) && pool_conn_release(conn, NULL);
+}
+
+static bool destroy_once(struct pool *pool)
+{
+    struct pool_conn conn;
+    return pool_get_connection(pool, &conn, NULL) && pool_conn_destroy(conn, NULL);
+}
+
+static void a_cancelled_thread_ends_its_call_first(void **state)
+{
+    (void)state;
+    bool (*const calls[])(struct pool *) = {query_once,    stream_once, ping_once,
+                                            transact_once, borrow_once, destroy_once};
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+        struct pool *pool = small_pool();
+        assert_outlasts_a_cancellation(pool, calls[i]); /* it has to wait for a connection */
+        assert_outlasts_a_cancellation(pool, calls[i]); /* there is one */
+        end(pool);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -582,6 +682,7 @@ int main(void)
         cmocka_unit_test(a_leak_without_a_label_is_reported_too),
         cmocka_unit_test(a_long_label_is_cut_to_63_bytes),
         cmocka_unit_test(an_acquire_timeout_names_the_holder_and_the_counts),
+        cmocka_unit_test(a_cancelled_thread_ends_its_call_first),
     };
     return cmocka_run_group_tests_name("handles", tests, NULL, NULL);
 }
