@@ -24,7 +24,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -241,11 +243,16 @@ static void signal_server(int number)
         assert_within(GENEROUS, is_stopped(pid));
 }
 
-static void kill_server(void)
+static void stop_server(int how)
 {
     pid_t pid = server_pid();
-    signal_server(SIGKILL);
-    assert_within(GENEROUS, kill(pid, 0) != 0 && errno == ESRCH);
+    signal_server(how);
+    assert_within(60000, kill(pid, 0) != 0 && errno == ESRCH);
+}
+
+static void kill_server(void)
+{
+    stop_server(SIGKILL);
 }
 
 static bool run_restart(const char *how)
@@ -1029,6 +1036,23 @@ static struct pool_options patient_options(void)
     return options;
 }
 
+static void count_leak(const char *label, uint64_t held_ms, void *arg)
+{
+    (void)label;
+    (void)held_ms;
+    atomic_fetch_add((_Atomic unsigned *)arg, 1);
+}
+
+/* The keeper is at work as long as it reports leaks. */
+static void assert_keeper_works(struct pool_conn conn, const _Atomic unsigned *leaks)
+{
+    unsigned before = atomic_load(leaks);
+    assert_true(pool_conn_release(conn, NULL));
+    assert_true(pool_get_connection(f.pool, &conn, NULL));
+    assert_within(GENEROUS, atomic_load(leaks) > before);
+    assert_true(pool_conn_release(conn, NULL));
+}
+
 static void a_connect_that_hangs_holds_up_nobody(void **state)
 {
     struct pool_conn conn;
@@ -1052,6 +1076,24 @@ static void a_connect_that_hangs_holds_up_nobody(void **state)
     assert_within(GENEROUS, atomic_load(&waiter->done));
 }
 
+static void a_connect_that_hangs_does_not_hold_up_the_keeper(void **state)
+{
+    static _Atomic unsigned leaks;
+    struct pool_options options = patient_options();
+    struct pool_conn conn;
+    (void)state;
+    options.min_idle = 1;
+    options.leak_after_ms = 100;
+    options.hooks = (struct pool_hooks){.on_leak = count_leak, .arg = (void *)&leaks};
+    make_pool(options);
+    assert_within(GENEROUS, stats_now().idle == 1);
+    signal_server(SIGSTOP);
+    assert_true(pool_get_connection(f.pool, &conn, NULL));
+    assert_within(GENEROUS, stats_now().connecting == 1);
+    assert_keeper_works(conn, &leaks);
+    signal_server(SIGCONT);
+}
+
 static void a_reset_that_hangs_holds_up_nobody(void **state)
 {
     struct pool_conn conns[2];
@@ -1071,35 +1113,24 @@ static void a_reset_that_hangs_holds_up_nobody(void **state)
     assert_works();
 }
 
-static void count_leak(const char *label, uint64_t held_ms, void *arg)
-{
-    (void)label;
-    (void)held_ms;
-    atomic_fetch_add((_Atomic unsigned *)arg, 1);
-}
-
 static void a_ping_that_hangs_does_not_hold_up_the_keeper(void **state)
 {
     static _Atomic unsigned leaks;
     struct pool_options options = patient_options();
-    struct pool_conn conn;
+    struct pool_conn conns[2];
     (void)state;
-    atomic_store(&leaks, 0);
-    options.keepalive_ms = 300;
+    options.keepalive_ms = 1000;
     options.leak_after_ms = 100;
     options.hooks = (struct pool_hooks){.on_leak = count_leak, .arg = (void *)&leaks};
     make_pool(options);
-    warm_up(2, NULL);
+    for (int i = 0; i < 2; i++)
+        assert_true(pool_get_connection(f.pool, &conns[i], NULL));
     signal_server(SIGSTOP);
     uint64_t before = stats_now().pings;
+    assert_true(pool_conn_release(conns[0], NULL));
     assert_within(GENEROUS, stats_now().pings > before);
-    unsigned reported = atomic_load(&leaks);
-    struct pool_request quick = {.acquire_timeout_ms = 1};
-    bool lent = pool_get_connection_with(f.pool, &quick, &conn, NULL);
-    assert_within(GENEROUS, !lent || atomic_load(&leaks) > reported);
+    assert_keeper_works(conns[1], &leaks);
     signal_server(SIGCONT);
-    if (lent)
-        assert_true(pool_conn_release(conn, NULL));
 }
 
 static void a_kill_is_given_up_although_the_server_is_frozen(void **state)
@@ -1288,15 +1319,15 @@ static unsigned served_since(const unsigned served[WRITERS], unsigned more)
     return count;
 }
 
-/* Kills and starts the server under load. Returns how long it took from the greeting of
+/* Stops and starts the server under load. Returns how long it took from the greeting of
  * the new server to a success: to a writer's second one, as the first may have been on
  * its way when the old server died. */
-static uint64_t restart_under_load(unsigned round)
+static uint64_t restart_under_load(unsigned round, int how)
 {
     unsigned served[WRITERS];
     note_served(served);
     assert_within(GENEROUS, served_since(served, 2 + round % 7) == WRITERS);
-    kill_server();
+    stop_server(how);
     note_served(served);
     assert_true(run_restart(""));
     assert_within(60000, server_greets());
@@ -1344,6 +1375,18 @@ static void assert_told_the_truth(void)
     assert_true(told['s'] > 0);
 }
 
+static void assert_writing_went_well(void)
+{
+    uint64_t expected = UINT64_C(1) << POOL_OK | BIT(POOL_ERR_LOST) | BIT(POOL_ERR_CONNECT) |
+                        BIT(POOL_ERR_TIMEOUT) | BIT(POOL_ERR_QUERY_TIMEOUT);
+    reconnect_admin();
+    assert_told_the_truth();
+    admin_does("DROP TABLE mypool.counted");
+    assert_int_equal(atomic_load(&f.writing.false_alarms), 0);
+    assert_int_equal(atomic_load(&f.writing.codes) & ~expected, 0);
+    assert_true(atomic_load(&f.writing.longest) < 1500 + LATE);
+}
+
 static int compare_times(const void *a, const void *b)
 {
     uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -1372,7 +1415,7 @@ static void a_server_restarted_again_and_again_costs_no_more_than_it_must(void *
     start_sampler();
     uint64_t begin = now_ms();
     for (unsigned round = 0; round < rounds; round++)
-        first[round] = restart_under_load(round);
+        first[round] = restart_under_load(round, SIGKILL);
     uint64_t took = now_ms() - begin;
     stop_writing();
     qsort(first, rounds, sizeof first[0], compare_times);
@@ -1380,20 +1423,51 @@ static void a_server_restarted_again_and_again_costs_no_more_than_it_must(void *
                   "the median, %lu ms at most\n",
                   rounds, took, first[rounds / 2], first[rounds - 1]);
     assert_peak(4 + 1);
-    reconnect_admin();
-    assert_told_the_truth();
-    admin_does("DROP TABLE mypool.counted");
-    assert_int_equal(atomic_load(&f.writing.false_alarms), 0);
-    assert_int_equal(atomic_load(&f.writing.codes) &
-                         ~(UINT64_C(1) << POOL_OK | BIT(POOL_ERR_LOST) | BIT(POOL_ERR_CONNECT) |
-                           BIT(POOL_ERR_TIMEOUT) | BIT(POOL_ERR_QUERY_TIMEOUT)),
-                     0);
-    assert_true(atomic_load(&f.writing.longest) < 1500 + LATE);
+    assert_writing_went_well();
     assert_true(first[rounds - 1] <= 5000);
     assert_true(first[rounds / 2] <= 1000);
     struct pool_stats stats = stats_now();
     assert_int_equal(stats.acquired, stats.released + stats.in_use);
     assert_true(stats.opened >= rounds);
+}
+
+static void a_server_that_is_shut_down_in_order_costs_no_more(void **state)
+{
+    (void)state;
+    make_pool(app_options());
+    start_writing();
+    start_sampler();
+    for (unsigned round = 0; round < 3; round++)
+        restart_under_load(round, SIGTERM);
+    stop_writing();
+    assert_peak(4 + 1);
+    assert_writing_went_well();
+}
+
+static bool die_at_the_tenth_row(struct pool_result *row, void *arg)
+{
+    unsigned *rows = arg;
+    (void)row;
+    if (++*rows == 10)
+        kill_server();
+    return true;
+}
+
+static void a_server_that_dies_in_the_middle_of_rows_is_reported_as_lost(void **state)
+{
+    struct pool_error err;
+    unsigned rows = 0;
+    (void)state;
+    make_pool(app_options());
+    assert_works();
+    assert_false(pool_stream(f.pool, "SELECT REPEAT('x', 10000) FROM seq_1_to_1000000",
+                             POOL_NO_ARGS, die_at_the_tenth_row, &rows, &err));
+    assert_int_equal(err.code, POOL_ERR_LOST);
+    assert_true(err.fatal && !err.not_executed);
+    assert_in_range(rows, 10, 999999);
+    assert_int_equal(stats_now().in_use, 0);
+    restart_server();
+    assert_works();
 }
 
 /* The administrator's doings */
@@ -1457,6 +1531,25 @@ static void a_full_server_and_nothing_open_is_reported_as_such(void **state)
     assert_int_equal(call.err.server_errno, 1040);
     assert_true(call.took_ms < 5000);
     assert_within(GENEROUS, works(NULL));
+}
+
+static void a_users_limit_leaves_callers_with_what_is_open(void **state)
+{
+    struct pool_options options = app_options();
+    (void)state;
+    admin_does("CREATE OR REPLACE USER changing@'%%' IDENTIFIED BY 'first' WITH "
+               "MAX_USER_CONNECTIONS 2");
+    admin_does("GRANT ALL ON mypool.* TO changing@'%%'");
+    options.user = "changing";
+    options.password = "first";
+    make_pool(options);
+    start_load(8, 0);
+    assert_within(GENEROUS, stats_now().connect_failures > 0);
+    zero_successes();
+    assert_within(GENEROUS, everybody_served());
+    stop_load();
+    assert_errors_only(0);
+    assert_true(stats_now().open <= 2);
 }
 
 static void make_changing_pool(void)
@@ -1533,6 +1626,76 @@ static void a_server_that_became_read_only_has_its_connections_replaced(void **s
     admin_does("SET GLOBAL read_only = 0");
     assert_true(run_here("INSERT INTO written VALUES (3)", 0).ok);
     assert_int_equal(admin_asks("SELECT SUM(n) FROM mypool.written"), 4);
+}
+
+/* The client's own troubles */
+
+static void limit_descriptors(rlim_t most)
+{
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = most ? most : limit.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+/* No descriptor below the limit is free. */
+static void no_more_descriptors(void)
+{
+    int fd = dup(0);
+    rlim_t most = (rlim_t)fd;
+    close(fd);
+    limit_descriptors(most);
+}
+
+static void without_descriptors_callers_share_what_is_open(void **state)
+{
+    (void)state;
+    make_pool(app_options());
+    assert_works();
+    no_more_descriptors();
+    start_load(8, 0);
+    bool refused = WITHIN(GENEROUS, stats_now().connect_failures > 1);
+    zero_successes();
+    bool served = WITHIN(GENEROUS, everybody_served());
+    struct pool_stats stats = stats_now();
+    limit_descriptors(0);
+    stop_load();
+    assert_true(refused && served);
+    assert_errors_only(0);
+    assert_int_equal(stats.open, 1);
+    assert_true(stats.connect_failures < 200); /* no busy loop */
+    warm_up(4, NULL);
+}
+
+static _Atomic unsigned alarms;
+
+static void count_alarm(int number)
+{
+    (void)number;
+    atomic_fetch_add(&alarms, 1);
+}
+
+static void signals_disturb_no_call_and_no_deadline(void **state)
+{
+    struct sigaction action = {.sa_handler = count_alarm}; /* calls are not restarted */
+    struct itimerval storm = {{0, 500}, {0, 500}}, quiet = {{0, 0}, {0, 0}};
+    (void)state;
+    make_pool(app_options());
+    atomic_store(&alarms, 0);
+    sigaction(SIGALRM, &action, NULL);
+    setitimer(ITIMER_REAL, &storm, NULL);
+    start_load(8, 0);
+    struct call call = {0};
+    for (int i = 0; i < 5 && (i == 0 || call.err.code == POOL_ERR_QUERY_TIMEOUT); i++)
+        call = run_here("SELECT SLEEP(30)", 200);
+    zero_successes();
+    bool served = WITHIN(GENEROUS, everybody_served());
+    stop_load();
+    setitimer(ITIMER_REAL, &quiet, NULL);
+    assert_true(served && atomic_load(&alarms) > 100);
+    assert_int_equal(call.err.code, POOL_ERR_QUERY_TIMEOUT);
+    assert_timely("the statement", call.took_ms, 200);
+    assert_errors_only(0);
 }
 
 /* Deadlines of statements, and what remains of them on the server */
@@ -1727,6 +1890,7 @@ int main(int argc, char **argv)
         TEST(a_ping_ends_at_its_deadline_although_the_server_is_frozen),
         TEST(the_end_is_timely_although_the_server_is_frozen),
         TEST(a_connect_that_hangs_holds_up_nobody),
+        TEST(a_connect_that_hangs_does_not_hold_up_the_keeper),
         TEST(a_reset_that_hangs_holds_up_nobody),
         TEST(a_ping_that_hangs_does_not_hold_up_the_keeper),
         TEST(a_kill_is_given_up_although_the_server_is_frozen),
@@ -1736,12 +1900,17 @@ int main(int argc, char **argv)
         TEST(a_waiter_outlives_failed_connects_and_is_served),
         TEST(restarts_leave_no_descriptors_behind),
         TEST(a_server_restarted_again_and_again_costs_no_more_than_it_must),
+        TEST(a_server_that_is_shut_down_in_order_costs_no_more),
+        TEST(a_server_that_dies_in_the_middle_of_rows_is_reported_as_lost),
         TEST(a_full_server_leaves_callers_with_what_is_open),
         TEST(a_server_that_was_full_is_used_up_to_the_limit_again),
         TEST(a_full_server_and_nothing_open_is_reported_as_such),
+        TEST(a_users_limit_leaves_callers_with_what_is_open),
         TEST(a_changed_password_fails_new_connections_fast_and_heals),
         TEST(a_locked_user_fails_new_connections_fast_and_heals),
         TEST(a_server_that_became_read_only_has_its_connections_replaced),
+        TEST(without_descriptors_callers_share_what_is_open),
+        TEST(signals_disturb_no_call_and_no_deadline),
         TEST(a_statement_past_its_deadline_is_killed_on_the_server),
         TEST(the_slot_of_a_timed_out_statement_counts_until_the_server_has_ended_it),
         TEST(a_statement_is_killed_late_if_the_server_was_frozen),
