@@ -84,7 +84,9 @@ static bool stop_failing(void)
 
 static struct pool *new_pool(struct pool_error *err)
 {
-    return pool_create_url(getenv("MYPOOL_URL"), err);
+    char url[512];
+    snprintf(url, sizeof url, "%s?connectionLimit=1", getenv("MYPOOL_URL"));
+    return pool_create_url(url, err);
 }
 
 /* The pool works: a query that takes a new connection if need be. */
@@ -199,6 +201,52 @@ static bool act_dirty_session(struct pool *pool, struct pool_error *err)
     return rows != NULL;
 }
 
+/* The reset that follows takes the connection back to the database of the pool. */
+static bool act_change_database(struct pool *pool, struct pool_error *err)
+{
+    struct pool_conn conn;
+    if (!pool_get_connection(pool, &conn, err))
+        return false;
+    struct pool_result *rows = pool_conn_query(conn, "USE information_schema", POOL_NO_ARGS, err);
+    bool ok = rows != NULL;
+    pool_result_free(rows);
+    pool_conn_release(conn, NULL);
+    return ok && act_query(pool, err);
+}
+
+#define WIDE 300
+
+/* More column names and texts of numbers than fit into the first block of a result. */
+static bool act_wide_row(struct pool *pool, struct pool_error *err)
+{
+    static char sql[WIDE * 64 + 16];
+    char *end = stpcpy(sql, "SELECT ");
+    for (int i = 0; i < WIDE; i++)
+        end += snprintf(end, 64, "%s%d AS the_long_name_of_the_column_%d", i ? ", " : "", i, i);
+    struct pool_result *row = pool_query(pool, sql, POOL_NO_ARGS, err);
+    bool ok = row && pool_next(row);
+    for (unsigned i = 0; ok && i < WIDE; i++)
+        ok = pool_get_text(row, i) != NULL;
+    if (row && !ok)
+        err->code = POOL_ERR_NOMEM; /* a getter has no error of its own */
+    pool_result_free(row);
+    return ok;
+}
+
+static bool act_many_values(struct pool *pool, struct pool_error *err)
+{
+    struct pool_value values[100];
+    char sql[400], *end = stpcpy(sql, "SELECT ?");
+    for (unsigned i = 0; i < 100; i++) {
+        values[i] = pool_int(i);
+        end = stpcpy(end, i ? " + ?" : "");
+    }
+    struct pool_request request = {.sql = sql, .args = {values, 100}};
+    struct pool_result *rows = pool_query_with(pool, &request, err);
+    pool_result_free(rows);
+    return rows != NULL;
+}
+
 static void a_query_on_a_warm_pool_survives(void **state)
 {
     (void)state;
@@ -245,6 +293,24 @@ static void a_reset_survives(void **state)
 {
     (void)state;
     torture(act_dirty_session, true);
+}
+
+static void a_change_of_database_survives(void **state)
+{
+    (void)state;
+    torture(act_change_database, true);
+}
+
+static void a_wide_row_and_its_texts_survive(void **state)
+{
+    (void)state;
+    torture(act_wide_row, true);
+}
+
+static void a_hundred_values_survive(void **state)
+{
+    (void)state;
+    torture(act_many_values, true);
 }
 
 static void creating_a_pool_survives(void **state)
@@ -298,6 +364,9 @@ int main(void)
         cmocka_unit_test(a_stream_survives),
         cmocka_unit_test(a_transaction_survives),
         cmocka_unit_test(a_reset_survives),
+        cmocka_unit_test(a_change_of_database_survives),
+        cmocka_unit_test(a_wide_row_and_its_texts_survive),
+        cmocka_unit_test(a_hundred_values_survive),
         cmocka_unit_test(formatting_survives),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

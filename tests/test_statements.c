@@ -1568,6 +1568,122 @@ static void an_error_of_the_values_is_the_servers(void **state)
     assert_works(pool);
 }
 
+/* ---- odd requests ---- */
+
+static bool stop_at_once(struct pool_result *row, void *arg)
+{
+    (void)row;
+    (void)arg;
+    return false;
+}
+
+static struct pool *open_without_database(void)
+{
+    struct pool_options options;
+    struct pool_error err;
+    void *memory;
+    assert_true(pool_options_from_url(getenv("MYPOOL_URL"), &options, &memory, &err));
+    options.database = NULL;
+    options.connection_limit = 1;
+    pools[1] = pool_create(&options, &err);
+    free(memory);
+    if (!pools[1])
+        fail_msg("%s", err.message);
+    return pools[1];
+}
+
+static void assert_request_refused(struct pool *pool, const struct pool_request *request,
+                                   const char *why)
+{
+    struct pool_error err;
+    assert_null(pool_query_with(pool, request, &err));
+    assert_int_equal(err.code, POOL_ERR_INVALID);
+    assert_non_null(strstr(err.message, why));
+}
+
+static void a_request_that_makes_no_sense_is_refused(void **state)
+{
+    assert_request_refused(*state, NULL, "the request is NULL");
+    assert_request_refused(*state, &(struct pool_request){0}, "the SQL is NULL");
+    assert_request_refused(*state, &(struct pool_request){.sql = "SELECT ?", .args = {NULL, 1}},
+                           "1 values were announced");
+    assert_request_refused(*state, &(struct pool_request){.sql = "SELECT 1", .flags = 1u << 30},
+                           "unknown request flags 0x40000000");
+    assert_works(*state);
+}
+
+static void what_a_call_needs_must_not_be_null(void **state)
+{
+    struct pool *pool = *state;
+    struct pool_conn conn;
+    struct pool_error err;
+    assert_false(pool_get_connection_with(pool, NULL, &conn, &err));
+    assert_string_equal(err.message, "the request is NULL");
+    assert_false(pool_get_connection(pool, NULL, &err));
+    assert_string_equal(err.message, "the handle is NULL");
+    assert_false(pool_stream(pool, "SELECT 1", POOL_NO_ARGS, NULL, NULL, &err));
+    assert_string_equal(err.message, "the row callback is NULL");
+    assert_true(pool_get_connection(pool, &conn, &err));
+    assert_false(pool_conn_stream(conn, "SELECT 1", POOL_NO_ARGS, NULL, NULL, &err));
+    assert_string_equal(err.message, "the row callback is NULL");
+    assert_true(pool_conn_release(conn, &err));
+    assert_works(pool);
+}
+
+/* The statistics of a program that was compiled with another header. */
+static void statistics_of_another_size_are_cut_or_end_in_zeros(void **state)
+{
+    struct {
+        struct pool_stats known;
+        unsigned char later[64];
+    } stats;
+    memset(&stats, 0xAA, sizeof stats);
+    pool_stats_sized(*state, (struct pool_stats *)&stats, sizeof stats);
+    assert_int_equal(stats.known.queries, 0);
+    for (size_t i = 0; i < sizeof stats.later; i++)
+        assert_int_equal(stats.later[i], 0);
+    memset(&stats, 0xAA, sizeof stats);
+    pool_stats_sized(*state, (struct pool_stats *)&stats, sizeof(uint64_t));
+    for (size_t i = sizeof(uint64_t); i < sizeof stats; i++)
+        assert_int_equal(((unsigned char *)&stats)[i], 0xAA);
+}
+
+static void a_program_that_gives_its_name_connects(void **state)
+{
+    (void)state;
+    assert_works(open_pool("applicationName=shop"));
+}
+
+/* There is no way back to no database, so another connection takes the place. */
+static void a_database_chosen_where_none_was_is_gone_after_the_release(void **state)
+{
+    (void)state;
+    struct pool *pool = open_without_database();
+    struct pool_conn conn;
+    assert_true(pool_get_connection(pool, &conn, NULL));
+    struct pool_result *used = pool_conn_query(conn, "USE mypool", POOL_NO_ARGS, NULL);
+    assert_non_null(used);
+    pool_result_free(used);
+    assert_true(pool_conn_release(conn, NULL));
+    struct pool_result *row = query(pool, "SELECT DATABASE()", POOL_NO_ARGS);
+    assert_true(pool_next(row));
+    assert_true(pool_is_null(row, 0));
+    pool_result_free(row);
+}
+
+/* If all of it fits into the buffers of the sockets, the server's close is stuck behind
+ * rows that nobody reads. */
+static void a_slot_is_soon_free_after_a_large_reply_was_given_up(void **state)
+{
+    struct pool_error err;
+    char sql[80];
+    for (int rows = 125; rows <= 128000; rows *= 2) {
+        snprintf(sql, sizeof sql, "SELECT REPEAT('x', 500) FROM seq_1_to_%d", rows);
+        pool_stream(*state, sql, POOL_NO_ARGS, stop_at_once, NULL, &err);
+        assert_works(*state);
+    }
+}
+
 /* ---- all tests ---- */
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -1673,6 +1789,12 @@ int main(void)
         TEST(an_error_in_the_middle_of_rows_fails_the_query),
         TEST(an_error_in_the_middle_of_rows_fails_the_stream),
         TEST(an_error_of_the_values_is_the_servers),
+        TEST(a_request_that_makes_no_sense_is_refused),
+        TEST(what_a_call_needs_must_not_be_null),
+        TEST(statistics_of_another_size_are_cut_or_end_in_zeros),
+        TEST(a_program_that_gives_its_name_connects),
+        TEST(a_database_chosen_where_none_was_is_gone_after_the_release),
+        TEST(a_slot_is_soon_free_after_a_large_reply_was_given_up),
     };
     return cmocka_run_group_tests_name("statements", tests, NULL, NULL);
 }

@@ -1,0 +1,221 @@
+/*
+ * Tests of pool/resolve.c with a scripted resolver: the linker sends glibc's asynchronous
+ * look-up through the wrappers below, which answer when and what the test wants. Nothing
+ * is asked on any network.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <netdb.h>
+
+#include "resolve.h"
+#include "sync.h"
+
+static struct {
+    bool real; /* ask glibc after all */
+    bool no_memory;
+    int start;       /* what getaddrinfo_a returns */
+    int turns;       /* so often gai_error says that it is not done yet; < 0: always */
+    int status;      /* what it says then */
+    int cancel;      /* what gai_cancel returns */
+    unsigned asked;  /* look-ups */
+    unsigned waited; /* with a time limit */
+    unsigned waited_forever;
+    char name[256];
+    struct gaicb *request;
+} script;
+
+void *__real_calloc(size_t count, size_t size);
+int __real_getaddrinfo_a(int mode, struct gaicb **list, int count, struct sigevent *event);
+int __real_gai_error(struct gaicb *request);
+int __real_gai_suspend(const struct gaicb *const *list, int count, const struct timespec *timeout);
+int __real_gai_cancel(struct gaicb *request);
+void *__wrap_calloc(size_t count, size_t size);
+int __wrap_getaddrinfo_a(int mode, struct gaicb **list, int count, struct sigevent *event);
+int __wrap_gai_error(struct gaicb *request);
+int __wrap_gai_suspend(const struct gaicb *const *list, int count, const struct timespec *timeout);
+int __wrap_gai_cancel(struct gaicb *request);
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return script.no_memory ? NULL : __real_calloc(count, size);
+}
+
+int __wrap_getaddrinfo_a(int mode, struct gaicb **list, int count, struct sigevent *event)
+{
+    if (script.real)
+        return __real_getaddrinfo_a(mode, list, count, event);
+    script.asked++;
+    script.request = list[0];
+    snprintf(script.name, sizeof script.name, "%s", list[0]->ar_name);
+    if (script.start == 0 && script.status == 0 && script.turns >= 0)
+        getaddrinfo("127.0.0.1", NULL, NULL, &list[0]->ar_result);
+    return script.start;
+}
+
+int __wrap_gai_error(struct gaicb *request)
+{
+    if (script.real)
+        return __real_gai_error(request);
+    if (script.turns == 0)
+        return script.status;
+    script.turns -= script.turns > 0;
+    return EAI_INPROGRESS;
+}
+
+int __wrap_gai_suspend(const struct gaicb *const *list, int count, const struct timespec *timeout)
+{
+    if (script.real)
+        return __real_gai_suspend(list, count, timeout);
+    script.waited += timeout != NULL;
+    script.waited_forever += timeout == NULL;
+    return EAI_AGAIN;
+}
+
+int __wrap_gai_cancel(struct gaicb *request)
+{
+    return script.real ? __real_gai_cancel(request) : script.cancel;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    memset(&script, 0, sizeof script);
+    return 0;
+}
+
+static uint64_t in_ms(uint32_t ms)
+{
+    return pool__after_ms(pool__now_ns(), ms);
+}
+
+static void assert_unresolved(const char *host, uint64_t deadline_ns, const char *why)
+{
+    struct pool_error err;
+    assert_false(pool__resolve(host, deadline_ns, &err));
+    assert_int_equal(err.code, POOL_ERR_CONNECT);
+    assert_int_equal(err.server_errno, 2005);
+    assert_true(err.not_executed && err.fatal);
+    assert_non_null(strstr(err.message, host));
+    assert_non_null(strstr(err.message, why));
+}
+
+static void an_address_is_not_looked_up(void **state)
+{
+    (void)state;
+    assert_true(pool__resolve("192.0.2.1", in_ms(1000), NULL));
+    assert_true(pool__resolve("2001:db8::1", in_ms(1000), NULL));
+    assert_int_equal(script.asked, 0);
+}
+
+static void a_name_is_looked_up_once(void **state)
+{
+    (void)state;
+    assert_true(pool__resolve("db.example.org", in_ms(10000), NULL));
+    assert_int_equal(script.asked, 1);
+    assert_string_equal(script.name, "db.example.org");
+    assert_int_equal(script.waited + script.waited_forever, 0);
+}
+
+static void a_slow_answer_is_waited_for_within_the_deadline(void **state)
+{
+    (void)state;
+    script.turns = 3;
+    assert_true(pool__resolve("db.example.org", in_ms(600000), NULL));
+    assert_int_equal(script.waited, 3);
+    assert_int_equal(script.waited_forever, 0);
+}
+
+static void without_a_deadline_the_wait_has_no_limit(void **state)
+{
+    (void)state;
+    script.turns = 3;
+    assert_true(pool__resolve("db.example.org", POOL__FOREVER, NULL));
+    assert_int_equal(script.waited, 0);
+    assert_int_equal(script.waited_forever, 3);
+}
+
+static void a_name_that_nobody_has_is_told_with_the_reason(void **state)
+{
+    (void)state;
+    script.status = EAI_NONAME;
+    assert_unresolved("nowhere.example.org", in_ms(10000), gai_strerror(EAI_NONAME));
+    assert_false(pool__resolve("nowhere.example.org", in_ms(10000), NULL));
+}
+
+static void a_resolver_that_hangs_is_given_up_at_the_deadline(void **state)
+{
+    (void)state;
+    script.turns = -1;
+    script.cancel = EAI_CANCELED;
+    uint64_t deadline = in_ms(20);
+    assert_unresolved("slow.example.org", deadline, "no answer in time");
+    assert_true(pool__now_ns() >= deadline);
+}
+
+static void a_deadline_in_the_past_waits_for_nothing(void **state)
+{
+    (void)state;
+    script.turns = -1;
+    script.cancel = EAI_CANCELED;
+    assert_unresolved("slow.example.org", pool__now_ns() - 1, "no answer in time");
+    assert_int_equal(script.waited + script.waited_forever, 0);
+}
+
+/* The resolver's thread still writes there. */
+static void a_lookup_that_cannot_be_cancelled_keeps_its_memory(void **state)
+{
+    (void)state;
+    script.turns = -1;
+    script.cancel = EAI_NOTCANCELED;
+    assert_unresolved("slow.example.org", pool__now_ns() - 1, "no answer in time");
+    assert_string_equal(script.request->ar_name, "slow.example.org");
+    script.request->ar_result = NULL;
+    free(script.request); /* the first member of what was allocated */
+}
+
+static void a_lookup_that_cannot_start_is_a_lack_of_memory(void **state)
+{
+    (void)state;
+    struct pool_error err;
+    script.start = EAI_MEMORY;
+    assert_false(pool__resolve("db.example.org", in_ms(10000), &err));
+    assert_int_equal(err.code, POOL_ERR_NOMEM);
+    script.no_memory = true;
+    assert_false(pool__resolve("db.example.org", in_ms(10000), &err));
+    script.no_memory = false;
+    assert_int_equal(err.code, POOL_ERR_NOMEM);
+    assert_int_equal(script.asked, 1);
+}
+
+static void the_real_resolver_knows_this_machine(void **state)
+{
+    (void)state;
+    struct pool_error err;
+    script.real = true;
+    if (!pool__resolve("localhost", in_ms(30000), &err))
+        fail_msg("%s", err.message);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(an_address_is_not_looked_up, set_up),
+        cmocka_unit_test_setup(a_name_is_looked_up_once, set_up),
+        cmocka_unit_test_setup(a_slow_answer_is_waited_for_within_the_deadline, set_up),
+        cmocka_unit_test_setup(without_a_deadline_the_wait_has_no_limit, set_up),
+        cmocka_unit_test_setup(a_name_that_nobody_has_is_told_with_the_reason, set_up),
+        cmocka_unit_test_setup(a_resolver_that_hangs_is_given_up_at_the_deadline, set_up),
+        cmocka_unit_test_setup(a_deadline_in_the_past_waits_for_nothing, set_up),
+        cmocka_unit_test_setup(a_lookup_that_cannot_be_cancelled_keeps_its_memory, set_up),
+        cmocka_unit_test_setup(a_lookup_that_cannot_start_is_a_lack_of_memory, set_up),
+        cmocka_unit_test_setup(the_real_resolver_knows_this_machine, set_up),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
