@@ -154,7 +154,7 @@ check: all $(TESTS) ## all tests; with VARIANT=asan or tsan under that sanitizer
 	@VARIANT=$(VARIANT) CC="$(CC)" CXX="$(CXX)" tests/run-all $(B)
 
 .PHONY: mutants
-mutants: all ## put known faults back into core.c and see that the tests catch each (5 minutes)
+mutants: all ## put known faults back, one by one, and see that the tests catch each (10 minutes)
 	tests/mutants.sh
 
 .PHONY: demo

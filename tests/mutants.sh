@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 #
-# Proof that the tests of the core would notice: puts known faults into a copy of
-# pool/core.c, one at a time, and expects the tests to fail. A fault is a sed script;
-# it has to change something, or it says nothing.
+# Proof that the tests would notice: puts known faults into a copy of a source, one at a
+# time, and expects the tests to fail. A fault is a sed script; it has to change
+# something, or it says nothing.
 #
 #   tests/mutants.sh [PATTERN]      all mutants, or those whose name matches
 #
-# Each mutant meets test_core_explore (every interleaving), then, if it survives,
-# test_core. The unchanged core has to pass both, or nothing is proved.
+# Each mutant of the core meets test_core_explore (every interleaving), then, if it
+# survives, test_core. A mutant of the threads around the core meets the one test that is
+# named with it, beside a private server; to fail or to hang, within a limit, is the same.
+# The unchanged sources have to pass all of these, or nothing is proved.
 
 set -u
 
@@ -37,9 +39,9 @@ build_tests() {
 }
 
 detected_by() { # the test that fails, if any
-    MYPOOL_EXPLORE_STOP=1 timeout -k 5 120 "$dir/explore" >"$dir/explore.log" 2>&1 || { echo interleavings; return 0; }
+    MYPOOL_EXPLORE_STOP=1 timeout -k 5 "$limit" "$dir/explore" >"$dir/explore.log" 2>&1 || { echo interleavings; return 0; }
     build_plain || { echo "does not build"; return 1; }
-    timeout -k 5 60 "$dir/plain" >"$dir/plain.log" 2>&1 || { echo behaviour; return 0; }
+    timeout -k 5 "$limit" "$dir/plain" >"$dir/plain.log" 2>&1 || { echo behaviour; return 0; }
     return 1
 }
 
@@ -69,17 +71,97 @@ mutant() { # FILE NAME SED-SCRIPT
     fi
 }
 
+# ---- the threads around the core, beside a server
+
+library=build/release/libmypool.a
+read -ra db_flags <<<"$(pkg-config --cflags libmariadb)"
+read -ra db_libs <<<"$(pkg-config --libs libmariadb) -lcrypto"
+side_by_side=4 # they mostly wait
+
+link_server_test() { # OUTPUT PROGRAM [OBJECT]
+    local output=$1 program=$2
+    shift 2
+    "${CC:-gcc}" -pthread "$dir/$program.o" "$@" "$library" -lcmocka "${db_libs[@]}" -lm -o "$output"
+}
+
+# 0: passed, 1: failed or hung, 2: could not be run.
+run_server_test() { # PROGRAM-FILE TEST
+    timeout -k 15 60 tests/with-mariadb "$1" "$2" >"$1.log" 2>&1
+    local status=$?
+    grep -q "RUN .* $2\$" "$1.log" || return 2
+    ((status == 0)) && return 0
+    ((status == 1 || status == 124 || status >= 128)) && return 1
+    return 2
+}
+
+# The test passes with the sources as they are.
+unchanged=' '
+prove() { # PROGRAM TEST
+    [[ $unchanged == *" $2 "* ]] && return 0
+    [[ -f $dir/$1.o ]] ||
+        "${CC:-gcc}" "${flags[@]}" "${db_flags[@]}" -c "tests/$1.c" -o "$dir/$1.o" || return 1
+    [[ -f $dir/$1 ]] || link_server_test "$dir/$1" "$1" || return 1
+    run_server_test "$dir/$1" "$2" || return 1
+    unchanged+="$2 "
+}
+
+judge() { # FOLDER FILE PROGRAM TEST NAME
+    local folder=$1 file=$2 program=$3 test=$4 name=$5
+    if ! "${CC:-gcc}" "${flags[@]}" "${db_flags[@]}" -w -c "$folder/$file" -o "$folder/mutant.o" ||
+        ! link_server_test "$folder/test" "$program" "$folder/mutant.o"; then
+        echo "false does not compile: $name" >"$folder/verdict"
+        return
+    fi
+    run_server_test "$folder/test" "$test"
+    case $? in
+        0) echo "false survived: $name" ;;
+        1) echo "true caught by $test: $name" ;;
+        *) echo "false $test could not be run: $name" ;;
+    esac >"$folder/verdict"
+}
+
+folders=()
+server_mutant() { # FILE PROGRAM TEST NAME SED-SCRIPT
+    local file=$1 program=$2 test=$3 name=$4 script=$5 folder=$dir/${#folders[@]}
+    [[ $name =~ $pattern ]] || return 0
+    folders+=("$folder")
+    mkdir "$folder" && cp "pool/$file" "$folder/"
+    sed -E -z -i -e "$script" "$folder/$file"
+    if cmp -s "pool/$file" "$folder/$file"; then
+        echo "false the sed script changed nothing: $name" >"$folder/verdict"
+    elif ! prove "$program" "$test"; then
+        echo "false $test fails with the unchanged sources, too: $name" >"$folder/verdict"
+    else
+        while (($(jobs -rp | wc -l) >= side_by_side)); do
+            wait -n
+        done
+        judge "$folder" "$file" "$program" "$test" "$name" 2>/dev/null &
+    fi
+}
+
+report_server_mutants() {
+    local folder good text
+    wait
+    for folder in ${folders[@]+"${folders[@]}"}; do
+        read -r good text <"$folder/verdict"
+        report "$good" "$text"
+    done
+}
+
 cp pool/core.c pool/core.h "$dir/"
 if ! { build_tests && build_explore && build_plain; }; then
     cat "$dir/log"
     exit 2
 fi
+limit=900 # of each program, in seconds
+SECONDS=0
 if test=$(detected_by); then
     report false "the unchanged core fails the tests of $test"
     grep -h -B1 -A2 'ERROR' "$dir"/*.log | head -12
 else
     report true "the unchanged core passes"
 fi
+limit=$((60 + 3 * SECONDS)) # a fault may make it hang
 
 # Fault 1: a wake-up is lost between "nothing idle" and "I am queued".
 mutant core.c "a waiter does not look again once it is queued" \
@@ -150,5 +232,78 @@ mutant core.c "a running call does not prevent another" \
 mutant core.c "a slot is reserved without asking whether it is still empty" \
     's/if \(pool__state_of\(word\) == POOL__EMPTY &&\n *pool__move\(&core->slots\[i\], &word, with_state\(word, POOL__OPENING\)\)\)/if (pool__state_of(word) == POOL__EMPTY \&\&\n            (pool__move(\&core->slots[i], \&word, with_state(word, POOL__OPENING)) || true))/'
 
+make -s "$library" || exit 2
+rm -f "$dir"/core.[ch]
+
+# Fault 2: what did not come to pass, or came to an end, is no news for those who wait.
+server_mutant worker.c test_faults a_waiter_outlives_failed_connects_and_is_served \
+    "a failed connect does not wake the keeper" \
+    's/(pool__core_to_empty\(&pool->core, slot\);\n)    pool__poke\(pool\);\n(\}\n\nstatic void do_open)/\1\2/'
+server_mutant worker.c test_faults a_waiter_outlives_failed_connects_and_is_served \
+    "a failed connect keeps its place" \
+    's/    else\n        pool__core_to_empty\(&pool->core, slot\);\n(    pool__poke\(pool\);\n\}\n\nstatic void do_open)/\1/'
+server_mutant worker.c test_faults a_dead_server_is_reported_as_lost_and_then_as_no_connection \
+    "a failed connect is not reported" \
+    's/    pool__report_connect\(pool, err, [^\n]*\n//'
+server_mutant keeper.c test_faults a_dead_server_is_reported_as_lost_and_then_as_no_connection \
+    "waiters are not told that nothing can be opened" \
+    's/        fail_fast\(pool, now, &wake_ns\);\n//'
+server_mutant keeper.c test_faults a_waiter_outlives_failed_connects_and_is_served \
+    "nobody wakes the keeper when the pause after a failed connect is over" \
+    's/    if \(!allowed && health->next_try_ns < \*wake_ns\)\n[^\n]*\n//'
+server_mutant pool.c test_faults a_server_that_died_while_all_were_idle_costs_no_call \
+    "a waiter does not wake the keeper" \
+    's/if \(atomic_load\(&pool->core.absent\)\)/if (false)/'
+server_mutant core.c test_faults a_server_that_died_while_all_were_idle_costs_no_call \
+    "a connection that is closed is not counted as missing" \
+    's/(with_state\(word & ~POOL__FLAGS, state\)\)\)\n        ;\n)    count_absent\(core, pool__state_of\(word\), state\);/\1/'
+
+# Fault 4: a step without a deadline.
+server_mutant wait.c test_faults a_ping_ends_at_its_deadline_although_the_server_is_frozen \
+    "the hook waits for ever" \
+    's/poll_until\(fds, 2, wait->deadline_ns\)/poll_until(fds, 2, POOL__FOREVER)/'
+server_mutant wait.c test_proxy a_trickling_reply_does_not_outlast_the_deadline \
+    "whatever comes in lifts the deadline" \
+    's/if \(ready > 0 && fds\[0\].revents\)\n/if (ready > 0 \&\& fds[0].revents \&\& (wait->deadline_ns = POOL__FOREVER))\n/'
+server_mutant wait.c test_faults the_end_is_timely_although_the_server_is_frozen \
+    "the hook does not look at the cut" \
+    's/poll_until\(fds, 2, wait/poll_until(fds, 1, wait/'
+server_mutant pool.c test_faults a_borrow_ends_at_its_deadline_although_the_server_is_frozen \
+    "a borrow waits for ever" \
+    's/waiter.deadline_ns = own < deadline_ns \? own : deadline_ns;/waiter.deadline_ns = POOL__FOREVER;/'
+server_mutant worker.c test_faults a_connect_ends_at_its_deadline_although_the_server_is_frozen \
+    "a connect has no deadline" \
+    's/(struct pool_error \*err\)\n\{\n    uint64_t deadline_ns = )deadline_in\(step_ms\(pool\)\)/\1POOL__FOREVER/'
+server_mutant worker.c test_faults a_reset_ends_at_its_deadline_although_the_server_is_frozen \
+    "a reset has no deadline" \
+    's/(pool__conn_reset\([^;]*)deadline_in\(step_ms\(pool\)\)/\1POOL__FOREVER/'
+server_mutant worker.c test_faults a_ping_ends_at_its_deadline_although_the_server_is_frozen \
+    "a ping has no deadline" \
+    's/(pool__conn_ping\([^;]*)deadline_in\(step_ms\(pool\)\)/\1POOL__FOREVER/'
+server_mutant worker.c test_faults a_kill_is_given_up_although_the_server_is_frozen \
+    "a kill has no deadline" \
+    's/deadline_in\(CLOSE_DEADLINE_MS\)/POOL__FOREVER/'
+
+# Fault 6: maintenance holds a lock, a thread or the capacity while it talks.
+server_mutant worker.c test_faults a_connect_that_hangs_holds_up_nobody \
+    "chores are done under the lock of their queue" \
+    's/        do_chore\(pool, chore\);\n/    {\n        pthread_mutex_lock(\&pool->workers.lock);\n        do_chore(pool, chore);\n        pthread_mutex_unlock(\&pool->workers.lock);\n    }\n/'
+server_mutant worker.c test_faults a_connect_that_hangs_holds_up_nobody \
+    "a connect is made under the lock of the health" \
+    's/    if \(!open_conn\(pool, &conn, &err\)\) \{/    pool__lock(\&pool->health.lock);\n    bool opened = open_conn(pool, \&conn, \&err);\n    pool__unlock(\&pool->health.lock);\n    if (!opened) {/'
+inline_chore() { # KIND; a sed script
+    printf '%s' 's/(    chore->reason = reason;\n)(    pthread_mutex_lock)/\1    if (kind == ' "$1" \
+        ') {\n        do_chore(pool, chore);\n        return;\n    }\n\2/'
+}
+server_mutant worker.c test_faults a_connect_that_hangs_does_not_hold_up_the_keeper \
+    "a connect is made by the keeper" "$(inline_chore POOL__OPEN)"
+server_mutant worker.c test_faults a_ping_that_hangs_does_not_hold_up_the_keeper \
+    "a ping is sent by the keeper" "$(inline_chore POOL__DO_PING)"
+server_mutant worker.c test_faults a_reset_that_hangs_holds_up_nobody \
+    "a reset is made by the borrower" "$(inline_chore POOL__DO_RESET)"
+server_mutant worker.c test_faults a_statement_ends_at_its_deadline_although_the_server_is_frozen \
+    "a connection is closed, and its statement killed, by the borrower" "$(inline_chore POOL__DO_CLOSE)"
+
+report_server_mutants
 echo "$passed passed, $failed failed"
 ((failed == 0))
