@@ -236,7 +236,7 @@ static bool act_wide_row(struct pool *pool, struct pool_error *err)
 static bool act_many_values(struct pool *pool, struct pool_error *err)
 {
     struct pool_value values[100];
-    char sql[400], *end = stpcpy(sql, "SELECT ?");
+    char sql[500], *end = stpcpy(sql, "SELECT ?");
     for (unsigned i = 0; i < 100; i++) {
         values[i] = pool_int(i);
         end = stpcpy(end, i ? " + ?" : "");

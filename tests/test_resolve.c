@@ -2,6 +2,9 @@
  * Tests of pool/resolve.c with a scripted resolver: the linker sends glibc's asynchronous
  * look-up through the wrappers below, which answer when and what the test wants. Nothing
  * is asked on any network.
+ *
+ * One test asks the real resolver for this machine. It is left out under ThreadSanitizer,
+ * which crashes in the thread that glibc starts for getaddrinfo_a, in any program.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -194,6 +197,7 @@ static void a_lookup_that_cannot_start_is_a_lack_of_memory(void **state)
     assert_int_equal(script.asked, 1);
 }
 
+#ifndef __SANITIZE_THREAD__
 static void the_real_resolver_knows_this_machine(void **state)
 {
     (void)state;
@@ -202,6 +206,7 @@ static void the_real_resolver_knows_this_machine(void **state)
     if (!pool__resolve("localhost", in_ms(30000), &err))
         fail_msg("%s", err.message);
 }
+#endif
 
 int main(void)
 {
@@ -215,7 +220,9 @@ int main(void)
         cmocka_unit_test_setup(a_deadline_in_the_past_waits_for_nothing, set_up),
         cmocka_unit_test_setup(a_lookup_that_cannot_be_cancelled_keeps_its_memory, set_up),
         cmocka_unit_test_setup(a_lookup_that_cannot_start_is_a_lack_of_memory, set_up),
+#ifndef __SANITIZE_THREAD__
         cmocka_unit_test_setup(the_real_resolver_knows_this_machine, set_up),
+#endif
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
