@@ -478,6 +478,15 @@ static void identifiers_are_quoted_as_one_name(void **state)
     free(tick);
 }
 
+static void no_statement_cannot_be_formatted(void **state)
+{
+    (void)state;
+    struct pool_error err;
+    assert_null(pool_format(NULL, POOL_NO_ARGS, &err));
+    assert_int_equal(err.code, POOL_ERR_INVALID);
+    assert_string_equal(err.message, "no statement was given");
+}
+
 static void assert_formats_to(const char *sql, struct pool_args args, const char *text)
 {
     struct pool_error err = {.code = POOL_ERR_LOST};
@@ -882,6 +891,7 @@ int main(void)
         cmocka_unit_test(text_in_an_executable_comment_cannot_end_it),
         cmocka_unit_test(formatted_statements_keep_their_structure_in_every_mode),
         cmocka_unit_test(random_bytes_never_confuse_the_scanner),
+        cmocka_unit_test(no_statement_cannot_be_formatted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1627,7 +1627,20 @@ static void what_a_call_needs_must_not_be_null(void **state)
     assert_false(pool_conn_stream(conn, "SELECT 1", POOL_NO_ARGS, NULL, NULL, &err));
     assert_string_equal(err.message, "the row callback is NULL");
     assert_true(pool_conn_release(conn, &err));
+    assert_null(pool_setup_query(NULL, "SELECT 1", POOL_NO_ARGS, &err));
+    assert_string_equal(err.message, "the set-up is NULL");
     assert_works(pool);
+}
+
+/* Longer than any number of the server, but text may be. */
+static void a_text_of_a_thousand_digits_is_no_number(void **state)
+{
+    double number = 7;
+    struct pool_result *row = query(*state, "SELECT REPEAT('1', 1100)", POOL_NO_ARGS);
+    assert_true(pool_next(row));
+    assert_false(POOL_SCAN(row, &number));
+    assert_true(number == 7);
+    pool_result_free(row);
 }
 
 /* The statistics of a program that was compiled with another header. */
@@ -1791,6 +1804,7 @@ int main(void)
         TEST(an_error_of_the_values_is_the_servers),
         TEST(a_request_that_makes_no_sense_is_refused),
         TEST(what_a_call_needs_must_not_be_null),
+        TEST(a_text_of_a_thousand_digits_is_no_number),
         TEST(statistics_of_another_size_are_cut_or_end_in_zeros),
         TEST(a_program_that_gives_its_name_connects),
         TEST(a_database_chosen_where_none_was_is_gone_after_the_release),
