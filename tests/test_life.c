@@ -203,35 +203,47 @@ static void join_call(struct call *call)
 
 /* ---- waiting for a connection ---- */
 
-#define WAITERS 200
+#define WAITERS 1000
 
-static void two_hundred_waiters_time_out_at_their_deadline(void **state)
+static struct call waiters[WAITERS];
+
+static void run_waiters(struct pool *pool)
 {
-    (void)state;
-    static struct call calls[WAITERS];
-    struct pool *pool = small_pool(1);
-    struct pool_conn conn = borrow(pool);
+    for (int i = 0; i < WAITERS; i++) {
+        waiters[i] = (struct call){.pool = pool, .request.acquire_timeout_ms = 300};
+        start_call(&waiters[i]);
+    }
+    for (int i = 0; i < WAITERS; i++)
+        join_call(&waiters[i]);
+}
+
+static void assert_waiters_timed_out(struct pool *pool)
+{
     int64_t latest = 0;
     for (int i = 0; i < WAITERS; i++) {
-        calls[i] = (struct call){.pool = pool, .request.acquire_timeout_ms = 300};
-        start_call(&calls[i]);
-    }
-    for (int i = 0; i < WAITERS; i++) {
-        join_call(&calls[i]);
-        assert_false(calls[i].ok);
-        assert_int_equal(calls[i].err.code, POOL_ERR_TIMEOUT);
-        assert_in_range(calls[i].took_ms, 300, 300 + LATE_MS);
-        latest = calls[i].took_ms > latest ? calls[i].took_ms : latest;
+        assert_false(waiters[i].ok);
+        assert_int_equal(waiters[i].err.code, POOL_ERR_TIMEOUT);
+        assert_in_range(waiters[i].took_ms, 300, 300 + LATE_MS);
+        latest = waiters[i].took_ms > latest ? waiters[i].took_ms : latest;
     }
     print_message("the latest of %d waiters: %d ms after its deadline\n", WAITERS,
                   (int)latest - 300);
     assert_int_equal(stats_of(pool).acquire_timeouts, WAITERS);
     assert_int_equal(stats_of(pool).waiting, 0);
+}
+
+static void a_thousand_waiters_time_out_at_their_deadline(void **state)
+{
+    (void)state;
+    struct pool *pool = small_pool(1);
+    struct pool_conn conn = borrow(pool);
+    run_waiters(pool);
+    assert_waiters_timed_out(pool);
     assert_true(pool_conn_release(conn, NULL));
     end(pool);
 }
 
-static void two_hundred_waiters_are_served_one_after_another(void **state)
+static void a_thousand_waiters_are_served_one_after_another(void **state)
 {
     (void)state;
     static struct call calls[WAITERS];
@@ -1227,6 +1239,33 @@ static bool is_stopped(pid_t pid)
     return stopped;
 }
 
+static pid_t server_process(void)
+{
+    return (pid_t)strtol(getenv("MYPOOL_SERVER_PID"), NULL, 10);
+}
+
+/* The caller makes sure that it does not stay stopped. */
+static void stop_server(void)
+{
+    int64_t give_up = now_ms() + PATIENCE_MS;
+    assert_int_equal(kill(server_process(), SIGSTOP), 0);
+    while (!is_stopped(server_process()) && now_ms() < give_up)
+        nap();
+}
+
+static void a_thousand_waiters_time_out_although_the_server_is_frozen(void **state)
+{
+    (void)state;
+    struct pool *pool = pool_with("MYPOOL_URL", (struct pool_options){.connection_limit = 4,
+                                                                      .fail_fast_ms = POOL_NEVER});
+    stop_server();
+    run_waiters(pool);
+    kill(server_process(), SIGCONT);
+    assert_waiters_timed_out(pool);
+    run(pool, "DO 1");
+    end(pool);
+}
+
 /* The socket that is kept until a stopped server closes its end. */
 static void a_lingering_descriptor_is_close_on_exec(void **state)
 {
@@ -1234,11 +1273,8 @@ static void a_lingering_descriptor_is_close_on_exec(void **state)
     bool leaks = false;
     struct pool *pool = small_pool(1);
     struct pool_conn conn = borrow(pool);
-    pid_t server = (pid_t)strtol(getenv("MYPOOL_SERVER_PID"), NULL, 10);
-    assert_int_equal(kill(server, SIGSTOP), 0);
+    stop_server();
     int64_t give_up = now_ms() + PATIENCE_MS; /* a failure must not leave it stopped */
-    while (!is_stopped(server) && now_ms() < give_up)
-        nap();
     pool_conn_destroy(conn, NULL);
     while (stats_of(pool).closing == 0 && now_ms() < give_up)
         nap();
@@ -1249,7 +1285,7 @@ static void a_lingering_descriptor_is_close_on_exec(void **state)
             leaks |= !(fcntl(fd, F_GETFD) & FD_CLOEXEC);
     }
     uint64_t closing = stats_of(pool).closing;
-    kill(server, SIGCONT);
+    kill(server_process(), SIGCONT);
     end(pool);
     assert_int_equal(closing, 1);
     assert_false(leaks);
@@ -1482,8 +1518,9 @@ static int end_admin(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(two_hundred_waiters_time_out_at_their_deadline),
-        cmocka_unit_test(two_hundred_waiters_are_served_one_after_another),
+        cmocka_unit_test(a_thousand_waiters_time_out_at_their_deadline),
+        cmocka_unit_test(a_thousand_waiters_time_out_although_the_server_is_frozen),
+        cmocka_unit_test(a_thousand_waiters_are_served_one_after_another),
         cmocka_unit_test(callers_over_the_queue_limit_are_refused_at_once),
         cmocka_unit_test(without_waiting_a_busy_pool_refuses_at_once),
         cmocka_unit_test(a_large_reply_left_unread_does_not_hold_its_place),
