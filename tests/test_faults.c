@@ -32,6 +32,8 @@
 
 #include <cmocka.h>
 
+#include "stopped.h"
+
 #define CODES (POOL_ERR_UNSUPPORTED + 1)
 #define MOST 16         /* threads of a load */
 #define GENEROUS 15000  /* ms until something must have happened */
@@ -212,26 +214,6 @@ static pid_t server_pid(void)
         fclose(file);
     }
     return pid;
-}
-
-/* SIGSTOP takes effect when each thread has seen it. */
-static bool is_stopped(pid_t pid)
-{
-    char path[64], line[512];
-    bool stopped = true;
-    snprintf(path, sizeof path, "/proc/%d/task", pid);
-    DIR *tasks = opendir(path);
-    for (struct dirent *task; tasks && (task = readdir(tasks));) {
-        snprintf(path, sizeof path, "/proc/%d/task/%.20s/stat", pid, task->d_name);
-        FILE *file = task->d_name[0] == '.' ? NULL : fopen(path, "r");
-        if (file && fgets(line, sizeof line, file))
-            stopped = stopped && strstr(line, ") T ");
-        if (file)
-            fclose(file);
-    }
-    if (tasks)
-        closedir(tasks);
-    return stopped;
 }
 
 static void signal_server(int number)

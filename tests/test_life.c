@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "mypool.h"
+#include "stopped.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 #define PATIENCE_MS 60000
@@ -1217,26 +1218,6 @@ static void all_descriptors_are_close_on_exec(void **state)
     assert_descriptors_are_close_on_exec("MYPOOL_URL");
     assert_descriptors_are_close_on_exec("MYPOOL_SOCKET_URL");
     assert_descriptors_are_close_on_exec("MYPOOL_TLS_URL");
-}
-
-/* SIGSTOP takes effect when each thread has seen it. */
-static bool is_stopped(pid_t pid)
-{
-    char path[64], line[512];
-    bool stopped = true;
-    snprintf(path, sizeof path, "/proc/%d/task", pid);
-    DIR *tasks = opendir(path);
-    for (struct dirent *task; tasks && (task = readdir(tasks));) {
-        snprintf(path, sizeof path, "/proc/%d/task/%.20s/stat", pid, task->d_name);
-        FILE *file = task->d_name[0] == '.' ? NULL : fopen(path, "re");
-        if (file && fgets(line, sizeof line, file))
-            stopped = stopped && strstr(line, ") T ");
-        if (file)
-            fclose(file);
-    }
-    if (tasks)
-        closedir(tasks);
-    return stopped;
 }
 
 static pid_t server_process(void)
