@@ -24,7 +24,7 @@
 #define KILL_AGAIN_NS (1000 * POOL__NS_PER_MS)
 #define LINGER_MOST_NS (30000 * POOL__NS_PER_MS) /* then the server is taken for gone */
 #define CONTROL_IDLE_NS (10000 * POOL__NS_PER_MS)
-#define INTERRUPTIONS 16
+#define INTERRUPTIONS 16 /* set-ups in a row that may be cut off before the server counts as away */
 #define LOSSES 3 /* connections lost within a tick that make the others suspect */
 
 enum tag { TAG_POKE, TAG_CONN, TAG_LINGER };

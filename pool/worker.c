@@ -191,20 +191,29 @@ static enum pool__kill kill_once(struct pool *pool, unsigned long thread_id, uin
     return kill;
 }
 
+/* Between two questions to the server: each time twice as long, up to 16 ms. */
+#define FIRST_PAUSE_NS (POOL__NS_PER_MS / 4)
+
+static void pause_longer(uint64_t *pause_ns)
+{
+    _Atomic uint32_t never = 0;
+    pool__park(&never, 0, pool__now_ns() + *pause_ns);
+    if (*pause_ns < 16 * POOL__NS_PER_MS)
+        *pause_ns *= 2;
+}
+
 /* The server closes the socket of a killed session at once, long before its thread has
  * noticed: only a KILL that finds nobody proves that it is gone. */
 static enum pool__kill kill_until_gone(struct pool *pool, unsigned long thread_id)
 {
-    _Atomic uint32_t never = 0;
     uint64_t deadline_ns = deadline_in(CLOSE_DEADLINE_MS);
-    uint64_t pause_ns = POOL__NS_PER_MS / 4;
+    uint64_t pause_ns = FIRST_PAUSE_NS;
     enum pool__kill kill = kill_once(pool, thread_id, deadline_ns);
     if (kill != POOL__KILL_FAILED)
         count(&pool->counters.kills);
     while (kill == POOL__KILL_SENT && pool__now_ns() < deadline_ns &&
            !atomic_load(&pool->ending)) {
-        pool__park(&never, 0, pool__now_ns() + pause_ns);
-        pause_ns = pause_ns < 16 * POOL__NS_PER_MS ? pause_ns * 2 : pause_ns;
+        pause_longer(&pause_ns);
         kill = kill_once(pool, thread_id, deadline_ns);
     }
     return kill;
@@ -238,17 +247,15 @@ static bool is_thread_alive(struct pool *pool, unsigned long thread_id, uint64_t
  * is looked up and not killed: after a restart the number may be that of another. */
 static void wait_until_thread_is_gone(struct pool *pool, unsigned long thread_id)
 {
-    _Atomic uint32_t never = 0;
     uint64_t deadline_ns = deadline_in(GONE_DEADLINE_MS);
-    uint64_t pause_ns = POOL__NS_PER_MS / 4;
+    uint64_t pause_ns = FIRST_PAUSE_NS;
     unsigned unknown = 0;
     while (!atomic_load(&pool->ending) && pool__now_ns() < deadline_ns) {
         bool known;
         bool alive = is_thread_alive(pool, thread_id, deadline_ns, &known);
         if ((known && !alive) || (!known && ++unknown == GONE_TRIES))
             return;
-        pool__park(&never, 0, pool__now_ns() + pause_ns);
-        pause_ns = pause_ns < 16 * POOL__NS_PER_MS ? pause_ns * 2 : pause_ns;
+        pause_longer(&pause_ns);
     }
 }
 
