@@ -34,16 +34,23 @@ static bool check_request(const struct pool_request *request, struct pool_error 
     return true;
 }
 
+static const struct pool_request plain;
+
 static uint64_t call_deadline(const struct pool_request *request)
 {
     return request->timeout_ms ? pool__after_ms(pool__now_ns(), request->timeout_ms)
                                : POOL__FOREVER;
 }
 
-static uint32_t acquire_ms(const struct pool *pool, const struct pool_request *request)
+static struct pool__ask ask_for(const struct pool *pool, const struct pool_request *request,
+                                uint64_t flags)
 {
-    return request->acquire_timeout_ms ? request->acquire_timeout_ms
-                                       : pool->options.v.acquire_timeout_ms;
+    return (struct pool__ask){.flags = flags,
+                              .label = request->label,
+                              .deadline_ns = call_deadline(request),
+                              .acquire_ms = request->acquire_timeout_ms
+                                                ? request->acquire_timeout_ms
+                                                : pool->options.v.acquire_timeout_ms};
 }
 
 static uint64_t statement_deadline(const struct pool *pool, uint64_t call_deadline_ns)
@@ -124,17 +131,16 @@ static struct pool_result *query(struct pool *pool, const struct pool_request *r
                                  const struct pool__sink *sink, struct pool_error *err)
 {
     struct pool__borrowed borrowed;
-    uint64_t deadline_ns = call_deadline(request);
+    struct pool__ask ask = ask_for(pool, request, POOL__RUNNING);
     for (unsigned attempt = 1;; attempt++) {
-        if (!pool__borrow(pool, POOL__RUNNING, request->label, deadline_ns,
-                          acquire_ms(pool, request), &borrowed, err)) {
+        if (!pool__borrow(pool, &ask, &borrowed, err)) {
             atomic_fetch_add_explicit(&pool->counters.unborrowed_queries, 1, memory_order_relaxed);
             return NULL;
         }
-        struct pool_result *result = run(pool, &borrowed, request, sink, deadline_ns, err);
+        struct pool_result *result = run(pool, &borrowed, request, sink, ask.deadline_ns, err);
         pool__return(pool, borrowed.slot);
         if (result || attempt >= most_attempts(pool, request, sink != NULL, err) ||
-            (deadline_ns != POOL__FOREVER && pool__now_ns() >= deadline_ns))
+            (ask.deadline_ns != POOL__FOREVER && pool__now_ns() >= ask.deadline_ns))
             return result;
     }
 }
@@ -190,9 +196,9 @@ bool pool_ping(struct pool *pool, struct pool_error *err)
     pool__ok(err);
     if (!pool__check(pool, err))
         return false;
+    struct pool__ask ask = ask_for(pool, &plain, POOL__RUNNING);
     for (unsigned attempt = 0; !ok && attempt < ATTEMPTS + pool->core.limit; attempt++) {
-        if (!pool__borrow(pool, POOL__RUNNING, NULL, POOL__FOREVER,
-                          pool->options.v.acquire_timeout_ms, &borrowed, err))
+        if (!pool__borrow(pool, &ask, &borrowed, err))
             return false;
         pool__ok(err);
         ok = pool__conn_ping(borrowed.conn,
@@ -214,9 +220,10 @@ bool pool_get_connection_with(struct pool *pool, const struct pool_request *requ
     pool__ok(err);
     if (!ret_conn || !request)
         return pool__fail(err, POOL_ERR_INVALID, "the %s is NULL", request ? "handle" : "request");
-    if (!pool__check(pool, err) ||
-        !pool__borrow(pool, 0, request->label, call_deadline(request), acquire_ms(pool, request),
-                      &borrowed, err))
+    if (!pool__check(pool, err))
+        return false;
+    struct pool__ask ask = ask_for(pool, request, 0);
+    if (!pool__borrow(pool, &ask, &borrowed, err))
         return false;
     *ret_conn = pool__handle(pool, borrowed.slot, borrowed.generation);
     return true;
@@ -224,7 +231,6 @@ bool pool_get_connection_with(struct pool *pool, const struct pool_request *requ
 
 bool pool_get_connection(struct pool *pool, struct pool_conn *ret_conn, struct pool_error *err)
 {
-    static const struct pool_request plain;
     unsigned slot;
     uint32_t generation;
     /* The usual case, with nothing on the way to it: this thread's last connection is

@@ -298,21 +298,21 @@ static enum pool__outcome wait_in_queue(struct pool *pool, struct pool__waiter *
     return pool__core_wait(&pool->core, waiter);
 }
 
-static bool borrow_slowly(struct pool *pool, uint64_t flags, uint64_t deadline_ns,
-                          uint32_t acquire_ms, unsigned *ret_slot, uint32_t *ret_generation, uint64_t *ret_waited_ns,
-                          struct pool_error *err)
+static bool borrow_slowly(struct pool *pool, struct pool__ask *ask, unsigned *ret_slot,
+                          uint32_t *ret_generation, struct pool_error *err)
 {
-    struct pool__waiter waiter = {.flags = flags, .enqueued_ns = pool__now_ns()};
-    uint64_t own = pool__after_ms(waiter.enqueued_ns, acquire_ms);
-    waiter.deadline_ns = own < deadline_ns ? own : deadline_ns;
+    struct pool__waiter waiter = {.flags = ask->flags, .enqueued_ns = pool__now_ns()};
+    uint64_t own = pool__after_ms(waiter.enqueued_ns - ask->waited_ns, ask->acquire_ms);
+    waiter.deadline_ns = own < ask->deadline_ns ? own : ask->deadline_ns;
     int cancel_state; /* the queue knows a place on this thread's stack */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
     enum pool__outcome outcome = wait_in_queue(pool, &waiter);
     pthread_setcancelstate(cancel_state, NULL);
-    *ret_waited_ns = pool__now_ns() - waiter.enqueued_ns;
+    uint64_t waited_ns = pool__now_ns() - waiter.enqueued_ns;
+    ask->waited_ns += waited_ns;
     if (outcome != POOL__GRANTED)
-        return fail_borrow(pool, outcome, *ret_waited_ns, err);
-    atomic_fetch_add_explicit(&pool->counters.waited_ns, *ret_waited_ns, memory_order_relaxed);
+        return fail_borrow(pool, outcome, ask->waited_ns, err);
+    atomic_fetch_add_explicit(&pool->counters.waited_ns, waited_ns, memory_order_relaxed);
     *ret_slot = waiter.slot;
     *ret_generation = (uint32_t)waiter.generation;
     return true;
@@ -330,19 +330,19 @@ static void note_acquire(struct pool *pool, unsigned slot, uint64_t waited_ns)
     }
 }
 
-bool pool__borrow(struct pool *pool, uint64_t flags, const char *label, uint64_t deadline_ns,
-                  uint32_t acquire_ms, struct pool__borrowed *ret_borrowed, struct pool_error *err)
+bool pool__borrow(struct pool *pool, struct pool__ask *ask, struct pool__borrowed *ret_borrowed,
+                  struct pool_error *err)
 {
     unsigned slot = 0;
     uint32_t generation = 0;
-    uint64_t waited_ns = 0;
-    if (!pool__core_try_borrow(&pool->core, flags, &slot, &generation) &&
-        !borrow_slowly(pool, flags, deadline_ns, acquire_ms, &slot, &generation, &waited_ns, err))
+    uint64_t waited_before_ns = ask->waited_ns;
+    if (!pool__core_try_borrow(&pool->core, ask->flags, &slot, &generation) &&
+        !borrow_slowly(pool, ask, &slot, &generation, err))
         return false;
-    pool__set_label(pool, slot, label);
-    note_acquire(pool, slot, waited_ns);
+    pool__set_label(pool, slot, ask->label);
+    note_acquire(pool, slot, ask->waited_ns - waited_before_ns);
     /* Of a handle pool_end may be closing the connection this very moment. */
-    ret_borrowed->conn = flags & POOL__RUNNING ? pool->core.slots[slot].conn : NULL;
+    ret_borrowed->conn = ask->flags & POOL__RUNNING ? pool->core.slots[slot].conn : NULL;
     ret_borrowed->slot = slot;
     ret_borrowed->generation = generation;
     return true;

@@ -154,11 +154,17 @@ struct pool__borrowed {
     unsigned slot;
     uint32_t generation;
 };
+/* What a call asks for when it borrows, perhaps several times. */
+struct pool__ask {
+    uint64_t flags; /* POOL__RUNNING for a call of the pool's own, which then owns the
+                       connection; 0 for a handle, which has to be claimed first */
+    const char *label;
+    uint64_t deadline_ns; /* of the whole call */
+    uint32_t acquire_ms;  /* to wait at most, in all its borrows together */
+    uint64_t waited_ns;   /* so far */
+};
 bool pool__check(struct pool *pool, struct pool_error *err);
-/* `flags`: POOL__RUNNING for a call of the pool's own, which then owns ret->conn; 0 for
- * a handle, which has to be claimed first. */
-bool pool__borrow(struct pool *pool, uint64_t flags, const char *label, uint64_t deadline_ns,
-                  uint32_t acquire_ms, struct pool__borrowed *ret_borrowed,
+bool pool__borrow(struct pool *pool, struct pool__ask *ask, struct pool__borrowed *ret_borrowed,
                   struct pool_error *err);
 /* The owner of a BUSY slot gives it back, whatever its condition. */
 void pool__return(struct pool *pool, unsigned slot);

@@ -871,6 +871,28 @@ static void a_transaction_waits_for_a_connection_no_longer_than_allowed(void **s
     assert_true(pool_conn_release(alive, NULL));
 }
 
+/* It waits twice: until it gets the dead one, and then for another. */
+static void a_statement_waits_for_a_connection_no_longer_than_allowed(void **state)
+{
+    struct pool_options options = app_options();
+    struct pool_conn dead;
+    (void)state;
+    options.connection_limit = 2;
+    options.acquire_timeout_ms = 4000;
+    struct pool_conn alive = make_pool_of_dead(options);
+    assert_true(pool_get_connection(f.pool, &dead, NULL));
+    uint64_t start_ms = now_ms();
+    struct call *call = start_call_by(query_by_call, "SELECT 1", 0);
+    assert_within(GENEROUS, now_ms() - start_ms >= 3500 && stats_now().waiting == 1);
+    uint64_t first_ms = now_ms() - start_ms;
+    assert_true(pool_conn_release(dead, NULL));
+    assert_within(GENEROUS, atomic_load(&call->done));
+    assert_int_equal(call->err.code, POOL_ERR_TIMEOUT);
+    assert_true(call->err.not_executed);
+    assert_true(call->took_ms >= 4000 && call->took_ms < first_ms + 4000);
+    assert_true(pool_conn_release(alive, NULL));
+}
+
 static void a_handle_on_a_connection_that_died_unseen_says_not_executed(void **state)
 {
     struct pool_options options = app_options();
@@ -1863,6 +1885,7 @@ int main(int argc, char **argv)
         TEST(a_ping_passes_over_connections_that_died_unseen),
         TEST(a_transaction_passes_over_connections_that_died_unseen),
         TEST(a_transaction_waits_for_a_connection_no_longer_than_allowed),
+        TEST(a_statement_waits_for_a_connection_no_longer_than_allowed),
         TEST(a_handle_on_a_connection_that_died_unseen_says_not_executed),
         TEST(a_borrow_ends_at_its_deadline_although_the_server_is_frozen),
         TEST(a_connect_ends_at_its_deadline_although_the_server_is_frozen),
