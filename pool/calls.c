@@ -14,8 +14,6 @@
 #include "query.h"
 #include "result.h"
 
-#include <string.h>
-
 #define ATTEMPTS 3
 #define KNOWN_FLAGS (POOL_TEXT | POOL_IDEMPOTENT | POOL_ALONE)
 
@@ -62,6 +60,25 @@ static uint64_t statement_deadline(const struct pool *pool, uint64_t call_deadli
     return own < call_deadline_ns ? own : call_deadline_ns;
 }
 
+/* One statement as a public call was given it. */
+struct job {
+    const struct pool_request *request;
+    const struct pool__sink *sink; /* NULL: into a result */
+    struct pool__form form;
+};
+
+/* What fails here has not been sent anywhere. */
+static bool job_init(struct job *job, const struct pool *pool, const struct pool_request *request,
+                     const struct pool__sink *sink, struct pool_error *err)
+{
+    job->request = request;
+    job->sink = sink;
+    if (pool__form_init(&job->form, request, pool->options.v.no_prepare, err))
+        return true;
+    err->not_executed = true;
+    return false;
+}
+
 /* Written by the borrower alone. */
 static void add(_Atomic uint64_t *counter, uint64_t count)
 {
@@ -78,13 +95,12 @@ static void count_query(struct pool *pool, const struct pool__borrowed *borrowed
     borrowed->conn->cache.hits = 0;
 }
 
-static void tell_hook(struct pool *pool, const struct pool_request *request, uint64_t started_ns,
+static void tell_hook(struct pool *pool, const struct job *job, uint64_t started_ns,
                       struct pool_result *result, const struct pool_error *err)
 {
     const struct pool_hooks *hooks = &pool->options.v.hooks;
-    size_t len = request->sql_len ? request->sql_len : strlen(request->sql);
     const struct pool *before = pool__enter_callback(pool);
-    hooks->on_query(request->label, pool__stmt_hash(request->sql, len),
+    hooks->on_query(job->request->label, pool__stmt_hash(job->form.text, job->form.text_len),
                     pool__now_ns() - started_ns, result ? pool__result_rows(result) : 0, err->code,
                     hooks->arg);
     pool__leave_callback(before);
@@ -92,20 +108,20 @@ static void tell_hook(struct pool *pool, const struct pool_request *request, uin
 
 /* Runs on a connection that this thread owns. */
 static struct pool_result *run(struct pool *pool, const struct pool__borrowed *borrowed,
-                               const struct pool_request *request, const struct pool__sink *sink,
-                               uint64_t call_deadline_ns, struct pool_error *err)
+                               const struct job *job, uint64_t call_deadline_ns,
+                               struct pool_error *err)
 {
     bool hooked = pool->options.v.hooks.on_query;
     uint64_t started_ns = hooked ? pool__now_ns() : 0;
     int cancel_state; /* a thread that ended here would keep the connection */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
-    const struct pool *before = pool__enter_callback(sink ? pool : NULL);
-    struct pool_result *result =
-        pool__query(borrowed->conn, request, sink, statement_deadline(pool, call_deadline_ns), err);
+    const struct pool *before = pool__enter_callback(job->sink ? pool : NULL);
+    struct pool_result *result = pool__query(borrowed->conn, &job->form, job->sink,
+                                             statement_deadline(pool, call_deadline_ns), err);
     pool__leave_callback(before);
     count_query(pool, borrowed, result != NULL);
     if (hooked)
-        tell_hook(pool, request, started_ns, result, err);
+        tell_hook(pool, job, started_ns, result, err);
     if (!result)
         pool__note_error(pool, err);
     pthread_setcancelstate(cancel_state, NULL);
@@ -116,30 +132,29 @@ static struct pool_result *run(struct pool *pool, const struct pool__borrowed *b
  * connections are dead at once, and a statement may meet each of them before the keeper
  * does: those cost the server nothing. What has been sent is sent again a few times at
  * most, and never a stream: rows that the callback has seen cannot be taken back. */
-static unsigned most_attempts(const struct pool *pool, const struct pool_request *request,
-                              bool stream, const struct pool_error *err)
+static unsigned most_attempts(const struct pool *pool, const struct job *job,
+                              const struct pool_error *err)
 {
     if (err->code != POOL_ERR_LOST)
         return 1;
     if (err->not_executed && err->server_errno == 0)
         return ATTEMPTS + pool->core.limit;
-    bool allowed = err->not_executed || (request->flags & POOL_IDEMPOTENT);
-    return allowed && !stream ? ATTEMPTS : 1;
+    bool allowed = err->not_executed || (job->request->flags & POOL_IDEMPOTENT);
+    return allowed && !job->sink ? ATTEMPTS : 1;
 }
 
-static struct pool_result *query(struct pool *pool, const struct pool_request *request,
-                                 const struct pool__sink *sink, struct pool_error *err)
+static struct pool_result *query(struct pool *pool, const struct job *job, struct pool_error *err)
 {
     struct pool__borrowed borrowed;
-    struct pool__ask ask = ask_for(pool, request, POOL__RUNNING);
+    struct pool__ask ask = ask_for(pool, job->request, POOL__RUNNING);
     for (unsigned attempt = 1;; attempt++) {
         if (!pool__borrow(pool, &ask, &borrowed, err)) {
             atomic_fetch_add_explicit(&pool->counters.unborrowed_queries, 1, memory_order_relaxed);
             return NULL;
         }
-        struct pool_result *result = run(pool, &borrowed, request, sink, ask.deadline_ns, err);
+        struct pool_result *result = run(pool, &borrowed, job, ask.deadline_ns, err);
         pool__return(pool, borrowed.slot);
-        if (result || attempt >= most_attempts(pool, request, sink != NULL, err) ||
+        if (result || attempt >= most_attempts(pool, job, err) ||
             (ask.deadline_ns != POOL__FOREVER && pool__now_ns() >= ask.deadline_ns))
             return result;
     }
@@ -149,11 +164,15 @@ static struct pool_result *checked_query(struct pool *pool, const struct pool_re
                                          const struct pool__sink *sink, struct pool_error *err)
 {
     struct pool_error own;
+    struct job job;
     err = err ? err : &own;
     pool__ok(err);
-    if (!check_request(request, err) || !pool__check(pool, err))
+    if (!check_request(request, err) || !pool__check(pool, err) ||
+        !job_init(&job, pool, request, sink, err))
         return NULL;
-    return query(pool, request, sink, err);
+    struct pool_result *result = query(pool, &job, err);
+    pool__form_fini(&job.form);
+    return result;
 }
 
 struct pool_result *pool_query_with(struct pool *pool, const struct pool_request *request,
@@ -261,12 +280,16 @@ static struct pool_result *conn_query(struct pool_conn conn, const struct pool_r
 {
     struct pool__borrowed borrowed;
     struct pool_error own;
+    struct job job;
     err = err ? err : &own;
     pool__ok(err);
     if (!check_request(request, err) || !claim_open(conn, &borrowed, err))
         return NULL;
-    struct pool_result *result =
-        run(conn.pool, &borrowed, request, sink, call_deadline(request), err);
+    struct pool_result *result = NULL;
+    if (job_init(&job, conn.pool, request, sink, err)) {
+        result = run(conn.pool, &borrowed, &job, call_deadline(request), err);
+        pool__form_fini(&job.form);
+    }
     pool__unclaim_handle(conn.pool, &borrowed);
     return result;
 }
@@ -370,7 +393,10 @@ struct pool_result *pool_setup_query(struct pool_setup *setup, const char *sql,
         pool__fail(err, POOL_ERR_INVALID, "the set-up is NULL");
         return NULL;
     }
-    if (!check_request(&request, err))
+    struct pool__form form;
+    if (!check_request(&request, err) || !pool__form_init(&form, &request, true, err))
         return NULL;
-    return pool__query(setup->conn, &request, NULL, setup->deadline_ns, err);
+    struct pool_result *result = pool__query(setup->conn, &form, NULL, setup->deadline_ns, err);
+    pool__form_fini(&form);
+    return result;
 }

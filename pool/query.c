@@ -13,7 +13,6 @@
 
 #include "error.h"
 #include "result.h"
-#include "value.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -64,11 +63,11 @@ static bool send_text(struct pool__run *run, const char *sql, size_t len,
     run->sent = true;
     pool__conn_note_send(run->conn, class_);
     if (mysql_send_query(mysql, sql, len) != 0) {
-        pool__conn_error(run->conn, &run->wait, NULL, run->wait.reading, run->err);
+        pool__conn_error(run->conn, run->wait, NULL, run->wait->reading, run->err);
         return false;
     }
     if (mysql_read_query_result(mysql) != 0) {
-        pool__conn_error(run->conn, &run->wait, NULL, true, run->err);
+        pool__conn_error(run->conn, run->wait, NULL, true, run->err);
         return false;
     }
     return pool__read_text(run, class_);
@@ -103,8 +102,11 @@ static bool check_single(struct pool__run *run, const struct pool__sql_info *inf
                       "the flag POOL_TEXT");
 }
 
-static bool run_text(struct pool__run *run, const char *sql, size_t len, struct pool_args args)
+static bool run_text(struct pool__run *run)
 {
+    const char *sql = run->form->text;
+    size_t len = run->form->text_len;
+    struct pool_args args = run->form->args;
     struct pool__sql_info info;
     char *formatted = NULL;
     if (!pool__sql_inspect(sql, len, &info, run->err) || !check_single(run, &info, true))
@@ -127,7 +129,7 @@ static enum attempt judge_error(struct pool__run *run, struct pool__stmt *stmt)
 {
     unsigned code = mysql_stmt_errno(stmt->native);
     bool refused = stmt->native->state < MYSQL_STMT_PREPARED;
-    if (run->wait.timed_out || run->wait.cut)
+    if (run->wait->timed_out || run->wait->cut)
         return FAILED;
     if (refused && code == NOT_PREPARABLE) {
         stmt->text_only = true;
@@ -230,27 +232,15 @@ static enum attempt execute(struct pool__run *run, struct pool__stmt *stmt, bool
     /* 2057 says that the number of columns has changed; the reply is in order. */
     if (!failed || (mysql_stmt_errno(native) == 2057 && run->conn->mysql->fields))
         return pool__read_prepared(run, stmt) ? DONE : FAILED;
-    if (run->conn->broken && !run->wait.timed_out && !run->wait.cut)
+    if (run->conn->broken && !run->wait->timed_out && !run->wait->cut)
         return lost_before_execution(run);
     enum attempt attempt = first ? judge_error(run, stmt) : FAILED;
     if (attempt == FAILED)
-        pool__conn_error(run->conn, &run->wait, native, run->wait.reading, run->err);
+        pool__conn_error(run->conn, run->wait, native, run->wait->reading, run->err);
     return attempt;
 }
 
-/* A statement with its values in two forms: for the prepared protocol, where lists and
- * names are expanded, and as the caller wrote it, for the text protocol. */
-struct form {
-    const char *sql;
-    size_t len;
-    const struct pool_value *const *values;
-    size_t count;
-    const char *text;
-    size_t text_len;
-    struct pool_args args;
-};
-
-static bool run_prepared(struct pool__run *run, struct pool__stmt *stmt, const struct form *form)
+static bool run_prepared(struct pool__run *run, struct pool__stmt *stmt)
 {
     struct pool__stmt_cache *cache = &run->conn->cache;
     for (bool first = true;; first = false) {
@@ -264,7 +254,7 @@ static bool run_prepared(struct pool__run *run, struct pool__stmt *stmt, const s
             pool__stmt_close_native(cache, stmt);
         stmt->outdated = false;
         if (attempt == SEND_AS_TEXT)
-            return run_text(run, form->text, form->text_len, form->args);
+            return run_text(run);
         if (attempt != PREPARE_AGAIN)
             return attempt == DONE;
     }
@@ -283,83 +273,28 @@ static bool check_count(struct pool__run *run, const struct pool__stmt *stmt, si
                       count == 1 ? " was" : "s were");
 }
 
-static size_t size_of_values(const struct pool_value *const *values, size_t count)
+static bool find_and_run(struct pool__run *run)
 {
-    size_t size = 0;
-    for (size_t i = 0; i < count; i++) {
-        enum pool_type type = values[i]->type;
-        bool text = type == POOL_TYPE_TEXT || type == POOL_TYPE_BYTES || type == POOL_TYPE_DECIMAL;
-        size += 16 + (text ? values[i]->as.bytes.len : 0);
-    }
-    return size;
-}
-
-static bool find_and_run(struct pool__run *run, const struct form *form)
-{
+    const struct pool__form *form = run->form;
     struct pool__stmt_cache *cache = &run->conn->cache;
-    struct pool__stmt *stmt = pool__stmt_find(cache, form->sql, form->len);
+    struct pool__stmt *stmt = pool__stmt_find(cache, form->sql, form->len, form->hash);
     if (stmt)
         cache->hits++;
     else
-        stmt = pool__stmt_add(cache, form->sql, form->len, run->err);
+        stmt = pool__stmt_add(cache, form->sql, form->len, form->hash, run->err);
     return stmt && check_single(run, &stmt->info, false) && check_count(run, stmt, form->count) &&
-           pool__args_check(form->args, run->err) &&
            pool__bind_values(stmt->binds, stmt->store, form->values, form->count, run->err) &&
-           check_size(run, form->len + size_of_values(form->values, form->count)) &&
-           run_prepared(run, stmt, form);
+           check_size(run, form->size) && run_prepared(run, stmt);
 }
 
-#define FEW 64
-
-static bool run_plain_values(struct pool__run *run, const char *sql, size_t len,
-                             struct pool_args args)
-{
-    const struct pool_value *few[FEW];
-    const struct pool_value **values = few;
-    if (args.count > FEW && !(values = malloc(args.count * sizeof(struct pool_value *))))
-        return pool__fail(run->err, POOL_ERR_NOMEM, "out of memory for %zu values", args.count);
-    for (size_t i = 0; i < args.count; i++)
-        values[i] = &args.values[i];
-    struct form form = {sql, len, values, args.count, sql, len, args};
-    bool ok = find_and_run(run, &form);
-    if (values != few)
-        free(values);
-    return ok;
-}
-
-static bool run_expanded(struct pool__run *run, const char *sql, size_t len, struct pool_args args)
-{
-    struct pool__sql_expanded expanded;
-    if (!pool__sql_expand(sql, len, args, &expanded, run->err))
-        return false;
-    struct form form = {expanded.sql,
-                        expanded.len,
-                        (const struct pool_value *const *)expanded.values,
-                        expanded.count,
-                        sql,
-                        len,
-                        args};
-    bool ok = find_and_run(run, &form);
-    pool__sql_expanded_free(&expanded);
-    return ok;
-}
-
-static bool dispatch(struct pool__run *run, const struct pool_request *request)
-{
-    size_t len = request->sql_len ? request->sql_len : strlen(request->sql);
-    if ((request->flags & POOL_TEXT) || run->conn->options->v.no_prepare)
-        return run_text(run, request->sql, len, request->args);
-    if (pool__sql_needs_expansion(request->args))
-        return run_expanded(run, request->sql, len, request->args);
-    return run_plain_values(run, request->sql, len, request->args);
-}
-
-struct pool_result *pool__query(struct pool__conn *conn, const struct pool_request *request,
+struct pool_result *pool__query(struct pool__conn *conn, const struct pool__form *form,
                                 const struct pool__sink *sink, uint64_t deadline_ns,
                                 struct pool_error *err)
 {
     struct pool_error own;
-    struct pool__run run = {.conn = conn, .sink = sink, .err = err ? err : &own};
+    struct pool__wait wait;
+    struct pool__run run = {
+        .conn = conn, .form = form, .sink = sink, .wait = &wait, .err = err ? err : &own};
     pool__ok(run.err);
     if (conn->broken) {
         pool__fail(run.err, POOL_ERR_LOST, "the connection was lost in an earlier call");
@@ -369,11 +304,11 @@ struct pool_result *pool__query(struct pool__conn *conn, const struct pool_reque
     }
     if (!(has_just_answered(conn) || look(&run)) || !run_begin(&run))
         return NULL;
-    pool__conn_enter(conn, &run.wait, deadline_ns);
-    bool ok = dispatch(&run, request);
+    pool__conn_enter(conn, &wait, deadline_ns);
+    bool ok = form->as_text ? run_text(&run) : find_and_run(&run);
     if (conn->class_ == POOL__SQL_OTHER && !conn->broken)
         pool__conn_note_database(conn);
-    pool__conn_leave(conn, &run.wait);
+    pool__conn_leave(conn, &wait);
     conn->heard_ns = ok ? pool__now_ns() : 0;
     if (ok || run.stopped) {
         pool__ok(run.err);
@@ -388,6 +323,6 @@ struct pool_result *pool__query(struct pool__conn *conn, const struct pool_reque
 struct pool_result *pool__query_text(struct pool__conn *conn, const char *sql, size_t len,
                                      uint64_t deadline_ns, struct pool_error *err)
 {
-    struct pool_request request = {.sql = sql, .sql_len = len, .flags = POOL_TEXT};
-    return pool__query(conn, &request, NULL, deadline_ns, err);
+    struct pool__form form = {.text = sql, .text_len = len, .as_text = true};
+    return pool__query(conn, &form, NULL, deadline_ns, err);
 }

@@ -5,6 +5,7 @@
 #define POOL_QUERY_H
 
 #include "conn.h"
+#include "form.h"
 
 /* Where rows go: into the result, or one by one to a callback. */
 struct pool__sink {
@@ -14,7 +15,7 @@ struct pool__sink {
 
 /* Prepares (or finds) and executes, or sends as text. NULL on failure; conn->broken
  * and conn->dirty say what has become of the connection. */
-struct pool_result *pool__query(struct pool__conn *conn, const struct pool_request *request,
+struct pool_result *pool__query(struct pool__conn *conn, const struct pool__form *form,
                                 const struct pool__sink *sink, uint64_t deadline_ns,
                                 struct pool_error *err);
 

@@ -46,9 +46,9 @@ static bool time_is_up(struct pool__run *run, uint64_t rows)
     bool stream = run->sink && run->sink->fn;
     bool look = rows % ROWS_PER_LOOK == ROWS_PER_LOOK - 1;
     if ((!stream && !look) ||
-        !pool__wait_is_over(&run->wait, mysql_get_socket(run->conn->mysql), look))
+        !pool__wait_is_over(run->wait, mysql_get_socket(run->conn->mysql), look))
         return false;
-    pool__conn_error(run->conn, &run->wait, NULL, true, run->err);
+    pool__conn_error(run->conn, run->wait, NULL, true, run->err);
     return true;
 }
 
@@ -68,7 +68,7 @@ static bool read_rows(struct pool__run *run)
         const uint8_t *packet = mysql->net.read_pos;
         if (len == packet_error) {
             mysql->status = MYSQL_STATUS_READY;
-            pool__conn_error(run->conn, &run->wait, NULL, true, run->err);
+            pool__conn_error(run->conn, run->wait, NULL, true, run->err);
             return false;
         }
         if (is_eof(packet, len)) {
@@ -151,7 +151,7 @@ bool pool__read_prepared(struct pool__run *run, struct pool__stmt *stmt)
         if (time_is_up(run, ROWS_PER_LOOK - 1))
             return false;
         if (mysql_stmt_next_result(native) > 0) {
-            pool__conn_error(run->conn, &run->wait, native, true, run->err);
+            pool__conn_error(run->conn, run->wait, native, true, run->err);
             return false;
         }
     }
@@ -169,7 +169,7 @@ bool pool__read_text(struct pool__run *run, enum pool__sql_class class_)
         if (time_is_up(run, ROWS_PER_LOOK - 1))
             return false;
         if (mysql_next_result(mysql) > 0) {
-            pool__conn_error(run->conn, &run->wait, NULL, true, run->err);
+            pool__conn_error(run->conn, run->wait, NULL, true, run->err);
             return false;
         }
     }

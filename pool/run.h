@@ -10,8 +10,9 @@
 /* What one execution needs; lives on the stack of pool__query. */
 struct pool__run {
     struct pool__conn *conn;
+    const struct pool__form *form;
     const struct pool__sink *sink;
-    struct pool__wait wait;
+    struct pool__wait *wait;
     struct pool_result *result;
     struct pool_error *err;
     bool looked;  /* the socket was seen to be open and silent before anything was sent */

@@ -62,11 +62,11 @@ static void touch(struct pool__stmt_cache *cache, struct pool__stmt *stmt)
     pool__list_append(cache->recent.next, &stmt->link); /* before the first */
 }
 
-struct pool__stmt *pool__stmt_find(struct pool__stmt_cache *cache, const char *sql, size_t len)
+struct pool__stmt *pool__stmt_find(struct pool__stmt_cache *cache, const char *sql, size_t len,
+                                   uint64_t hash)
 {
     if (!cache->buckets)
         return NULL;
-    uint64_t hash = pool__stmt_hash(sql, len);
     struct pool__stmt *stmt = *bucket_of(cache, hash);
     while (stmt && (stmt->hash != hash || stmt->len != len || memcmp(stmt->sql, sql, len) != 0))
         stmt = stmt->next_in_bucket;
@@ -100,7 +100,7 @@ static void free_stmt(struct pool__stmt *stmt)
     free(stmt);
 }
 
-static struct pool__stmt *new_stmt(const char *sql, size_t len)
+static struct pool__stmt *new_stmt(const char *sql, size_t len, uint64_t hash)
 {
     struct pool__stmt *stmt = calloc(1, sizeof *stmt);
     if (!stmt || !(stmt->sql = malloc(len + 1))) {
@@ -110,7 +110,7 @@ static struct pool__stmt *new_stmt(const char *sql, size_t len)
     memcpy(stmt->sql, sql, len);
     stmt->sql[len] = '\0';
     stmt->len = len;
-    stmt->hash = pool__stmt_hash(sql, len);
+    stmt->hash = hash;
     return stmt;
 }
 
@@ -125,12 +125,12 @@ static bool make_binds(struct pool__stmt *stmt)
 }
 
 struct pool__stmt *pool__stmt_add(struct pool__stmt_cache *cache, const char *sql, size_t len,
-                                  struct pool_error *err)
+                                  uint64_t hash, struct pool_error *err)
 {
     struct pool__sql_info info;
     if (!pool__sql_inspect(sql, len, &info, err))
         return NULL;
-    struct pool__stmt *stmt = new_stmt(sql, len);
+    struct pool__stmt *stmt = new_stmt(sql, len, hash);
     if (stmt)
         stmt->info = info;
     if (!stmt || !make_binds(stmt) || (!cache->buckets && !make_buckets(cache))) {

@@ -53,12 +53,14 @@ void pool__stmt_cache_init(struct pool__stmt_cache *cache, unsigned limit,
 /* Frees all. If the connection is open, natives must have been closed or be invalid. */
 void pool__stmt_cache_fini(struct pool__stmt_cache *cache);
 
+/* `hash`, below, is this of the text. */
 uint64_t pool__stmt_hash(const char *sql, size_t len);
-struct pool__stmt *pool__stmt_find(struct pool__stmt_cache *cache, const char *sql, size_t len);
+struct pool__stmt *pool__stmt_find(struct pool__stmt_cache *cache, const char *sql, size_t len,
+                                   uint64_t hash);
 
 /* Adds an inspected statement without a native handle; evicts the oldest if full. */
 struct pool__stmt *pool__stmt_add(struct pool__stmt_cache *cache, const char *sql, size_t len,
-                                  struct pool_error *err);
+                                  uint64_t hash, struct pool_error *err);
 
 /* Gives the statement a native handle, within the budget (evicting if need be).
  * False without an error in err: go as text this time. */

@@ -1,0 +1,37 @@
+/*
+ * What is to be run: a statement with its values, checked and made ready before any
+ * connection is borrowed. It points into what the caller passed, which must stay, and is
+ * only read once it is made. threads: any.
+ */
+#ifndef POOL_FORM_H
+#define POOL_FORM_H
+
+#include "sql.h"
+
+#define POOL__FEW_VALUES 16 /* more need an allocation */
+
+struct pool__form {
+    /* For the prepared protocol: ? only, and one single value for each. */
+    const char *sql;
+    size_t len;
+    uint64_t hash; /* of sql, for the statement cache */
+    const struct pool_value *const *values;
+    size_t count;
+    size_t size; /* bytes of text and values, about as many as the packet will have */
+    /* As the caller wrote it, for the text protocol. */
+    const char *text;
+    size_t text_len;
+    struct pool_args args;
+    bool as_text; /* not to be prepared */
+    /* To be freed. */
+    struct pool__sql_expanded expanded;
+    const struct pool_value **many;
+    const struct pool_value *few[POOL__FEW_VALUES];
+};
+
+/* Checks the values, and expands lists and names. On failure there is nothing to free. */
+bool pool__form_init(struct pool__form *form, const struct pool_request *request, bool no_prepare,
+                     struct pool_error *err);
+void pool__form_fini(struct pool__form *form);
+
+#endif
