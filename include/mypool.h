@@ -295,6 +295,9 @@ struct pool_options {
     bool multi_statements; /* allow several statements in one text request; default no [multipleStatements] */
     const char *application_name; /* connection attribute program_name; default none [applicationName] */
     struct pool_hooks hooks;
+    unsigned pipeline_depth; /* statements on their way at once on one connection; default 16; 1 (never
+                                more than one) to 64; 1 whatever this says where the server is not
+                                known to cope [pipelineDepth] */
 };
 
 /* ------------------------------------------------------------------------
@@ -350,7 +353,7 @@ struct pool_stats {
     uint64_t waiting;    /* callers in the queue */
     enum pool_state state;
     /* counters */
-    uint64_t acquired;
+    uint64_t acquired;         /* borrows, those of one statement on another's connection included */
     uint64_t released;
     uint64_t enqueued;         /* borrows that had to wait */
     uint64_t acquire_timeouts;
@@ -368,6 +371,7 @@ struct pool_stats {
     uint64_t statement_hits;   /* found in a statement cache */
     uint64_t leaks;            /* connections reported as leaked */
     uint64_t waited_ns;        /* in the queue, by callers that were served */
+    uint64_t pipelined;        /* statements that went along on another caller's connection */
 };
 
 /* threads: any; never blocks. callback: yes. */

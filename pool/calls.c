@@ -11,8 +11,7 @@
 #include "pool.h"
 
 #include "error.h"
-#include "query.h"
-#include "result.h"
+#include "lead.h"
 
 #define ATTEMPTS 3
 #define KNOWN_FLAGS (POOL_TEXT | POOL_IDEMPOTENT | POOL_ALONE)
@@ -51,88 +50,11 @@ static struct pool__ask ask_for(const struct pool *pool, const struct pool_reque
                                                 : pool->options.v.acquire_timeout_ms};
 }
 
-static uint64_t statement_deadline(const struct pool *pool, uint64_t call_deadline_ns)
-{
-    uint32_t ms = pool->options.v.query_timeout_ms;
-    if (ms == POOL_NEVER)
-        return call_deadline_ns;
-    uint64_t own = pool__after_ms(pool__now_ns(), ms);
-    return own < call_deadline_ns ? own : call_deadline_ns;
-}
-
-/* One statement as a public call was given it. */
-struct job {
-    const struct pool_request *request;
-    const struct pool__sink *sink; /* NULL: into a result */
-    struct pool__form form;
-};
-
-/* What fails here has not been sent anywhere. */
-static bool job_init(struct job *job, const struct pool *pool, const struct pool_request *request,
-                     const struct pool__sink *sink, struct pool_error *err)
-{
-    job->request = request;
-    job->sink = sink;
-    if (pool__form_init(&job->form, request, pool->options.v.no_prepare, err))
-        return true;
-    err->not_executed = true;
-    return false;
-}
-
-/* Written by the borrower alone. */
-static void add(_Atomic uint64_t *counter, uint64_t count)
-{
-    uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
-    atomic_store_explicit(counter, value + count, memory_order_relaxed);
-}
-
-static void count_query(struct pool *pool, const struct pool__borrowed *borrowed, bool ok)
-{
-    struct pool__slot *slot = &pool->core.slots[borrowed->slot];
-    add(&slot->queries, 1);
-    add(&slot->query_errors, !ok);
-    add(&slot->statement_hits, borrowed->conn->cache.hits);
-    borrowed->conn->cache.hits = 0;
-}
-
-static void tell_hook(struct pool *pool, const struct job *job, uint64_t started_ns,
-                      struct pool_result *result, const struct pool_error *err)
-{
-    const struct pool_hooks *hooks = &pool->options.v.hooks;
-    const struct pool *before = pool__enter_callback(pool);
-    hooks->on_query(job->request->label, pool__stmt_hash(job->form.text, job->form.text_len),
-                    pool__now_ns() - started_ns, result ? pool__result_rows(result) : 0, err->code,
-                    hooks->arg);
-    pool__leave_callback(before);
-}
-
-/* Runs on a connection that this thread owns. */
-static struct pool_result *run(struct pool *pool, const struct pool__borrowed *borrowed,
-                               const struct job *job, uint64_t call_deadline_ns,
-                               struct pool_error *err)
-{
-    bool hooked = pool->options.v.hooks.on_query;
-    uint64_t started_ns = hooked ? pool__now_ns() : 0;
-    int cancel_state; /* a thread that ended here would keep the connection */
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
-    const struct pool *before = pool__enter_callback(job->sink ? pool : NULL);
-    struct pool_result *result = pool__query(borrowed->conn, &job->form, job->sink,
-                                             statement_deadline(pool, call_deadline_ns), err);
-    pool__leave_callback(before);
-    count_query(pool, borrowed, result != NULL);
-    if (hooked)
-        tell_hook(pool, job, started_ns, result, err);
-    if (!result)
-        pool__note_error(pool, err);
-    pthread_setcancelstate(cancel_state, NULL);
-    return result;
-}
-
 /* How often a statement may be tried, after this error. When a server dies, all its idle
  * connections are dead at once, and a statement may meet each of them before the keeper
  * does: those cost the server nothing. What has been sent is sent again a few times at
  * most, and never a stream: rows that the callback has seen cannot be taken back. */
-static unsigned most_attempts(const struct pool *pool, const struct job *job,
+static unsigned most_attempts(const struct pool *pool, const struct pool__job *job,
                               const struct pool_error *err)
 {
     if (err->code != POOL_ERR_LOST)
@@ -143,35 +65,68 @@ static unsigned most_attempts(const struct pool *pool, const struct job *job,
     return allowed && !job->sink ? ATTEMPTS : 1;
 }
 
-static struct pool_result *query(struct pool *pool, const struct job *job, struct pool_error *err)
+static struct pool_result *lead(struct pool *pool, const struct pool__borrowed *borrowed,
+                                const struct pool__ask *ask, struct pool__job *job,
+                                struct pool_error *err)
+{
+    struct pool_result *result =
+        pool__lead(pool, borrowed, job, ask->deadline_ns, ask->waited_ns, err);
+    pool__return(pool, borrowed->slot);
+    return result;
+}
+
+/* Waits for a connection, or rides on somebody else's. */
+static struct pool_result *query_in_turn(struct pool *pool, struct pool__ask *ask,
+                                         struct pool__job *job, struct pool_error *err)
+{
+    struct pool__borrowed borrowed;
+    struct pool__waiter own = {.wake = NULL};
+    struct pool__call *call = pool__call_new(pool, job, ask->deadline_ns);
+    struct pool_result *result = NULL;
+    enum pool__outcome outcome =
+        pool__borrow_in_turn(pool, ask, call ? &call->waiter : &own, &borrowed, err);
+    if (outcome == POOL__GRANTED)
+        result = lead(pool, &borrowed, ask, job, err);
+    else if (outcome == POOL__ARRIVED || outcome == POOL__LEFT) {
+        ask->waited_ns += call->waiter.boarded_ns - call->waiter.enqueued_ns;
+        result = pool__call_end(call, outcome, err);
+    } else
+        atomic_fetch_add_explicit(&pool->counters.unborrowed_queries, 1, memory_order_relaxed);
+    pool__call_drop(call);
+    return result;
+}
+
+static struct pool_result *query(struct pool *pool, struct pool__job *job, struct pool_error *err)
 {
     struct pool__borrowed borrowed;
     struct pool__ask ask = ask_for(pool, job->request, POOL__RUNNING);
+    int cancel_state; /* a thread that ended on the way would keep the connection */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+    struct pool_result *result;
     for (unsigned attempt = 1;; attempt++) {
-        if (!pool__borrow(pool, &ask, &borrowed, err)) {
-            atomic_fetch_add_explicit(&pool->counters.unborrowed_queries, 1, memory_order_relaxed);
-            return NULL;
-        }
-        struct pool_result *result = run(pool, &borrowed, job, ask.deadline_ns, err);
-        pool__return(pool, borrowed.slot);
+        result = pool__borrow_at_once(pool, &ask, &borrowed)
+                     ? lead(pool, &borrowed, &ask, job, err)
+                     : query_in_turn(pool, &ask, job, err);
         if (result || attempt >= most_attempts(pool, job, err) ||
             (ask.deadline_ns != POOL__FOREVER && pool__now_ns() >= ask.deadline_ns))
-            return result;
+            break;
     }
+    pthread_setcancelstate(cancel_state, NULL);
+    return result;
 }
 
 static struct pool_result *checked_query(struct pool *pool, const struct pool_request *request,
                                          const struct pool__sink *sink, struct pool_error *err)
 {
     struct pool_error own;
-    struct job job;
+    struct pool__job job;
     err = err ? err : &own;
     pool__ok(err);
     if (!check_request(request, err) || !pool__check(pool, err) ||
-        !job_init(&job, pool, request, sink, err))
+        !pool__job_init(&job, pool, request, sink, err))
         return NULL;
     struct pool_result *result = query(pool, &job, err);
-    pool__form_fini(&job.form);
+    pool__job_fini(&job);
     return result;
 }
 
@@ -280,17 +235,20 @@ static struct pool_result *conn_query(struct pool_conn conn, const struct pool_r
 {
     struct pool__borrowed borrowed;
     struct pool_error own;
-    struct job job;
+    struct pool__job job;
+    int cancel_state;
     err = err ? err : &own;
     pool__ok(err);
     if (!check_request(request, err) || !claim_open(conn, &borrowed, err))
         return NULL;
     struct pool_result *result = NULL;
-    if (job_init(&job, conn.pool, request, sink, err)) {
-        result = run(conn.pool, &borrowed, &job, call_deadline(request), err);
-        pool__form_fini(&job.form);
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+    if (pool__job_init(&job, conn.pool, request, sink, err)) {
+        result = pool__run_job(conn.pool, &borrowed, &job, call_deadline(request), 0, err);
+        pool__job_fini(&job);
     }
     pool__unclaim_handle(conn.pool, &borrowed);
+    pthread_setcancelstate(cancel_state, NULL);
     return result;
 }
 

@@ -343,6 +343,12 @@ static struct pool__conn *new_conn(const struct pool__options *options,
     return conn;
 }
 
+/* One that speaks the protocol itself gives out numbers of its own. */
+static bool is_behind_proxy(const struct pool__conn *conn)
+{
+    return mysql_thread_id(conn->mysql) != conn->thread_id;
+}
+
 static bool start_session(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err)
 {
     conn->mariadb = mariadb_connection(conn->mysql) != 0;
@@ -350,6 +356,7 @@ static bool start_session(struct pool__conn *conn, uint64_t deadline_ns, struct 
     bool ok = facts && remember_facts(conn, facts, err);
     pool_result_free(facts);
     session_is_fresh(conn);
+    conn->pipelines = ok && conn->mariadb && !is_behind_proxy(conn);
     return ok;
 }
 

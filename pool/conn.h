@@ -28,6 +28,7 @@ struct pool__conn {
     int kept_fd;     /* socket kept after a timeout, -1 if none */
     bool tls;
     bool mariadb;    /* the flavour of the server; else MySQL */
+    bool pipelines;  /* it is known to answer one statement after another, in order */
     bool broken;     /* must be closed */
     bool dirty;      /* must be reset before the next borrower */
     bool in_transaction; /* as of the last status that can be trusted */

@@ -78,6 +78,16 @@ static uint64_t with_state(uint64_t word, enum pool__state state)
     return (word & ~POOL__STATE_MASK) | (uint64_t)state;
 }
 
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint64_t later_by(uint64_t now, uint64_t ns)
+{
+    return ns > POOL__FOREVER - now ? POOL__FOREVER : now + ns;
+}
+
 static bool is_absent(enum pool__state state)
 {
     return state == POOL__EMPTY || state == POOL__OPENING || state == POOL__CLOSING;
@@ -319,6 +329,57 @@ static void announce(struct pool__core *core, unsigned index)
         serve(core);
 }
 
+unsigned pool__core_board(struct pool__core *core, unsigned most, pool__may_board_fn *may,
+                          void *arg, struct pool__waiter **ret_waiters)
+{
+    unsigned count = 0;
+    unsigned looks = 2 * most;
+    pool__lock(&core->lock);
+    uint64_t now = pool__now_ns();
+    struct pool__link *next = core->queue.next;
+    while (next != &core->queue && count < most && looks-- > 0) {
+        struct pool__waiter *waiter = POOL__ENTRY(next, struct pool__waiter, link);
+        next = next->next;
+        if (!waiter->rides || atomic_load(&waiter->outcome) != POOL__WAITING ||
+            now >= waiter->deadline_ns || !may(waiter, arg))
+            continue;
+        waiter->boarded_ns = now;
+        waiter->leave_ns = earlier(waiter->ride_deadline_ns, later_by(now, waiter->ride_ns));
+        settle_locked(core, waiter, POOL__BOARDING);
+        ret_waiters[count++] = waiter;
+    }
+    pool__unlock(&core->lock);
+    return count;
+}
+
+void pool__core_set_off(struct pool__waiter *waiter)
+{
+    pool__explore_point();
+    atomic_store(&waiter->outcome, POOL__RIDING);
+}
+
+bool pool__core_hold(struct pool__waiter *waiter)
+{
+    uint32_t riding = POOL__RIDING;
+    pool__explore_point();
+    return atomic_compare_exchange_strong(&waiter->outcome, &riding, POOL__BOARDING);
+}
+
+bool pool__core_arrive(struct pool__waiter *waiter)
+{
+    void (*wake)(struct pool__waiter *) = waiter->wake;
+    uint32_t outcome = POOL__RIDING;
+    pool__explore_point();
+    while (!atomic_compare_exchange_strong(&waiter->outcome, &outcome, POOL__ARRIVED))
+        if (outcome == POOL__LEFT)
+            return false;
+    if (wake)
+        wake(waiter);
+    else
+        pool__unpark(&waiter->outcome);
+    return true;
+}
+
 bool pool__core_give(struct pool__core *core, unsigned index)
 {
     struct pool__slot *slot = &core->slots[index];
@@ -500,17 +561,42 @@ static void look_for_slot(struct pool__core *core, struct pool__waiter *waiter)
         serve(core);
 }
 
+/* Nobody wakes a thread that is taken along: it looks often enough to leave in time. */
+static bool sleep_in_queue(struct pool__waiter *waiter)
+{
+    uint64_t look_ns = waiter->rides ? later_by(pool__now_ns(), waiter->ride_ns) : POOL__FOREVER;
+    return pool__park(&waiter->outcome, POOL__WAITING, earlier(waiter->deadline_ns, look_ns)) ||
+           pool__now_ns() < waiter->deadline_ns;
+}
+
+/* False if the waiter has left. While it is still boarding it cannot, but that is short. */
+static bool sleep_aboard(struct pool__waiter *waiter, uint32_t outcome)
+{
+    uint32_t riding = POOL__RIDING;
+    if (pool__park(&waiter->outcome, outcome, waiter->leave_ns))
+        return true;
+    pool__explore_point();
+    if (atomic_compare_exchange_strong(&waiter->outcome, &riding, POOL__LEFT))
+        return false;
+    if (riding == POOL__BOARDING)
+        pool__park(&waiter->outcome, POOL__BOARDING, pool__now_ns() + POOL__NS_PER_MS);
+    return true;
+}
+
 enum pool__outcome pool__core_wait(struct pool__core *core, struct pool__waiter *waiter)
 {
     for (;;) {
         pool__explore_point();
         uint32_t outcome = atomic_load(&waiter->outcome);
+        if (outcome == POOL__WAITING && !sleep_in_queue(waiter))
+            outcome = pool__core_abandon(core, waiter);
         if (outcome == POOL__NUDGED)
             look_for_slot(core, waiter);
-        else if (outcome != POOL__WAITING)
+        else if (outcome == POOL__BOARDING || outcome == POOL__RIDING) {
+            if (!sleep_aboard(waiter, outcome))
+                return POOL__LEFT;
+        } else if (outcome != POOL__WAITING)
             return (enum pool__outcome)outcome;
-        else if (!pool__park(&waiter->outcome, POOL__WAITING, waiter->deadline_ns))
-            return pool__core_abandon(core, waiter);
     }
 }
 

@@ -44,7 +44,8 @@ struct pool__slot {
     _Atomic uint64_t uses; /* borrows so far; written by the borrower alone */
     _Atomic uint64_t queries; /* the same for statements, */
     _Atomic uint64_t query_errors; /* those that failed, */
-    _Atomic uint64_t statement_hits; /* and those that were found prepared */
+    _Atomic uint64_t statement_hits; /* those that were found prepared, */
+    _Atomic uint64_t rides; /* and those of others that were taken along */
     void *conn; /* the connection; owner: whoever owns the slot's state */
 };
 
@@ -56,20 +57,33 @@ enum pool__outcome {
     POOL__QUEUE_FULL,
     POOL__REFUSED, /* waiting is off and nothing is idle */
     POOL__FAILED,  /* the pool cannot connect */
-    POOL__SHUT     /* the pool is ending */
+    POOL__SHUT,    /* the pool is ending */
+    POOL__BOARDING, /* a borrower has taken it along, and still needs what it points to */
+    POOL__RIDING,   /* what it wanted is under way */
+    POOL__ARRIVED,  /* and done */
+    POOL__LEFT      /* it gave up while riding: the borrower has it to itself now */
 };
 
 /* Somebody who waits for a connection: a thread (`wake` is NULL, it parks on
  * `outcome`) or a callback. On a grant or a failure the waiter is off the queue
- * before `outcome` is stored, and `wake` runs without the lock. */
+ * before `outcome` is stored, and `wake` runs without the lock.
+ *
+ * A waiter that `rides` may be taken along by a borrower instead, who does for it what it
+ * wanted a connection for. It is off the queue then, and may leave at its own time; hence
+ * it must not live on a stack. */
 struct pool__waiter {
     struct pool__link link;    /* in core.queue; lock */
-    _Atomic uint32_t outcome;  /* enum pool__outcome; stored under the lock */
+    _Atomic uint32_t outcome;  /* enum pool__outcome; stored under the lock, aboard without */
     unsigned slot;             /* set before GRANTED is stored */
     uint64_t flags;            /* as in pool__core_take */
     uint64_t generation;       /* of the grant */
     uint64_t enqueued_ns;
-    uint64_t deadline_ns;
+    uint64_t deadline_ns;      /* in the queue */
+    bool rides;
+    uint64_t ride_ns;          /* aboard at most, and no longer than */
+    uint64_t ride_deadline_ns; /* this */
+    uint64_t boarded_ns;       /* this and the next are set before BOARDING is stored */
+    uint64_t leave_ns;         /* what comes first of the two limits */
     void (*wake)(struct pool__waiter *waiter);
 };
 
@@ -195,11 +209,25 @@ bool pool__core_try_borrow(struct pool__core *core, uint64_t flags, unsigned *re
  * queued), GRANTED, QUEUE_FULL or SHUT. */
 enum pool__outcome pool__core_enqueue(struct pool__core *core, struct pool__waiter *waiter);
 
-/* Parks until the waiter has an outcome or its deadline passes. */
+/* Parks until the waiter has an outcome (of those aboard: ARRIVED or LEFT) or its deadline
+ * passes. */
 enum pool__outcome pool__core_wait(struct pool__core *core, struct pool__waiter *waiter);
 
-/* Gives up waiting; returns GRANTED if a grant came first. */
+/* Gives up waiting; returns the outcome if one came first. */
 enum pool__outcome pool__core_abandon(struct pool__core *core, struct pool__waiter *waiter);
+
+/* Takes up to `most` waiters that ride and that the function allows (it is called under
+ * the lock) along, oldest first; they are BOARDING then. Skips a few at most. */
+typedef bool pool__may_board_fn(const struct pool__waiter *waiter, void *arg);
+unsigned pool__core_board(struct pool__core *core, unsigned most, pool__may_board_fn *may,
+                          void *arg, struct pool__waiter **ret_waiters);
+
+/* From BOARDING to RIDING: from now on the waiter may leave. */
+void pool__core_set_off(struct pool__waiter *waiter);
+/* Back to BOARDING; false if it has left. */
+bool pool__core_hold(struct pool__waiter *waiter);
+/* The waiter has what it wanted, and is woken; false if it has left. */
+bool pool__core_arrive(struct pool__waiter *waiter);
 
 /* Makes the slot (BUSY, CHORE or OPENING) available: to the oldest waiter, or
  * idle. False, with the slot in CHORE for the caller to close, if it is to be

@@ -146,7 +146,7 @@ static bool wait_for_returns(struct pool *pool, uint64_t deadline_ns)
 {
     for (;;) {
         uint32_t returns = atomic_load(&pool->returns);
-        if (count_state(pool, POOL__BUSY) == 0)
+        if (count_state(pool, POOL__BUSY) == 0 && atomic_load(&pool->aboard) == 0)
             return true;
         uint64_t now = pool__now_ns();
         if (now >= deadline_ns)

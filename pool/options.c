@@ -93,6 +93,7 @@ static const struct pool__option table[] = {
     TEXT(auth_plugins, "authPlugins", 1023),
     ROW(multi_statements, "multipleStatements", FLAG, .max = 1),
     TEXT(application_name, "applicationName", 255),
+    U32(pipeline_depth, "pipelineDepth", 16, 1, 64, NULL),
 };
 /* clang-format on */
 

@@ -298,26 +298,6 @@ static enum pool__outcome wait_in_queue(struct pool *pool, struct pool__waiter *
     return pool__core_wait(&pool->core, waiter);
 }
 
-static bool borrow_slowly(struct pool *pool, struct pool__ask *ask, unsigned *ret_slot,
-                          uint32_t *ret_generation, struct pool_error *err)
-{
-    struct pool__waiter waiter = {.flags = ask->flags, .enqueued_ns = pool__now_ns()};
-    uint64_t own = pool__after_ms(waiter.enqueued_ns - ask->waited_ns, ask->acquire_ms);
-    waiter.deadline_ns = own < ask->deadline_ns ? own : ask->deadline_ns;
-    int cancel_state; /* the queue knows a place on this thread's stack */
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
-    enum pool__outcome outcome = wait_in_queue(pool, &waiter);
-    pthread_setcancelstate(cancel_state, NULL);
-    uint64_t waited_ns = pool__now_ns() - waiter.enqueued_ns;
-    ask->waited_ns += waited_ns;
-    if (outcome != POOL__GRANTED)
-        return fail_borrow(pool, outcome, ask->waited_ns, err);
-    atomic_fetch_add_explicit(&pool->counters.waited_ns, waited_ns, memory_order_relaxed);
-    *ret_slot = waiter.slot;
-    *ret_generation = (uint32_t)waiter.generation;
-    return true;
-}
-
 static void note_acquire(struct pool *pool, unsigned slot, uint64_t waited_ns)
 {
     const struct pool_hooks *hooks = &pool->options.v.hooks;
@@ -330,22 +310,66 @@ static void note_acquire(struct pool *pool, unsigned slot, uint64_t waited_ns)
     }
 }
 
-bool pool__borrow(struct pool *pool, struct pool__ask *ask, struct pool__borrowed *ret_borrowed,
-                  struct pool_error *err)
+static void take_over(struct pool *pool, const struct pool__ask *ask, unsigned slot,
+                      uint32_t generation, uint64_t waited_ns, struct pool__borrowed *ret_borrowed)
 {
-    unsigned slot = 0;
-    uint32_t generation = 0;
-    uint64_t waited_before_ns = ask->waited_ns;
-    if (!pool__core_try_borrow(&pool->core, ask->flags, &slot, &generation) &&
-        !borrow_slowly(pool, ask, &slot, &generation, err))
-        return false;
     pool__set_label(pool, slot, ask->label);
-    note_acquire(pool, slot, ask->waited_ns - waited_before_ns);
+    note_acquire(pool, slot, waited_ns);
     /* Of a handle pool_end may be closing the connection this very moment. */
     ret_borrowed->conn = ask->flags & POOL__RUNNING ? pool->core.slots[slot].conn : NULL;
     ret_borrowed->slot = slot;
     ret_borrowed->generation = generation;
+}
+
+bool pool__borrow_at_once(struct pool *pool, const struct pool__ask *ask,
+                          struct pool__borrowed *ret_borrowed)
+{
+    unsigned slot;
+    uint32_t generation;
+    if (!pool__core_try_borrow(&pool->core, ask->flags, &slot, &generation))
+        return false;
+    take_over(pool, ask, slot, generation, 0, ret_borrowed);
     return true;
+}
+
+static void note_wait(struct pool *pool, struct pool__ask *ask, uint64_t ns, bool served)
+{
+    ask->waited_ns += ns;
+    if (served)
+        atomic_fetch_add_explicit(&pool->counters.waited_ns, ns, memory_order_relaxed);
+}
+
+enum pool__outcome pool__borrow_in_turn(struct pool *pool, struct pool__ask *ask,
+                                        struct pool__waiter *waiter,
+                                        struct pool__borrowed *ret_borrowed,
+                                        struct pool_error *err)
+{
+    uint64_t now = pool__now_ns();
+    uint64_t own = pool__after_ms(now - ask->waited_ns, ask->acquire_ms);
+    waiter->flags = ask->flags;
+    waiter->enqueued_ns = now;
+    waiter->deadline_ns = own < ask->deadline_ns ? own : ask->deadline_ns;
+    int cancel_state; /* the queue knows a place on this thread's stack */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+    enum pool__outcome outcome = wait_in_queue(pool, waiter);
+    pthread_setcancelstate(cancel_state, NULL);
+    if (outcome == POOL__ARRIVED || outcome == POOL__LEFT)
+        return outcome;
+    uint64_t waited_ns = pool__now_ns() - now;
+    note_wait(pool, ask, waited_ns, outcome == POOL__GRANTED);
+    if (outcome == POOL__GRANTED)
+        take_over(pool, ask, waiter->slot, (uint32_t)waiter->generation, waited_ns, ret_borrowed);
+    else
+        fail_borrow(pool, outcome, ask->waited_ns, err);
+    return outcome;
+}
+
+bool pool__borrow(struct pool *pool, struct pool__ask *ask, struct pool__borrowed *ret_borrowed,
+                  struct pool_error *err)
+{
+    struct pool__waiter waiter = {.wake = NULL};
+    return pool__borrow_at_once(pool, ask, ret_borrowed) ||
+           pool__borrow_in_turn(pool, ask, &waiter, ret_borrowed, err) == POOL__GRANTED;
 }
 
 /* Returning */
@@ -546,7 +570,9 @@ static void add_slots(struct pool *pool, struct pool_stats *stats)
         stats->queries += read_counter(&pool->core.slots[slot].queries);
         stats->query_errors += read_counter(&pool->core.slots[slot].query_errors);
         stats->statement_hits += read_counter(&pool->core.slots[slot].statement_hits);
+        stats->pipelined += read_counter(&pool->core.slots[slot].rides);
     }
+    stats->acquired += stats->pipelined;
     stats->released = stats->acquired - stats->in_use;
 }
 

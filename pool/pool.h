@@ -131,6 +131,7 @@ struct pool {
     _Atomic uint32_t check_all; /* the keeper is to ping every idle connection */
     _Atomic uint32_t losses;    /* connections lost by borrowers since the last tick */
     _Atomic bool ending;
+    _Atomic uint32_t aboard;  /* callers whose statement was taken along, until they know */
     _Atomic uint32_t returns; /* bumped by returns while the pool ends; parked on */
     struct pool__mutex end_lock;
     bool stopping;        /* the workers take no orders any more; end_lock */
@@ -164,6 +165,17 @@ struct pool__ask {
     uint64_t waited_ns;   /* so far */
 };
 bool pool__check(struct pool *pool, struct pool_error *err);
+/* Without waiting. */
+bool pool__borrow_at_once(struct pool *pool, const struct pool__ask *ask,
+                          struct pool__borrowed *ret_borrowed);
+/* By way of the queue. The waiter is zero but for what concerns riding. GRANTED fills in
+ * *ret_borrowed; ARRIVED and LEFT are those of a ride; everything else is a failure, with the
+ * error filled in. */
+enum pool__outcome pool__borrow_in_turn(struct pool *pool, struct pool__ask *ask,
+                                        struct pool__waiter *waiter,
+                                        struct pool__borrowed *ret_borrowed,
+                                        struct pool_error *err);
+/* One or the other. */
 bool pool__borrow(struct pool *pool, struct pool__ask *ask, struct pool__borrowed *ret_borrowed,
                   struct pool_error *err);
 /* The owner of a BUSY slot gives it back, whatever its condition. */

@@ -22,7 +22,7 @@
 
 /* A look at the socket shows a connection that the server has closed, or on which it is
  * out of step, before anything is sent on it. */
-static bool look(struct pool__run *run)
+bool pool__run_look(struct pool__run *run)
 {
     run->looked = run->looked || pool__conn_is_quiet(run->conn);
     if (run->looked)
@@ -40,12 +40,12 @@ static bool look(struct pool__run *run)
  * keeper's watch could hardly be slower. */
 #define JUST_NOW_NS UINT64_C(250000)
 
-static bool has_just_answered(const struct pool__conn *conn)
+bool pool__has_just_answered(const struct pool__conn *conn, uint64_t now)
 {
-    return pool__now_ns() - conn->heard_ns < JUST_NOW_NS && !pool__conn_has_leftovers(conn);
+    return now - conn->heard_ns < JUST_NOW_NS && !pool__conn_has_leftovers(conn);
 }
 
-static bool run_begin(struct pool__run *run)
+bool pool__run_begin(struct pool__run *run)
 {
     const struct pool_options *options = &run->conn->options->v;
     bool stream = run->sink && run->sink->fn; /* keeps no rows, so there is nothing to limit */
@@ -119,6 +119,14 @@ static bool run_text(struct pool__run *run)
     return ok;
 }
 
+/* 1243: it is not known. 1615: it would have to be prepared again. */
+bool pool__is_forgotten(const struct pool__run *run, const struct pool__stmt *stmt)
+{
+    unsigned code = mysql_stmt_errno(stmt->native);
+    return !run->wait->timed_out && !run->wait->cut && (code == 1243 || code == 1615) &&
+           stmt->info.class_ == POOL__SQL_PLAIN;
+}
+
 /* How an attempt with a prepared statement ended. */
 enum attempt { DONE, FAILED, PREPARE_AGAIN, SEND_AS_TEXT };
 
@@ -137,8 +145,7 @@ static enum attempt judge_error(struct pool__run *run, struct pool__stmt *stmt)
     }
     if (refused && code == TOO_MANY_STATEMENTS)
         return SEND_AS_TEXT;
-    bool forgotten = code == 1243 || code == 1615;
-    return forgotten && stmt->info.class_ == POOL__SQL_PLAIN ? PREPARE_AGAIN : FAILED;
+    return pool__is_forgotten(run, stmt) ? PREPARE_AGAIN : FAILED;
 }
 
 /* Prepare and execute in one round trip, the execution meaning "the statement prepared
@@ -153,13 +160,15 @@ static bool may_go_together(const struct pool__run *run)
             !atomic_load_explicit(&cache->budget->careful, memory_order_relaxed));
 }
 
-static int prepare_and_execute(struct pool__run *run, struct pool__stmt *stmt)
+static bool prepare_and_execute(struct pool__run *run, struct pool__stmt *stmt)
 {
     struct pool__stmt_cache *cache = &run->conn->cache;
     MYSQL_STMT *native = stmt->native;
     unsigned count = stmt->info.placeholders;
     bool together = may_go_together(run);
     int failed;
+    run->sent = true;
+    pool__conn_note_send(run->conn, stmt->info.class_);
     atomic_fetch_add_explicit(&cache->budget->prepares, 1, memory_order_relaxed);
     mysql_stmt_attr_set(native, STMT_ATTR_PREBIND_PARAMS, &count);
     if (count)
@@ -178,7 +187,7 @@ static int prepare_and_execute(struct pool__run *run, struct pool__stmt *stmt)
     }
     cache->prepared = true;
     cache->writes_last = !stmt->info.read_only;
-    return failed;
+    return !failed || (mysql_stmt_errno(native) == 2057 && run->conn->mysql->fields);
 }
 
 static bool counts_agree(struct pool__run *run, const struct pool__stmt *stmt)
@@ -191,22 +200,31 @@ static bool counts_agree(struct pool__run *run, const struct pool__stmt *stmt)
                       stmt->info.placeholders);
 }
 
-/* Send, wait, read. The library alone would try to read first and find nothing, which
- * is a system call for nothing. */
-static int execute_again(struct pool__run *run, struct pool__stmt *stmt)
+bool pool__send_prepared(struct pool__run *run, struct pool__stmt *stmt)
 {
     MYSQL *mysql = run->conn->mysql;
     my_bool on = 1;
     my_bool off = 0;
+    run->sent = true;
+    pool__conn_note_send(run->conn, stmt->info.class_);
     if (stmt->info.placeholders)
         mysql_stmt_bind_param(stmt->native, stmt->binds);
     mysql_options(mysql, MARIADB_OPT_SKIP_READ_RESPONSE, &on);
     int failed = mysql_stmt_execute(stmt->native);
     mysql_options(mysql, MARIADB_OPT_SKIP_READ_RESPONSE, &off);
-    if (failed)
-        return failed;
-    pool__wait_hook(mysql_get_socket(mysql), 1, 0);
-    return mysql->methods->db_read_execute_response(stmt->native);
+    return !failed;
+}
+
+/* The library alone would try to read first and find nothing, which is a system call for
+ * nothing. */
+bool pool__receive_prepared(struct pool__run *run, struct pool__stmt *stmt)
+{
+    MYSQL *mysql = run->conn->mysql;
+    if (!pool__conn_has_leftovers(run->conn))
+        pool__wait_hook(mysql_get_socket(mysql), 1, 0);
+    /* 2057 says that the number of columns has changed; the reply is in order. */
+    return mysql->methods->db_read_execute_response(stmt->native) == 0 ||
+           (mysql_stmt_errno(stmt->native) == 2057 && mysql->fields);
 }
 
 static enum attempt lost_before_execution(struct pool__run *run)
@@ -219,19 +237,30 @@ static enum attempt lost_before_execution(struct pool__run *run)
     return FAILED;
 }
 
+/* What it takes to prepare says nothing about the statement itself. */
+static enum attempt read_reply(struct pool__run *run, struct pool__stmt *stmt, bool typical)
+{
+    if (!pool__read_prepared(run, stmt))
+        return FAILED;
+    run->ended_ns = pool__now_ns();
+    if (typical)
+        pool__stmt_note_time(stmt, run->ended_ns - run->started_ns);
+    if (run->conn->dirty || run->conn->in_transaction)
+        stmt->leaves_traces = true;
+    return DONE;
+}
+
 static enum attempt execute(struct pool__run *run, struct pool__stmt *stmt, bool first)
 {
     MYSQL_STMT *native = stmt->native;
     bool prepare = native->state < MYSQL_STMT_PREPARED;
     /* A prepare that could not be sent looks like one whose answer was lost. */
-    if (prepare ? !look(run) : !counts_agree(run, stmt))
+    if (prepare ? !pool__run_look(run) : !counts_agree(run, stmt))
         return FAILED;
-    run->sent = true;
-    pool__conn_note_send(run->conn, stmt->info.class_);
-    int failed = prepare ? prepare_and_execute(run, stmt) : execute_again(run, stmt);
-    /* 2057 says that the number of columns has changed; the reply is in order. */
-    if (!failed || (mysql_stmt_errno(native) == 2057 && run->conn->mysql->fields))
-        return pool__read_prepared(run, stmt) ? DONE : FAILED;
+    bool ok = prepare ? prepare_and_execute(run, stmt)
+                      : pool__send_prepared(run, stmt) && pool__receive_prepared(run, stmt);
+    if (ok)
+        return read_reply(run, stmt, !prepare);
     if (run->conn->broken && !run->wait->timed_out && !run->wait->cut)
         return lost_before_execution(run);
     enum attempt attempt = first ? judge_error(run, stmt) : FAILED;
@@ -302,14 +331,16 @@ struct pool_result *pool__query(struct pool__conn *conn, const struct pool__form
         run.err->fatal = true;
         return NULL;
     }
-    if (!(has_just_answered(conn) || look(&run)) || !run_begin(&run))
+    run.started_ns = pool__now_ns();
+    if (!(pool__has_just_answered(conn, run.started_ns) || pool__run_look(&run)) ||
+        !pool__run_begin(&run))
         return NULL;
     pool__conn_enter(conn, &wait, deadline_ns);
     bool ok = form->as_text ? run_text(&run) : find_and_run(&run);
     if (conn->class_ == POOL__SQL_OTHER && !conn->broken)
         pool__conn_note_database(conn);
     pool__conn_leave(conn, &wait);
-    conn->heard_ns = ok ? pool__now_ns() : 0;
+    conn->heard_ns = !ok ? 0 : run.ended_ns ? run.ended_ns : pool__now_ns();
     if (ok || run.stopped) {
         pool__ok(run.err);
         return run.result;

@@ -1,13 +1,13 @@
 /*
- * The execution of one statement: query.c finds, binds and sends, reply.c reads what
- * comes back. Whoever owns the connection; no locks.
+ * The execution of a statement: query.c finds, binds and sends, reply.c reads what comes
+ * back, ride.c does both for several at once. Whoever owns the connection; no locks.
  */
 #ifndef POOL_RUN_H
 #define POOL_RUN_H
 
 #include "query.h"
 
-/* What one execution needs; lives on the stack of pool__query. */
+/* What one execution needs; lives on the stack of pool__query or pool__ride. */
 struct pool__run {
     struct pool__conn *conn;
     const struct pool__form *form;
@@ -15,10 +15,23 @@ struct pool__run {
     struct pool__wait *wait;
     struct pool_result *result;
     struct pool_error *err;
+    uint64_t started_ns;
+    uint64_t ended_ns; /* 0: not known */
     bool looked;  /* the socket was seen to be open and silent before anything was sent */
     bool sent;    /* something of the statement may have gone to the server */
     bool stopped; /* the row callback said so */
 };
+
+/* query.c */
+bool pool__has_just_answered(const struct pool__conn *conn, uint64_t now);
+bool pool__run_look(struct pool__run *run);
+bool pool__run_begin(struct pool__run *run); /* makes the result */
+/* Of a statement that is prepared and bound: send it, and wait for the reply up to its first
+ * set. */
+bool pool__send_prepared(struct pool__run *run, struct pool__stmt *stmt);
+bool pool__receive_prepared(struct pool__run *run, struct pool__stmt *stmt);
+/* After a failure: the server does not know the statement any more, and has not run it. */
+bool pool__is_forgotten(const struct pool__run *run, const struct pool__stmt *stmt);
 
 /* Read the reply to its end, into run->result or through the sink. False with the error
  * filled in; the connection is marked broken if the reply was not read to its end. */

@@ -49,7 +49,7 @@ uint64_t pool__stmt_hash(const char *sql, size_t len)
     return hash ^ hash >> 29;
 }
 
-static struct pool__stmt **bucket_of(struct pool__stmt_cache *cache, uint64_t hash)
+static struct pool__stmt **bucket_of(const struct pool__stmt_cache *cache, uint64_t hash)
 {
     return &cache->buckets[hash & (cache->bucket_count - 1)];
 }
@@ -62,17 +62,31 @@ static void touch(struct pool__stmt_cache *cache, struct pool__stmt *stmt)
     pool__list_append(cache->recent.next, &stmt->link); /* before the first */
 }
 
-struct pool__stmt *pool__stmt_find(struct pool__stmt_cache *cache, const char *sql, size_t len,
-                                   uint64_t hash)
+struct pool__stmt *pool__stmt_peek(const struct pool__stmt_cache *cache, const char *sql,
+                                   size_t len, uint64_t hash)
 {
     if (!cache->buckets)
         return NULL;
     struct pool__stmt *stmt = *bucket_of(cache, hash);
     while (stmt && (stmt->hash != hash || stmt->len != len || memcmp(stmt->sql, sql, len) != 0))
         stmt = stmt->next_in_bucket;
+    return stmt;
+}
+
+struct pool__stmt *pool__stmt_find(struct pool__stmt_cache *cache, const char *sql, size_t len,
+                                   uint64_t hash)
+{
+    struct pool__stmt *stmt = pool__stmt_peek(cache, sql, len, hash);
     if (stmt)
         touch(cache, stmt);
     return stmt;
+}
+
+/* A quarter of what is new: a statement that has become slow is known after a few times. */
+void pool__stmt_note_time(struct pool__stmt *stmt, uint64_t ns)
+{
+    stmt->mean_ns = stmt->mean_ns ? stmt->mean_ns - stmt->mean_ns / 4 + ns / 4 : ns;
+    stmt->mean_ns |= 1; /* never 0 again */
 }
 
 static bool make_buckets(struct pool__stmt_cache *cache)

@@ -32,6 +32,8 @@ struct pool__stmt {
     MYSQL_STMT *native; /* NULL: goes as text */
     bool text_only;     /* the server cannot prepare it */
     bool outdated;      /* its columns have changed: prepare anew for the next use */
+    bool leaves_traces; /* a trigger or so of it has changed the session */
+    uint64_t mean_ns;   /* of one execution, moving average; 0: not known yet */
     MYSQL_BIND *binds;  /* info.placeholders of them */
     struct pool__bind_store *store;
 };
@@ -57,6 +59,13 @@ void pool__stmt_cache_fini(struct pool__stmt_cache *cache);
 uint64_t pool__stmt_hash(const char *sql, size_t len);
 struct pool__stmt *pool__stmt_find(struct pool__stmt_cache *cache, const char *sql, size_t len,
                                    uint64_t hash);
+
+/* The same, but it does not count as a use. */
+struct pool__stmt *pool__stmt_peek(const struct pool__stmt_cache *cache, const char *sql,
+                                   size_t len, uint64_t hash);
+
+/* One execution has taken so long. */
+void pool__stmt_note_time(struct pool__stmt *stmt, uint64_t ns);
 
 /* Adds an inspected statement without a native handle; evicts the oldest if full. */
 struct pool__stmt *pool__stmt_add(struct pool__stmt_cache *cache, const char *sql, size_t len,

@@ -1,0 +1,326 @@
+/*
+ * Leaders and riders. When callers outnumber connections, handing a connection from thread
+ * to thread costs more than most statements do. So a thread that has borrowed one for a
+ * statement takes others along that wait for the same: their statements are sent behind
+ * its own, and each caller is woken when its result is there. A leader leads once and then
+ * hands the connection to the oldest waiter, who leads next; so nobody works for others for
+ * long, and nobody is overtaken by those behind.
+ *
+ * How many come along is the share of this connection: the waiters divided by the open
+ * connections. With fewer waiters than connections there are none, because one of those
+ * will be free as soon.
+ *
+ * A rider waits with its own deadline. If that passes, it leaves: its statement has been
+ * sent and may run, its reply is read and dropped by the leader. What belongs to the
+ * caller (text, values) is not touched then.
+ */
+#include "lead.h"
+
+#include "error.h"
+#include "result.h"
+#include "ride.h"
+
+#include <stdlib.h>
+
+#define SHORTEST_RIDE_MS 20 /* a statement with less time than this goes alone */
+
+/* ---- jobs ---- */
+
+static bool may_ever_ride(const struct pool_options *options, const struct pool__job *job)
+{
+    return options->pipeline_depth > 1 && !job->sink && !job->form.as_text &&
+           !(job->request->flags & POOL_ALONE) && job->form.size <= POOL__RIDE_BYTES / 4 &&
+           options->query_timeout_ms >= SHORTEST_RIDE_MS;
+}
+
+bool pool__job_init(struct pool__job *job, const struct pool *pool,
+                    const struct pool_request *request, const struct pool__sink *sink,
+                    struct pool_error *err)
+{
+    job->request = request;
+    job->sink = sink;
+    job->limit_ns = 0;
+    if (!pool__form_init(&job->form, request, pool->options.v.no_prepare, err)) {
+        err->not_executed = true;
+        return false;
+    }
+    job->rides = may_ever_ride(&pool->options.v, job);
+    return true;
+}
+
+void pool__job_fini(struct pool__job *job)
+{
+    pool__form_fini(&job->form);
+}
+
+/* ---- counting and telling ---- */
+
+/* Written by the borrower alone. */
+static void add(_Atomic uint64_t *counter, uint64_t count)
+{
+    uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
+    atomic_store_explicit(counter, value + count, memory_order_relaxed);
+}
+
+static void count_query(struct pool *pool, unsigned slot_index, bool ok)
+{
+    struct pool__slot *slot = &pool->core.slots[slot_index];
+    add(&slot->queries, 1);
+    add(&slot->query_errors, !ok);
+}
+
+static void count_hits(struct pool *pool, const struct pool__borrowed *borrowed)
+{
+    add(&pool->core.slots[borrowed->slot].statement_hits, borrowed->conn->cache.hits);
+    borrowed->conn->cache.hits = 0;
+}
+
+static void tell_query(struct pool *pool, const struct pool__job *job, uint64_t started_ns,
+                       struct pool_result *result, const struct pool_error *err)
+{
+    const struct pool_hooks *hooks = &pool->options.v.hooks;
+    const struct pool *before = pool__enter_callback(pool);
+    hooks->on_query(job->request->label, pool__stmt_hash(job->form.text, job->form.text_len),
+                    pool__now_ns() - started_ns, result ? pool__result_rows(result) : 0, err->code,
+                    hooks->arg);
+    pool__leave_callback(before);
+}
+
+/* ---- one statement ---- */
+
+static uint64_t statement_deadline(const struct pool *pool, struct pool__job *job,
+                                   uint64_t call_deadline_ns, uint64_t waited_ns)
+{
+    uint32_t ms = pool->options.v.query_timeout_ms;
+    if (ms == POOL_NEVER)
+        return call_deadline_ns;
+    if (!job->limit_ns)
+        job->limit_ns = pool__after_ms(pool__now_ns(), ms) - waited_ns;
+    uint64_t own = job->limit_ns + waited_ns;
+    return own < call_deadline_ns ? own : call_deadline_ns;
+}
+
+struct pool_result *pool__run_job(struct pool *pool, const struct pool__borrowed *borrowed,
+                                  struct pool__job *job, uint64_t call_deadline_ns,
+                                  uint64_t waited_ns, struct pool_error *err)
+{
+    bool hooked = pool->options.v.hooks.on_query;
+    uint64_t started_ns = hooked ? pool__now_ns() : 0;
+    uint64_t deadline_ns = statement_deadline(pool, job, call_deadline_ns, waited_ns);
+    const struct pool *before = pool__enter_callback(job->sink ? pool : NULL);
+    struct pool_result *result =
+        pool__query(borrowed->conn, &job->form, job->sink, deadline_ns, err);
+    pool__leave_callback(before);
+    count_query(pool, borrowed->slot, result != NULL);
+    count_hits(pool, borrowed);
+    if (hooked)
+        tell_query(pool, job, started_ns, result, err);
+    if (!result)
+        pool__note_error(pool, err);
+    return result;
+}
+
+/* ---- riders ---- */
+
+struct pool__call *pool__call_new(struct pool *pool, const struct pool__job *job,
+                                  uint64_t call_deadline_ns)
+{
+    struct pool__call *call = job->rides ? malloc(sizeof *call) : NULL;
+    if (!call)
+        return NULL;
+    call->waiter = (struct pool__waiter){
+        .rides = true,
+        .ride_ns = pool__after_ms(0, pool->options.v.query_timeout_ms),
+        .ride_deadline_ns = call_deadline_ns,
+    };
+    atomic_init(&call->holders, 1);
+    call->pool = pool;
+    call->job = job;
+    call->result = NULL;
+    return call;
+}
+
+void pool__call_drop(struct pool__call *call)
+{
+    if (call && atomic_fetch_sub(&call->holders, 1) == 1)
+        free(call);
+}
+
+static void tell_ride(struct pool__call *call, struct pool_result *result,
+                      const struct pool_error *err)
+{
+    struct pool *pool = call->pool;
+    const struct pool_hooks *hooks = &pool->options.v.hooks;
+    const struct pool__waiter *waiter = &call->waiter;
+    const struct pool *before = pool__enter_callback(pool);
+    if (hooks->on_acquire)
+        hooks->on_acquire(waiter->boarded_ns - waiter->enqueued_ns, hooks->arg);
+    if (hooks->on_query)
+        tell_query(pool, call->job, waiter->boarded_ns, result, err);
+    if (hooks->on_release)
+        hooks->on_release(pool__now_ns() - waiter->boarded_ns, hooks->arg);
+    pool__leave_callback(before);
+}
+
+/* pool_end waits until everybody is off. */
+static void get_off(struct pool *pool)
+{
+    if (atomic_fetch_sub(&pool->aboard, 1) == 1 && atomic_load(&pool->ending)) {
+        atomic_fetch_add(&pool->returns, 1);
+        pool__unpark(&pool->returns);
+    }
+}
+
+struct pool_result *pool__call_end(struct pool__call *call, enum pool__outcome outcome,
+                                   struct pool_error *err)
+{
+    struct pool *pool = call->pool;
+    uint64_t waited_ns = call->waiter.boarded_ns - call->waiter.enqueued_ns;
+    struct pool_result *result = outcome == POOL__ARRIVED ? call->result : NULL;
+    if (outcome == POOL__LEFT)
+        pool__fail(err, POOL_ERR_QUERY_TIMEOUT,
+                   "the statement passed its deadline; it had been sent, behind those of others");
+    else if (!result)
+        *err = call->err;
+    atomic_fetch_add_explicit(&pool->counters.waited_ns, waited_ns, memory_order_relaxed);
+    tell_ride(call, result, err);
+    get_off(pool);
+    return result;
+}
+
+/* ---- leaders ---- */
+
+/* A passenger as the leader knows it. */
+struct rider {
+    struct pool *pool;
+    unsigned slot;
+    struct pool__call *call; /* NULL for the leader's own */
+};
+
+static void arrive(struct pool__passenger *passenger)
+{
+    struct rider *rider = passenger->owner;
+    struct pool__call *call = rider->call;
+    call->result = passenger->result;
+    count_query(rider->pool, rider->slot, passenger->result != NULL);
+    add(&rider->pool->core.slots[rider->slot].rides, 1);
+    if (!passenger->result)
+        pool__note_error(rider->pool, &call->err);
+    if (!pool__core_arrive(&call->waiter))
+        pool_result_free(passenger->result); /* nobody wants it any more */
+    pool__call_drop(call);
+}
+
+static bool on_progress(struct pool__passenger *passenger, enum pool__progress progress)
+{
+    struct rider *rider = passenger->owner;
+    switch (progress) {
+    case POOL__RODE_SENT:
+        pool__core_set_off(&rider->call->waiter);
+        return true;
+    case POOL__RODE_HOLD:
+        if (pool__core_hold(&rider->call->waiter))
+            return true;
+        arrive(passenger);
+        return false;
+    case POOL__RODE_DONE:
+        arrive(passenger);
+        return true;
+    }
+    return false;
+}
+
+struct boarding {
+    const struct pool__conn *conn;
+    size_t room; /* in bytes */
+};
+
+static bool may_board(const struct pool__waiter *waiter, void *arg)
+{
+    struct boarding *boarding = arg;
+    const struct pool__call *call = POOL__ENTRY(waiter, const struct pool__call, waiter);
+    const struct pool__form *form = &call->job->form;
+    if (form->size > boarding->room || !pool__may_ride(boarding->conn, form))
+        return false;
+    boarding->room -= form->size;
+    return true;
+}
+
+/* This connection's share of those who wait, within the depth. */
+static unsigned share(struct pool *pool)
+{
+    unsigned waiting = atomic_load(&pool->core.waiting);
+    unsigned open = pool->core.limit - atomic_load(&pool->core.absent);
+    unsigned most = pool->options.v.pipeline_depth - 1;
+    unsigned fair = open ? waiting / open : 0;
+    return fair < most ? fair : most;
+}
+
+static unsigned take_along(struct pool *pool, const struct pool__borrowed *borrowed,
+                           const struct pool__job *job, struct pool__waiter **ret_waiters)
+{
+    struct boarding boarding = {borrowed->conn, POOL__RIDE_BYTES - job->form.size};
+    unsigned most = share(pool);
+    if (!most || !pool__may_pipeline(borrowed->conn) ||
+        !pool__may_ride(borrowed->conn, &job->form))
+        return 0;
+    unsigned count =
+        pool__core_board(&pool->core, most, may_board, &boarding, ret_waiters);
+    atomic_fetch_add(&pool->aboard, count);
+    return count;
+}
+
+struct party {
+    struct pool__passenger passengers[POOL__RIDE_MOST];
+    struct rider riders[POOL__RIDE_MOST];
+};
+
+static void seat(struct party *party, unsigned index, struct pool *pool, unsigned slot,
+                 struct pool__call *call)
+{
+    party->riders[index] = (struct rider){pool, slot, call};
+    party->passengers[index] = (struct pool__passenger){.owner = &party->riders[index]};
+    if (!call)
+        return;
+    atomic_fetch_add(&call->holders, 1);
+    party->passengers[index].form = &call->job->form;
+    party->passengers[index].err = &call->err;
+}
+
+static struct pool_result *ride(struct pool *pool, const struct pool__borrowed *borrowed,
+                                struct pool__job *job, struct pool__waiter **waiters,
+                                unsigned count, uint64_t deadline_ns, struct pool_error *err)
+{
+    struct party party;
+    bool hooked = pool->options.v.hooks.on_query;
+    uint64_t started_ns = hooked ? pool__now_ns() : 0;
+    seat(&party, 0, pool, borrowed->slot, NULL);
+    party.passengers[0].form = &job->form;
+    party.passengers[0].err = err;
+    for (unsigned i = 0; i < count; i++)
+        seat(&party, i + 1, pool, borrowed->slot,
+             POOL__ENTRY(waiters[i], struct pool__call, waiter));
+    pool__ride(borrowed->conn, party.passengers, count + 1, deadline_ns, on_progress);
+    struct pool_result *result = party.passengers[0].result;
+    count_query(pool, borrowed->slot, result != NULL);
+    count_hits(pool, borrowed);
+    if (hooked)
+        tell_query(pool, job, started_ns, result, err);
+    if (!result)
+        pool__note_error(pool, err);
+    return result;
+}
+
+struct pool_result *pool__lead(struct pool *pool, const struct pool__borrowed *borrowed,
+                               struct pool__job *job, uint64_t call_deadline_ns,
+                               uint64_t waited_ns, struct pool_error *err)
+{
+    struct pool__waiter *waiters[POOL__RIDE_MOST];
+    unsigned count = 0;
+    if (job->rides && atomic_load(&pool->core.waiting))
+        count = take_along(pool, borrowed, job, waiters);
+    if (count == 0)
+        return pool__run_job(pool, borrowed, job, call_deadline_ns, waited_ns, err);
+    uint64_t deadline_ns = statement_deadline(pool, job, call_deadline_ns, waited_ns);
+    return ride(pool, borrowed, job, waiters, count, deadline_ns, err);
+}

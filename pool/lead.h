@@ -1,0 +1,60 @@
+/*
+ * Running a statement on a connection that has been borrowed, and those of callers who
+ * wait with it.
+ */
+#ifndef POOL_LEAD_H
+#define POOL_LEAD_H
+
+#include "pool.h"
+#include "query.h"
+
+/* One statement as a public call was given it. It points to what the caller passed. */
+struct pool__job {
+    const struct pool_request *request;
+    const struct pool__sink *sink; /* NULL: into a result */
+    struct pool__form form;
+    bool rides;        /* may be taken along by another borrower */
+    uint64_t limit_ns; /* for all attempts at the statement together, waits not counted; 0: not
+                          tried yet */
+};
+
+/* Of what fails here nothing has been sent anywhere. On failure there is nothing to free. */
+bool pool__job_init(struct pool__job *job, const struct pool *pool,
+                    const struct pool_request *request, const struct pool__sink *sink,
+                    struct pool_error *err);
+void pool__job_fini(struct pool__job *job);
+
+/* A statement whose caller waits for a connection, or rides on one: on the heap, because
+ * it may outlive the caller's patience. */
+struct pool__call {
+    struct pool__waiter waiter;
+    _Atomic uint32_t holders; /* the caller, and the leader while it is aboard */
+    struct pool *pool;
+    const struct pool__job *job; /* not to be touched while the caller may leave */
+    struct pool_result *result;  /* on ARRIVED; NULL: see err */
+    struct pool_error err;
+};
+
+/* NULL if it is not one to ride, or memory is out: then the caller waits alone. */
+struct pool__call *pool__call_new(struct pool *pool, const struct pool__job *job,
+                                  uint64_t call_deadline_ns);
+
+void pool__call_drop(struct pool__call *call);
+
+/* After ARRIVED or LEFT, by the caller, once: what came of it. */
+struct pool_result *pool__call_end(struct pool__call *call, enum pool__outcome outcome,
+                                   struct pool_error *err);
+
+/* Runs the job on a connection that this thread owns. `waited_ns`: of the whole call so far,
+ * which is no time of the statement's. */
+struct pool_result *pool__run_job(struct pool *pool, const struct pool__borrowed *borrowed,
+                                  struct pool__job *job, uint64_t call_deadline_ns,
+                                  uint64_t waited_ns, struct pool_error *err);
+
+/* The same, and takes along who waits and may ride: for a connection borrowed for this one
+ * statement. */
+struct pool_result *pool__lead(struct pool *pool, const struct pool__borrowed *borrowed,
+                               struct pool__job *job, uint64_t call_deadline_ns,
+                               uint64_t waited_ns, struct pool_error *err);
+
+#endif

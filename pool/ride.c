@@ -1,0 +1,251 @@
+/*
+ * Pipelining. Every statement of a ride is a plain one, prepared on this connection and
+ * known to be quick; the server runs them one after the other, each in a transaction of
+ * its own, and answers in the same order.
+ *
+ * What goes out together is smaller than a socket's buffer, so sending never waits for
+ * replies to be read: no deadlock, however big the replies are. TCP is told to wait until
+ * all of them are there (TCP_CORK), so that they travel, and wake the server, once.
+ *
+ * When the connection fails in the middle each statement has its own truth: answered;
+ * sent, so nobody knows; or not sent. If the leader's deadline passes the connection is
+ * given up, as it always is, and with it the replies to those behind: nobody knows of
+ * those either.
+ *
+ * The leader's thread owns the connection and runs all of this; there are no locks.
+ */
+#include "ride.h"
+
+#include "error.h"
+#include "result.h"
+#include "run.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#define QUICK_NS POOL__NS_PER_MS /* on average */
+
+bool pool__may_pipeline(const struct pool__conn *conn)
+{
+    unsigned status = conn->mysql->server_status;
+    return conn->pipelines && !conn->broken && !conn->dirty && !conn->in_transaction &&
+           (status & SERVER_STATUS_AUTOCOMMIT) && !(status & SERVER_MORE_RESULTS_EXIST);
+}
+
+bool pool__may_ride(const struct pool__conn *conn, const struct pool__form *form)
+{
+    const struct pool__stmt *stmt =
+        pool__stmt_peek(&conn->cache, form->sql, form->len, form->hash);
+    return stmt && stmt->native && stmt->native->state >= MYSQL_STMT_PREPARED &&
+           stmt->info.class_ == POOL__SQL_PLAIN && !stmt->leaves_traces && !stmt->info.multiple &&
+           stmt->mean_ns && stmt->mean_ns < QUICK_NS && stmt->info.placeholders == form->count &&
+           mysql_stmt_param_count(stmt->native) == form->count;
+}
+
+/* A passenger with what its execution needs. */
+struct seat {
+    struct pool__passenger *passenger;
+    struct pool__run run;
+    struct pool__stmt *stmt;
+    bool again; /* the server had forgotten the statement: to be run alone */
+};
+
+struct ride {
+    struct pool__conn *conn;
+    struct pool__wait wait;
+    struct seat seats[POOL__RIDE_MOST];
+    unsigned count;
+    unsigned sent;
+    pool__progress_fn *told;
+};
+
+static void cork(const struct pool__conn *conn, int on)
+{
+    if (!conn->options->v.socket)
+        setsockopt(mysql_get_socket(conn->mysql), IPPROTO_TCP, TCP_CORK, &on, sizeof on);
+}
+
+static bool is_leader(const struct ride *ride, const struct seat *seat)
+{
+    return seat == ride->seats;
+}
+
+/* Whatever there is to say about the passenger has been said. */
+static void finish(struct ride *ride, struct seat *seat)
+{
+    struct pool__passenger *passenger = seat->passenger;
+    seat->passenger = NULL;
+    if (passenger->result)
+        pool__ok(passenger->err);
+    if (!is_leader(ride, seat))
+        ride->told(passenger, POOL__RODE_DONE);
+}
+
+static void fail(struct ride *ride, struct seat *seat)
+{
+    pool_result_free(seat->run.result);
+    seat->passenger->result = NULL;
+    finish(ride, seat);
+}
+
+static void take_seat(struct ride *ride, struct seat *seat, struct pool__passenger *passenger)
+{
+    *seat = (struct seat){.passenger = passenger,
+                          .run = {.conn = ride->conn,
+                                  .form = passenger->form,
+                                  .wait = &ride->wait,
+                                  .err = passenger->err}};
+    passenger->result = NULL;
+    pool__ok(passenger->err);
+}
+
+/* False if it could not be sent. */
+static bool send_one(struct ride *ride, struct seat *seat)
+{
+    const struct pool__form *form = seat->run.form;
+    struct pool__stmt_cache *cache = &ride->conn->cache;
+    struct pool__stmt *stmt = pool__stmt_find(cache, form->sql, form->len, form->hash);
+    seat->stmt = stmt;
+    cache->hits++;
+    if (!pool__run_begin(&seat->run) ||
+        !pool__bind_values(stmt->binds, stmt->store, form->values, form->count, seat->run.err)) {
+        seat->run.err->not_executed = true;
+        return false;
+    }
+    if (pool__send_prepared(&seat->run, stmt))
+        return true;
+    if (!ride->wait.timed_out || is_leader(ride, seat)) /* it is the leader's deadline */
+        pool__conn_error(ride->conn, &ride->wait, stmt->native, false, seat->run.err);
+    return false;
+}
+
+static void send_all(struct ride *ride)
+{
+    cork(ride->conn, 1);
+    while (ride->sent < ride->count && send_one(ride, &ride->seats[ride->sent]))
+        ride->sent++;
+    if (ride->conn->mysql->net.pvio)
+        cork(ride->conn, 0);
+    for (unsigned i = 1; i < ride->sent; i++)
+        ride->told(ride->seats[i].passenger, POOL__RODE_SENT);
+}
+
+/* The reply is lost with the connection: through no fault of this statement's. */
+static void fail_by_company(struct ride *ride, struct seat *seat)
+{
+    pool__fail(seat->run.err, POOL_ERR_LOST,
+               ride->wait.timed_out
+                   ? "the connection was given up, for a statement before this one on it passed "
+                     "its deadline"
+                   : "the connection was lost with a statement before this one on it");
+    seat->run.err->fatal = true;
+    fail(ride, seat);
+}
+
+static void fail_reply(struct ride *ride, struct seat *seat)
+{
+    if (ride->wait.timed_out && !is_leader(ride, seat)) {
+        fail_by_company(ride, seat);
+        return;
+    }
+    /* What it says of not having been sent is not true: that was before. */
+    if (seat->run.err->code == POOL_ERR_LOST && seat->run.err->server_errno >= 2000)
+        seat->run.err->not_executed = false;
+    fail(ride, seat);
+}
+
+static void receive_one(struct ride *ride, struct seat *seat)
+{
+    struct pool__conn *conn = ride->conn;
+    struct pool__run *run = &seat->run;
+    if (conn->broken) {
+        fail_by_company(ride, seat);
+        return;
+    }
+    bool ok = pool__receive_prepared(run, seat->stmt);
+    if (!ok && pool__is_forgotten(run, seat->stmt)) {
+        seat->again = true;
+        return;
+    }
+    if (!ok)
+        pool__conn_error(conn, &ride->wait, seat->stmt->native, true, run->err);
+    if (!ok || !pool__read_prepared(run, seat->stmt)) {
+        fail_reply(ride, seat);
+        return;
+    }
+    if (conn->dirty || conn->in_transaction)
+        seat->stmt->leaves_traces = true;
+    seat->passenger->result = run->result;
+    finish(ride, seat);
+}
+
+static void fail_unsent(struct ride *ride)
+{
+    for (unsigned i = ride->sent; i < ride->count; i++) {
+        struct seat *seat = &ride->seats[i];
+        if (seat->run.err->code == POOL_OK) {
+            pool__fail(seat->run.err, POOL_ERR_LOST,
+                       "the connection was given up before the statement was sent");
+            seat->run.err->not_executed = true;
+        }
+        fail(ride, seat);
+    }
+}
+
+static void note_times(struct ride *ride, uint64_t started_ns)
+{
+    uint64_t now = pool__now_ns();
+    ride->conn->heard_ns = ride->conn->broken ? 0 : now;
+    for (unsigned i = 0; i < ride->sent; i++)
+        pool__stmt_note_time(ride->seats[i].stmt, (now - started_ns) / ride->sent);
+}
+
+/* Statements whose columns have changed, or that the server has forgotten. */
+static void close_outdated(struct ride *ride)
+{
+    for (unsigned i = 0; i < ride->sent; i++) {
+        struct pool__stmt *stmt = ride->seats[i].stmt;
+        if ((stmt->outdated || ride->seats[i].again) && !ride->conn->broken)
+            pool__stmt_close_native(&ride->conn->cache, stmt);
+        stmt->outdated = false;
+    }
+}
+
+static void run_again(struct ride *ride, struct seat *seat, uint64_t deadline_ns)
+{
+    struct pool__passenger *passenger = seat->passenger;
+    pool_result_free(seat->run.result);
+    seat->run.result = NULL;
+    if (!is_leader(ride, seat) && !ride->told(passenger, POOL__RODE_HOLD))
+        return;
+    passenger->result =
+        pool__query(ride->conn, passenger->form, NULL, deadline_ns, passenger->err);
+    finish(ride, seat);
+}
+
+void pool__ride(struct pool__conn *conn, struct pool__passenger *passengers, unsigned count,
+                uint64_t deadline_ns, pool__progress_fn *told)
+{
+    struct ride ride;
+    ride.conn = conn;
+    ride.count = count;
+    ride.sent = 0;
+    ride.told = told;
+    uint64_t started_ns = pool__now_ns();
+    for (unsigned i = 0; i < count; i++)
+        take_seat(&ride, &ride.seats[i], &passengers[i]);
+    pool__conn_enter(conn, &ride.wait, deadline_ns);
+    if (pool__has_just_answered(conn, started_ns) || pool__run_look(&ride.seats[0].run))
+        send_all(&ride);
+    for (unsigned i = 0; i < ride.sent; i++)
+        receive_one(&ride, &ride.seats[i]);
+    pool__conn_leave(conn, &ride.wait);
+    fail_unsent(&ride);
+    if (ride.sent)
+        note_times(&ride, started_ns);
+    close_outdated(&ride);
+    for (unsigned i = 0; i < ride.sent; i++)
+        if (ride.seats[i].again)
+            run_again(&ride, &ride.seats[i], deadline_ns);
+}
