@@ -561,42 +561,53 @@ static void look_for_slot(struct pool__core *core, struct pool__waiter *waiter)
         serve(core);
 }
 
-/* Nobody wakes a thread that is taken along: it looks often enough to leave in time. */
-static bool sleep_in_queue(struct pool__waiter *waiter)
+/* Waiting, in the queue or aboard. */
+static bool is_open(uint32_t outcome)
 {
-    uint64_t look_ns = waiter->rides ? later_by(pool__now_ns(), waiter->ride_ns) : POOL__FOREVER;
-    return pool__park(&waiter->outcome, POOL__WAITING, earlier(waiter->deadline_ns, look_ns)) ||
-           pool__now_ns() < waiter->deadline_ns;
+    return outcome == POOL__WAITING || outcome == POOL__NUDGED || outcome == POOL__BOARDING ||
+           outcome == POOL__RIDING;
 }
 
-/* False if the waiter has left. While it is still boarding it cannot, but that is short. */
-static bool sleep_aboard(struct pool__waiter *waiter, uint32_t outcome)
+/* Nobody wakes a waiter that is taken along: it has to look often enough to leave in time. */
+static uint64_t next_look(const struct pool__waiter *waiter, uint32_t outcome, uint64_t now)
 {
-    uint32_t riding = POOL__RIDING;
-    if (pool__park(&waiter->outcome, outcome, waiter->leave_ns))
-        return true;
+    if (outcome == POOL__BOARDING && now >= waiter->leave_ns)
+        return now + POOL__NS_PER_MS; /* it cannot leave yet, but that is short */
+    if (outcome == POOL__BOARDING || outcome == POOL__RIDING)
+        return waiter->leave_ns;
+    uint64_t aboard_ns = waiter->rides ? later_by(now, waiter->ride_ns) : POOL__FOREVER;
+    return earlier(waiter->deadline_ns, aboard_ns);
+}
+
+enum pool__outcome pool__core_look(struct pool__core *core, struct pool__waiter *waiter,
+                                   uint64_t now, uint64_t *ret_next_ns)
+{
+    uint32_t outcome = atomic_load(&waiter->outcome);
+    if ((outcome == POOL__WAITING || outcome == POOL__NUDGED) && now >= waiter->deadline_ns)
+        outcome = pool__core_abandon(core, waiter);
     pool__explore_point();
-    if (atomic_compare_exchange_strong(&waiter->outcome, &riding, POOL__LEFT))
-        return false;
-    if (riding == POOL__BOARDING)
-        pool__park(&waiter->outcome, POOL__BOARDING, pool__now_ns() + POOL__NS_PER_MS);
-    return true;
+    if (outcome == POOL__RIDING && now >= waiter->leave_ns &&
+        atomic_compare_exchange_strong(&waiter->outcome, &outcome, POOL__LEFT))
+        outcome = POOL__LEFT;
+    if (is_open(outcome))
+        *ret_next_ns = next_look(waiter, outcome, now);
+    return (enum pool__outcome)outcome;
 }
 
 enum pool__outcome pool__core_wait(struct pool__core *core, struct pool__waiter *waiter)
 {
     for (;;) {
+        uint64_t next_ns;
         pool__explore_point();
         uint32_t outcome = atomic_load(&waiter->outcome);
-        if (outcome == POOL__WAITING && !sleep_in_queue(waiter))
-            outcome = pool__core_abandon(core, waiter);
         if (outcome == POOL__NUDGED)
             look_for_slot(core, waiter);
-        else if (outcome == POOL__BOARDING || outcome == POOL__RIDING) {
-            if (!sleep_aboard(waiter, outcome))
-                return POOL__LEFT;
-        } else if (outcome != POOL__WAITING)
+        else if (is_open(outcome))
+            outcome = pool__core_look(core, waiter, pool__now_ns(), &next_ns);
+        if (!is_open(outcome))
             return (enum pool__outcome)outcome;
+        if (outcome != POOL__NUDGED)
+            pool__park(&waiter->outcome, outcome, next_ns);
     }
 }
 

@@ -213,6 +213,11 @@ enum pool__outcome pool__core_enqueue(struct pool__core *core, struct pool__wait
  * passes. */
 enum pool__outcome pool__core_wait(struct pool__core *core, struct pool__waiter *waiter);
 
+/* What has become of the waiter, which gives up, or leaves, if it is time. While there is no
+ * outcome yet, *ret_next_ns is when to look again at the latest. */
+enum pool__outcome pool__core_look(struct pool__core *core, struct pool__waiter *waiter,
+                                   uint64_t now, uint64_t *ret_next_ns);
+
 /* Gives up waiting; returns the outcome if one came first. */
 enum pool__outcome pool__core_abandon(struct pool__core *core, struct pool__waiter *waiter);
 
