@@ -298,6 +298,8 @@ struct pool_options {
     unsigned pipeline_depth; /* statements on their way at once on one connection; default 16; 1 (never
                                 more than one) to 64; 1 whatever this says where the server is not
                                 known to cope [pipelineDepth] */
+    bool manual_dispatch;    /* callbacks run in pool_dispatch alone; default on a thread of the
+                                pool's [manualDispatch] */
 };
 
 /* ------------------------------------------------------------------------
@@ -524,6 +526,63 @@ typedef bool pool_transaction_fn(struct pool_conn conn, void *arg, struct pool_e
  * exchanged for another one. A commit that was lost on the way is never
  * repeated: POOL_ERR_LOST with not_executed false. threads: any. callback: no. */
 bool pool_transaction(struct pool *pool, pool_transaction_fn *fn, void *arg, struct pool_error *err);
+
+/* ------------------------------------------------------------------------
+ * Callbacks
+ *
+ * Each call returns at once. False means refused, with the reason in `err`: the callback
+ * never runs. True means accepted: everything passed in has been copied, and the callback
+ * runs exactly once, later, never inside the call itself, with no lock held. Its `err` is
+ * NULL on success, else valid during the callback. A result belongs to the callback, which
+ * frees it or keeps it; it is NULL on failure, and where there is none (ping).
+ *
+ * Callbacks run one at a time on a thread of the pool's, or, with manual_dispatch, inside
+ * pool_dispatch. They should be quick, because others wait, and may call everything but what
+ * blocks (the calls without _async, pool_end), which is refused there with
+ * POOL_ERR_INVALID; pool_conn_release and pool_conn_destroy do not block. They must return:
+ * no longjmp, no pthread_exit.
+ *
+ * threads: any. callback: yes.
+ */
+
+typedef void pool_query_fn(const struct pool_error *err, struct pool_result *result, void *arg);
+typedef void pool_conn_fn(const struct pool_error *err, struct pool_conn conn, void *arg);
+
+bool pool_query_async(struct pool *pool, const char *sql, struct pool_args args,
+                      pool_query_fn *fn, void *arg, struct pool_error *err);
+bool pool_query_async_with(struct pool *pool, const struct pool_request *request,
+                           pool_query_fn *fn, void *arg, struct pool_error *err);
+
+/* The connection is the program's until it is released, like one of pool_get_connection. */
+bool pool_get_connection_async(struct pool *pool, pool_conn_fn *fn, void *arg,
+                               struct pool_error *err);
+bool pool_get_connection_async_with(struct pool *pool, const struct pool_request *request,
+                                    pool_conn_fn *fn, void *arg, struct pool_error *err);
+
+/* On a borrowed connection, one call at a time: the next one is refused until the callback
+ * of the last runs. */
+bool pool_conn_query_async(struct pool_conn conn, const char *sql, struct pool_args args,
+                           pool_query_fn *fn, void *arg, struct pool_error *err);
+bool pool_conn_query_async_with(struct pool_conn conn, const struct pool_request *request,
+                                pool_query_fn *fn, void *arg, struct pool_error *err);
+bool pool_conn_begin_async(struct pool_conn conn, pool_query_fn *fn, void *arg,
+                           struct pool_error *err);
+bool pool_conn_commit_async(struct pool_conn conn, pool_query_fn *fn, void *arg,
+                            struct pool_error *err);
+bool pool_conn_rollback_async(struct pool_conn conn, pool_query_fn *fn, void *arg,
+                              struct pool_error *err);
+bool pool_conn_ping_async(struct pool_conn conn, pool_query_fn *fn, void *arg,
+                          struct pool_error *err);
+
+/* For a program with an event loop of its own, and manual_dispatch. The descriptor can be
+ * read whenever pool_dispatch has something to do; it is the pool's: poll it, and nothing
+ * else. -1 on failure. threads: any. callback: yes. */
+int pool_fd(struct pool *pool);
+/* Waits up to timeout_ms for something to do (0: not at all, -1: without limit), does a
+ * bounded amount of it, callbacks included, and returns how many things that was. -1 if the
+ * pool is closed or dispatches itself, if another thread is at it, or inside a callback.
+ * threads: one at a time. callback: no. */
+int pool_dispatch(struct pool *pool, int timeout_ms);
 
 /* For pool_init_fn: runs a statement on the connection being set up. */
 struct pool_result *pool_setup_query(struct pool_setup *setup, const char *sql, struct pool_args args,

@@ -13,10 +13,10 @@
 #include "error.h"
 #include "lead.h"
 
-#define ATTEMPTS 3
+#define PINGS 3 /* that are lost after they were sent */
 #define KNOWN_FLAGS (POOL_TEXT | POOL_IDEMPOTENT | POOL_ALONE)
 
-static bool check_request(const struct pool_request *request, struct pool_error *err)
+bool pool__check_request(const struct pool_request *request, struct pool_error *err)
 {
     if (!request)
         return pool__fail(err, POOL_ERR_INVALID, "the request is NULL");
@@ -39,7 +39,7 @@ static uint64_t call_deadline(const struct pool_request *request)
                                : POOL__FOREVER;
 }
 
-static struct pool__ask ask_for(const struct pool *pool, const struct pool_request *request,
+struct pool__ask pool__ask_for(const struct pool *pool, const struct pool_request *request,
                                 uint64_t flags)
 {
     return (struct pool__ask){.flags = flags,
@@ -48,21 +48,6 @@ static struct pool__ask ask_for(const struct pool *pool, const struct pool_reque
                               .acquire_ms = request->acquire_timeout_ms
                                                 ? request->acquire_timeout_ms
                                                 : pool->options.v.acquire_timeout_ms};
-}
-
-/* How often a statement may be tried, after this error. When a server dies, all its idle
- * connections are dead at once, and a statement may meet each of them before the keeper
- * does: those cost the server nothing. What has been sent is sent again a few times at
- * most, and never a stream: rows that the callback has seen cannot be taken back. */
-static unsigned most_attempts(const struct pool *pool, const struct pool__job *job,
-                              const struct pool_error *err)
-{
-    if (err->code != POOL_ERR_LOST)
-        return 1;
-    if (err->not_executed && err->server_errno == 0)
-        return ATTEMPTS + pool->core.limit;
-    bool allowed = err->not_executed || (job->request->flags & POOL_IDEMPOTENT);
-    return allowed && !job->sink ? ATTEMPTS : 1;
 }
 
 static struct pool_result *lead(struct pool *pool, const struct pool__borrowed *borrowed,
@@ -99,7 +84,7 @@ static struct pool_result *query_in_turn(struct pool *pool, struct pool__ask *as
 static struct pool_result *query(struct pool *pool, struct pool__job *job, struct pool_error *err)
 {
     struct pool__borrowed borrowed;
-    struct pool__ask ask = ask_for(pool, job->request, POOL__RUNNING);
+    struct pool__ask ask = pool__ask_for(pool, job->request, POOL__RUNNING);
     int cancel_state; /* a thread that ended on the way would keep the connection */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
     struct pool_result *result;
@@ -107,7 +92,7 @@ static struct pool_result *query(struct pool *pool, struct pool__job *job, struc
         result = pool__borrow_at_once(pool, &ask, &borrowed)
                      ? lead(pool, &borrowed, &ask, job, err)
                      : query_in_turn(pool, &ask, job, err);
-        if (result || attempt >= most_attempts(pool, job, err) ||
+        if (result || !pool__may_try_again(pool, job, attempt, err) ||
             (ask.deadline_ns != POOL__FOREVER && pool__now_ns() >= ask.deadline_ns))
             break;
     }
@@ -122,7 +107,7 @@ static struct pool_result *checked_query(struct pool *pool, const struct pool_re
     struct pool__job job;
     err = err ? err : &own;
     pool__ok(err);
-    if (!check_request(request, err) || !pool__check(pool, err) ||
+    if (!pool__check_request(request, err) || !pool__check_blocking(pool, err) ||
         !pool__job_init(&job, pool, request, sink, err))
         return NULL;
     struct pool_result *result = query(pool, &job, err);
@@ -168,10 +153,10 @@ bool pool_ping(struct pool *pool, struct pool_error *err)
     bool ok = false;
     err = err ? err : &own;
     pool__ok(err);
-    if (!pool__check(pool, err))
+    if (!pool__check_blocking(pool, err))
         return false;
-    struct pool__ask ask = ask_for(pool, &plain, POOL__RUNNING);
-    for (unsigned attempt = 0; !ok && attempt < ATTEMPTS + pool->core.limit; attempt++) {
+    struct pool__ask ask = pool__ask_for(pool, &plain, POOL__RUNNING);
+    for (unsigned attempt = 0; !ok && attempt < PINGS + pool->core.limit; attempt++) {
         if (!pool__borrow(pool, &ask, &borrowed, err))
             return false;
         pool__ok(err);
@@ -194,9 +179,9 @@ bool pool_get_connection_with(struct pool *pool, const struct pool_request *requ
     pool__ok(err);
     if (!ret_conn || !request)
         return pool__fail(err, POOL_ERR_INVALID, "the %s is NULL", request ? "handle" : "request");
-    if (!pool__check(pool, err))
+    if (!pool__check_blocking(pool, err))
         return false;
-    struct pool__ask ask = ask_for(pool, request, 0);
+    struct pool__ask ask = pool__ask_for(pool, request, 0);
     if (!pool__borrow(pool, &ask, &borrowed, err))
         return false;
     *ret_conn = pool__handle(pool, borrowed.slot, borrowed.generation);
@@ -218,8 +203,7 @@ bool pool_get_connection(struct pool *pool, struct pool_conn *ret_conn, struct p
     return true;
 }
 
-/* Claims the handle and makes sure that there still is a connection behind it. */
-static bool claim_open(struct pool_conn conn, struct pool__borrowed *ret_borrowed,
+bool pool__claim_open(struct pool_conn conn, struct pool__borrowed *ret_borrowed,
                        struct pool_error *err)
 {
     if (!pool__claim_handle(conn, ret_borrowed, err))
@@ -228,6 +212,18 @@ static bool claim_open(struct pool_conn conn, struct pool__borrowed *ret_borrowe
         return true;
     pool__unclaim_handle(conn.pool, ret_borrowed);
     return pool__fail(err, POOL_ERR_CLOSED, "the pool was closed; release the connection");
+}
+
+/* For a statement that is waited for. On a fiber others run meanwhile. */
+static bool claim_to_wait(struct pool_conn conn, struct pool__borrowed *ret_borrowed,
+                          struct pool_error *err)
+{
+    if (!pool__claim_open(conn, ret_borrowed, err))
+        return false;
+    if (!pool__loop_is_here(&conn.pool->loop) || pool__fiber_current())
+        return true;
+    pool__unclaim_handle(conn.pool, ret_borrowed);
+    return pool__check_blocking(conn.pool, err);
 }
 
 static struct pool_result *conn_query(struct pool_conn conn, const struct pool_request *request,
@@ -239,7 +235,7 @@ static struct pool_result *conn_query(struct pool_conn conn, const struct pool_r
     int cancel_state;
     err = err ? err : &own;
     pool__ok(err);
-    if (!check_request(request, err) || !claim_open(conn, &borrowed, err))
+    if (!pool__check_request(request, err) || !claim_to_wait(conn, &borrowed, err))
         return NULL;
     struct pool_result *result = NULL;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
@@ -285,17 +281,21 @@ static bool conn_command(struct pool_conn conn, const char *sql, struct pool_err
     return result != NULL;
 }
 
-bool pool_conn_begin(struct pool_conn conn, struct pool_error *err)
+bool pool__check_no_transaction(struct pool_conn conn, struct pool_error *err)
 {
     struct pool__borrowed borrowed;
-    pool__ok(err);
-    if (!claim_open(conn, &borrowed, err))
+    if (!pool__claim_open(conn, &borrowed, err))
         return false;
     bool open = borrowed.conn->in_transaction;
     pool__unclaim_handle(conn.pool, &borrowed);
-    if (open) /* the server would commit it silently */
-        return pool__fail(err, POOL_ERR_INVALID, "a transaction is open already");
-    return conn_command(conn, "START TRANSACTION", err);
+    /* The server would commit it silently. */
+    return !open || pool__fail(err, POOL_ERR_INVALID, "a transaction is open already");
+}
+
+bool pool_conn_begin(struct pool_conn conn, struct pool_error *err)
+{
+    pool__ok(err);
+    return pool__check_no_transaction(conn, err) && conn_command(conn, "START TRANSACTION", err);
 }
 
 bool pool_conn_commit(struct pool_conn conn, struct pool_error *err)
@@ -312,7 +312,7 @@ bool pool_conn_ping(struct pool_conn conn, struct pool_error *err)
 {
     struct pool__borrowed borrowed;
     pool__ok(err);
-    if (!claim_open(conn, &borrowed, err))
+    if (!claim_to_wait(conn, &borrowed, err))
         return false;
     uint64_t deadline_ns =
         pool__after_ms(pool__now_ns(), conn.pool->options.v.connect_timeout_ms);
@@ -324,7 +324,7 @@ bool pool_conn_ping(struct pool_conn conn, struct pool_error *err)
 unsigned long pool_conn_thread_id(struct pool_conn conn)
 {
     struct pool__borrowed borrowed;
-    if (!claim_open(conn, &borrowed, NULL))
+    if (!pool__claim_open(conn, &borrowed, NULL))
         return 0;
     unsigned long id = borrowed.conn->thread_id;
     pool__unclaim_handle(conn.pool, &borrowed);
@@ -334,7 +334,7 @@ unsigned long pool_conn_thread_id(struct pool_conn conn)
 void *pool_conn_native(struct pool_conn conn)
 {
     struct pool__borrowed borrowed;
-    if (!claim_open(conn, &borrowed, NULL))
+    if (!pool__claim_open(conn, &borrowed, NULL))
         return NULL;
     borrowed.conn->dirty = true; /* whatever the program does with it goes unseen */
     MYSQL *native = borrowed.conn->mysql;
@@ -352,7 +352,7 @@ struct pool_result *pool_setup_query(struct pool_setup *setup, const char *sql,
         return NULL;
     }
     struct pool__form form;
-    if (!check_request(&request, err) || !pool__form_init(&form, &request, true, err))
+    if (!pool__check_request(&request, err) || !pool__form_init(&form, &request, true, err))
         return NULL;
     struct pool_result *result = pool__query(setup->conn, &form, NULL, setup->deadline_ns, err);
     pool__form_fini(&form);

@@ -67,6 +67,7 @@ static void close_control(struct pool *pool)
 /* Everything but the memory that late callers may look at. */
 static void release_resources(struct pool *pool)
 {
+    pool__loop_close(&pool->loop);
     pool__options_fini(&pool->options);
     pool__close_fd(pool->epoll_fd);
     pool__close_fd(pool->poke_fd);
@@ -153,7 +154,8 @@ static bool wait_for_returns(struct pool *pool, uint64_t deadline_ns)
             return false;
         /* A returner that did not see yet that the pool ends wakes nobody: look again. */
         uint64_t look = now + 2 * POOL__NS_PER_MS;
-        pool__park(&pool->returns, returns, look < deadline_ns ? look : deadline_ns);
+        if (!pool__run_callbacks(pool, 1))
+            pool__park(&pool->returns, returns, look < deadline_ns ? look : deadline_ns);
     }
 }
 
@@ -226,6 +228,7 @@ static void close_copies(struct pool *pool)
     pool__close_fd(pool->cut_fd);
     pool__close_fd(pool->stop_fd);
     pool->epoll_fd = pool->poke_fd = pool->cut_fd = pool->stop_fd = -1;
+    pool__loop_abandon(&pool->loop);
     for (unsigned slot = 0; slot < pool->core.limit; slot++) {
         pool__close_fd(pool->places[slot].linger_fd);
         struct pool__conn *conn = pool->core.slots[slot].conn;
@@ -262,6 +265,7 @@ bool pool_end(struct pool *pool, unsigned drain_ms, struct pool_error *err)
         cut_held(pool);
         wait_for_returns(pool, last_ns - CUT_MS / 3 * POOL__NS_PER_MS);
     }
+    pool__finish_callbacks(pool);
     wait_for_chores(pool, last_ns);
     pool__lock(&pool->end_lock);
     pool->stopping = true;

@@ -22,6 +22,7 @@
 
 #include <stdlib.h>
 
+#define ATTEMPTS 3
 #define SHORTEST_RIDE_MS 20 /* a statement with less time than this goes alone */
 
 /* ---- jobs ---- */
@@ -120,16 +121,34 @@ struct pool_result *pool__run_job(struct pool *pool, const struct pool__borrowed
     return result;
 }
 
+/* How often a statement may be tried, after this error. When a server dies, all its idle
+ * connections are dead at once, and a statement may meet each of them before the keeper
+ * does: those cost the server nothing. What has been sent is sent again a few times at
+ * most, and never a stream: rows that the callback has seen cannot be taken back. */
+static unsigned most_attempts(const struct pool *pool, const struct pool__job *job,
+                              const struct pool_error *err)
+{
+    if (err->code != POOL_ERR_LOST)
+        return 1;
+    if (err->not_executed && err->server_errno == 0)
+        return ATTEMPTS + pool->core.limit;
+    bool allowed = err->not_executed || (job->request->flags & POOL_IDEMPOTENT);
+    return allowed && !job->sink ? ATTEMPTS : 1;
+}
+
+bool pool__may_try_again(const struct pool *pool, const struct pool__job *job, unsigned attempt,
+                         const struct pool_error *err)
+{
+    return attempt < most_attempts(pool, job, err);
+}
+
 /* ---- riders ---- */
 
-struct pool__call *pool__call_new(struct pool *pool, const struct pool__job *job,
-                                  uint64_t call_deadline_ns)
+void pool__call_init(struct pool__call *call, struct pool *pool, const struct pool__job *job,
+                     uint64_t call_deadline_ns)
 {
-    struct pool__call *call = job->rides ? malloc(sizeof *call) : NULL;
-    if (!call)
-        return NULL;
     call->waiter = (struct pool__waiter){
-        .rides = true,
+        .rides = job->rides,
         .ride_ns = pool__after_ms(0, pool->options.v.query_timeout_ms),
         .ride_deadline_ns = call_deadline_ns,
     };
@@ -137,6 +156,14 @@ struct pool__call *pool__call_new(struct pool *pool, const struct pool__job *job
     call->pool = pool;
     call->job = job;
     call->result = NULL;
+}
+
+struct pool__call *pool__call_new(struct pool *pool, const struct pool__job *job,
+                                  uint64_t call_deadline_ns)
+{
+    struct pool__call *call = job->rides ? malloc(sizeof *call) : NULL;
+    if (call)
+        pool__call_init(call, pool, job, call_deadline_ns);
     return call;
 }
 

@@ -38,6 +38,9 @@ struct pool__call {
 /* NULL if it is not one to ride, or memory is out: then the caller waits alone. */
 struct pool__call *pool__call_new(struct pool *pool, const struct pool__job *job,
                                   uint64_t call_deadline_ns);
+/* The same for one that is part of something else on the heap, at its start. */
+void pool__call_init(struct pool__call *call, struct pool *pool, const struct pool__job *job,
+                     uint64_t call_deadline_ns);
 
 void pool__call_drop(struct pool__call *call);
 
@@ -56,5 +59,9 @@ struct pool_result *pool__run_job(struct pool *pool, const struct pool__borrowed
 struct pool_result *pool__lead(struct pool *pool, const struct pool__borrowed *borrowed,
                                struct pool__job *job, uint64_t call_deadline_ns,
                                uint64_t waited_ns, struct pool_error *err);
+
+/* After a failed attempt, the number of which is given: whether another may be made. */
+bool pool__may_try_again(const struct pool *pool, const struct pool__job *job, unsigned attempt,
+                         const struct pool_error *err);
 
 #endif

@@ -94,6 +94,7 @@ static const struct pool__option table[] = {
     ROW(multi_statements, "multipleStatements", FLAG, .max = 1),
     TEXT(application_name, "applicationName", 255),
     U32(pipeline_depth, "pipelineDepth", 16, 1, 64, NULL),
+    ROW(manual_dispatch, "manualDispatch", FLAG, .max = 1),
 };
 /* clang-format on */
 

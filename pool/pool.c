@@ -97,6 +97,14 @@ static void init_health(struct pool *pool)
     pool->health.random = pool__now_ns() | 1;
 }
 
+/* It makes the descriptor for the cut, which the loop needs, too. */
+static bool start_keeper(struct pool *pool)
+{
+    bool ok = pool__keeper_start(pool);
+    pool->loop.cut_fd = pool->cut_fd;
+    return ok;
+}
+
 static bool init_pool(struct pool *pool)
 {
     const struct pool_options *v = &pool->options.v;
@@ -105,12 +113,13 @@ static bool init_pool(struct pool *pool)
                    v->reset_policy == POOL_RESET_ALWAYS;
     pool->epoll_fd = pool->poke_fd = pool->cut_fd = pool->stop_fd = -1;
     init_health(pool);
+    pool__loop_init(&pool->loop, v->connection_limit, v->manual_dispatch);
     pool__mutex_init(&pool->end_lock);
     pthread_mutex_init(&pool->control.lock, NULL);
     pthread_mutex_init(&pool->linger_lock, NULL);
     return pool__core_init(&pool->core, v->connection_limit, v->queue_limit,
                            v->fair_after_ms * POOL__NS_PER_MS) &&
-           init_places(pool) && pool__workers_start(pool) && pool__keeper_start(pool);
+           init_places(pool) && pool__workers_start(pool) && start_keeper(pool);
 }
 
 struct pool *pool_create_sized(const struct pool_options *options, size_t options_size,
@@ -164,6 +173,15 @@ bool pool__check(struct pool *pool, struct pool_error *err)
     if (atomic_load_explicit(&pool->core.shut, memory_order_relaxed))
         return pool__fail(err, POOL_ERR_CLOSED, "the pool is closed");
     return true;
+}
+
+bool pool__check_blocking(struct pool *pool, struct pool_error *err)
+{
+    if (!pool__check(pool, err))
+        return false;
+    return !pool__loop_is_here(&pool->loop) ||
+           pool__fail(err, POOL_ERR_INVALID,
+                      "a call that blocks, inside a callback; use the one with _async");
 }
 
 /* Labels are read by the keeper while a borrower may write: word by word. */
@@ -279,9 +297,15 @@ static bool would_have_to_wait(struct pool *pool)
     return counts[POOL__EMPTY] + counts[POOL__OPENING] <= atomic_load(&pool->core.waiting);
 }
 
-static enum pool__outcome wait_in_queue(struct pool *pool, struct pool__waiter *waiter)
+enum pool__outcome pool__join_queue(struct pool *pool, const struct pool__ask *ask,
+                                    struct pool__waiter *waiter)
 {
     const struct pool_hooks *hooks = &pool->options.v.hooks;
+    uint64_t now = pool__now_ns();
+    uint64_t own = pool__after_ms(now - ask->waited_ns, ask->acquire_ms);
+    waiter->flags = ask->flags;
+    waiter->enqueued_ns = now;
+    waiter->deadline_ns = own < ask->deadline_ns ? own : ask->deadline_ns;
     if (pool->options.v.no_waiting && would_have_to_wait(pool))
         return POOL__REFUSED;
     enum pool__outcome outcome = pool__core_enqueue(&pool->core, waiter);
@@ -295,7 +319,7 @@ static enum pool__outcome wait_in_queue(struct pool *pool, struct pool__waiter *
     /* With every connection open there is nothing that the keeper could do. */
     if (atomic_load(&pool->core.absent))
         pool__poke(pool);
-    return pool__core_wait(&pool->core, waiter);
+    return POOL__WAITING;
 }
 
 static void note_acquire(struct pool *pool, unsigned slot, uint64_t waited_ns)
@@ -332,11 +356,18 @@ bool pool__borrow_at_once(struct pool *pool, const struct pool__ask *ask,
     return true;
 }
 
-static void note_wait(struct pool *pool, struct pool__ask *ask, uint64_t ns, bool served)
+void pool__end_wait(struct pool *pool, struct pool__ask *ask, const struct pool__waiter *waiter,
+                    enum pool__outcome outcome, struct pool__borrowed *ret_borrowed,
+                    struct pool_error *err)
 {
-    ask->waited_ns += ns;
-    if (served)
-        atomic_fetch_add_explicit(&pool->counters.waited_ns, ns, memory_order_relaxed);
+    uint64_t waited_ns = pool__now_ns() - waiter->enqueued_ns;
+    ask->waited_ns += waited_ns;
+    if (outcome != POOL__GRANTED) {
+        fail_borrow(pool, outcome, ask->waited_ns, err);
+        return;
+    }
+    atomic_fetch_add_explicit(&pool->counters.waited_ns, waited_ns, memory_order_relaxed);
+    take_over(pool, ask, waiter->slot, (uint32_t)waiter->generation, waited_ns, ret_borrowed);
 }
 
 enum pool__outcome pool__borrow_in_turn(struct pool *pool, struct pool__ask *ask,
@@ -344,23 +375,14 @@ enum pool__outcome pool__borrow_in_turn(struct pool *pool, struct pool__ask *ask
                                         struct pool__borrowed *ret_borrowed,
                                         struct pool_error *err)
 {
-    uint64_t now = pool__now_ns();
-    uint64_t own = pool__after_ms(now - ask->waited_ns, ask->acquire_ms);
-    waiter->flags = ask->flags;
-    waiter->enqueued_ns = now;
-    waiter->deadline_ns = own < ask->deadline_ns ? own : ask->deadline_ns;
     int cancel_state; /* the queue knows a place on this thread's stack */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
-    enum pool__outcome outcome = wait_in_queue(pool, waiter);
+    enum pool__outcome outcome = pool__join_queue(pool, ask, waiter);
+    if (outcome == POOL__WAITING)
+        outcome = pool__core_wait(&pool->core, waiter);
     pthread_setcancelstate(cancel_state, NULL);
-    if (outcome == POOL__ARRIVED || outcome == POOL__LEFT)
-        return outcome;
-    uint64_t waited_ns = pool__now_ns() - now;
-    note_wait(pool, ask, waited_ns, outcome == POOL__GRANTED);
-    if (outcome == POOL__GRANTED)
-        take_over(pool, ask, waiter->slot, (uint32_t)waiter->generation, waited_ns, ret_borrowed);
-    else
-        fail_borrow(pool, outcome, ask->waited_ns, err);
+    if (outcome != POOL__ARRIVED && outcome != POOL__LEFT)
+        pool__end_wait(pool, ask, waiter, outcome, ret_borrowed, err);
     return outcome;
 }
 

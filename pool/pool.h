@@ -5,6 +5,8 @@
  *   end.c     the end, fork, and what outlives the pool
  *   calls.c   the public calls that run statements
  *   keeper.c  the thread that watches sockets and time, and orders chores
+ *   async.c   the public calls with callbacks
+ *   loop.c    the thread that runs them
  *   worker.c  the threads that do the chores: open, reset, ping, close, kill
  *
  * Locks, in this order, never two at a time unless said: `core.lock` (queue),
@@ -17,6 +19,7 @@
 
 #include "conn.h"
 #include "core.h"
+#include "loop.h"
 #include "policy.h"
 
 enum pool__chore_kind {
@@ -117,6 +120,7 @@ struct pool {
     struct pool__workers workers;
     struct pool__control control;
     struct pool__counters counters;
+    struct pool__loop loop; /* for callbacks; opened when the first is wanted */
     pthread_mutex_t linger_lock;
     _Atomic uint64_t tick_ns;
     _Atomic bool cutting; /* pool_end is closing borrowed connections */
@@ -165,6 +169,9 @@ struct pool__ask {
     uint64_t waited_ns;   /* so far */
 };
 bool pool__check(struct pool *pool, struct pool_error *err);
+/* The same for a call that waits: not inside a callback, where it would hold up the loop that
+ * it waits for. */
+bool pool__check_blocking(struct pool *pool, struct pool_error *err);
 /* Without waiting. */
 bool pool__borrow_at_once(struct pool *pool, const struct pool__ask *ask,
                           struct pool__borrowed *ret_borrowed);
@@ -175,7 +182,14 @@ enum pool__outcome pool__borrow_in_turn(struct pool *pool, struct pool__ask *ask
                                         struct pool__waiter *waiter,
                                         struct pool__borrowed *ret_borrowed,
                                         struct pool_error *err);
-/* One or the other. */
+/* The same in two steps, for those who must not sleep: WAITING, or an outcome at once; and
+ * what to do with an outcome but ARRIVED and LEFT. */
+enum pool__outcome pool__join_queue(struct pool *pool, const struct pool__ask *ask,
+                                    struct pool__waiter *waiter);
+void pool__end_wait(struct pool *pool, struct pool__ask *ask, const struct pool__waiter *waiter,
+                    enum pool__outcome outcome, struct pool__borrowed *ret_borrowed,
+                    struct pool_error *err);
+/* At once or in turn. */
 bool pool__borrow(struct pool *pool, struct pool__ask *ask, struct pool__borrowed *ret_borrowed,
                   struct pool_error *err);
 /* The owner of a BUSY slot gives it back, whatever its condition. */
@@ -192,6 +206,20 @@ bool pool__claim_handle(struct pool_conn conn, struct pool__borrowed *ret_borrow
 void pool__unclaim_handle(struct pool *pool, const struct pool__borrowed *borrowed);
 void pool__set_label(struct pool *pool, unsigned slot, const char *label);
 void pool__copy_label(struct pool *pool, unsigned slot, char ret_label[64]);
+
+/* async.c. With manual_dispatch, pool_end runs what callbacks are left itself: false if there
+ * is nothing to run here. */
+bool pool__run_callbacks(struct pool *pool, int timeout_ms);
+void pool__finish_callbacks(struct pool *pool); /* when all queues are shut */
+
+/* calls.c, for async.c */
+bool pool__check_request(const struct pool_request *request, struct pool_error *err);
+struct pool__ask pool__ask_for(const struct pool *pool, const struct pool_request *request,
+                               uint64_t flags);
+/* Claims the handle and makes sure that there still is a connection behind it. */
+bool pool__claim_open(struct pool_conn conn, struct pool__borrowed *ret_borrowed,
+                      struct pool_error *err);
+bool pool__check_no_transaction(struct pool_conn conn, struct pool_error *err);
 
 /* end.c */
 void pool__free(struct pool *pool);

@@ -48,7 +48,7 @@ static bool may_begin_again(const struct pool *pool, const struct pool_error *er
 static bool begin(struct pool *pool, struct pool_conn *ret_conn, struct pool_error *err)
 {
     struct pool_request request = {0};
-    if (!pool__check(pool, err))
+    if (!pool__check_blocking(pool, err))
         return false;
     uint64_t deadline_ns =
         pool__after_ms(pool__now_ns(), pool->options.v.acquire_timeout_ms);

@@ -4,15 +4,17 @@
  * The socket is non-blocking, so libmariadb asks the hook whenever there is nothing
  * to read or no room to write. On a caller's or a worker's thread the hook polls
  * until the call's own deadline, which makes the deadline exact for plain and TLS
- * connections alike, however slowly the bytes trickle in. The timeout that
- * libmariadb passes is in seconds or milliseconds, depending on the caller, and is
- * ignored.
+ * connections alike, however slowly the bytes trickle in; on a fiber it lets others
+ * run until then. The timeout that libmariadb passes is in seconds or milliseconds,
+ * depending on the caller, and is ignored.
  *
  * When the deadline has passed libmariadb closes its socket at once, while the
  * server may still be running the statement. The hook keeps a duplicate: as long as
  * the server has not closed its end, its thread, and the thread's id, are alive.
  */
 #include "wait.h"
+
+#include "fiber.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,29 +27,40 @@
 
 static _Thread_local struct pool__wait *current;
 
-static void block_sigpipe(struct pool__wait *wait)
+/* Functions of their own, because between two uses a fiber may have changed threads. */
+__attribute__((noinline)) static struct pool__wait *get_current(void)
+{
+    return current;
+}
+
+__attribute__((noinline)) static void set_current(struct pool__wait *wait)
+{
+    current = wait;
+}
+
+void pool__sigpipe_block(struct pool__sigpipe *sigpipe)
 {
     sigset_t pending;
     sigset_t pipe_only;
     sigset_t before;
     sigpending(&pending);
-    wait->sigpipe_was_pending = sigismember(&pending, SIGPIPE);
+    sigpipe->was_pending = sigismember(&pending, SIGPIPE);
     sigemptyset(&pipe_only);
     sigaddset(&pipe_only, SIGPIPE);
     pthread_sigmask(SIG_BLOCK, &pipe_only, &before);
-    wait->sigpipe_blocked = !sigismember(&before, SIGPIPE);
+    sigpipe->blocked = !sigismember(&before, SIGPIPE);
 }
 
 /* A SIGPIPE of our own making is taken away before the mask is lifted. */
-static void unblock_sigpipe(struct pool__wait *wait)
+void pool__sigpipe_unblock(struct pool__sigpipe *sigpipe)
 {
     sigset_t pipe_only;
     struct timespec at_once = {0, 0};
-    if (!wait->sigpipe_blocked)
+    if (!sigpipe->blocked)
         return;
     sigemptyset(&pipe_only);
     sigaddset(&pipe_only, SIGPIPE);
-    if (!wait->sigpipe_was_pending)
+    if (!sigpipe->was_pending)
         while (sigtimedwait(&pipe_only, NULL, &at_once) == -1 && errno == EINTR)
             ;
     pthread_sigmask(SIG_UNBLOCK, &pipe_only, NULL);
@@ -55,26 +68,30 @@ static void unblock_sigpipe(struct pool__wait *wait)
 
 void pool__wait_begin(struct pool__wait *wait, bool tls)
 {
+    bool on_thread = !pool__fiber_current();
     wait->timed_out = false;
     wait->cut = false;
     wait->reading = false;
     wait->kept_fd = -1;
-    wait->sigpipe_blocked = false;
-    wait->outer = current;
-    current = wait;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &wait->cancel_state);
-    if (tls) {
-        block_sigpipe(wait);
-        /* Leftovers of the program's own TLS would be taken for errors of ours. */
+    wait->tls = tls;
+    wait->sigpipe.blocked = false;
+    wait->outer = get_current();
+    set_current(wait);
+    if (on_thread)
+        pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &wait->cancel_state);
+    if (tls && on_thread)
+        pool__sigpipe_block(&wait->sigpipe);
+    /* Leftovers of the program's own TLS would be taken for errors of ours. */
+    if (tls)
         ERR_clear_error();
-    }
 }
 
 void pool__wait_end(struct pool__wait *wait)
 {
-    unblock_sigpipe(wait);
-    current = wait->outer;
-    pthread_setcancelstate(wait->cancel_state, NULL);
+    pool__sigpipe_unblock(&wait->sigpipe);
+    set_current(wait->outer);
+    if (!pool__fiber_current())
+        pthread_setcancelstate(wait->cancel_state, NULL);
 }
 
 void pool__wait_prepare_socket(int fd)
@@ -105,12 +122,47 @@ static int poll_until(struct pollfd *fds, nfds_t count, uint64_t deadline_ns)
     return ppoll(fds, count, timeout, NULL);
 }
 
+/* Sleeps on this thread. */
+static enum pool__wake sleep_here(const struct pool__wait *wait, int fd, bool for_read)
+{
+    for (;;) {
+        struct pollfd fds[2] = {{.fd = fd, .events = for_read ? POLLIN : POLLOUT},
+                                {.fd = wait->cut_fd, .events = POLLIN}};
+        int ready = poll_until(fds, 2, wait->deadline_ns);
+        /* A descriptor that cannot be polled gives its own error when it is used. */
+        if ((ready < 0 && errno != EINTR) || (ready > 0 && fds[0].revents))
+            return POOL__WAKE_READY;
+        if (ready > 0)
+            return POOL__WAKE_CUT;
+        if (ready == 0 || pool__now_ns() >= wait->deadline_ns)
+            return POOL__WAKE_LATE;
+    }
+}
+
+/* On a fiber, others run meanwhile, with limits of their own. */
+static enum pool__wake sleep_on_fiber(struct pool__fiber *fiber, struct pool__wait *wait, int fd,
+                                      bool for_read)
+{
+    set_current(NULL);
+    enum pool__wake wake = pool__fiber_await(fiber, fd, for_read, wait->deadline_ns);
+    set_current(wait);
+    if (wait->tls)
+        ERR_clear_error(); /* those of others, meanwhile */
+    return wake;
+}
+
 bool pool__wait_is_over(struct pool__wait *wait, int fd, bool look_at_cut)
 {
     struct pollfd cut = {.fd = wait->cut_fd, .events = POLLIN};
     wait->cut = wait->cut || (look_at_cut && wait->cut_fd >= 0 && poll(&cut, 1, 0) > 0);
     wait->timed_out = wait->timed_out || (wait->deadline_ns != POOL__FOREVER &&
                                           pool__now_ns() >= wait->deadline_ns);
+    struct pool__fiber *fiber = look_at_cut ? pool__fiber_current() : NULL;
+    if (fiber) {
+        set_current(NULL);
+        pool__fiber_await(fiber, -1, true, 0); /* others first */
+        set_current(wait);
+    }
     if (wait->cut || wait->timed_out)
         give_up(wait, fd);
     return wait->cut || wait->timed_out;
@@ -119,7 +171,7 @@ bool pool__wait_is_over(struct pool__wait *wait, int fd, bool look_at_cut)
 int pool__wait_hook(int fd, char for_read, int ignored_timeout)
 {
     (void)ignored_timeout;
-    struct pool__wait *wait = current;
+    struct pool__wait *wait = get_current();
     struct pool__wait unlimited = {.deadline_ns = POOL__FOREVER, .cut_fd = -1, .kept_fd = -1};
     if (!wait)
         wait = &unlimited; /* the program's own use of pool_conn_native */
@@ -128,21 +180,16 @@ int pool__wait_hook(int fd, char for_read, int ignored_timeout)
     /* After a failed write the library may still try to read: that proves nothing. */
     if (for_read && !wait->timed_out && !wait->cut)
         wait->reading = true;
-    for (;;) {
-        struct pollfd fds[2] = {{.fd = fd, .events = for_read ? POLLIN : POLLOUT},
-                                {.fd = wait->cut_fd, .events = POLLIN}};
-        int ready = poll_until(fds, 2, wait->deadline_ns);
-        if (ready < 0 && errno != EINTR)
-            return -1;
-        if (ready > 0 && fds[0].revents)
-            return 1;
-        if (ready > 0) {
-            wait->cut = true;
-            return give_up(wait, fd);
-        }
-        if (ready == 0 || pool__now_ns() >= wait->deadline_ns) {
-            wait->timed_out = true;
-            return give_up(wait, fd);
-        }
+    struct pool__fiber *fiber = pool__fiber_current();
+    switch (fiber ? sleep_on_fiber(fiber, wait, fd, for_read) : sleep_here(wait, fd, for_read)) {
+    case POOL__WAKE_CUT:
+        wait->cut = true;
+        return give_up(wait, fd);
+    case POOL__WAKE_LATE:
+        wait->timed_out = true;
+        return give_up(wait, fd);
+    case POOL__WAKE_READY:
+        break;
     }
+    return 1;
 }

@@ -15,6 +15,15 @@
 
 #include "sync.h"
 
+struct pool__sigpipe {
+    bool blocked;
+    bool was_pending;
+};
+
+/* No SIGPIPE for this thread until the other call, which takes away those of our making. */
+void pool__sigpipe_block(struct pool__sigpipe *sigpipe);
+void pool__sigpipe_unblock(struct pool__sigpipe *sigpipe);
+
 struct pool__wait {
     uint64_t deadline_ns; /* POOL__FOREVER for none */
     int cut_fd;           /* readable when everything has to stop; -1 for none */
@@ -26,13 +35,14 @@ struct pool__wait {
     int kept_fd; /* after timed_out or cut: a duplicate of the socket, for the caller to close; else -1 */
     /* for pool__wait_end */
     int cancel_state;
-    bool sigpipe_blocked;
-    bool sigpipe_was_pending;
+    bool tls;
+    struct pool__sigpipe sigpipe;
     struct pool__wait *outer;
 };
 
 /* Must come in pairs on one thread. Between them thread cancellation is off and,
- * with `tls`, SIGPIPE cannot reach the thread (libmariadb's TLS writes raise it). */
+ * with `tls`, SIGPIPE cannot reach the thread (libmariadb's TLS writes raise it). On a fiber
+ * both are the affair of whoever runs it. */
 void pool__wait_begin(struct pool__wait *wait, bool tls);
 void pool__wait_end(struct pool__wait *wait);
 
