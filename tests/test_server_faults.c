@@ -1,0 +1,491 @@
+/*
+ * What the pool does when the server's own limits and its administrator come between:
+ * transactions ended for idleness (F45), readers dropped for slowness (F46), users out of
+ * their hourly allowance (F48), statements stopped after max_statement_time (F56), full
+ * tables (F9), databases and grants that go (F51), and what must not be noticed at all:
+ * reloaded privileges, passwords and certificates (F57). Locks are in test_server_locks.c.
+ *
+ * The fixture has a pool and an administrator's connection beside it; tear-down puts the
+ * server right.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "fixture.h"
+
+static int tear_down(void **state)
+{
+    (void)state;
+    ask(f.admin, "SET GLOBAL net_write_timeout = 60", NULL, 0);
+    ask(f.admin, "DROP TABLE IF EXISTS mypool.tiny", NULL, 0);
+    ask(f.admin, "DROP DATABASE IF EXISTS mypool_gone", NULL, 0);
+    end_fixture();
+    return 0;
+}
+
+/* The server ends a transaction that says nothing */
+
+/* From the end of the last statement on the server waits a second. */
+static bool insert_and_fall_silent(struct pool_conn conn, struct pool_error *err)
+{
+    return did(conn, "INSERT INTO held VALUES (1)", err) &&
+           did(conn, "SET SESSION idle_transaction_timeout = 1", err) &&
+           WITHIN(GENEROUS, is_gone(f.admin, pool_conn_thread_id(conn)));
+}
+
+/* A handle whose transaction the server has ended, with its session. */
+static struct pool_conn let_a_transaction_be_ended(void)
+{
+    struct pool_error err;
+    make_table();
+    make_pool(app_options());
+    struct pool_conn conn = borrow();
+    if (!pool_conn_begin(conn, &err) || !insert_and_fall_silent(conn, &err))
+        fail_with("transaction", &err);
+    return conn;
+}
+
+static void assert_discarded(struct pool_conn conn)
+{
+    unsigned long id = pool_conn_thread_id(conn);
+    assert_true(pool_conn_release(conn, NULL));
+    must("SELECT 1");
+    assert_true(id_of_next() != id);
+    assert_within(GENEROUS, stats_now().closed == 1);
+    assert_int_equal(stats_now().in_use, 0);
+    assert_rows(0);
+    must("INSERT INTO held VALUES (2)");
+    assert_rows(1);
+}
+
+static void a_statement_after_the_server_ended_the_transaction_is_lost(void **state)
+{
+    struct pool_error err;
+    (void)state;
+    struct pool_conn conn = let_a_transaction_be_ended();
+    assert_false(did(conn, "INSERT INTO held VALUES (1)", &err));
+    assert_int_equal(err.code, POOL_ERR_LOST);
+    assert_true(err.fatal);
+    assert_true(err.message[0] != '\0');
+    assert_discarded(conn);
+}
+
+static void a_commit_after_the_server_ended_the_transaction_is_lost(void **state)
+{
+    struct pool_error err;
+    (void)state;
+    struct pool_conn conn = let_a_transaction_be_ended();
+    assert_false(pool_conn_commit(conn, &err));
+    assert_int_equal(err.code, POOL_ERR_LOST);
+    assert_true(err.fatal);
+    assert_false(err.retry_transaction);
+    assert_discarded(conn);
+}
+
+static void a_handle_whose_transaction_the_server_ended_is_discarded_unasked(void **state)
+{
+    (void)state;
+    assert_discarded(let_a_transaction_be_ended());
+}
+
+static bool be_away_too_long(struct pool_conn conn, void *arg, struct pool_error *err)
+{
+    unsigned *runs = arg;
+    ++*runs;
+    return insert_and_fall_silent(conn, err);
+}
+
+static void a_transaction_that_the_server_ended_is_not_run_again(void **state)
+{
+    struct pool_error err;
+    unsigned runs = 0;
+    (void)state;
+    make_table();
+    make_pool(app_options());
+    assert_false(pool_transaction(f.pool, be_away_too_long, &runs, &err));
+    assert_int_equal(runs, 1);
+    assert_int_equal(err.code, POOL_ERR_LOST);
+    assert_true(err.fatal);
+    assert_rows(0);
+    must("SELECT 1");
+}
+
+/* The server drops a reader that is too slow */
+
+/* More than the sockets' buffers of both ends take. */
+#define MUCH "SELECT REPEAT('x', 100000), CONNECTION_ID() FROM seq_1_to_2000"
+
+struct reader {
+    unsigned rows;
+    bool dropped;
+};
+
+/* At its first row it waits until the server has no such session any more. */
+static bool read_slowly(struct pool_result *row, void *arg)
+{
+    struct reader *reader = arg;
+    if (++reader->rows == 1)
+        reader->dropped =
+            WITHIN(4 * GENEROUS, is_gone(f.admin, (unsigned long)pool_get_uint(row, 1)));
+    return true;
+}
+
+static void a_reader_too_slow_for_the_server_loses_its_connection_alone(void **state)
+{
+    struct reader reader = {0};
+    struct pool_error err;
+    (void)state;
+    admin_does(f.admin, "SET GLOBAL net_write_timeout = 1");
+    make_pool(app_options());
+    warm_up(LIMIT);
+    start_neighbours(2);
+    assert_false(pool_stream(f.pool, MUCH, POOL_NO_ARGS, read_slowly, &reader, &err));
+    assert_true(reader.dropped);
+    assert_int_equal(err.code, POOL_ERR_LOST);
+    assert_true(err.fatal && !err.not_executed);
+    assert_in_range(reader.rows, 1, 1999);
+    assert_neighbours_go_on();
+    assert_neighbours_were_fine();
+    assert_within(GENEROUS, stats_now().closed == 1);
+    assert_int_equal(stats_now().in_use, 0);
+    warm_up(LIMIT);
+}
+
+/* The server stops a statement */
+
+static void a_statement_over_the_servers_time_leaves_its_connection_in_the_pool(void **state)
+{
+    (void)state;
+    make_pool_of_one(NULL);
+    unsigned long id = id_of_next();
+    for (int i = 0; i < 2; i++) {
+        struct outcome outcome =
+            run_within("SET STATEMENT max_statement_time = 0.2 FOR SELECT SLEEP(30)", 0);
+        assert_false(outcome.ok);
+        assert_refused(&outcome.err, POOL_ERR_QUERY_TIMEOUT, 1969);
+        assert_false(outcome.err.fatal);
+        assert_false(outcome.err.not_executed);
+        must("SELECT 1");
+        assert_true(id_of_next() == id);
+    }
+    assert_int_equal(stats_now().closed, 0);
+    assert_int_equal(stats_now().kills, 0);
+}
+
+/* A handle of a user who may not do anything more. MariaDB counts what is sent as text,
+ * and forgets the limit in a session that is reset: hence a handle. */
+static struct pool_conn use_up_an_allowance(struct pool_error *ret_err)
+{
+    struct pool_options options = changing_options("WITH MAX_QUERIES_PER_HOUR 40");
+    unsigned served = 0;
+    options.no_prepare = true;
+    make_pool(options);
+    struct pool_conn conn = borrow();
+    while (served < 100 && did(conn, "SELECT 1", ret_err))
+        served++;
+    assert_in_range(served, 1, 40);
+    return conn;
+}
+
+static void a_users_hourly_limit_is_passed_on_and_costs_no_connection(void **state)
+{
+    struct pool_error err;
+    (void)state;
+    struct pool_conn conn = use_up_an_allowance(&err);
+    for (int i = 0; i < 3; i++) {
+        assert_refused(&err, POOL_ERR_SERVER, 1226);
+        assert_false(err.fatal || err.retry_transaction);
+        assert_false(did(conn, "SELECT 1", &err));
+    }
+    admin_does(f.admin, "FLUSH USER_RESOURCES");
+    assert_true(did(conn, "SELECT 1", &err));
+    assert_true(pool_conn_release(conn, NULL));
+    must("SELECT 1");
+    assert_int_equal(stats_now().closed, 0);
+}
+
+static void a_users_hourly_limit_refuses_new_connections_and_heals(void **state)
+{
+    struct pool_error err;
+    (void)state;
+    assert_true(pool_conn_destroy(use_up_an_allowance(&err), NULL));
+    for (int i = 0; i < 3; i++) {
+        assert_false(works(&err));
+        assert_int_equal(err.server_errno, 1226);
+        assert_non_null(strstr(err.message, "no connection can be opened"));
+        assert_true(err.not_executed);
+    }
+    assert_in_range(stats_now().connect_failures, 1, 30); /* nobody is hammered */
+    admin_does(f.admin, "FLUSH USER_RESOURCES");
+    assert_within(30000, works(&err));
+}
+
+/* Tables without room */
+
+/* A session's limit becomes a table's at its creation; rows of a kilobyte. */
+static void make_tiny_table(void)
+{
+    admin_does(f.admin, "SET SESSION max_heap_table_size = 16384");
+    admin_does(f.admin, "CREATE TABLE mypool.tiny (filler CHAR(250)) ENGINE = MEMORY");
+}
+
+#define FILL "INSERT INTO tiny VALUES ('x')"
+
+/* Inserts until there is no room, or much too long; the last error. */
+static struct pool_error fill_up(struct pool_conn conn)
+{
+    struct pool_error err;
+    unsigned rows = 0;
+    while (rows < 1000 && did(conn, FILL, &err))
+        rows++;
+    assert_in_range(rows, 1, 999);
+    return err;
+}
+
+static void a_full_table_is_passed_on_and_costs_no_connection(void **state)
+{
+    (void)state;
+    make_tiny_table();
+    make_pool_of_one(NULL);
+    struct pool_conn conn = borrow();
+    unsigned long id = pool_conn_thread_id(conn);
+    struct pool_error err = fill_up(conn);
+    assert_refused(&err, POOL_ERR_SERVER, 1114);
+    assert_false(err.fatal || err.retry_transaction);
+    assert_int_equal(number(conn, "SELECT 1"), 1);
+    assert_true(pool_conn_release(conn, NULL));
+    struct outcome outcome = run_within(FILL, 0);
+    assert_refused(&outcome.err, POOL_ERR_SERVER, 1114);
+    assert_true(id_of_next() == id);
+    assert_int_equal(stats_now().closed, 0);
+}
+
+static void what_a_full_table_cut_short_does_not_reach_the_next_borrower(void **state)
+{
+    struct pool_error err;
+    (void)state;
+    make_table();
+    make_tiny_table();
+    make_pool_of_one(NULL);
+    struct pool_conn conn = borrow();
+    unsigned long id = pool_conn_thread_id(conn);
+    assert_true(did(conn, "SET @mark = 1", &err));
+    assert_true(pool_conn_begin(conn, &err) && did(conn, "INSERT INTO held VALUES (1)", &err));
+    err = fill_up(conn);
+    assert_int_equal(err.server_errno, 1114);
+    assert_true(pool_conn_release(conn, NULL));
+    conn = borrow();
+    assert_true(pool_conn_thread_id(conn) == id);
+    assert_int_equal(number(conn, "SELECT @mark"), -1);
+    assert_int_equal(number(conn, "SELECT @@in_transaction"), 0);
+    assert_int_equal(number(conn, "SELECT COUNT(*) FROM held"), 0);
+    pool_conn_release(conn, NULL);
+    assert_rows(0);
+}
+
+static void a_statement_refused_for_want_of_room_succeeds_when_there_is_some(void **state)
+{
+    struct pool_error err;
+    (void)state;
+    make_tiny_table();
+    make_pool_of_one(NULL);
+    struct pool_conn conn = borrow();
+    for (int round = 0; round < 3; round++) {
+        err = fill_up(conn);
+        assert_refused(&err, POOL_ERR_SERVER, 1114);
+        if (!did(conn, "DELETE FROM tiny", &err) || !did(conn, FILL, &err))
+            fail_with("with room", &err);
+        assert_int_equal(number(conn, "SELECT COUNT(*) FROM tiny"), 1);
+    }
+    pool_conn_release(conn, NULL);
+    must(FILL);
+    assert_int_equal(stats_now().closed, 0);
+}
+
+/* Databases and grants that go */
+
+static void make_pool_of_a_database_that_goes(void)
+{
+    struct pool_options options = app_options();
+    admin_does(f.admin, "CREATE DATABASE mypool_gone");
+    options.database = "mypool_gone";
+    make_pool(options);
+    must("SELECT 1");
+}
+
+static void close_connections_of(const char *user)
+{
+    uint64_t before = closed_by(POOL_CLOSE_SERVER);
+    admin_does(f.admin, "KILL USER %s", user);
+    assert_within(GENEROUS, closed_by(POOL_CLOSE_SERVER) > before);
+}
+
+static void assert_refused_fast(unsigned code)
+{
+    struct pool_error err;
+    uint64_t begin = now_ms();
+    for (int i = 0; i < 20; i++) {
+        assert_false(works(&err));
+        assert_refused(&err, POOL_ERR_AUTH, code);
+        assert_true(err.not_executed);
+    }
+    assert_true(now_ms() - begin < GENEROUS);
+    assert_in_range(stats_now().connect_failures, 1, 10); /* 20 calls hammer nobody */
+}
+
+static void a_dropped_database_fails_new_connections_fast_and_heals(void **state)
+{
+    struct pool_error err;
+    (void)state;
+    make_pool_of_a_database_that_goes();
+    admin_does(f.admin, "DROP DATABASE mypool_gone");
+    must("SELECT 1"); /* what is open goes on */
+    close_connections_of("app");
+    assert_refused_fast(1049);
+    admin_does(f.admin, "CREATE DATABASE mypool_gone");
+    assert_within(30000, works(&err));
+}
+
+static void revoked_grants_fail_new_connections_fast_and_heal(void **state)
+{
+    struct pool_error err;
+    (void)state;
+    make_pool(changing_options(""));
+    must("SELECT 1");
+    admin_does(f.admin, "REVOKE ALL ON mypool.* FROM changing@'%%'");
+    must("SELECT 1"); /* what is open goes on */
+    close_connections_of("changing");
+    assert_refused_fast(1044);
+    admin_does(f.admin, "GRANT ALL ON mypool.* TO changing@'%%'");
+    assert_within(30000, works(&err));
+}
+
+static void a_dropped_database_leaves_callers_with_what_is_open(void **state)
+{
+    (void)state;
+    make_pool_of_a_database_that_goes();
+    admin_does(f.admin, "DROP DATABASE mypool_gone");
+    struct pool_conn held = borrow();
+    start_neighbours(LIMIT);
+    assert_within(GENEROUS, stats_now().connect_failures > 0);
+    pool_conn_release(held, NULL);
+    assert_neighbours_go_on();
+    assert_int_equal(stats_now().open, 1);
+    assert_neighbours_were_fine();
+    assert_int_equal(stats_now().closed, 0);
+}
+
+/* What nobody notices */
+
+/* Two connections are open, in the middle of something, and two come later. */
+static void assert_nobody_notices(const char *sql)
+{
+    struct pool_conn conns[LIMIT];
+    struct pool_error err;
+    for (int i = 0; i < 2; i++) {
+        conns[i] = borrow();
+        assert_true(did(conns[i], "SET @mark = 42", &err) && pool_conn_begin(conns[i], &err));
+    }
+    admin_does(f.admin, "%s", sql);
+    for (int i = 2; i < LIMIT; i++)
+        conns[i] = borrow();
+    for (int i = 0; i < LIMIT; i++) {
+        assert_int_equal(number(conns[i], "SELECT @mark"), i < 2 ? 42 : -1);
+        assert_int_equal(number(conns[i], "SELECT @@in_transaction"), i < 2);
+        pool_conn_release(conns[i], NULL);
+    }
+    warm_up(LIMIT);
+    assert_int_equal(stats_now().opened, LIMIT);
+    assert_int_equal(stats_now().closed + stats_now().connect_failures, 0);
+}
+
+static void nobody_notices_reloaded_privileges(void **state)
+{
+    (void)state;
+    make_pool(app_options());
+    assert_nobody_notices("FLUSH PRIVILEGES");
+}
+
+static void nobody_notices_a_password_set_to_what_it_was(void **state)
+{
+    (void)state;
+    make_pool(changing_options(""));
+    assert_nobody_notices("SET PASSWORD FOR changing@'%' = PASSWORD('first')");
+}
+
+/* Valid for longer than the one before, which is how they are told apart. */
+static void replace_certificate(void)
+{
+    char command[1024];
+    snprintf(
+        command, sizeof command,
+        "cd '%s/certs' && exec openssl req -config openssl.cnf -newkey ec -pkeyopt "
+        "ec_paramgen_curve:prime256v1 -nodes -keyout server.key -out server.pem -x509 -days 20 "
+        "-subj /CN=localhost -extensions server -CA ca.pem -CAkey ca.key 2>replaced.log",
+        getenv("MYPOOL_SERVER_DIR"));
+    assert_int_equal(system(command), 0);
+}
+
+/* Days that are left of the certificate that the session began with. */
+#define DAYS_LEFT                                                                                  \
+    "SELECT DATEDIFF(STR_TO_DATE(VARIABLE_VALUE, '%b %e %H:%i:%s %Y GMT'), NOW()) FROM "           \
+    "information_schema.SESSION_STATUS WHERE VARIABLE_NAME = 'Ssl_server_not_after'"
+
+static void nobody_notices_reloaded_certificates(void **state)
+{
+    struct pool_options options = app_options();
+    struct pool_conn conns[2];
+    (void)state;
+    options.tls = POOL_TLS_VERIFY;
+    options.tls_ca = getenv("MYPOOL_CA");
+    make_pool(options);
+    conns[0] = borrow();
+    replace_certificate();
+    admin_does(f.admin, "FLUSH SSL");
+    conns[1] = borrow();
+    assert_in_range(number(conns[0], DAYS_LEFT), 0, 5);
+    assert_in_range(number(conns[1], DAYS_LEFT), 15, 25);
+    for (int i = 0; i < 2; i++)
+        pool_conn_release(conns[i], NULL);
+    warm_up(LIMIT);
+    assert_int_equal(stats_now().opened, LIMIT);
+    assert_int_equal(stats_now().closed + stats_now().connect_failures, 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin_fixture, tear_down)
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_statement_after_the_server_ended_the_transaction_is_lost),
+        TEST(a_commit_after_the_server_ended_the_transaction_is_lost),
+        TEST(a_handle_whose_transaction_the_server_ended_is_discarded_unasked),
+        TEST(a_transaction_that_the_server_ended_is_not_run_again),
+        TEST(a_reader_too_slow_for_the_server_loses_its_connection_alone),
+        TEST(a_statement_over_the_servers_time_leaves_its_connection_in_the_pool),
+        TEST(a_users_hourly_limit_is_passed_on_and_costs_no_connection),
+        TEST(a_users_hourly_limit_refuses_new_connections_and_heals),
+        TEST(a_full_table_is_passed_on_and_costs_no_connection),
+        TEST(what_a_full_table_cut_short_does_not_reach_the_next_borrower),
+        TEST(a_statement_refused_for_want_of_room_succeeds_when_there_is_some),
+        TEST(a_dropped_database_fails_new_connections_fast_and_heals),
+        TEST(revoked_grants_fail_new_connections_fast_and_heal),
+        TEST(a_dropped_database_leaves_callers_with_what_is_open),
+        TEST(nobody_notices_reloaded_privileges),
+        TEST(nobody_notices_a_password_set_to_what_it_was),
+        TEST(nobody_notices_reloaded_certificates),
+    };
+    if (!getenv("MYPOOL_URL")) {
+        fprintf(stderr, "run me under tests/with-mariadb\n");
+        return 2;
+    }
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
