@@ -394,6 +394,12 @@ enum pool_request_flags {
     POOL_ALONE = 4       /* never pipelined with other callers' statements */
 };
 
+/* An accepted call with a callback, until that runs; a value, {0} is none. */
+struct pool_call {
+    struct pool *pool;
+    uint64_t ticket;
+};
+
 struct pool_request {
     const char *sql;
     size_t sql_len; /* bytes; 0: sql is NUL-terminated */
@@ -402,7 +408,8 @@ struct pool_request {
     uint32_t acquire_timeout_ms; /* 0: the pool's */
     const char *label;           /* call site, for hooks, leak reports and errors; copied (63 bytes) */
     unsigned flags;              /* enum pool_request_flags */
-    unsigned reserved[5];        /* zero */
+    unsigned reserved[3];        /* zero */
+    struct pool_call *ret_call;  /* calls with callbacks: where the handle for pool_cancel goes; NULL: not wanted */
 };
 
 /* Runs one statement on a borrowed connection and gives the connection back.
@@ -573,6 +580,36 @@ bool pool_conn_rollback_async(struct pool_conn conn, pool_query_fn *fn, void *ar
                               struct pool_error *err);
 bool pool_conn_ping_async(struct pool_conn conn, pool_query_fn *fn, void *arg,
                           struct pool_error *err);
+
+/* Cancels a call. One that waits is dropped; a statement that runs is stopped on the server
+ * (KILL QUERY), and its connection stays. The callback still runs exactly once, with
+ * POOL_ERR_CANCELLED, or with the result if the call had ended before. A statement that was sent
+ * along with those of other callers is not stopped; its result is dropped. True if the
+ * call had not ended; POOL_ERR_STALE if its callback has run or is about to. */
+bool pool_cancel(struct pool_call call, struct pool_error *err);
+
+/* What a stream is to do after a row. */
+enum pool_flow {
+    POOL_FLOW_STOP,  /* no more rows, please; the connection is closed */
+    POOL_FLOW_GO_ON,
+    POOL_FLOW_PAUSE  /* no more until pool_resume; the connection waits, and its deadline runs */
+};
+typedef enum pool_flow pool_flow_fn(struct pool_result *row, void *arg);
+
+/* Reads rows one by one in constant memory, like pool_stream. `row_fn` is called for each, on
+ * a stack of 256 KiB; then `fn` once, with a result without rows, or the error. To pause, the
+ * request must ask for the handle (ret_call). `arg` is for both. */
+bool pool_stream_async(struct pool *pool, const struct pool_request *request,
+                       pool_flow_fn *row_fn, pool_query_fn *fn, void *arg, struct pool_error *err);
+/* A paused stream goes on; one that has not paused yet will not. POOL_ERR_STALE if it is over. */
+bool pool_resume(struct pool_call call, struct pool_error *err);
+
+/* pool_transaction with a callback at its end (its result is NULL). `transaction` runs on a
+ * fiber, a stack of 256 KiB: inside it the blocking pool_conn_... calls on its connection may be
+ * used, and let others run while they wait. It is run again like that of pool_transaction.
+ * `arg` is for both. */
+bool pool_transaction_async(struct pool *pool, pool_transaction_fn *transaction,
+                            pool_query_fn *fn, void *arg, struct pool_error *err);
 
 /* For a program with an event loop of its own, and manual_dispatch. The descriptor can be
  * read whenever pool_dispatch has something to do; it is the pool's: poll it, and nothing

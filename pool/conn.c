@@ -513,6 +513,14 @@ enum pool__kill pool__conn_kill(struct pool__conn *conn, unsigned long thread_id
     return err.not_executed ? POOL__KILL_FAILED : POOL__KILL_SENT;
 }
 
+void pool__conn_kill_query(struct pool__conn *conn, unsigned long thread_id,
+                           uint64_t deadline_ns)
+{
+    char sql[48];
+    snprintf(sql, sizeof sql, "KILL QUERY %lu", thread_id);
+    run_internal(conn, sql, deadline_ns, NULL);
+}
+
 bool pool__conn_sees_thread(struct pool__conn *conn, unsigned long thread_id,
                             uint64_t deadline_ns, bool *ret_known)
 {

@@ -86,6 +86,10 @@ enum pool__kill { POOL__KILL_FAILED, POOL__KILL_SENT, POOL__KILL_GONE };
 enum pool__kill pool__conn_kill(struct pool__conn *conn, unsigned long thread_id,
                                 uint64_t deadline_ns);
 
+/* Stops what the session is running, if anything. */
+void pool__conn_kill_query(struct pool__conn *conn, unsigned long thread_id,
+                           uint64_t deadline_ns);
+
 /* Whether the server still has a thread for the session; false in *ret_known if it did
  * not say. The session must be of the same user. */
 bool pool__conn_sees_thread(struct pool__conn *conn, unsigned long thread_id,

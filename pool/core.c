@@ -611,19 +611,34 @@ enum pool__outcome pool__core_wait(struct pool__core *core, struct pool__waiter 
     }
 }
 
-enum pool__outcome pool__core_abandon(struct pool__core *core, struct pool__waiter *waiter)
+static enum pool__outcome leave_queue(struct pool__core *core, struct pool__waiter *waiter,
+                                      enum pool__outcome as)
 {
     pool__lock(&core->lock);
     uint32_t outcome = atomic_load(&waiter->outcome);
     bool nudged = outcome == POOL__NUDGED;
     if (nudged || outcome == POOL__WAITING) {
-        settle_locked(core, waiter, POOL__TIMED_OUT);
-        core->timeouts++;
-        outcome = POOL__TIMED_OUT;
+        settle_locked(core, waiter, as);
+        core->timeouts += as == POOL__TIMED_OUT;
+        outcome = as;
     }
     pool__unlock(&core->lock);
     if (nudged)
         serve(core); /* the slot that it was nudged for is for the next one */
+    return (enum pool__outcome)outcome;
+}
+
+enum pool__outcome pool__core_abandon(struct pool__core *core, struct pool__waiter *waiter)
+{
+    return leave_queue(core, waiter, POOL__TIMED_OUT);
+}
+
+enum pool__outcome pool__core_cancel(struct pool__core *core, struct pool__waiter *waiter)
+{
+    uint32_t outcome = leave_queue(core, waiter, POOL__CANCELLED);
+    if (outcome == POOL__RIDING &&
+        atomic_compare_exchange_strong(&waiter->outcome, &outcome, POOL__LEFT))
+        return POOL__LEFT;
     return (enum pool__outcome)outcome;
 }
 

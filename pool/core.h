@@ -61,6 +61,7 @@ enum pool__outcome {
     POOL__BOARDING, /* a borrower has taken it along, and still needs what it points to */
     POOL__RIDING,   /* what it wanted is under way */
     POOL__ARRIVED,  /* and done */
+    POOL__CANCELLED, /* it gave up in the queue before its time */
     POOL__LEFT      /* it gave up while riding: the borrower has it to itself now */
 };
 
@@ -217,6 +218,9 @@ enum pool__outcome pool__core_wait(struct pool__core *core, struct pool__waiter 
  * outcome yet, *ret_next_ns is when to look again at the latest. */
 enum pool__outcome pool__core_look(struct pool__core *core, struct pool__waiter *waiter,
                                    uint64_t now, uint64_t *ret_next_ns);
+
+/* Gives up now. CANCELLED or LEFT, or what is the case if it was too late or too early. */
+enum pool__outcome pool__core_cancel(struct pool__core *core, struct pool__waiter *waiter);
 
 /* Gives up waiting; returns the outcome if one came first. */
 enum pool__outcome pool__core_abandon(struct pool__core *core, struct pool__waiter *waiter);

@@ -35,6 +35,7 @@ static void free_memory(struct pool *pool)
 {
     pool__core_fini(&pool->core);
     free(pool->places);
+    free(pool->calls.places);
     free(pool);
 }
 
@@ -249,7 +250,7 @@ bool pool_end(struct pool *pool, unsigned drain_ms, struct pool_error *err)
                           "the pool belongs to the process before the fork; its descriptors are "
                           "closed here");
     }
-    if (pool__in_callback(pool))
+    if (pool__in_callback(pool) || pool__loop_is_here(&pool->loop))
         return pool__fail(err, POOL_ERR_INVALID, "pool_end inside a callback would wait for itself");
     if (atomic_exchange(&pool->ending, true))
         return pool__fail(err, POOL_ERR_CLOSED, "the pool is being closed already");

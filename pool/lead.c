@@ -41,6 +41,7 @@ bool pool__job_init(struct pool__job *job, const struct pool *pool,
     job->request = request;
     job->sink = sink;
     job->limit_ns = 0;
+    job->company = false;
     if (!pool__form_init(&job->form, request, pool->options.v.no_prepare, err)) {
         err->not_executed = true;
         return false;
@@ -344,10 +345,12 @@ struct pool_result *pool__lead(struct pool *pool, const struct pool__borrowed *b
 {
     struct pool__waiter *waiters[POOL__RIDE_MOST];
     unsigned count = 0;
+    job->company = false;
     if (job->rides && atomic_load(&pool->core.waiting))
         count = take_along(pool, borrowed, job, waiters);
     if (count == 0)
         return pool__run_job(pool, borrowed, job, call_deadline_ns, waited_ns, err);
+    job->company = true;
     uint64_t deadline_ns = statement_deadline(pool, job, call_deadline_ns, waited_ns);
     return ride(pool, borrowed, job, waiters, count, deadline_ns, err);
 }

@@ -14,6 +14,7 @@ struct pool__job {
     const struct pool__sink *sink; /* NULL: into a result */
     struct pool__form form;
     bool rides;        /* may be taken along by another borrower */
+    bool company;      /* others are on the connection with it */
     uint64_t limit_ns; /* for all attempts at the statement together, waits not counted; 0: not
                           tried yet */
 };

@@ -160,35 +160,6 @@ void pool__loop_done(struct pool__loop *loop)
     atomic_fetch_sub(&loop->work, 1);
 }
 
-static void free_strands(struct pool__loop *loop)
-{
-    for (unsigned i = 0; i < loop->strand_count; i++) {
-        pool__fiber_free(loop->strands[i]->fiber);
-        free(loop->strands[i]);
-    }
-    free(loop->strands);
-    loop->strands = NULL;
-    loop->strand_count = 0;
-}
-
-void pool__loop_close(struct pool__loop *loop)
-{
-    pool__lock(&loop->lock);
-    atomic_store(&loop->stop, true);
-    if (loop->open)
-        poke(loop);
-    pool__unlock(&loop->lock);
-    if (loop->threaded)
-        pthread_join(loop->thread, NULL);
-    loop->threaded = false;
-    pool__lock(&loop->lock);
-    loop->open = false;
-    close_descriptors(loop);
-    pool__unlock(&loop->lock);
-    free_strands(loop);
-    pool__timers_fini(&loop->timers);
-}
-
 void pool__loop_abandon(struct pool__loop *loop)
 {
     close_descriptors(loop);
@@ -228,6 +199,37 @@ static int run_tasks(struct pool__loop *loop)
         done++;
     }
     return done;
+}
+
+static void free_strands(struct pool__loop *loop)
+{
+    for (unsigned i = 0; i < loop->strand_count; i++) {
+        pool__fiber_free(loop->strands[i]->fiber);
+        free(loop->strands[i]);
+    }
+    free(loop->strands);
+    loop->strands = NULL;
+    loop->strand_count = 0;
+}
+
+void pool__loop_close(struct pool__loop *loop)
+{
+    pool__lock(&loop->lock);
+    atomic_store(&loop->stop, true);
+    if (loop->open)
+        poke(loop);
+    pool__unlock(&loop->lock);
+    if (loop->threaded)
+        pthread_join(loop->thread, NULL);
+    loop->threaded = false;
+    pool__lock(&loop->lock);
+    loop->open = false;
+    close_descriptors(loop);
+    pool__unlock(&loop->lock);
+    while (run_tasks(loop)) /* no work is left, but what has come too late */
+        ;
+    free_strands(loop);
+    pool__timers_fini(&loop->timers);
 }
 
 /* ---- alarms ---- */
@@ -381,6 +383,12 @@ bool pool__loop_start(struct pool__loop *loop, void (*run)(void *arg), void (*af
     if (pool__fiber_start(strand->fiber, run, arg))
         finish(strand);
     return true;
+}
+
+void pool__loop_wake(struct pool__loop *loop, struct pool__fiber *fiber)
+{
+    (void)loop;
+    wake(pool__fiber_owner(fiber), POOL__WAKE_READY);
 }
 
 static int run_ready(struct pool__loop *loop)

@@ -96,4 +96,7 @@ void pool__alarm_clear(struct pool__loop *loop, struct pool__alarm *alarm);
 bool pool__loop_start(struct pool__loop *loop, void (*run)(void *arg), void (*after)(void *arg),
                       void *arg);
 
+/* Ends the wait of a fiber, if it waits. */
+void pool__loop_wake(struct pool__loop *loop, struct pool__fiber *fiber);
+
 #endif

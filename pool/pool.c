@@ -115,6 +115,7 @@ static bool init_pool(struct pool *pool)
     init_health(pool);
     pool__loop_init(&pool->loop, v->connection_limit, v->manual_dispatch);
     pool__mutex_init(&pool->end_lock);
+    pool__mutex_init(&pool->calls.lock);
     pthread_mutex_init(&pool->control.lock, NULL);
     pthread_mutex_init(&pool->linger_lock, NULL);
     return pool__core_init(&pool->core, v->connection_limit, v->queue_limit,
@@ -280,6 +281,8 @@ static bool fail_borrow(struct pool *pool, enum pool__outcome outcome, uint64_t 
                    pool->core.queue_limit);
     else if (outcome == POOL__REFUSED)
         pool__fail(err, POOL_ERR_NO_CONNECTION, "all %u connections are in use", pool->core.limit);
+    else if (outcome == POOL__CANCELLED)
+        pool__fail(err, POOL_ERR_CANCELLED, "the call was cancelled while it waited");
     else if (outcome == POOL__SHUT)
         pool__fail(err, POOL_ERR_CLOSED, "the pool is closed");
     else

@@ -27,7 +27,8 @@ enum pool__chore_kind {
     POOL__DO_RESET,
     POOL__DO_PING,
     POOL__DO_CLOSE,
-    POOL__KILL /* the slot's connection is closed here, but lives on the server */
+    POOL__KILL, /* the slot's connection is closed here, but lives on the server */
+    POOL__DO_CANCEL /* of an op, not of a slot: its statement is to be stopped */
 };
 
 /* Work on one slot. A slot has at most one chore at a time. */
@@ -95,6 +96,20 @@ struct pool__control {
     _Atomic bool open; /* for the keeper, which does not take the lock to look */
 };
 
+/* The handles of calls with callbacks. */
+struct pool__op;
+struct pool__call_place {
+    struct pool__op *op; /* NULL: free */
+    uint32_t generation;
+    uint32_t next_free; /* `room`: none */
+};
+struct pool__calls {
+    struct pool__mutex lock;
+    struct pool__call_place *places;
+    uint32_t room;
+    uint32_t first_free;
+};
+
 struct pool__counters {
     _Atomic uint64_t acquire_failures;
     _Atomic uint64_t waited_ns; /* by those who were served */
@@ -120,6 +135,7 @@ struct pool {
     struct pool__workers workers;
     struct pool__control control;
     struct pool__counters counters;
+    struct pool__calls calls;
     struct pool__loop loop; /* for callbacks; opened when the first is wanted */
     pthread_mutex_t linger_lock;
     _Atomic uint64_t tick_ns;
@@ -207,6 +223,10 @@ void pool__unclaim_handle(struct pool *pool, const struct pool__borrowed *borrow
 void pool__set_label(struct pool *pool, unsigned slot, const char *label);
 void pool__copy_label(struct pool *pool, unsigned slot, char ret_label[64]);
 
+/* cancel.c: the worker's part. NULL if the statement need not be stopped any more. */
+unsigned long pool__cancel_target(struct pool__chore *chore);
+void pool__cancel_answered(struct pool__chore *chore);
+
 /* async.c. With manual_dispatch, pool_end runs what callbacks are left itself: false if there
  * is nothing to run here. */
 bool pool__run_callbacks(struct pool *pool, int timeout_ms);
@@ -242,6 +262,7 @@ bool pool__workers_start(struct pool *pool);
 void pool__workers_stop(struct pool *pool);
 void pool__order(struct pool *pool, unsigned slot, enum pool__chore_kind kind,
                  enum pool_close_reason reason);
+void pool__order_chore(struct pool *pool, struct pool__chore *chore);
 /* Around every hook and callback, and for good on the pool's own threads, so that
  * pool_end can tell when it would wait for itself. */
 const struct pool *pool__enter_callback(const struct pool *pool);

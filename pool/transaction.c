@@ -7,7 +7,7 @@
  * caller has not seen it, and whether or not the begin reached the server, it is gone
  * with its session. From then on nothing is repeated because of a lost connection.
  */
-#include "pool.h"
+#include "op.h"
 
 #include "error.h"
 
@@ -18,11 +18,16 @@
 
 /* Run again after 1 to 16 ms, more each time, so that the two victims of one deadlock
  * do not meet again. The low bits of the clock are random enough for that. */
-static void pause_before(int retry)
+static uint64_t pause_ns(unsigned retry)
 {
     uint64_t bound_ns = (UINT64_C(4) << retry) * POOL__NS_PER_MS / 2;
     uint64_t mixed = pool__now_ns() * UINT64_C(0x9E3779B97F4A7C15) >> 20;
-    struct timespec pause = {0, (long)(POOL__NS_PER_MS + mixed % bound_ns)};
+    return POOL__NS_PER_MS + mixed % bound_ns;
+}
+
+static void pause_before(unsigned retry)
+{
+    struct timespec pause = {0, (long)pause_ns(retry)};
     nanosleep(&pause, NULL);
 }
 
@@ -89,7 +94,7 @@ bool pool_transaction(struct pool *pool, pool_transaction_fn *fn, void *arg,
     pool__ok(err);
     if (!fn)
         return pool__fail(err, POOL_ERR_INVALID, "the transaction function is NULL");
-    for (int retry = 0;; retry++) {
+    for (unsigned retry = 0;; retry++) {
         if (begin(pool, &conn, err)) {
             bool done = attempt(conn, fn, arg, err);
             pool_conn_release(conn, NULL);
@@ -104,4 +109,61 @@ bool pool_transaction(struct pool *pool, pool_transaction_fn *fn, void *arg,
     if (err->code == POOL_OK)
         pool__fail(err, POOL_ERR_CANCELLED, "the transaction function asked for a rollback");
     return false;
+}
+
+/* ---- with a callback: the same on a fiber ---- */
+
+static void run_transaction(struct pool__op *op)
+{
+    struct pool_error *err = &op->call.err;
+    op->began = pool_conn_begin(op->conn, err);
+    bool done = op->began && attempt(op->conn, op->with.transaction, op->arg, err);
+    pool_conn_release(op->conn, NULL);
+    if (!op->began && err->fatal) /* the begin is gone with its session */
+        err->not_executed = true;
+    if (!done && err->code == POOL_OK)
+        pool__fail(err, POOL_ERR_CANCELLED, "the transaction function asked for a rollback");
+}
+
+static bool may_run_again(struct pool__op *op, uint64_t *ret_pause_ns)
+{
+    const struct pool_error *err = &op->call.err;
+    if (!op->began)
+        return may_begin_again(op->call.pool, err, op->attempt);
+    if (!err->retry_transaction || op->retries == RETRIES)
+        return false;
+    *ret_pause_ns = pause_ns(op->retries++);
+    op->ask.waited_ns = 0; /* the wait for a connection is a new one */
+    return true;
+}
+
+static void deliver_end(struct pool__op *op, const struct pool_error *err)
+{
+    op->fn.query(err, NULL, op->arg);
+}
+
+bool pool_transaction_async(struct pool *pool, pool_transaction_fn *transaction,
+                            pool_query_fn *fn, void *arg, struct pool_error *err)
+{
+    static const struct pool__op_kind kind = {.queues = true,
+                                              .handle = true,
+                                              .run = run_transaction,
+                                              .deliver = deliver_end,
+                                              .again = may_run_again};
+    struct pool_error own;
+    err = err ? err : &own;
+    pool__ok(err);
+    if (!transaction || !fn)
+        return pool__fail(err, POOL_ERR_INVALID, "the %s is NULL",
+                          fn ? "transaction function" : "callback");
+    if (!pool__check(pool, err))
+        return false;
+    struct pool__op *op = pool__op_new(pool, &kind, NULL, err);
+    if (!op)
+        return false;
+    op->job.rides = op->call.waiter.rides = false;
+    op->with.transaction = transaction;
+    op->fn.query = fn;
+    op->arg = arg;
+    return pool__op_accept(op, NULL, err);
 }

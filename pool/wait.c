@@ -151,6 +151,15 @@ static enum pool__wake sleep_on_fiber(struct pool__fiber *fiber, struct pool__wa
     return wake;
 }
 
+void pool__wait_pause(void)
+{
+    struct pool__wait *wait = get_current();
+    struct pool__fiber *fiber = pool__fiber_current();
+    /* A deadline that passes meanwhile is noticed before the next row. */
+    if (sleep_on_fiber(fiber, wait, -1, true) == POOL__WAKE_CUT)
+        wait->cut = true;
+}
+
 bool pool__wait_is_over(struct pool__wait *wait, int fd, bool look_at_cut)
 {
     struct pollfd cut = {.fd = wait->cut_fd, .events = POLLIN};

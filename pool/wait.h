@@ -51,6 +51,9 @@ void pool__wait_end(struct pool__wait *wait);
  * like the hook does. */
 bool pool__wait_is_over(struct pool__wait *wait, int fd, bool look_at_cut);
 
+/* On a fiber, inside a call: lets others run until somebody wakes it, or its time is up. */
+void pool__wait_pause(void);
+
 /* Non-blocking and close-on-exec. */
 void pool__wait_prepare_socket(int fd);
 

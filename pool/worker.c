@@ -359,8 +359,27 @@ static void do_ping(struct pool *pool, unsigned slot)
         do_close(pool, slot, POOL_CLOSE_SERVER);
 }
 
+static void do_cancel(struct pool *pool, struct pool__chore *chore)
+{
+    uint64_t deadline_ns = deadline_in(CLOSE_DEADLINE_MS);
+    unsigned long thread_id = pool__cancel_target(chore);
+    if (thread_id) {
+        pthread_mutex_lock(&pool->control.lock);
+        struct pool__conn *conn = control_conn(pool, deadline_ns);
+        if (conn)
+            pool__conn_kill_query(conn, thread_id, deadline_ns);
+        pool->control.used_ns = pool__now_ns();
+        pthread_mutex_unlock(&pool->control.lock);
+    }
+    pool__cancel_answered(chore);
+}
+
 static void do_chore(struct pool *pool, struct pool__chore *chore)
 {
+    if (chore->kind == POOL__DO_CANCEL) {
+        do_cancel(pool, chore);
+        return;
+    }
     struct pool__place *place = POOL__ENTRY(chore, struct pool__place, chore);
     unsigned slot = (unsigned)(place - pool->places);
     switch (chore->kind) {
@@ -378,6 +397,8 @@ static void do_chore(struct pool *pool, struct pool__chore *chore)
         break;
     case POOL__KILL:
         do_kill(pool, slot);
+        break;
+    case POOL__DO_CANCEL: /* see above */
         break;
     }
 }
@@ -455,17 +476,22 @@ static unsigned queued_locked(const struct pool__workers *workers)
     return count_queued;
 }
 
-void pool__order(struct pool *pool, unsigned slot, enum pool__chore_kind kind,
-                 enum pool_close_reason reason)
+void pool__order_chore(struct pool *pool, struct pool__chore *chore)
 {
     struct pool__workers *workers = &pool->workers;
-    struct pool__chore *chore = &pool->places[slot].chore;
-    chore->kind = kind;
-    chore->reason = reason;
     pthread_mutex_lock(&workers->lock);
     pool__list_append(&workers->queue, &chore->link);
     if (queued_locked(workers) > workers->idle)
         spawn_locked(pool);
     pthread_cond_signal(&workers->wanted);
     pthread_mutex_unlock(&workers->lock);
+}
+
+void pool__order(struct pool *pool, unsigned slot, enum pool__chore_kind kind,
+                 enum pool_close_reason reason)
+{
+    struct pool__chore *chore = &pool->places[slot].chore;
+    chore->kind = kind;
+    chore->reason = reason;
+    pool__order_chore(pool, chore);
 }

@@ -1,0 +1,292 @@
+/*
+ * The life of a call with a callback.
+ *
+ * A call that is accepted becomes an op: one block of memory with a copy of everything that
+ * was passed in. From then on the op is the loop's. It is
+ *
+ *     posted -> queued for a connection, or riding on one -> run on a fiber -> delivered
+ *
+ * and it is at one of these places at a time: in the loop's tasks, in the core's queue (from
+ * where it comes back as a task), aboard with a leader, or on a fiber. A queued op has no
+ * stack. Ops on a borrowed connection skip the queue. Every accepted op is delivered exactly
+ * once, on the loop, with no lock held and never inside the call that made it; pool_end
+ * waits for that.
+ *
+ * The fields of an op are the loop's from the post on; what others touch is in its call
+ * (lead.c, core.c), or atomic.
+ */
+#include "op.h"
+
+#include "copy.h"
+#include "error.h"
+#include "value.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the end ---- */
+
+void pool__op_drop(struct pool__op *op)
+{
+    pool__job_fini(&op->job);
+    pool__call_drop(&op->call);
+}
+
+void pool__op_deliver(struct pool__op *op)
+{
+    struct pool *pool = op->call.pool;
+    struct pool_error *err = &op->call.err;
+    pool__op_unregister(op);
+    op->delivered = true;
+    if (op->cancelled && !op->call.result && err->code != POOL_OK) {
+        bool not_executed = err->not_executed;
+        pool__fail(err, POOL_ERR_CANCELLED, "the call was cancelled%s",
+                   not_executed ? " before its statement was sent" : "; it may have run");
+        err->not_executed = not_executed;
+    }
+    const struct pool *before = pool__enter_callback(pool);
+    op->kind->deliver(op, err->code == POOL_OK ? NULL : err);
+    pool__leave_callback(before);
+    pool__op_drop(op);
+    pool__loop_done(&pool->loop);
+}
+
+/* ---- with a connection ---- */
+
+static void queue_up(struct pool__op *op);
+
+static bool in_time(const struct pool__op *op)
+{
+    return op->ask.deadline_ns == POOL__FOREVER || pool__now_ns() < op->ask.deadline_ns;
+}
+
+static bool may_try_again(struct pool__op *op, uint64_t *ret_pause_ns)
+{
+    *ret_pause_ns = 0;
+    if (!op->kind->queues || op->cancelled || op->call.err.code == POOL_OK || !in_time(op))
+        return false;
+    if (op->kind->again)
+        return op->kind->again(op, ret_pause_ns);
+    return pool__may_try_again(op->call.pool, &op->job, op->attempt, &op->call.err);
+}
+
+static void try_again_or_deliver(struct pool__op *op)
+{
+    uint64_t pause_ns;
+    if (!may_try_again(op, &pause_ns))
+        pool__op_deliver(op);
+    else if (pause_ns)
+        pool__alarm_set(&op->call.pool->loop, &op->alarm, pool__now_ns() + pause_ns);
+    else
+        queue_up(op);
+}
+
+static void on_fiber(void *arg)
+{
+    struct pool__op *op = arg;
+    op->fiber = pool__fiber_current();
+    op->kind->run(op);
+    op->fiber = NULL;
+}
+
+static void after_fiber(void *arg)
+{
+    try_again_or_deliver(arg);
+}
+
+static void give_back(struct pool__op *op)
+{
+    struct pool *pool = op->call.pool;
+    if (!op->kind->queues)
+        pool__unclaim_handle(pool, &op->borrowed);
+    else if (op->kind->handle)
+        pool_conn_release(pool__handle(pool, op->borrowed.slot, op->borrowed.generation), NULL);
+    else
+        pool__return(pool, op->borrowed.slot);
+}
+
+static void fail_before(struct pool__op *op, enum pool_code code, const char *text)
+{
+    pool__fail(&op->call.err, code, "%s", text);
+    op->call.err.not_executed = true;
+    pool__op_deliver(op);
+}
+
+static void fail_for_memory(struct pool__op *op)
+{
+    fail_before(op, POOL_ERR_NOMEM, "out of memory for a call with a callback");
+}
+
+static void launch(struct pool__op *op)
+{
+    struct pool *pool = op->call.pool;
+    op->attempt++;
+    if (op->cancelled) {
+        give_back(op);
+        fail_before(op, POOL_ERR_CANCELLED, "cancelled");
+        return;
+    }
+    if (op->kind->handle)
+        op->conn = pool__handle(pool, op->borrowed.slot, op->borrowed.generation);
+    if (!op->kind->run) {
+        pool__op_deliver(op);
+    } else if (!pool__loop_start(&pool->loop, on_fiber, after_fiber, op)) {
+        give_back(op);
+        fail_for_memory(op);
+    }
+}
+
+/* ---- in the queue ---- */
+
+static void end_ride(struct pool__op *op, enum pool__outcome outcome)
+{
+    op->ask.waited_ns += op->call.waiter.boarded_ns - op->call.waiter.enqueued_ns;
+    op->attempt++;
+    op->call.result = pool__call_end(&op->call, outcome, &op->call.err);
+    try_again_or_deliver(op);
+}
+
+void pool__op_decided(struct pool__op *op, enum pool__outcome outcome)
+{
+    struct pool *pool = op->call.pool;
+    pool__alarm_clear(&pool->loop, &op->alarm);
+    op->waits = false;
+    if (outcome == POOL__ARRIVED || outcome == POOL__LEFT) {
+        end_ride(op, outcome);
+        return;
+    }
+    pool__end_wait(pool, &op->ask, &op->call.waiter, outcome, &op->borrowed, &op->call.err);
+    if (outcome == POOL__GRANTED) {
+        launch(op);
+        return;
+    }
+    if (op->kind->run && !op->kind->handle)
+        atomic_fetch_add_explicit(&pool->counters.unborrowed_queries, 1, memory_order_relaxed);
+    pool__op_deliver(op);
+}
+
+/* Somebody has decided, and posted the op. */
+static void on_woken(struct pool__task *task)
+{
+    struct pool__op *op = POOL__ENTRY(task, struct pool__op, task);
+    pool__op_decided(op, (enum pool__outcome)atomic_load(&op->call.waiter.outcome));
+}
+
+static void wake(struct pool__waiter *waiter)
+{
+    struct pool__op *op = pool__op_of(POOL__ENTRY(waiter, struct pool__call, waiter));
+    pool__loop_post(&op->call.pool->loop, &op->task);
+}
+
+/* It is late, or time to look. Any other outcome comes as a task, too. */
+static void on_alarm(struct pool__alarm *alarm)
+{
+    struct pool__op *op = POOL__ENTRY(alarm, struct pool__op, alarm);
+    struct pool *pool = op->call.pool;
+    uint64_t next_ns = POOL__FOREVER;
+    if (!op->waits) { /* it has paused */
+        queue_up(op);
+        return;
+    }
+    enum pool__outcome outcome =
+        pool__core_look(&pool->core, &op->call.waiter, pool__now_ns(), &next_ns);
+    if (outcome == POOL__TIMED_OUT || outcome == POOL__LEFT)
+        pool__op_decided(op, outcome);
+    else
+        pool__alarm_set(&pool->loop, alarm, next_ns);
+}
+
+static void queue_up(struct pool__op *op)
+{
+    struct pool *pool = op->call.pool;
+    uint64_t next_ns;
+    pool__ok(&op->call.err);
+    if (op->cancelled) {
+        fail_before(op, POOL_ERR_CANCELLED, "cancelled");
+        return;
+    }
+    if (pool__borrow_at_once(pool, &op->ask, &op->borrowed)) {
+        launch(op);
+        return;
+    }
+    op->task.run = on_woken;
+    op->call.waiter.wake = wake;
+    op->waits = true;
+    enum pool__outcome outcome = pool__join_queue(pool, &op->ask, &op->call.waiter);
+    if (outcome != POOL__WAITING) {
+        pool__op_decided(op, outcome);
+        return;
+    }
+    pool__core_look(&pool->core, &op->call.waiter, op->call.waiter.enqueued_ns, &next_ns);
+    pool__alarm_set(&pool->loop, &op->alarm, next_ns);
+}
+
+/* ---- accepting ---- */
+
+/* The first thing that the loop does with an op. */
+static void begin(struct pool__task *task)
+{
+    struct pool__op *op = POOL__ENTRY(task, struct pool__op, task);
+    struct pool *pool = op->call.pool;
+    /* One alarm for each op, be it in the queue or on a fiber. */
+    if (!pool__loop_reserve(&pool->loop, atomic_load(&pool->loop.work))) {
+        if (!op->kind->queues)
+            give_back(op);
+        fail_for_memory(op);
+    } else if (op->kind->queues) {
+        queue_up(op);
+    } else {
+        launch(op);
+    }
+}
+
+struct pool__op *pool__op_new(struct pool *pool, const struct pool__op_kind *kind,
+                              const struct pool_request *request, struct pool_error *err)
+{
+    static const struct pool_request nothing = {.sql = ""};
+    request = request ? request : &nothing;
+    if (!pool__args_check(request->args, err))
+        return NULL;
+    struct pool__op *op = malloc(sizeof *op + pool__copy_size(request));
+    if (!op) {
+        pool__fail(err, POOL_ERR_NOMEM, "out of memory for a call with a callback");
+        return NULL;
+    }
+    memset(op, 0, offsetof(struct pool__op, copies));
+    pool__copy_request(&op->request, request, op->copies);
+    if (!pool__job_init(&op->job, pool, &op->request, NULL, err)) {
+        free(op);
+        return NULL;
+    }
+    op->kind = kind;
+    op->ask = pool__ask_for(pool, &op->request, kind->handle ? 0 : POOL__RUNNING);
+    pool__call_init(&op->call, pool, &op->job, op->ask.deadline_ns);
+    op->task.run = begin;
+    op->alarm.ring = on_alarm;
+    return op;
+}
+
+static bool open_loop(struct pool__loop *loop, struct pool_error *err)
+{
+    if (!pool__loop_open(loop) && !atomic_load(&loop->stop))
+        return pool__fail(err, POOL_ERR_NOMEM, "no descriptors or threads for callbacks");
+    return pool__loop_accept(loop) || pool__fail(err, POOL_ERR_CLOSED, "the pool is closed");
+}
+
+bool pool__op_accept(struct pool__op *op, struct pool_call *ret_call, struct pool_error *err)
+{
+    struct pool *pool = op->call.pool;
+    if (!open_loop(&pool->loop, err)) {
+        pool__op_drop(op);
+        return false;
+    }
+    if (ret_call && !pool__op_register(op)) {
+        pool__op_drop(op);
+        pool__loop_done(&pool->loop);
+        return pool__fail(err, POOL_ERR_NOMEM, "out of memory for the handle of a call");
+    }
+    if (ret_call)
+        *ret_call = (struct pool_call){pool, op->ticket};
+    pool__loop_post(&pool->loop, &op->task); /* from here on it may be gone */
+    return true;
+}

@@ -1,0 +1,63 @@
+/*
+ * Streams with callbacks. The rows are read on a fiber; a stream that pauses leaves it there,
+ * with its connection, until it is resumed, cancelled, cut, or its deadline passes. Nothing
+ * is read meanwhile, so the server stops sending when the buffers between are full.
+ */
+#include "op.h"
+
+#include "error.h"
+
+static bool deliver_row(struct pool_result *row, void *arg)
+{
+    struct pool__op *op = arg;
+    enum pool_flow flow = op->with.flow(row, op->arg);
+    if (flow == POOL_FLOW_PAUSE && !atomic_exchange(&op->resume_posted, false)) {
+        op->paused = true;
+        pool__wait_pause();
+        op->paused = false;
+    }
+    return flow != POOL_FLOW_STOP && !op->cancelled;
+}
+
+static void run_stream(struct pool__op *op)
+{
+    struct pool *pool = op->call.pool;
+    op->call.result = pool__run_job(pool, &op->borrowed, &op->job, op->ask.deadline_ns,
+                                    op->ask.waited_ns, &op->call.err);
+    pool__op_absorb_kill(op);
+    pool__return(pool, op->borrowed.slot);
+    if (op->cancelled && op->call.result) { /* it was stopped, and not by its program */
+        pool_result_free(op->call.result);
+        op->call.result = NULL;
+        pool__fail(&op->call.err, POOL_ERR_CANCELLED, "cancelled");
+    }
+}
+
+static void deliver_end(struct pool__op *op, const struct pool_error *err)
+{
+    op->fn.query(err, op->call.result, op->arg);
+}
+
+bool pool_stream_async(struct pool *pool, const struct pool_request *request,
+                       pool_flow_fn *row_fn, pool_query_fn *fn, void *arg, struct pool_error *err)
+{
+    static const struct pool__op_kind kind = {
+        .queues = true, .run = run_stream, .deliver = deliver_end};
+    struct pool_error own;
+    err = err ? err : &own;
+    pool__ok(err);
+    if (!row_fn || !fn)
+        return pool__fail(err, POOL_ERR_INVALID, "the callback%s is NULL", row_fn ? "" : " for rows");
+    if (!pool__check_request(request, err) || !pool__check(pool, err))
+        return false;
+    struct pool__op *op = pool__op_new(pool, &kind, request, err);
+    if (!op)
+        return false;
+    op->sink = (struct pool__sink){deliver_row, op};
+    op->job.sink = &op->sink;
+    op->job.rides = op->call.waiter.rides = false;
+    op->with.flow = row_fn;
+    op->fn.query = fn;
+    op->arg = arg;
+    return pool__op_accept(op, request->ret_call, err);
+}
