@@ -231,25 +231,37 @@ static bool grant_locked(struct pool__core *core, struct pool__waiter *waiter, u
     return settle_locked(core, waiter, POOL__GRANTED);
 }
 
+/* The oldest waiter whom a slot can still serve. Those before it whose deadline has
+ * passed are settled here: they may never look themselves (a callback), and whoever has
+ * given up gets no slot. NULL also if no more can be woken in this round. */
+static struct pool__waiter *oldest_in_time_locked(struct pool__core *core, struct wakes *wakes,
+                                                  bool *nudged)
+{
+    struct pool__waiter *waiter = NULL;
+    while (!wakes_full(wakes) && (waiter = oldest_locked(core)) &&
+           pool__now_ns() >= waiter->deadline_ns) {
+        add_wake(wakes, waiter);
+        *nudged |= settle_locked(core, waiter, POOL__TIMED_OUT);
+        core->timeouts++;
+    }
+    return wakes_full(wakes) ? NULL : waiter;
+}
+
 /* Gives idle slots to waiters, oldest first, as long as there are both. */
 static void serve(struct pool__core *core)
 {
     struct wakes wakes = {.count = 0};
+    bool nudged = false; /* of no interest: this looks for idle slots itself */
     bool more = true;
     while (more) {
         pool__lock(&core->lock);
         struct pool__waiter *waiter;
         unsigned index;
         uint32_t generation;
-        more = false;
-        while ((waiter = oldest_locked(core)) &&
-               take_any(core, waiter->flags, &index, &generation)) {
+        while ((waiter = oldest_in_time_locked(core, &wakes, &nudged)) &&
+               take_any(core, waiter->flags, &index, &generation))
             grant_locked(core, waiter, index, generation, &wakes);
-            if (wakes_full(&wakes)) {
-                more = true;
-                break;
-            }
-        }
+        more = wakes_full(&wakes);
         pool__unlock(&core->lock);
         wake_all(&wakes);
     }
@@ -264,7 +276,7 @@ static bool hand_over(struct pool__core *core, unsigned index, uint64_t word)
     bool given = false;
     bool nudged = false;
     pool__lock(&core->lock);
-    struct pool__waiter *waiter = oldest_locked(core);
+    struct pool__waiter *waiter = oldest_in_time_locked(core, &wakes, &nudged);
     if (waiter && (core->fair_after_ns == 0 || atomic_load(&core->owed) ||
                    pool__now_ns() - waiter->enqueued_ns >= core->fair_after_ns)) {
         uint64_t next = pool__borrowed(word, waiter->flags);
@@ -272,7 +284,7 @@ static bool hand_over(struct pool__core *core, unsigned index, uint64_t word)
         if (given) {
             count_absent(core, pool__state_of(word), POOL__BUSY);
             pool__count_use(slot);
-            nudged = grant_locked(core, waiter, index, pool__generation_of(next), &wakes);
+            nudged |= grant_locked(core, waiter, index, pool__generation_of(next), &wakes);
         }
     }
     pool__unlock(&core->lock);

@@ -197,6 +197,10 @@ mutant core.c "a waiter who times out stays in the queue" \
     's/(if \(nudged \|\| outcome == POOL__WAITING\) \{\n)        settle_locked\(core, waiter, POOL__TIMED_OUT\);/\1        atomic_fetch_sub(\&core->waiting, 1);\n        atomic_store(\&waiter->outcome, POOL__TIMED_OUT);/'
 mutant core.c "a timeout does not ask whether a grant came first" \
     's/if \(nudged \|\| outcome == POOL__WAITING\) \{\n        settle_locked\(core, waiter, POOL__TIMED_OUT\);/if (true) {\n        if (nudged || outcome == POOL__WAITING)\n            settle_locked(core, waiter, POOL__TIMED_OUT);/'
+mutant core.c "a hand-over to an expired waiter" \
+    's/pool__now_ns\(\) >= waiter->deadline_ns\)/false)/'
+mutant core.c "an expired waiter is settled and left asleep" \
+    's/(waiter->deadline_ns\) \{\n)        add_wake\(wakes, waiter\);\n/\1/'
 mutant core.c "a granted waiter stays counted" \
     's/(    pool__list_remove\(&waiter->link\);\n    pool__explore_point\(\);\n)    atomic_fetch_sub\(&core->waiting, 1\);\n/\1/'
 mutant core.c "a grant leaves the waiter asleep" \

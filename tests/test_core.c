@@ -638,6 +638,48 @@ static void one_who_gives_up_is_skipped(void **state)
     assert_int_equal(core.timeouts, 1);
 }
 
+/* Twenty: more than one round of wake-ups holds. */
+static void nobody_is_served_after_its_deadline(void **state)
+{
+    (void)state;
+    static const uint64_t fairness[] = {0, MS, FAIR_NEVER};
+    for (unsigned i = 0; i < 3; i++) {
+        struct caller late[20], last;
+        begin(1, 1, fairness[i]);
+        pool__core_claim(&core, 0, borrow(0));
+        for (unsigned k = 0; k < 20; k++) {
+            assert_int_equal(enqueue(&late[k]), POOL__WAITING);
+            late[k].waiter.deadline_ns = late[k].waiter.enqueued_ns;
+        }
+        assert_int_equal(enqueue(&last), POOL__WAITING);
+        assert_true(pool__core_give(&core, 0));
+        for (unsigned k = 0; k < 20; k++) {
+            assert_int_equal(outcome_of(&late[k]), POOL__TIMED_OUT);
+            assert_int_equal(late[k].woken, 1);
+            assert_false(late[k].locked);
+        }
+        assert_int_equal(outcome_of(&last), POOL__GRANTED);
+        assert_int_equal(core.timeouts, 20);
+        if (i < 2)
+            end(NULL);
+    }
+}
+
+static void a_slot_for_which_all_came_too_late_is_idle(void **state)
+{
+    (void)state;
+    begin(1, 1, 0);
+    struct caller late;
+    uint32_t generation = borrow(0);
+    enqueue(&late);
+    late.waiter.deadline_ns = late.waiter.enqueued_ns;
+    assert_int_equal(pool__core_release(&core, 0, generation), POOL__RELEASED);
+    assert_int_equal(outcome_of(&late), POOL__TIMED_OUT);
+    assert_int_equal(late.woken, 1);
+    assert_int_equal(atomic_load(&core.waiting), 0);
+    assert_int_equal(count_of(POOL__IDLE), 1);
+}
+
 static void one_who_gives_up_after_the_grant_has_the_slot(void **state)
 {
     (void)state;
@@ -898,6 +940,8 @@ int main(void)
         TEST(nobody_waits_in_a_new_queue),
         TEST(a_full_queue_refuses_until_somebody_leaves),
         TEST(one_who_gives_up_is_skipped),
+        TEST(nobody_is_served_after_its_deadline),
+        TEST(a_slot_for_which_all_came_too_late_is_idle),
         TEST(one_who_gives_up_after_the_grant_has_the_slot),
         TEST(a_hand_over_counts_as_a_use),
         TEST(a_granted_waiter_gets_the_flags_it_asked_for),
