@@ -274,7 +274,7 @@ server_mutant wait.c test_faults the_end_is_timely_although_the_server_is_frozen
     's/poll_until\(fds, 2, wait/poll_until(fds, 1, wait/'
 server_mutant pool.c test_faults a_borrow_ends_at_its_deadline_although_the_server_is_frozen \
     "a borrow waits for ever" \
-    's/waiter.deadline_ns = own < deadline_ns \? own : deadline_ns;/waiter.deadline_ns = POOL__FOREVER;/'
+    's/waiter->deadline_ns = own < ask->deadline_ns \? own : ask->deadline_ns;/waiter->deadline_ns = POOL__FOREVER;/'
 server_mutant worker.c test_faults a_connect_ends_at_its_deadline_although_the_server_is_frozen \
     "a connect has no deadline" \
     's/(struct pool_error \*err\)\n\{\n    uint64_t deadline_ns = )deadline_in\(step_ms\(pool\)\)/\1POOL__FOREVER/'
