@@ -188,7 +188,9 @@ static bool chores_left(struct pool *pool)
 {
     unsigned counts[POOL__STATES];
     pool__core_count(&pool->core, counts);
-    return counts[POOL__OPENING] || counts[POOL__CHORE] || counts[POOL__IDLE];
+    /* Counted after the slots: a chore becomes a parting before it ceases to be one. */
+    return counts[POOL__OPENING] || counts[POOL__CHORE] || counts[POOL__IDLE] ||
+           atomic_load(&pool->parting);
 }
 
 static void wait_for_chores(struct pool *pool, uint64_t deadline_ns)

@@ -140,6 +140,7 @@ struct pool {
     pthread_mutex_t linger_lock;
     _Atomic uint64_t tick_ns;
     _Atomic bool cutting; /* pool_end is closing borrowed connections */
+    _Atomic unsigned parting; /* slots that a worker closes or will close: no goodbye yet */
     pthread_t keeper;
     bool keeper_started;
     int epoll_fd;

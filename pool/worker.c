@@ -259,6 +259,14 @@ static void wait_until_thread_is_gone(struct pool *pool, unsigned long thread_id
     }
 }
 
+/* From here on the connection counts as closing, however long the goodbye and a kill
+ * take: nobody is to wait for it as for one that is open. The end waits for `parting`. */
+static void begin_parting(struct pool *pool, unsigned slot)
+{
+    atomic_fetch_add(&pool->parting, 1);
+    pool__core_to_closing(&pool->core, slot);
+}
+
 /* Says goodbye, kills what still runs, and leaves the slot to the keeper until the
  * server has closed its side. */
 static void part_from(struct pool *pool, unsigned slot, struct pool__conn *conn)
@@ -274,13 +282,14 @@ static void part_from(struct pool *pool, unsigned slot, struct pool__conn *conn)
     enum pool__kill kill = kill_it ? kill_until_gone(pool, thread_id) : POOL__KILL_GONE;
     if (closed_by_server)
         wait_until_thread_is_gone(pool, thread_id);
-    pool__core_to_closing(&pool->core, slot);
     if (kill_it)
         linger_unless_gone(pool, slot, fd, kill);
     else
         pool__linger(pool, slot, fd, kill);
+    atomic_fetch_sub(&pool->parting, 1);
 }
 
+/* The parting has begun. */
 static void do_close(struct pool *pool, unsigned slot, enum pool_close_reason reason)
 {
     const struct pool_hooks *hooks = &pool->options.v.hooks;
@@ -291,6 +300,12 @@ static void do_close(struct pool *pool, unsigned slot, enum pool_close_reason re
     if (hooks->on_close)
         hooks->on_close(reason, conn->thread_id, hooks->arg);
     part_from(pool, slot, conn);
+}
+
+static void begin_and_close(struct pool *pool, unsigned slot, enum pool_close_reason reason)
+{
+    begin_parting(pool, slot);
+    do_close(pool, slot, reason);
 }
 
 static void do_kill(struct pool *pool, unsigned slot)
@@ -305,10 +320,12 @@ static void open_failed(struct pool *pool, unsigned slot, struct pool__conn *con
 {
     count(&pool->counters.connect_failures);
     pool__report_connect(pool, err, conn != NULL);
-    if (conn)
+    if (conn) {
+        begin_parting(pool, slot);
         part_from(pool, slot, conn);
-    else
+    } else {
         pool__core_to_empty(&pool->core, slot);
+    }
     pool__poke(pool);
 }
 
@@ -331,7 +348,7 @@ static void do_open(struct pool *pool, unsigned slot)
     if (pool__watch(pool, slot, mysql_get_socket(conn->mysql)))
         give_or_close(pool, slot);
     else
-        do_close(pool, slot, POOL_CLOSE_ERROR);
+        begin_and_close(pool, slot, POOL_CLOSE_ERROR);
 }
 
 /* Reset and ping */
@@ -341,7 +358,7 @@ static void do_reset(struct pool *pool, unsigned slot)
     struct pool__conn *conn = conn_of(pool, slot);
     count(&pool->counters.resets);
     if (!pool__conn_reset(conn, deadline_in(step_ms(pool)), NULL)) {
-        do_close(pool, slot, POOL_CLOSE_RESET);
+        begin_and_close(pool, slot, POOL_CLOSE_RESET);
         return;
     }
     set_keepalive(pool, slot, conn);
@@ -356,7 +373,7 @@ static void do_ping(struct pool *pool, unsigned slot)
         pool__conn_ping(conn, deadline_in(step_ms(pool)), NULL))
         give_or_close(pool, slot);
     else
-        do_close(pool, slot, POOL_CLOSE_SERVER);
+        begin_and_close(pool, slot, POOL_CLOSE_SERVER);
 }
 
 static void do_cancel(struct pool *pool, struct pool__chore *chore)
@@ -491,6 +508,10 @@ void pool__order(struct pool *pool, unsigned slot, enum pool__chore_kind kind,
                  enum pool_close_reason reason)
 {
     struct pool__chore *chore = &pool->places[slot].chore;
+    if (kind == POOL__DO_CLOSE) {
+        begin_parting(pool, slot);
+        pool__poke(pool); /* there may be nothing left that could be waited for */
+    }
     chore->kind = kind;
     chore->reason = reason;
     pool__order_chore(pool, chore);

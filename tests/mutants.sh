@@ -242,10 +242,10 @@ rm -f "$dir"/core.[ch]
 # Fault 2: what did not come to pass, or came to an end, is no news for those who wait.
 server_mutant worker.c test_faults a_waiter_outlives_failed_connects_and_is_served \
     "a failed connect does not wake the keeper" \
-    's/(pool__core_to_empty\(&pool->core, slot\);\n)    pool__poke\(pool\);\n(\}\n\nstatic void do_open)/\1\2/'
+    's/(pool__core_to_empty\(&pool->core, slot\);\n    \}\n)    pool__poke\(pool\);\n(\}\n\nstatic void do_open)/\1\2/'
 server_mutant worker.c test_faults a_waiter_outlives_failed_connects_and_is_served \
     "a failed connect keeps its place" \
-    's/    else\n        pool__core_to_empty\(&pool->core, slot\);\n(    pool__poke\(pool\);\n\}\n\nstatic void do_open)/\1/'
+    's/ else \{\n        pool__core_to_empty\(&pool->core, slot\);\n    \}\n(    pool__poke\(pool\);\n\}\n\nstatic void do_open)/\1/'
 server_mutant worker.c test_faults a_dead_server_is_reported_as_lost_and_then_as_no_connection \
     "a failed connect is not reported" \
     's/    pool__report_connect\(pool, err, [^\n]*\n//'

@@ -1137,20 +1137,58 @@ static void a_ping_that_hangs_does_not_hold_up_the_keeper(void **state)
     signal_server(SIGCONT);
 }
 
+/* Asked once per connect, that of the control connection included. */
+static bool count_connect(struct pool_credentials *credentials, bool refresh, void *arg)
+{
+    (void)credentials;
+    (void)refresh;
+    atomic_fetch_add((_Atomic unsigned *)arg, 1);
+    return true;
+}
+
 static void a_kill_is_given_up_although_the_server_is_frozen(void **state)
 {
+    static _Atomic unsigned connects;
+    struct pool_options options = patient_options();
     (void)state;
-    make_pool(patient_options());
+    options.credentials = count_connect;
+    options.credentials_arg = (void *)&connects;
+    make_pool(options);
     struct call *call = start_call("SELECT SLEEP(30)", 3000);
     assert_within(GENEROUS, admin_asks(RUNNING_SLEEPS) == 1);
     signal_server(SIGSTOP);
     assert_within(GENEROUS, atomic_load(&call->done));
     assert_int_equal(call->err.code, POOL_ERR_QUERY_TIMEOUT);
-    /* Until then the place belongs to the worker who tries. */
-    assert_within(GENEROUS, stats_now().closing == 1);
+    /* The third connect is for the second kill, so the first has been given up. */
+    assert_within(GENEROUS, atomic_load(&connects) == 3);
     signal_server(SIGCONT);
     assert_within(GENEROUS, admin_asks(RUNNING_SLEEPS) == 0);
     assert_works();
+}
+
+/* What is being killed is of no use to those who wait: they learn soon that there is no
+ * other connection to be had. */
+static void a_kill_that_hangs_leaves_nobody_waiting_for_its_connection(void **state)
+{
+    struct pool_options options = app_options();
+    (void)state;
+    options.connection_limit = 2;
+    options.connect_timeout_ms = 200;
+    options.fail_fast_ms = 300;
+    options.acquire_timeout_ms = 600000;
+    make_pool(options);
+    assert_works();
+    signal_server(SIGSTOP);
+    struct call call = run_here("SELECT 1", 200);
+    assert_int_equal(call.err.code, POOL_ERR_QUERY_TIMEOUT);
+    struct pool_stats stats = stats_now();
+    assert_int_equal(stats.open, 0);
+    assert_int_equal(stats.closing, 1);
+    call = run_here("SELECT 1", 0);
+    assert_int_equal(call.err.code, POOL_ERR_CONNECT);
+    assert_timely("the wait", call.took_ms, 300);
+    signal_server(SIGCONT);
+    assert_within(GENEROUS, works(NULL));
 }
 
 /* SIGKILL and restart */
@@ -1898,6 +1936,7 @@ int main(int argc, char **argv)
         TEST(a_connect_that_hangs_does_not_hold_up_the_keeper),
         TEST(a_reset_that_hangs_holds_up_nobody),
         TEST(a_ping_that_hangs_does_not_hold_up_the_keeper),
+        TEST(a_kill_that_hangs_leaves_nobody_waiting_for_its_connection),
         TEST(a_kill_is_given_up_although_the_server_is_frozen),
         TEST(a_dead_server_is_reported_as_lost_and_then_as_no_connection),
         TEST(calls_succeed_soon_after_the_server_is_back),
