@@ -580,25 +580,34 @@ static uint64_t read_counter(const _Atomic uint64_t *counter)
     return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
+/* All from one look at each slot's word: the generation in it is the number of borrows,
+ * modulo 2^32, so that borrows, returns and what is out agree although `uses` is written
+ * a moment later. */
 static void add_slots(struct pool *pool, struct pool_stats *stats)
 {
-    unsigned counts[POOL__STATES];
-    pool__core_count(&pool->core, counts);
+    unsigned counts[POOL__STATES] = {0};
+    for (unsigned i = 0; i < pool->core.limit; i++) {
+        struct pool__slot *slot = &pool->core.slots[i];
+        uint64_t word = atomic_load(&slot->word);
+        uint64_t uses = read_counter(&slot->uses);
+        uses += (uint64_t)(int32_t)(pool__generation_of(word) - (uint32_t)uses);
+        counts[pool__state_of(word)]++;
+        stats->acquired += uses;
+        stats->released += uses - (pool__state_of(word) == POOL__BUSY);
+        stats->queries += read_counter(&slot->queries);
+        stats->query_errors += read_counter(&slot->query_errors);
+        stats->statement_hits += read_counter(&slot->statement_hits);
+        stats->pipelined += read_counter(&slot->rides);
+    }
     stats->idle = counts[POOL__IDLE];
     stats->in_use = counts[POOL__BUSY];
     stats->open = counts[POOL__IDLE] + counts[POOL__BUSY] + counts[POOL__CHORE];
     stats->connecting = counts[POOL__OPENING];
     stats->closing = counts[POOL__CLOSING];
     stats->waiting = atomic_load(&pool->core.waiting);
-    for (unsigned slot = 0; slot < pool->core.limit; slot++) {
-        stats->acquired += read_counter(&pool->core.slots[slot].uses);
-        stats->queries += read_counter(&pool->core.slots[slot].queries);
-        stats->query_errors += read_counter(&pool->core.slots[slot].query_errors);
-        stats->statement_hits += read_counter(&pool->core.slots[slot].statement_hits);
-        stats->pipelined += read_counter(&pool->core.slots[slot].rides);
-    }
+    /* Who goes along on somebody's connection has been lent it, too. */
     stats->acquired += stats->pipelined;
-    stats->released = stats->acquired - stats->in_use;
+    stats->released += stats->pipelined;
 }
 
 static void add_counters(struct pool *pool, struct pool_stats *stats)

@@ -20,6 +20,7 @@
 #include <time.h>
 
 #include "mypool.h"
+#include "pool.h"
 
 #define PATIENCE_S 60
 
@@ -388,6 +389,25 @@ static void stale_handles_never_touch_anothers_connection(void **state)
     assert_int_equal(stats.released, THREADS * ROUNDS);
 }
 
+/* A borrower has swapped the word of the slot and has not counted the use yet: the
+ * moment that a snapshot may meet. */
+static void a_snapshot_counts_a_borrow_and_its_return_alike(void **state)
+{
+    (void)state;
+    struct pool *pool = small_pool();
+    struct pool_conn conn = borrow(pool, NULL);
+    struct pool__slot *slot = &pool->core.slots[0];
+    uint64_t uses = atomic_fetch_sub(&slot->uses, 1);
+    struct pool_stats stats = stats_of(pool);
+    atomic_store(&slot->uses, uses);
+    assert_true(pool_conn_release(conn, NULL));
+    assert_int_equal(stats.acquired, 1);
+    assert_int_equal(stats.in_use, 1);
+    assert_int_equal(stats.released, 0);
+    assert_int_equal(stats_of(pool).released, 1);
+    end(pool);
+}
+
 /* ---- what a handle tells ---- */
 
 static void the_thread_id_is_the_servers(void **state)
@@ -660,6 +680,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(releasing_twice_is_refused),
+        cmocka_unit_test(a_snapshot_counts_a_borrow_and_its_return_alike),
         cmocka_unit_test(a_released_handle_is_stale_for_every_call),
         cmocka_unit_test(a_destroyed_handle_is_stale_for_every_call),
         cmocka_unit_test(a_destroyed_connection_is_not_lent_again),
