@@ -79,14 +79,22 @@ struct pool__health {
     uint64_t random;
 };
 
+/* There are never more threads than slots: with few connections each chore finds one,
+ * whatever the others do. With many, resets leave some to everything else. */
+#define POOL__MOST_WORKERS 32
+#define POOL__NOT_FOR_RESETS 2
+
 struct pool__workers {
     pthread_mutex_t lock;
     pthread_cond_t wanted;
     struct pool__link queue; /* struct pool__chore */
+    unsigned most;           /* threads; constant */
+    unsigned most_resets;    /* at a time; constant */
     unsigned threads;
     unsigned idle;
+    unsigned resets; /* being done */
     bool stop;
-    pthread_t ids[8];
+    pthread_t ids[POOL__MOST_WORKERS];
 };
 
 struct pool__control {

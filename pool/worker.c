@@ -4,8 +4,8 @@
  * until it gives it back, closes it or empties it; each step has a deadline. Workers
  * decide nothing: the keeper and the callers order, policy.c says what.
  *
- * Threads are started when a chore finds none idle, up to a small number, and live
- * until the pool ends. All signals are blocked in them.
+ * Threads are started when a chore finds none idle, up to one per slot and a small
+ * number in all, and live until the pool ends. All signals are blocked in them.
  *
  * Closing. A slot counts against the limit until the server's side is gone. The
  * socket is kept (a duplicate, since libmariadb closes its own) until the server
@@ -422,18 +422,39 @@ static void do_chore(struct pool *pool, struct pool__chore *chore)
 
 /* Threads */
 
+/* The oldest chore that may begin now. A reset may take long, if much has to be rolled
+ * back; whoever ends one looks here again for those that were passed over. */
+static struct pool__chore *first_chore_locked(struct pool__workers *workers)
+{
+    for (struct pool__link *link = workers->queue.next; link != &workers->queue; link = link->next) {
+        struct pool__chore *chore = POOL__ENTRY(link, struct pool__chore, link);
+        if (chore->kind != POOL__DO_RESET || workers->resets < workers->most_resets)
+            return chore;
+    }
+    return NULL;
+}
+
 static struct pool__chore *next_chore(struct pool__workers *workers)
 {
+    struct pool__chore *chore;
     pthread_mutex_lock(&workers->lock);
     workers->idle++;
-    while (pool__list_empty(&workers->queue) && !workers->stop)
+    while (!(chore = first_chore_locked(workers)) && !workers->stop)
         pthread_cond_wait(&workers->wanted, &workers->lock);
     workers->idle--;
-    struct pool__link *link = pool__list_first(&workers->queue);
-    if (link)
-        pool__list_remove(link);
+    if (chore) {
+        pool__list_remove(&chore->link);
+        workers->resets += chore->kind == POOL__DO_RESET;
+    }
     pthread_mutex_unlock(&workers->lock);
-    return link ? POOL__ENTRY(link, struct pool__chore, link) : NULL;
+    return chore;
+}
+
+static void end_reset(struct pool__workers *workers)
+{
+    pthread_mutex_lock(&workers->lock);
+    workers->resets--;
+    pthread_mutex_unlock(&workers->lock);
 }
 
 static void *work(void *arg)
@@ -442,16 +463,20 @@ static void *work(void *arg)
     struct pool__chore *chore;
     pool__enter_callback(pool);
     pthread_setname_np(pthread_self(), "mypool-worker");
-    while ((chore = next_chore(&pool->workers)))
+    while ((chore = next_chore(&pool->workers))) {
+        /* Read before: afterwards the slot may have another chore. */
+        bool reset = chore->kind == POOL__DO_RESET;
         do_chore(pool, chore);
+        if (reset)
+            end_reset(&pool->workers);
+    }
     return NULL;
 }
 
 static bool spawn_locked(struct pool *pool)
 {
     struct pool__workers *workers = &pool->workers;
-    unsigned most = sizeof workers->ids / sizeof workers->ids[0];
-    if (workers->threads >= most)
+    if (workers->threads >= workers->most)
         return false;
     if (!pool__thread_start(&workers->ids[workers->threads], work, pool))
         return false;
@@ -462,6 +487,10 @@ static bool spawn_locked(struct pool *pool)
 bool pool__workers_start(struct pool *pool)
 {
     struct pool__workers *workers = &pool->workers;
+    unsigned limit = pool->core.limit;
+    bool one_each = limit <= POOL__MOST_WORKERS;
+    workers->most = one_each ? limit : POOL__MOST_WORKERS;
+    workers->most_resets = one_each ? limit : POOL__MOST_WORKERS - POOL__NOT_FOR_RESETS;
     pthread_mutex_init(&workers->lock, NULL);
     pthread_cond_init(&workers->wanted, NULL);
     pool__list_init(&workers->queue);

@@ -1,0 +1,160 @@
+/*
+ * The workers: however long some chores take, there is room for the others.
+ *
+ * A reset hangs in the init callback, which knows a connection that it has seen before.
+ * No deadline of the pool's own comes to the test's help.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include <stdatomic.h>
+#include <time.h>
+
+#include "mypool.h"
+
+#define PATIENCE_S 60
+#define MOST 64
+
+static struct {
+    _Atomic int64_t seen[MOST]; /* ids of connections */
+    _Atomic unsigned hanging;
+    _Atomic bool open;
+} gate;
+
+static void nap(void)
+{
+    nanosleep(&(struct timespec){0, 1000000}, NULL);
+}
+
+#define WAIT_UNTIL(condition)                                                                      \
+    do {                                                                                           \
+        time_t give_up = time(NULL) + PATIENCE_S;                                                  \
+        while (!(condition)) {                                                                     \
+            if (time(NULL) > give_up)                                                              \
+                fail_msg("never true: %s", #condition);                                            \
+            nap();                                                                                 \
+        }                                                                                          \
+    } while (0)
+
+/* True if the connection is known; it is from now on. */
+static bool is_known(int64_t id)
+{
+    for (unsigned i = 0; i < MOST; i++) {
+        int64_t none = 0;
+        if (atomic_compare_exchange_strong(&gate.seen[i], &none, id))
+            return false;
+        if (none == id)
+            return true;
+    }
+    return true;
+}
+
+static bool hang_in_a_reset(struct pool_setup *setup, void *arg, struct pool_error *err)
+{
+    (void)arg;
+    struct pool_result *row = pool_setup_query(setup, "SELECT CONNECTION_ID()", POOL_NO_ARGS, err);
+    bool reset = row && pool_next(row) && is_known(pool_get_int(row, 0));
+    bool ok = row != NULL;
+    pool_result_free(row);
+    if (!reset)
+        return ok;
+    atomic_fetch_add(&gate.hanging, 1);
+    while (!atomic_load(&gate.open))
+        nap();
+    return ok;
+}
+
+static struct pool *pool_whose_resets_hang(unsigned limit)
+{
+    struct pool_options options;
+    struct pool_error err;
+    void *memory;
+    assert_non_null(getenv("MYPOOL_URL")); /* from with-mariadb */
+    assert_true(pool_options_from_url(getenv("MYPOOL_URL"), &options, &memory, &err));
+    options.connection_limit = limit;
+    options.connect_timeout_ms = 600000;
+    options.acquire_timeout_ms = PATIENCE_S * 1000;
+    options.init = hang_in_a_reset;
+    for (unsigned i = 0; i < MOST; i++)
+        atomic_store(&gate.seen[i], 0);
+    atomic_store(&gate.hanging, 0);
+    atomic_store(&gate.open, false);
+    struct pool *pool = pool_create(&options, &err);
+    free(memory);
+    if (!pool)
+        fail_msg("%s", err.message);
+    return pool;
+}
+
+static struct pool_stats stats_of(struct pool *pool)
+{
+    struct pool_stats stats;
+    pool_stats(pool, &stats);
+    return stats;
+}
+
+static void change_sessions(struct pool *pool, unsigned count)
+{
+    struct pool_conn conns[MOST];
+    struct pool_error err;
+    for (unsigned i = 0; i < count; i++)
+        if (!pool_get_connection(pool, &conns[i], &err))
+            fail_msg("%s", err.message);
+    for (unsigned i = 0; i < count; i++) {
+        pool_result_free(pool_conn_query(conns[i], "SET @mine = 1", POOL_NO_ARGS, NULL));
+        assert_true(pool_conn_release(conns[i], NULL));
+    }
+}
+
+/* `resets` connections come back to be reset, of which `most` can hang at a time; then
+ * somebody wants another one. */
+static void assert_room_beside_resets(unsigned limit, unsigned resets, unsigned most)
+{
+    struct pool_conn conn;
+    struct pool_request request = {.acquire_timeout_ms = 15000};
+    struct pool *pool = pool_whose_resets_hang(limit);
+    change_sessions(pool, resets);
+    WAIT_UNTIL(atomic_load(&gate.hanging) == most);
+    bool served = pool_get_connection_with(pool, &request, &conn, NULL);
+    unsigned hanging = atomic_load(&gate.hanging);
+    atomic_store(&gate.open, true);
+    if (served)
+        assert_true(pool_conn_destroy(conn, NULL));
+    WAIT_UNTIL(stats_of(pool).idle == resets && stats_of(pool).closing == 0);
+    assert_int_equal(stats_of(pool).resets, resets);
+    assert_true(pool_end(pool, PATIENCE_S * 1000, NULL));
+    assert_true(served);
+    assert_int_equal(hanging, most);
+}
+
+static void eight_resets_that_hang_leave_room_for_a_connect(void **state)
+{
+    (void)state;
+    assert_room_beside_resets(10, 8, 8);
+}
+
+static void a_reset_of_the_only_other_connection_leaves_room_for_a_connect(void **state)
+{
+    (void)state;
+    assert_room_beside_resets(2, 1, 1);
+}
+
+static void resets_that_hang_never_have_all_the_workers(void **state)
+{
+    (void)state;
+    assert_room_beside_resets(40, 36, 30);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(eight_resets_that_hang_leave_room_for_a_connect),
+        cmocka_unit_test(a_reset_of_the_only_other_connection_leaves_room_for_a_connect),
+        cmocka_unit_test(resets_that_hang_never_have_all_the_workers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
