@@ -25,7 +25,6 @@
 #define LINGER_MOST_NS (30000 * POOL__NS_PER_MS) /* then the server is taken for gone */
 #define CONTROL_IDLE_NS (10000 * POOL__NS_PER_MS)
 #define INTERRUPTIONS 16 /* set-ups in a row that may be cut off before the server counts as away */
-#define LOSSES 3 /* connections lost within a tick that make the others suspect */
 
 enum tag { TAG_POKE, TAG_CONN, TAG_LINGER };
 
@@ -358,8 +357,7 @@ static void close_idle_control(struct pool *pool)
 
 static void check_suspects(struct pool *pool)
 {
-    bool many = atomic_exchange(&pool->losses, 0) >= LOSSES;
-    if (!atomic_exchange(&pool->check_all, 0) && !many)
+    if (!atomic_exchange(&pool->check_all, false))
         return;
     for (unsigned slot = 0; slot < pool->core.limit; slot++)
         if (pool__core_reserve_idle(&pool->core, slot))
@@ -373,7 +371,7 @@ static void tick(struct pool *pool)
     unsigned idle_count = counts[POOL__IDLE];
     /* Spread retirements out: a tenth of the pool per tick at most. */
     unsigned retirements = pool->core.limit / 10 + 1;
-    check_suspects(pool);
+    atomic_store(&pool->losses, 0);
     /* From the top, so that the connections that are used least go first. */
     for (unsigned slot = pool->core.limit; slot-- > 0;)
         look_at_slot(pool, slot, &idle_count, &retirements);
@@ -463,6 +461,7 @@ static void *keep(void *arg)
         wake_ns = something_to_watch(pool) ? next_tick : POOL__FOREVER;
         if (atomic_load(&pool->ending))
             continue;
+        check_suspects(pool);
         open_what_is_wanted(pool, now, &wake_ns);
         fail_fast(pool, now, &wake_ns);
     }

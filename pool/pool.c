@@ -467,7 +467,10 @@ void pool__return(struct pool *pool, unsigned slot)
 void pool__note_error(struct pool *pool, const struct pool_error *err)
 {
     if (err->code == POOL_ERR_LOST && !err->not_executed) {
-        atomic_fetch_add(&pool->losses, 1);
+        if (atomic_fetch_add(&pool->losses, 1) + 1 == POOL__LOSSES) {
+            atomic_store(&pool->check_all, true);
+            pool__poke(pool);
+        }
         return;
     }
     struct pool__error_facts facts = pool__classify(err->server_errno, err->message, true);

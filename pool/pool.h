@@ -39,6 +39,7 @@ struct pool__chore {
 };
 
 #define POOL__LABEL_WORDS 8
+#define POOL__LOSSES 3 /* connections lost within a tick that make the others suspect */
 
 /* What the pool keeps beside each slot of the core. */
 struct pool__place {
@@ -157,7 +158,7 @@ struct pool {
     int stop_fd; /* eventfd: kills have to stop, too */
     _Atomic bool poked;
     _Atomic bool stop_keeper;
-    _Atomic uint32_t check_all; /* the keeper is to ping every idle connection */
+    _Atomic bool check_all;     /* the keeper is to ping every idle connection */
     _Atomic uint32_t losses;    /* connections lost by borrowers since the last tick */
     _Atomic bool ending;
     _Atomic uint32_t aboard;  /* callers whose statement was taken along, until they know */

@@ -1,0 +1,135 @@
+/*
+ * The keeper: what it does at once and not at its next tick, and what it makes known of
+ * the state of the server.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "mypool.h"
+#include "pool.h"
+
+#define PATIENCE_S 60
+#define LOST 3
+
+static void nap(void)
+{
+    nanosleep(&(struct timespec){0, 1000000}, NULL);
+}
+
+/* True once the condition is; false when it was not for `seconds`. */
+#define WITHIN(seconds, condition)                                                                 \
+    ({                                                                                             \
+        uint64_t end_ns_ = pool__now_ns() + (seconds)*UINT64_C(1000000000);                        \
+        bool met_;                                                                                 \
+        while (!(met_ = (condition)) && pool__now_ns() < end_ns_)                                  \
+            nap();                                                                                 \
+        met_;                                                                                      \
+    })
+
+#define WAIT_UNTIL(condition) assert_true(WITHIN(PATIENCE_S, condition))
+
+static struct pool *pool_with(const char *variable, struct pool_options wish)
+{
+    struct pool_options from;
+    struct pool_error err;
+    void *memory;
+    assert_non_null(getenv(variable)); /* from with-mariadb */
+    assert_true(pool_options_from_url(getenv(variable), &from, &memory, &err));
+    wish.host = from.host;
+    wish.port = from.port;
+    wish.user = from.user;
+    wish.password = from.password;
+    wish.database = from.database;
+    struct pool *pool = pool_create(&wish, &err);
+    free(memory);
+    if (!pool)
+        fail_msg("%s", err.message);
+    return pool;
+}
+
+static struct pool_stats stats_of(struct pool *pool)
+{
+    struct pool_stats stats;
+    pool_stats(pool, &stats);
+    return stats;
+}
+
+/* ---- suspicion ---- */
+
+/* The next tick is an hour away when this returns: a tick forgets the losses. */
+static void postpone_ticks(struct pool *pool)
+{
+    atomic_store(&pool->tick_ns, 3600 * UINT64_C(1000000000));
+    atomic_store(&pool->losses, 1);
+    WAIT_UNTIL(atomic_load(&pool->losses) == 0);
+}
+
+static void *sleep_on(void *handle)
+{
+    pool_result_free(pool_conn_query(*(struct pool_conn *)handle, "SELECT SLEEP(3600)",
+                                     POOL_NO_ARGS, NULL));
+    return NULL;
+}
+
+static bool sleeps(struct pool *admin, unsigned long id)
+{
+    struct pool_result *row =
+        pool_query(admin, "SELECT 1 FROM information_schema.processlist WHERE id = ? AND info LIKE "
+                          "'SELECT SLEEP%'", POOL_ARGS(id), NULL);
+    bool found = pool_row_count(row) == 1;
+    pool_result_free(row);
+    return found;
+}
+
+static void kill_statement(struct pool *admin, struct pool_conn conn, unsigned long id)
+{
+    pthread_t thread;
+    char sql[64];
+    snprintf(sql, sizeof sql, "KILL %lu", id);
+    assert_int_equal(pthread_create(&thread, NULL, sleep_on, &conn), 0);
+    WAIT_UNTIL(sleeps(admin, id));
+    pool_result_free(pool_query(admin, sql, POOL_NO_ARGS, NULL));
+    pthread_join(thread, NULL);
+}
+
+static void the_third_lost_connection_has_the_idle_ones_pinged_at_once(void **state)
+{
+    (void)state;
+    struct pool_conn conns[LOST + 2];
+    unsigned long ids[LOST + 2];
+    struct pool *admin = pool_with("MYPOOL_ADMIN_URL", (struct pool_options){0});
+    struct pool *pool = pool_with("MYPOOL_URL", (struct pool_options){.connection_limit = LOST + 2});
+    for (unsigned i = 0; i < LOST + 2; i++) {
+        assert_true(pool_get_connection(pool, &conns[i], NULL));
+        ids[i] = pool_conn_thread_id(conns[i]);
+    }
+    assert_true(pool_conn_release(conns[LOST], NULL));
+    assert_true(pool_conn_release(conns[LOST + 1], NULL));
+    postpone_ticks(pool);
+    for (unsigned i = 0; i < LOST; i++) {
+        assert_int_equal(stats_of(pool).pings, 0);
+        kill_statement(admin, conns[i], ids[i]);
+    }
+    WAIT_UNTIL(stats_of(pool).pings == 2);
+    for (unsigned i = 0; i < LOST; i++)
+        assert_true(pool_conn_release(conns[i], NULL));
+    assert_true(pool_end(pool, PATIENCE_S * 1000, NULL));
+    assert_true(pool_end(admin, PATIENCE_S * 1000, NULL));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_third_lost_connection_has_the_idle_ones_pinged_at_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
