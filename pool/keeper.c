@@ -223,20 +223,33 @@ static void open_what_is_wanted(struct pool *pool, uint64_t now, uint64_t *wake_
             pool__order(pool, slot, POOL__OPEN, POOL_CLOSE_END);
 }
 
+/* How long those who wait may hope for a connect. Not at all after a refusal that will be
+ * repeated; but when the pause after it is over, the next try has the last word. */
+static uint64_t patience_locked(const struct pool *pool, uint64_t now)
+{
+    const struct pool__health *health = &pool->health;
+    uint64_t patience = pool__after_ms(0, pool->options.v.fail_fast_ms);
+    bool refused = health->class_ != POOL__C_TRANSIENT && health->class_ != POOL__C_CAPACITY;
+    return refused && now < health->next_try_ns && patience != POOL__FOREVER ? 0 : patience;
+}
+
 static void fail_fast(struct pool *pool, uint64_t now, uint64_t *wake_ns)
 {
     struct pool__health *health = &pool->health;
-    uint64_t patience = pool__after_ms(0, pool->options.v.fail_fast_ms);
-    pool__lock(&health->lock);
-    bool down = health->failures > 0 && health->state == POOL_STATE_DOWN;
-    if (health->class_ != POOL__C_TRANSIENT && health->class_ != POOL__C_CAPACITY)
-        patience = patience == POOL__FOREVER ? patience : 0; /* waiting will not help */
-    pool__unlock(&health->lock);
-    if (!down || patience == POOL__FOREVER || open_count(pool) > 0)
-        return;
-    pool__core_fail_waiters(&pool->core, POOL__FAILED, now > patience ? now - patience : 0);
     uint64_t oldest = pool__core_oldest_ns(&pool->core);
-    if (oldest != POOL__FOREVER && oldest + patience < *wake_ns)
+    pool__lock(&health->lock);
+    uint64_t patience = patience_locked(pool, now);
+    bool down = health->failures > 0 && patience != POOL__FOREVER && oldest != POOL__FOREVER &&
+                open_count(pool) == 0;
+    bool now_down = down && now >= oldest + patience;
+    if (now_down) /* the last connection may have gone long after the last try */
+        health->state = POOL_STATE_DOWN;
+    pool__unlock(&health->lock);
+    if (now_down) {
+        pool__core_fail_waiters(&pool->core, POOL__FAILED, now - patience);
+        oldest = pool__core_oldest_ns(&pool->core);
+    }
+    if (down && oldest != POOL__FOREVER && oldest + patience < *wake_ns)
         *wake_ns = oldest + patience;
 }
 

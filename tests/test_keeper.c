@@ -126,10 +126,84 @@ static void the_third_lost_connection_has_the_idle_ones_pinged_at_once(void **st
     assert_true(pool_end(admin, PATIENCE_S * 1000, NULL));
 }
 
+/* ---- the state of the server ---- */
+
+/* What the connects meet, by their number: the first succeeds, the second is refused, from
+ * the third on they hang until the gate is open. */
+struct connects {
+    _Atomic unsigned count;
+    _Atomic bool open;
+};
+
+static bool succeed_fail_hang(struct pool_credentials *credentials, bool refresh, void *arg)
+{
+    (void)credentials;
+    (void)refresh;
+    struct connects *connects = arg;
+    unsigned number = atomic_fetch_add(&connects->count, 1) + 1;
+    while (number > 2 && !atomic_load(&connects->open))
+        nap();
+    return number != 2;
+}
+
+struct waiter {
+    pthread_t thread;
+    struct pool *pool;
+    struct pool_error err;
+    bool ok;
+    _Atomic bool done;
+};
+
+static void *borrow_once(void *arg)
+{
+    struct waiter *waiter = arg;
+    struct pool_conn conn;
+    waiter->ok = pool_get_connection(waiter->pool, &conn, &waiter->err);
+    if (waiter->ok)
+        pool_conn_release(conn, NULL);
+    atomic_store(&waiter->done, true);
+    return NULL;
+}
+
+/* A connect fails while a connection is open; then that one goes, and nothing else fails. */
+static void callers_fail_fast_when_the_last_connection_goes_after_a_failed_connect(void **state)
+{
+    (void)state;
+    struct connects connects = {0};
+    struct pool_conn conn;
+    struct pool *pool = pool_with("MYPOOL_URL", (struct pool_options){
+                                                    .connection_limit = 2,
+                                                    .acquire_timeout_ms = 600000,
+                                                    .fail_fast_ms = 1,
+                                                    .credentials = succeed_fail_hang,
+                                                    .credentials_arg = &connects});
+    struct waiter waiter = {.pool = pool};
+    assert_true(pool_get_connection(pool, &conn, NULL));
+    assert_int_equal(pthread_create(&waiter.thread, NULL, borrow_once, &waiter), 0);
+    WAIT_UNTIL(atomic_load(&connects.count) == 3);
+    assert_int_equal(stats_of(pool).state, POOL_STATE_RETRYING);
+    assert_int_equal(stats_of(pool).waiting, 1);
+    assert_true(pool_conn_destroy(conn, NULL));
+    bool failed = WITHIN(20, atomic_load(&waiter.done));
+    enum pool_state then = (enum pool_state)stats_of(pool).state;
+    atomic_store(&connects.open, true);
+    pthread_join(waiter.thread, NULL);
+    assert_true(failed);
+    assert_false(waiter.ok);
+    assert_int_equal(waiter.err.code, POOL_ERR_AUTH);
+    assert_int_equal(then, POOL_STATE_DOWN);
+    WAIT_UNTIL(pool_get_connection(pool, &conn, NULL));
+    assert_int_equal(stats_of(pool).state, POOL_STATE_UP);
+    assert_true(pool_conn_release(conn, NULL));
+    assert_true(pool_end(pool, PATIENCE_S * 1000, NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_third_lost_connection_has_the_idle_ones_pinged_at_once),
+        cmocka_unit_test(
+            callers_fail_fast_when_the_last_connection_goes_after_a_failed_connect),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
