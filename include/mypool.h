@@ -228,9 +228,10 @@ enum pool_state {
  * must be quick and must not call blocking functions of the pool. Any may be
  * NULL. Each on_enqueue is followed by exactly one on_acquire or by the error of
  * that call; each on_acquire by exactly one on_release; each on_connection by
- * exactly one on_close. on_state is also called once by pool_create, with
- * POOL_STATE_UP and a text, if libmariadb is older than 3.3.20 (or 3.4.10) and
- * should be replaced. */
+ * exactly one on_close. on_state runs on one thread at a time; what changes
+ * meanwhile is told afterwards, so the last state told is the present one. It is
+ * also called once by pool_create, with POOL_STATE_UP and a text, if libmariadb is
+ * older than 3.3.20 (or 3.4.10) and should be replaced. */
 struct pool_hooks {
     void (*on_connection)(unsigned long thread_id, void *arg);
     void (*on_enqueue)(void *arg);

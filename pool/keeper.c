@@ -155,23 +155,42 @@ static void note_success_locked(struct pool__health *health)
     health->state = POOL_STATE_UP;
 }
 
-void pool__report_connect(struct pool *pool, const struct pool_error *failure, bool logged_in)
+/* One thread at a time tells the hook, outside the lock, until what it has told is what is
+ * so: in whatever order the threads come here, the last word is right. */
+static void tell_state(struct pool *pool)
 {
     struct pool__health *health = &pool->health;
     const struct pool_hooks *hooks = &pool->options.v.hooks;
+    pool__lock(&health->lock);
+    bool teller = !health->telling;
+    health->telling = true;
+    while (teller && health->told != health->state) {
+        enum pool_state state = health->state;
+        struct pool_error cause = health->cause;
+        health->told = state;
+        pool__unlock(&health->lock);
+        if (hooks->on_state)
+            hooks->on_state(state, state == POOL_STATE_UP ? NULL : cause.message, hooks->arg);
+        pool__lock(&health->lock);
+    }
+    if (teller)
+        health->telling = false;
+    pool__unlock(&health->lock);
+}
+
+void pool__report_connect(struct pool *pool, const struct pool_error *failure, bool logged_in)
+{
+    struct pool__health *health = &pool->health;
     unsigned open = open_count(pool);
     pool__lock(&health->lock);
-    enum pool_state before = health->state;
     if (failure && logged_in && is_interruption_locked(health, failure))
         health->cause = *failure;
     else if (failure)
         note_failure_locked(pool, failure, open);
     else
         note_success_locked(health);
-    enum pool_state after = health->state;
     pool__unlock(&health->lock);
-    if (before != after && hooks->on_state)
-        hooks->on_state(after, failure ? failure->message : NULL, hooks->arg);
+    tell_state(pool);
 }
 
 /* Demand: open what is wanted, or tell waiters that it cannot be had */
@@ -246,6 +265,7 @@ static void fail_fast(struct pool *pool, uint64_t now, uint64_t *wake_ns)
         health->state = POOL_STATE_DOWN;
     pool__unlock(&health->lock);
     if (now_down) {
+        tell_state(pool);
         pool__core_fail_waiters(&pool->core, POOL__FAILED, now - patience);
         oldest = pool__core_oldest_ns(&pool->core);
     }

@@ -68,6 +68,8 @@ struct pool__place {
 struct pool__health {
     struct pool__mutex lock;
     enum pool_state state;
+    enum pool_state told; /* to on_state last */
+    bool telling;         /* a thread is at it */
     unsigned failures; /* failed connects in a row */
     unsigned interruptions; /* logins in a row whose connection was lost in its set-up */
     enum pool__connect_class class_;
@@ -76,7 +78,6 @@ struct pool__health {
     unsigned ceiling;          /* connections at most while the server refuses more */
     uint64_t ceiling_until_ns; /* when to probe upward */
     struct pool_error cause;   /* of the last failed connect */
-    uint64_t last_suspicion_ns;
     uint64_t random;
 };
 

@@ -198,12 +198,75 @@ static void callers_fail_fast_when_the_last_connection_goes_after_a_failed_conne
     assert_true(pool_end(pool, PATIENCE_S * 1000, NULL));
 }
 
+/* Two connects are under way at once; one of them fails, and the hook that is told so
+ * takes its time. Meanwhile the other one succeeds. */
+struct news {
+    struct pool *_Atomic pool;
+    _Atomic unsigned connects;
+    _Atomic unsigned told; /* one digit per state, the latest last */
+    _Atomic unsigned inside;
+    _Atomic bool overlapped;
+};
+
+static bool fail_one_of_two(struct pool_credentials *credentials, bool refresh, void *arg)
+{
+    (void)credentials;
+    (void)refresh;
+    struct news *news = arg;
+    bool fails = atomic_fetch_add(&news->connects, 1) == 0;
+    if (fails)
+        WITHIN(PATIENCE_S, atomic_load(&news->connects) >= 2);
+    else
+        WITHIN(PATIENCE_S, atomic_load(&news->inside) > 0 || atomic_load(&news->told) > 0);
+    return !fails;
+}
+
+static void take_in(enum pool_state state, const char *cause, void *arg)
+{
+    (void)cause;
+    struct news *news = arg;
+    if (atomic_fetch_add(&news->inside, 1) > 0)
+        atomic_store(&news->overlapped, true);
+    if (state == POOL_STATE_DOWN) {
+        WITHIN(PATIENCE_S, stats_of(atomic_load(&news->pool)).state == POOL_STATE_UP);
+        WITHIN(1, atomic_load(&news->inside) > 1);
+    }
+    atomic_store(&news->told, atomic_load(&news->told) * 10 + state + 1);
+    atomic_fetch_sub(&news->inside, 1);
+}
+
+static void the_last_state_that_is_told_is_the_present_one(void **state)
+{
+    (void)state;
+    struct news news = {0};
+    struct waiter waiters[2];
+    struct pool *pool = pool_with(
+        "MYPOOL_URL", (struct pool_options){.connection_limit = 2,
+                                            .acquire_timeout_ms = PATIENCE_S * 1000,
+                                            .fail_fast_ms = POOL_NEVER,
+                                            .credentials = fail_one_of_two,
+                                            .credentials_arg = &news,
+                                            .hooks = {.on_state = take_in, .arg = &news}});
+    atomic_store(&news.pool, pool);
+    for (unsigned i = 0; i < 2; i++) {
+        waiters[i] = (struct waiter){.pool = pool};
+        assert_int_equal(pthread_create(&waiters[i].thread, NULL, borrow_once, &waiters[i]), 0);
+    }
+    for (unsigned i = 0; i < 2; i++)
+        pthread_join(waiters[i].thread, NULL);
+    WAIT_UNTIL(atomic_load(&news.told) > 9 && atomic_load(&news.inside) == 0);
+    assert_true(pool_end(pool, PATIENCE_S * 1000, NULL));
+    assert_false(atomic_load(&news.overlapped));
+    assert_int_equal(atomic_load(&news.told), 10 * (POOL_STATE_DOWN + 1) + POOL_STATE_UP + 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_third_lost_connection_has_the_idle_ones_pinged_at_once),
         cmocka_unit_test(
             callers_fail_fast_when_the_last_connection_goes_after_a_failed_connect),
+        cmocka_unit_test(the_last_state_that_is_told_is_the_present_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
