@@ -42,7 +42,6 @@ struct pool__conn {
     uint64_t database_hash; /* of the name of the current one */
     uint64_t opened_ns;
     uint64_t heard_ns; /* when the last reply was complete */
-    uint64_t retire_ns;
 };
 
 /* Connects, logs in, proves TLS and prepares the session. `credentials` replace those
