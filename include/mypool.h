@@ -646,6 +646,9 @@ char *pool_format(const char *sql, struct pool_args args, struct pool_error *err
 
 /* ------------------------------------------------------------------------
  * POOL_ARGS, POOL_NAMED and POOL_SCAN: values and variables by their C type
+ *
+ * POOL_ARGS takes 0 to 64 values. In C++ the SQL NULL is written nullptr: NULL may be
+ * an integer there, and would be taken as 0.
  */
 
 #define POOL_NO_ARGS (pool__no_args())
@@ -752,19 +755,34 @@ static inline struct pool_value pool__null(const void *v)
     (pool_scan((result), (const struct pool_target[]){POOL__MAP(POOL__TO, __VA_ARGS__)},           \
                POOL__COUNT(__VA_ARGS__)))
 
-/* Applies a macro to each of 1 to 64 arguments. */
+/* Applies a macro to each of up to 64 arguments; none make one zero, so that the array has
+ * an element. */
 #define POOL__CAT_(a, b) a##b
 #define POOL__CAT(a, b) POOL__CAT_(a, b)
 #define POOL__MAP(f, ...) POOL__CAT(POOL__MAP_, POOL__COUNT(__VA_ARGS__))(f, __VA_ARGS__)
+/* The preprocessor of C11 sees one empty argument where there is none. A sole argument is
+ * empty if POOL__COMMA and () meet across it. (If it is the name of a variable and of a macro
+ * with several parameters as well, it needs parentheses of its own.) */
+#define POOL__COUNT(...) POOL__CAT(POOL__COUNT_, POOL__SEVERAL(__VA_ARGS__))(__VA_ARGS__)
+#define POOL__COUNT_0(x) POOL__CAT(POOL__SOLE_, POOL__CAT(POOL__SEVERAL(POOL__COMMA x), \
+                                                          POOL__SEVERAL(POOL__COMMA x ())))
+#define POOL__SOLE_00 1
+#define POOL__SOLE_01 0
+#define POOL__SOLE_11 1 /* in parentheses */
+#define POOL__COMMA(...) ,
 /* clang-format off */
-#define POOL__COUNT(...) POOL__NTH(__VA_ARGS__, 64, 63, 62, 61, 60, 59, 58, 57, 56, 55, 54, 53,   \
+#define POOL__COUNT_1(...) POOL__NTH(__VA_ARGS__, 64, 63, 62, 61, 60, 59, 58, 57, 56, 55, 54, 53, \
     52, 51, 50, 49, 48, 47, 46, 45, 44, 43, 42, 41, 40, 39, 38, 37, 36, 35, 34, 33, 32, 31, 30,   \
     29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6,   \
     5, 4, 3, 2, 1, 0)
+#define POOL__SEVERAL(...) POOL__NTH(__VA_ARGS__, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,  \
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,  \
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0)
 #define POOL__NTH(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17,     \
     a18, a19, a20, a21, a22, a23, a24, a25, a26, a27, a28, a29, a30, a31, a32, a33, a34, a35,     \
     a36, a37, a38, a39, a40, a41, a42, a43, a44, a45, a46, a47, a48, a49, a50, a51, a52, a53,     \
     a54, a55, a56, a57, a58, a59, a60, a61, a62, a63, a64, n, ...) n
+#define POOL__MAP_0(f, x) {0}
 #define POOL__MAP_1(f, x) f(x)
 #define POOL__MAP_2(f, x, ...) f(x), POOL__MAP_1(f, __VA_ARGS__)
 #define POOL__MAP_3(f, x, ...) f(x), POOL__MAP_2(f, __VA_ARGS__)

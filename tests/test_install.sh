@@ -46,6 +46,18 @@ write_program() {
 #include <stdlib.h>
 #include <string.h>
 
+static bool has_values(size_t count, struct pool_args args)
+{
+    return args.count == count && args.values;
+}
+
+static bool counts_values(void)
+{
+    int n = 1;
+    return has_values(0, POOL_ARGS()) && has_values(1, POOL_ARGS((n))) && has_values(1, POOL_ARGS(-n)) &&
+           has_values(2, POOL_ARGS(n, "x"));
+}
+
 static bool query(struct pool *pool, struct pool_error *err)
 {
     int64_t n = 0;
@@ -62,7 +74,7 @@ int main(void)
     const char *url = getenv("MYPOOL_URL");
     struct pool *pool = pool_create_url("mysql://nobody:x@127.0.0.1:1/none?failFast=1", &err);
     char *text = pool_escape("it's", 4);
-    bool ok = pool && text && strcmp(text, "'it''s'") == 0 && !query(pool, &err) &&
+    bool ok = counts_values() && pool && text && strcmp(text, "'it''s'") == 0 && !query(pool, &err) &&
               err.code == POOL_ERR_CONNECT && pool_end(pool, 100, &err);
     free(text);
     if (ok && url && *url)
@@ -100,13 +112,13 @@ pc_is_relocated() {
 # The words of pkg-config are flags.
 # shellcheck disable=SC2046
 compile_shared() { # COMPILER STANDARD SOURCE OUT
-    (cd "$folder" && "$1" "-std=$2" -Wall -Wextra -Werror "$3" -o "$4" \
+    (cd "$folder" && "$1" "-std=$2" -Wall -Wextra -pedantic -Werror "$3" -o "$4" \
         $(pkg-config --cflags --libs mypool) -Wl,-rpath,"$prefix/lib")
 }
 
 # shellcheck disable=SC2046
 compile_static() { # COMPILER STANDARD SOURCE OUT
-    (cd "$folder" && "$1" "-std=$2" -Wall -Wextra -Werror "$3" -o "$4" $(pkg-config --cflags mypool) \
+    (cd "$folder" && "$1" "-std=$2" -Wall -Wextra -pedantic -Werror "$3" -o "$4" $(pkg-config --cflags mypool) \
         "$prefix/lib/libmypool.a" $(pkg-config --libs --static mypool | sed 's/-lmypool//'))
 }
 

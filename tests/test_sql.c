@@ -857,9 +857,36 @@ static void random_bytes_never_confuse_the_scanner(void **state)
     }
 }
 
+/* ---- POOL_ARGS ---- */
+
+#define EIGHT 0, 1, 2, 3, 4, 5, 6, 7
+
+static void pool_args_takes_none_to_sixty_four_values(void **state)
+{
+    (void)state;
+    int n = 7;
+    assert_int_equal(POOL_ARGS().count, 0);
+    assert_non_null(POOL_ARGS().values);
+    assert_int_equal(POOL_ARGS(n).count, 1);
+    assert_int_equal(POOL_ARGS((n)).count, 1);
+    assert_int_equal(POOL_ARGS(-n).count, 1);
+    assert_int_equal(POOL_ARGS((int)n).count, 1);
+    assert_int_equal(POOL_ARGS("text").count, 1);
+    assert_int_equal(POOL_ARGS(pool_int(n)).count, 1);
+    assert_int_equal(POOL_ARGS(POOL_NAMED("n", n)).count, 1);
+    assert_int_equal(POOL_ARGS(NULL).values[0].type, POOL_TYPE_NULL);
+    assert_int_equal(POOL_ARGS(n, "text").count, 2);
+    assert_int_equal(POOL_ARGS(EIGHT, EIGHT, EIGHT, EIGHT, EIGHT, EIGHT, EIGHT, 0, 1, 2, 3, 4, 5, 6).count,
+                     63);
+    struct pool_args most = POOL_ARGS(EIGHT, EIGHT, EIGHT, EIGHT, EIGHT, EIGHT, EIGHT, EIGHT);
+    assert_int_equal(most.count, 64);
+    assert_int_equal(most.values[63].as.i, 7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pool_args_takes_none_to_sixty_four_values),
         cmocka_unit_test(placeholders_are_counted_outside_quotes_and_comments),
         cmocka_unit_test(named_placeholders_are_told_from_other_colons),
         cmocka_unit_test(broken_statements_are_refused_with_their_place),
