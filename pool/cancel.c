@@ -136,20 +136,13 @@ static void stop_on_server(struct pool__op *op)
 static void cancel_waiting(struct pool__op *op)
 {
     struct pool *pool = op->call.pool;
-    switch (pool__core_cancel(&pool->core, &op->call.waiter)) {
-    case POOL__CANCELLED:
-        pool__op_decided(op, POOL__CANCELLED);
-        break;
-    case POOL__LEFT:
-        pool__op_decided(op, POOL__LEFT);
-        break;
-    case POOL__BOARDING: /* it cannot leave yet, but soon */
-        op->call.waiter.leave_ns = 0;
+    struct pool__waiter *waiter = &op->call.waiter;
+    if (pool__core_cancel(&pool->core, waiter)) {
+        pool__op_decided(op);
+    } else if (atomic_load(&waiter->outcome) == POOL__BOARDING) {
+        waiter->leave_ns = 0; /* it cannot leave yet, but soon */
         pool__alarm_set(&pool->loop, &op->alarm, pool__now_ns() + LOOK_NS);
-        break;
-    default: /* it has an outcome, which is on its way as a task */
-        break;
-    }
+    } /* else its outcome is on its way as a task */
 }
 
 static void on_cancel(struct pool__task *task)

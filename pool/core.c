@@ -591,19 +591,43 @@ static uint64_t next_look(const struct pool__waiter *waiter, uint32_t outcome, u
     return earlier(waiter->deadline_ns, aboard_ns);
 }
 
-enum pool__outcome pool__core_look(struct pool__core *core, struct pool__waiter *waiter,
-                                   uint64_t now, uint64_t *ret_next_ns)
+/* True if it was this call that decided. */
+static bool leave_queue(struct pool__core *core, struct pool__waiter *waiter,
+                        enum pool__outcome as)
+{
+    pool__lock(&core->lock);
+    uint32_t outcome = atomic_load(&waiter->outcome);
+    bool nudged = outcome == POOL__NUDGED;
+    bool own = nudged || outcome == POOL__WAITING;
+    if (own) {
+        settle_locked(core, waiter, as);
+        core->timeouts += as == POOL__TIMED_OUT;
+    }
+    pool__unlock(&core->lock);
+    if (nudged)
+        serve(core); /* the slot that it was nudged for is for the next one */
+    return own;
+}
+
+static bool leave_ride(struct pool__waiter *waiter)
+{
+    uint32_t riding = POOL__RIDING;
+    pool__explore_point();
+    return atomic_compare_exchange_strong(&waiter->outcome, &riding, POOL__LEFT);
+}
+
+bool pool__core_look(struct pool__core *core, struct pool__waiter *waiter, uint64_t now,
+                     uint64_t *ret_next_ns)
 {
     uint32_t outcome = atomic_load(&waiter->outcome);
-    if ((outcome == POOL__WAITING || outcome == POOL__NUDGED) && now >= waiter->deadline_ns)
-        outcome = pool__core_abandon(core, waiter);
-    pool__explore_point();
-    if (outcome == POOL__RIDING && now >= waiter->leave_ns &&
-        atomic_compare_exchange_strong(&waiter->outcome, &outcome, POOL__LEFT))
-        outcome = POOL__LEFT;
-    if (is_open(outcome))
-        *ret_next_ns = next_look(waiter, outcome, now);
-    return (enum pool__outcome)outcome;
+    if ((outcome == POOL__WAITING || outcome == POOL__NUDGED) && now >= waiter->deadline_ns &&
+        leave_queue(core, waiter, POOL__TIMED_OUT))
+        return true;
+    outcome = atomic_load(&waiter->outcome);
+    if (outcome == POOL__RIDING && now >= waiter->leave_ns && leave_ride(waiter))
+        return true;
+    *ret_next_ns = next_look(waiter, outcome, now);
+    return false;
 }
 
 enum pool__outcome pool__core_wait(struct pool__core *core, struct pool__waiter *waiter)
@@ -612,46 +636,24 @@ enum pool__outcome pool__core_wait(struct pool__core *core, struct pool__waiter 
         uint64_t next_ns;
         pool__explore_point();
         uint32_t outcome = atomic_load(&waiter->outcome);
-        if (outcome == POOL__NUDGED)
-            look_for_slot(core, waiter);
-        else if (is_open(outcome))
-            outcome = pool__core_look(core, waiter, pool__now_ns(), &next_ns);
         if (!is_open(outcome))
             return (enum pool__outcome)outcome;
-        if (outcome != POOL__NUDGED)
+        if (outcome == POOL__NUDGED)
+            look_for_slot(core, waiter);
+        else if (!pool__core_look(core, waiter, pool__now_ns(), &next_ns))
             pool__park(&waiter->outcome, outcome, next_ns);
     }
 }
 
-static enum pool__outcome leave_queue(struct pool__core *core, struct pool__waiter *waiter,
-                                      enum pool__outcome as)
-{
-    pool__lock(&core->lock);
-    uint32_t outcome = atomic_load(&waiter->outcome);
-    bool nudged = outcome == POOL__NUDGED;
-    if (nudged || outcome == POOL__WAITING) {
-        settle_locked(core, waiter, as);
-        core->timeouts += as == POOL__TIMED_OUT;
-        outcome = as;
-    }
-    pool__unlock(&core->lock);
-    if (nudged)
-        serve(core); /* the slot that it was nudged for is for the next one */
-    return (enum pool__outcome)outcome;
-}
-
 enum pool__outcome pool__core_abandon(struct pool__core *core, struct pool__waiter *waiter)
 {
-    return leave_queue(core, waiter, POOL__TIMED_OUT);
+    leave_queue(core, waiter, POOL__TIMED_OUT);
+    return (enum pool__outcome)atomic_load(&waiter->outcome);
 }
 
-enum pool__outcome pool__core_cancel(struct pool__core *core, struct pool__waiter *waiter)
+bool pool__core_cancel(struct pool__core *core, struct pool__waiter *waiter)
 {
-    uint32_t outcome = leave_queue(core, waiter, POOL__CANCELLED);
-    if (outcome == POOL__RIDING &&
-        atomic_compare_exchange_strong(&waiter->outcome, &outcome, POOL__LEFT))
-        return POOL__LEFT;
-    return (enum pool__outcome)outcome;
+    return leave_queue(core, waiter, POOL__CANCELLED) || leave_ride(waiter);
 }
 
 void pool__core_fail_waiters(struct pool__core *core, enum pool__outcome outcome,

@@ -214,13 +214,14 @@ enum pool__outcome pool__core_enqueue(struct pool__core *core, struct pool__wait
  * passes. */
 enum pool__outcome pool__core_wait(struct pool__core *core, struct pool__waiter *waiter);
 
-/* What has become of the waiter, which gives up, or leaves, if it is time. While there is no
- * outcome yet, *ret_next_ns is when to look again at the latest. */
-enum pool__outcome pool__core_look(struct pool__core *core, struct pool__waiter *waiter,
-                                   uint64_t now, uint64_t *ret_next_ns);
+/* If its time is up the waiter gives up (TIMED_OUT) or leaves (LEFT). True if it was this call
+ * that decided so; else, should it still be waiting, *ret_next_ns is when to look again at the
+ * latest. */
+bool pool__core_look(struct pool__core *core, struct pool__waiter *waiter, uint64_t now,
+                     uint64_t *ret_next_ns);
 
-/* Gives up now. CANCELLED or LEFT, or what is the case if it was too late or too early. */
-enum pool__outcome pool__core_cancel(struct pool__core *core, struct pool__waiter *waiter);
+/* Gives up (CANCELLED) or leaves (LEFT) at once. True if it was this call that decided so. */
+bool pool__core_cancel(struct pool__core *core, struct pool__waiter *waiter);
 
 /* Gives up waiting; returns the outcome if one came first. */
 enum pool__outcome pool__core_abandon(struct pool__core *core, struct pool__waiter *waiter);

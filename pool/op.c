@@ -146,7 +146,7 @@ static void end_ride(struct pool__op *op, enum pool__outcome outcome)
     try_again_or_deliver(op);
 }
 
-void pool__op_decided(struct pool__op *op, enum pool__outcome outcome)
+static void decided(struct pool__op *op, enum pool__outcome outcome)
 {
     struct pool *pool = op->call.pool;
     pool__alarm_clear(&pool->loop, &op->alarm);
@@ -165,11 +165,16 @@ void pool__op_decided(struct pool__op *op, enum pool__outcome outcome)
     pool__op_deliver(op);
 }
 
+void pool__op_decided(struct pool__op *op)
+{
+    decided(op, (enum pool__outcome)atomic_load(&op->call.waiter.outcome));
+}
+
 /* Somebody has decided, and posted the op. */
 static void on_woken(struct pool__task *task)
 {
     struct pool__op *op = POOL__ENTRY(task, struct pool__op, task);
-    pool__op_decided(op, (enum pool__outcome)atomic_load(&op->call.waiter.outcome));
+    pool__op_decided(op);
 }
 
 static void wake(struct pool__waiter *waiter)
@@ -178,7 +183,7 @@ static void wake(struct pool__waiter *waiter)
     pool__loop_post(&op->call.pool->loop, &op->task);
 }
 
-/* It is late, or time to look. Any other outcome comes as a task, too. */
+/* It is late, or time to look. What others have decided comes as a task. */
 static void on_alarm(struct pool__alarm *alarm)
 {
     struct pool__op *op = POOL__ENTRY(alarm, struct pool__op, alarm);
@@ -188,10 +193,8 @@ static void on_alarm(struct pool__alarm *alarm)
         queue_up(op);
         return;
     }
-    enum pool__outcome outcome =
-        pool__core_look(&pool->core, &op->call.waiter, pool__now_ns(), &next_ns);
-    if (outcome == POOL__TIMED_OUT || outcome == POOL__LEFT)
-        pool__op_decided(op, outcome);
+    if (pool__core_look(&pool->core, &op->call.waiter, pool__now_ns(), &next_ns))
+        pool__op_decided(op);
     else
         pool__alarm_set(&pool->loop, alarm, next_ns);
 }
@@ -199,7 +202,6 @@ static void on_alarm(struct pool__alarm *alarm)
 static void queue_up(struct pool__op *op)
 {
     struct pool *pool = op->call.pool;
-    uint64_t next_ns;
     pool__ok(&op->call.err);
     if (op->cancelled) {
         fail_before(op, POOL_ERR_CANCELLED, "cancelled");
@@ -213,12 +215,10 @@ static void queue_up(struct pool__op *op)
     op->call.waiter.wake = wake;
     op->waits = true;
     enum pool__outcome outcome = pool__join_queue(pool, &op->ask, &op->call.waiter);
-    if (outcome != POOL__WAITING) {
-        pool__op_decided(op, outcome);
-        return;
-    }
-    pool__core_look(&pool->core, &op->call.waiter, op->call.waiter.enqueued_ns, &next_ns);
-    pool__alarm_set(&pool->loop, &op->alarm, next_ns);
+    if (outcome != POOL__WAITING)
+        decided(op, outcome);
+    else
+        on_alarm(&op->alarm);
 }
 
 /* ---- accepting ---- */

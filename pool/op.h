@@ -75,7 +75,7 @@ bool pool__op_accept(struct pool__op *op, struct pool_call *ret_call, struct poo
 void pool__op_drop(struct pool__op *op);
 
 /* On the loop: what has become of an op that waited; and the end. */
-void pool__op_decided(struct pool__op *op, enum pool__outcome outcome);
+void pool__op_decided(struct pool__op *op);
 void pool__op_deliver(struct pool__op *op);
 
 /* cancel.c: handles of ops. Issue one (0: memory is out), and end it. */
