@@ -57,6 +57,7 @@ struct ride {
     struct seat seats[POOL__RIDE_MOST];
     unsigned count;
     unsigned sent;
+    bool lost; /* no more replies can be read */
     pool__progress_fn *told;
 };
 
@@ -127,6 +128,7 @@ static void send_all(struct ride *ride)
         ride->sent++;
     if (ride->conn->mysql->net.pvio)
         cork(ride->conn, 0);
+    ride->lost = ride->conn->broken;
     for (unsigned i = 1; i < ride->sent; i++)
         ride->told(ride->seats[i].passenger, POOL__RODE_SENT);
 }
@@ -143,8 +145,16 @@ static void fail_by_company(struct ride *ride, struct seat *seat)
     fail(ride, seat);
 }
 
+/* An error that the server has sent ends its own reply: whatever it means for the connection,
+ * those of the others are there and in order. */
+static bool is_in_step(const struct ride *ride, const struct pool_error *err)
+{
+    return !ride->conn->broken || (err->server_errno > 0 && err->server_errno < 2000);
+}
+
 static void fail_reply(struct ride *ride, struct seat *seat)
 {
+    ride->lost = !is_in_step(ride, seat->run.err);
     if (ride->wait.timed_out && !is_leader(ride, seat)) {
         fail_by_company(ride, seat);
         return;
@@ -159,7 +169,7 @@ static void receive_one(struct ride *ride, struct seat *seat)
 {
     struct pool__conn *conn = ride->conn;
     struct pool__run *run = &seat->run;
-    if (conn->broken) {
+    if (ride->lost) {
         fail_by_company(ride, seat);
         return;
     }
@@ -231,6 +241,7 @@ void pool__ride(struct pool__conn *conn, struct pool__passenger *passengers, uns
     ride.conn = conn;
     ride.count = count;
     ride.sent = 0;
+    ride.lost = false;
     ride.told = told;
     uint64_t started_ns = pool__now_ns();
     for (unsigned i = 0; i < count; i++)
