@@ -249,10 +249,10 @@ void pool__ride(struct pool__conn *conn, struct pool__passenger *passengers, uns
     pool__conn_enter(conn, &ride.wait, deadline_ns);
     if (pool__has_just_answered(conn, started_ns) || pool__run_look(&ride.seats[0].run))
         send_all(&ride);
+    fail_unsent(&ride);
     for (unsigned i = 0; i < ride.sent; i++)
         receive_one(&ride, &ride.seats[i]);
     pool__conn_leave(conn, &ride.wait);
-    fail_unsent(&ride);
     if (ride.sent)
         note_times(&ride, started_ns);
     close_outdated(&ride);
