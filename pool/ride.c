@@ -211,7 +211,8 @@ static void note_times(struct ride *ride, uint64_t started_ns)
         pool__stmt_note_time(ride->seats[i].stmt, (now - started_ns) / ride->sent);
 }
 
-/* Statements whose columns have changed, or that the server has forgotten. */
+/* Statements whose columns have changed, or that the server has forgotten. It sends, so it
+ * needs the wait: its deadline, and its care for SIGPIPE. */
 static void close_outdated(struct ride *ride)
 {
     for (unsigned i = 0; i < ride->sent; i++) {
@@ -252,10 +253,10 @@ void pool__ride(struct pool__conn *conn, struct pool__passenger *passengers, uns
     fail_unsent(&ride);
     for (unsigned i = 0; i < ride.sent; i++)
         receive_one(&ride, &ride.seats[i]);
+    close_outdated(&ride);
     pool__conn_leave(conn, &ride.wait);
     if (ride.sent)
         note_times(&ride, started_ns);
-    close_outdated(&ride);
     for (unsigned i = 0; i < ride.sent; i++)
         if (ride.seats[i].again)
             run_again(&ride, &ride.seats[i], deadline_ns);
