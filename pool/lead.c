@@ -313,6 +313,7 @@ static void seat(struct party *party, unsigned index, struct pool *pool, unsigne
     atomic_fetch_add(&call->holders, 1);
     party->passengers[index].form = &call->job->form;
     party->passengers[index].err = &call->err;
+    party->passengers[index].deadline_ns = call->waiter.leave_ns;
 }
 
 static struct pool_result *ride(struct pool *pool, const struct pool__borrowed *borrowed,
@@ -325,6 +326,7 @@ static struct pool_result *ride(struct pool *pool, const struct pool__borrowed *
     seat(&party, 0, pool, borrowed->slot, NULL);
     party.passengers[0].form = &job->form;
     party.passengers[0].err = err;
+    party.passengers[0].deadline_ns = deadline_ns;
     for (unsigned i = 0; i < count; i++)
         seat(&party, i + 1, pool, borrowed->slot,
              POOL__ENTRY(waiters[i], struct pool__call, waiter));

@@ -223,15 +223,17 @@ static void close_outdated(struct ride *ride)
     }
 }
 
-static void run_again(struct ride *ride, struct seat *seat, uint64_t deadline_ns)
+/* A passenger who is held cannot leave: so its own deadline counts, too. */
+static void run_again(struct ride *ride, struct seat *seat, uint64_t leader_ns)
 {
     struct pool__passenger *passenger = seat->passenger;
+    uint64_t own_ns = passenger->deadline_ns;
     pool_result_free(seat->run.result);
     seat->run.result = NULL;
     if (!is_leader(ride, seat) && !ride->told(passenger, POOL__RODE_HOLD))
         return;
-    passenger->result =
-        pool__query(ride->conn, passenger->form, NULL, deadline_ns, passenger->err);
+    passenger->result = pool__query(ride->conn, passenger->form, NULL,
+                                    own_ns < leader_ns ? own_ns : leader_ns, passenger->err);
     finish(ride, seat);
 }
 

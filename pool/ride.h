@@ -17,6 +17,7 @@ struct pool__passenger {
     const struct pool__form *form; /* must stay until RODE_SENT */
     struct pool_error *err;        /* filled in on failure */
     struct pool_result *result;    /* NULL on failure */
+    uint64_t deadline_ns;          /* its own, should it have to be run alone */
     void *owner;                   /* for the function below */
 };
 
