@@ -23,7 +23,7 @@
 #include <stdlib.h>
 
 #define ATTEMPTS 3
-#define SHORTEST_RIDE_MS 20 /* a statement with less time than this goes alone */
+#define SHORTEST_RIDE_MS 20 /* a statement with less time than this goes, or leads, alone */
 
 /* ---- jobs ---- */
 
@@ -284,6 +284,14 @@ static unsigned share(struct pool *pool)
     return fair < most ? fair : most;
 }
 
+/* If the leader's time runs out the connection is given up, with the riders' replies. Under
+ * load many come to lead with hardly any time left. */
+static bool has_time_for_others(uint64_t deadline_ns)
+{
+    return deadline_ns == POOL__FOREVER ||
+           deadline_ns > pool__now_ns() + SHORTEST_RIDE_MS * POOL__NS_PER_MS;
+}
+
 static unsigned take_along(struct pool *pool, const struct pool__borrowed *borrowed,
                            const struct pool__job *job, struct pool__waiter **ret_waiters)
 {
@@ -347,12 +355,15 @@ struct pool_result *pool__lead(struct pool *pool, const struct pool__borrowed *b
 {
     struct pool__waiter *waiters[POOL__RIDE_MOST];
     unsigned count = 0;
+    uint64_t deadline_ns = 0;
     job->company = false;
-    if (job->rides && atomic_load(&pool->core.waiting))
-        count = take_along(pool, borrowed, job, waiters);
+    if (job->rides && atomic_load(&pool->core.waiting)) {
+        deadline_ns = statement_deadline(pool, job, call_deadline_ns, waited_ns);
+        if (has_time_for_others(deadline_ns))
+            count = take_along(pool, borrowed, job, waiters);
+    }
     if (count == 0)
         return pool__run_job(pool, borrowed, job, call_deadline_ns, waited_ns, err);
     job->company = true;
-    uint64_t deadline_ns = statement_deadline(pool, job, call_deadline_ns, waited_ns);
     return ride(pool, borrowed, job, waiters, count, deadline_ns, err);
 }
