@@ -136,11 +136,14 @@ static void send_all(struct ride *ride)
 /* The reply is lost with the connection: through no fault of this statement's. */
 static void fail_by_company(struct ride *ride, struct seat *seat)
 {
-    pool__fail(seat->run.err, POOL_ERR_LOST,
-               ride->wait.timed_out
-                   ? "the connection was given up, for a statement before this one on it passed "
-                     "its deadline"
-                   : "the connection was lost with a statement before this one on it");
+    const char *text = "the connection was lost with a statement before this one on it";
+    if (ride->wait.timed_out)
+        text = "the connection was given up, for a statement before this one on it passed its "
+               "deadline";
+    if (ride->wait.cut)
+        pool__fail(seat->run.err, POOL_ERR_CLOSED, "the pool was closed while the statement ran");
+    else
+        pool__fail(seat->run.err, POOL_ERR_LOST, "%s", text);
     seat->run.err->fatal = true;
     fail(ride, seat);
 }
