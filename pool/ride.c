@@ -40,6 +40,7 @@ bool pool__may_ride(const struct pool__conn *conn, const struct pool__form *form
     return stmt && stmt->native && stmt->native->state >= MYSQL_STMT_PREPARED &&
            stmt->info.class_ == POOL__SQL_PLAIN && !stmt->leaves_traces && !stmt->info.multiple &&
            stmt->mean_ns && stmt->mean_ns < QUICK_NS && stmt->info.placeholders == form->count &&
+           form->size < conn->max_packet &&
            mysql_stmt_param_count(stmt->native) == form->count;
 }
 
