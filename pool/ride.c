@@ -169,6 +169,15 @@ static void fail_reply(struct ride *ride, struct seat *seat)
     fail(ride, seat);
 }
 
+/* Columns that have changed come with the first reply, and the server takes it that they are
+ * known from then on: another reply of the same statement may be behind it already, without
+ * them. Without a number of columns libmariadb takes over those that come, else it would keep
+ * those of the preparation, and take them for the columns of the next reply. */
+static void forget_columns(struct pool__stmt *stmt)
+{
+    stmt->native->field_count = 0;
+}
+
 static void receive_one(struct ride *ride, struct seat *seat)
 {
     struct pool__conn *conn = ride->conn;
@@ -177,6 +186,7 @@ static void receive_one(struct ride *ride, struct seat *seat)
         fail_by_company(ride, seat);
         return;
     }
+    forget_columns(seat->stmt);
     bool ok = pool__receive_prepared(run, seat->stmt);
     if (!ok && pool__is_forgotten(run, seat->stmt)) {
         seat->again = true;
