@@ -317,10 +317,8 @@ static void look_at_busy(struct pool *pool, unsigned slot, uint64_t now)
     struct pool__place *place = &pool->places[slot];
     const struct pool_hooks *hooks = &pool->options.v.hooks;
     uint64_t held = now - place->since_ns;
-    if (now >= atomic_load(&place->retire_ns)) {
-        atomic_store(&place->evict_reason, POOL_CLOSE_LIFETIME);
-        pool__core_evict(&pool->core, slot);
-    }
+    if (now >= atomic_load(&place->retire_ns))
+        evict(pool, slot, POOL_CLOSE_LIFETIME); /* it may have come back meanwhile */
     if (place->leak_reported || held < pool__after_ms(0, pool->options.v.leak_after_ms))
         return;
     place->leak_reported = true;
