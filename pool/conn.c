@@ -480,6 +480,10 @@ int pool__conn_close(struct pool__conn *conn)
 {
     struct pool__wait wait = {.deadline_ns = 0, .cut_fd = -1};
     int fd = conn->kept_fd;
+    /* libmariadb has closed its own, but as long as there is a duplicate the server hears
+     * nothing of that. If it is to be killed, the session must not end before. */
+    if (fd >= 0 && !conn->running)
+        shutdown(fd, SHUT_WR);
     if (fd < 0 && conn->mysql->net.pvio)
         fd = fcntl(mysql_get_socket(conn->mysql), F_DUPFD_CLOEXEC, 0);
     pool__wait_begin(&wait, conn->tls); /* a deadline in the past: never blocks */

@@ -1013,6 +1013,65 @@ static void a_ping_ends_at_its_deadline_although_the_server_is_frozen(void **sta
     assert_within(GENEROUS, works(NULL));
 }
 
+/* After a call that was given up: its place is free again as soon as the server has seen
+ * the goodbye. Were there none, a socket would be awaited for 30 s. */
+static void assert_place_is_freed(void)
+{
+    assert_within(GENEROUS, stats_now().closing == 1);
+    signal_server(SIGCONT);
+    assert_within(GENEROUS, stats_now().closing == 0);
+    assert_works();
+}
+
+static void a_reset_that_was_given_up_does_not_hold_its_place(void **state)
+{
+    struct pool_options options = app_options();
+    struct pool_conn conn;
+    (void)state;
+    options.connect_timeout_ms = 1000;
+    options.connection_limit = 1;
+    make_pool(options);
+    assert_true(pool_get_connection(f.pool, &conn, NULL));
+    pool_result_free(pool_conn_query(conn, "SET @mine = 1", POOL_NO_ARGS, NULL));
+    signal_server(SIGSTOP);
+    assert_true(pool_conn_release(conn, NULL));
+    assert_place_is_freed();
+}
+
+static void a_ping_that_was_given_up_does_not_hold_its_place(void **state)
+{
+    struct pool_options options = app_options();
+    struct pool_conn conn;
+    (void)state;
+    options.connect_timeout_ms = 1000;
+    options.connection_limit = 1;
+    make_pool(options);
+    assert_true(pool_get_connection(f.pool, &conn, NULL));
+    signal_server(SIGSTOP);
+    assert_false(pool_conn_ping(conn, NULL));
+    assert_true(pool_conn_release(conn, NULL));
+    assert_place_is_freed();
+}
+
+/* More than what the sockets hold, so that it cannot be sent to its end. */
+static void a_statement_that_was_not_sent_does_not_hold_its_place(void **state)
+{
+    struct pool_options options = app_options();
+    static char text[8 * 1024 * 1024];
+    struct pool_value value = pool_bytes(text, sizeof text);
+    struct pool_request request = {
+        .sql = "SELECT LENGTH(?)", .args = {&value, 1}, .timeout_ms = 1000};
+    struct pool_error err;
+    (void)state;
+    options.connection_limit = 1;
+    make_pool(options);
+    assert_works();
+    signal_server(SIGSTOP);
+    assert_null(pool_query_with(f.pool, &request, &err));
+    assert_true(err.not_executed);
+    assert_place_is_freed();
+}
+
 static void the_end_is_timely_although_the_server_is_frozen(void **state)
 {
     struct pool_error err;
@@ -1931,6 +1990,9 @@ int main(int argc, char **argv)
         TEST(late_replies_reach_nobody),
         TEST(a_reset_ends_at_its_deadline_although_the_server_is_frozen),
         TEST(a_ping_ends_at_its_deadline_although_the_server_is_frozen),
+        TEST(a_reset_that_was_given_up_does_not_hold_its_place),
+        TEST(a_ping_that_was_given_up_does_not_hold_its_place),
+        TEST(a_statement_that_was_not_sent_does_not_hold_its_place),
         TEST(the_end_is_timely_although_the_server_is_frozen),
         TEST(a_connect_that_hangs_holds_up_nobody),
         TEST(a_connect_that_hangs_does_not_hold_up_the_keeper),
