@@ -440,6 +440,12 @@ bool pool__conn_reset(struct pool__conn *conn, uint64_t deadline_ns, struct pool
 
 bool pool__conn_ping(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err)
 {
+    if (conn->broken) { /* what may still run on it remains to be killed */
+        pool__fail(err, POOL_ERR_LOST, "the connection was lost in an earlier call");
+        if (err)
+            err->fatal = err->not_executed = true;
+        return false;
+    }
     return run_command(conn, mysql_ping, deadline_ns, err);
 }
 

@@ -1816,6 +1816,24 @@ static void a_statement_past_its_deadline_is_killed_on_the_server(void **state)
     assert_within(GENEROUS, stats_now().kills == 1 && stats_now().closing == 0);
 }
 
+static void a_ping_after_a_deadline_does_not_save_the_statement(void **state)
+{
+    struct pool_request request = {.sql = "SELECT SLEEP(30)", .timeout_ms = 200};
+    struct pool_conn conn;
+    struct pool_error err;
+    (void)state;
+    make_pool(app_options());
+    assert_true(pool_get_connection(f.pool, &conn, NULL));
+    assert_null(pool_conn_query_with(conn, &request, &err));
+    assert_int_equal(err.code, POOL_ERR_QUERY_TIMEOUT);
+    assert_false(pool_conn_ping(conn, &err));
+    assert_int_equal(err.code, POOL_ERR_LOST);
+    assert_true(err.fatal && err.not_executed);
+    assert_true(pool_conn_release(conn, NULL));
+    assert_within(GENEROUS, admin_asks(RUNNING_SLEEPS) == 0);
+    assert_within(GENEROUS, stats_now().kills == 1 && stats_now().closing == 0);
+}
+
 static void the_slot_of_a_timed_out_statement_counts_until_the_server_has_ended_it(void **state)
 {
     struct pool_options options = app_options();
@@ -2018,6 +2036,7 @@ int main(int argc, char **argv)
         TEST(without_descriptors_callers_share_what_is_open),
         TEST(signals_disturb_no_call_and_no_deadline),
         TEST(a_statement_past_its_deadline_is_killed_on_the_server),
+        TEST(a_ping_after_a_deadline_does_not_save_the_statement),
         TEST(the_slot_of_a_timed_out_statement_counts_until_the_server_has_ended_it),
         TEST(a_statement_is_killed_late_if_the_server_was_frozen),
         TEST(server_threads_stay_within_the_limit_during_kills),
