@@ -190,8 +190,8 @@ struct pool_credentials {
     const char *password; /* preset to the configured password */
 };
 
-/* Called on a pool thread before each connect, without any lock; may be slow
- * (a secrets service), and may run on several threads at once. What it points the
+/* Called before each connect, without any lock, on a pool thread (or in pool_end, which
+ * has to wait for it); may be slow (a secrets service), and may run on several threads at once. What it points the
  * strings to must stay valid until the connect is over: keep it, do not free it on
  * return. `refresh` is true when the server has just refused the
  * credentials that were given before. False means that there are none: the

@@ -509,18 +509,44 @@ void pool__conn_abandon(struct pool__conn *conn)
         close(mysql_get_socket(conn->mysql));
 }
 
-enum pool__kill pool__conn_kill(struct pool__conn *conn, unsigned long thread_id,
-                                uint64_t deadline_ns)
+#define NO_SUCH_THREAD 1094
+
+static bool send_kill(struct pool__conn *conn, unsigned long thread_id)
 {
     char sql[48];
+    int len = snprintf(sql, sizeof sql, "KILL CONNECTION %lu", thread_id);
+    return mysql_send_query(conn->mysql, sql, (unsigned long)len) == 0;
+}
+
+static enum pool__kill read_kill(struct pool__conn *conn, const struct pool__wait *wait)
+{
     struct pool_error err;
-    snprintf(sql, sizeof sql, "KILL CONNECTION %lu", thread_id);
-    if (run_internal(conn, sql, deadline_ns, &err))
+    if (mysql_read_query_result(conn->mysql) == 0)
         return POOL__KILL_SENT;
-    if (err.server_errno == 1094)
+    pool__conn_error(conn, wait, NULL, true, &err);
+    if (err.server_errno == NO_SUCH_THREAD)
         return POOL__KILL_GONE;
     /* Without an answer it may have been carried out all the same. */
-    return err.not_executed ? POOL__KILL_FAILED : POOL__KILL_SENT;
+    return conn->broken ? POOL__KILL_SENT : POOL__KILL_FAILED;
+}
+
+void pool__conn_kill(struct pool__conn *conn, const unsigned long *thread_ids, unsigned count,
+                     uint64_t deadline_ns, enum pool__kill *ret_kills)
+{
+    struct pool__wait wait;
+    unsigned sent = 0;
+    for (unsigned i = 0; i < count; i++)
+        ret_kills[i] = POOL__KILL_FAILED;
+    conn->broken = conn->broken || !pool__conn_is_quiet(conn);
+    if (conn->broken)
+        return;
+    pool__conn_enter(conn, &wait, deadline_ns);
+    while (sent < count && send_kill(conn, thread_ids[sent]))
+        sent++;
+    conn->broken = conn->broken || sent < count;
+    for (unsigned i = 0; i < sent; i++)
+        ret_kills[i] = conn->broken ? POOL__KILL_SENT : read_kill(conn, &wait);
+    pool__conn_leave(conn, &wait);
 }
 
 void pool__conn_kill_query(struct pool__conn *conn, unsigned long thread_id,

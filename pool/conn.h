@@ -78,12 +78,14 @@ void pool__close_fd(int fd); /* -1 is allowed */
 /* Frees without a byte on the wire (a child process after fork). */
 void pool__conn_abandon(struct pool__conn *conn);
 
-/* Kills the session `thread_id` from this (control) connection. A session that is being
- * killed may go on for a while: GONE comes with a later call, when the server does not
- * know it any more. */
+/* Kills sessions from this (control) connection: all KILLs are sent, then all answers are
+ * read. A session that is being killed may go on for a while: GONE comes with a later call,
+ * when the server does not know it any more. If all are FAILED and the connection is
+ * broken, nothing was sent: it had died before. At most POOL__KILLS at once. */
 enum pool__kill { POOL__KILL_FAILED, POOL__KILL_SENT, POOL__KILL_GONE };
-enum pool__kill pool__conn_kill(struct pool__conn *conn, unsigned long thread_id,
-                                uint64_t deadline_ns);
+#define POOL__KILLS 64
+void pool__conn_kill(struct pool__conn *conn, const unsigned long *thread_ids, unsigned count,
+                     uint64_t deadline_ns, enum pool__kill *ret_kills);
 
 /* Stops what the session is running, if anything. */
 void pool__conn_kill_query(struct pool__conn *conn, unsigned long thread_id,

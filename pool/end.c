@@ -58,13 +58,6 @@ static struct pool *keep_and_take_oldest(struct pool *pool)
     return oldest;
 }
 
-static void close_control(struct pool *pool)
-{
-    if (pool->control.conn)
-        pool__close_fd(pool__conn_close(pool->control.conn));
-    pool->control.conn = NULL;
-}
-
 /* Everything but the memory that late callers may look at. */
 static void release_resources(struct pool *pool)
 {
@@ -74,7 +67,7 @@ static void release_resources(struct pool *pool)
     pool__close_fd(pool->poke_fd);
     pool__close_fd(pool->cut_fd);
     pool__close_fd(pool->stop_fd);
-    close_control(pool);
+    pool__control_close(pool);
 }
 
 void pool__free(struct pool *pool)
@@ -276,7 +269,7 @@ bool pool_end(struct pool *pool, unsigned drain_ms, struct pool_error *err)
     eventfd_write(pool->stop_fd, 1);
     pool__keeper_stop(pool);
     pool__workers_stop(pool);
-    close_control(pool);
+    pool__control_close(pool);
     close_the_rest(pool);
     detach(pool);
     if (!clean)

@@ -8,6 +8,7 @@
  *   async.c   the public calls with callbacks
  *   loop.c    the thread that runs them
  *   worker.c  the threads that do the chores: open, reset, ping, close, kill
+ *   kill.c    the connection from which statements are killed
  *
  * Locks, in this order, never two at a time unless said: `core.lock` (queue),
  * `workers.lock` (chores), `health.lock` (the state of the server), `control.lock`
@@ -280,5 +281,19 @@ const struct pool *pool__enter_callback(const struct pool *pool);
 void pool__leave_callback(const struct pool *before);
 bool pool__in_callback(const struct pool *pool);
 bool pool__thread_start(pthread_t *ret_id, void *(*run)(void *), void *arg);
+bool pool__ask_credentials(struct pool *pool, bool refresh, struct pool_credentials *ret,
+                           struct pool_error *err);
+
+/* kill.c */
+/* Kills the statements of up to POOL__KILLS sessions, whose sockets the caller keeps open. */
+void pool__kill(struct pool *pool, const unsigned long *thread_ids, unsigned count,
+                uint64_t deadline_ns, enum pool__kill *ret_kills);
+/* Again and again, until the server does not know the session any more; unless the pool
+ * ends, or it takes too long. */
+enum pool__kill pool__kill_until_gone(struct pool *pool, unsigned long thread_id);
+/* Stops what the session runs; the session stays. */
+void pool__stop_statement(struct pool *pool, unsigned long thread_id);
+void pool__wait_until_gone(struct pool *pool, unsigned long thread_id);
+void pool__control_close(struct pool *pool); /* when the workers have stopped */
 
 #endif

@@ -10,8 +10,8 @@
  * Closing. A slot counts against the limit until the server's side is gone. The
  * socket is kept (a duplicate, since libmariadb closes its own) until the server
  * closes its end, which the keeper watches. If a statement may still be running, it
- * is killed first from the control connection: as long as the kept socket is open on
- * the server's side the thread id cannot belong to anybody else.
+ * is killed first (kill.c): as long as the kept socket is open on the server's side the
+ * thread id cannot belong to anybody else.
  */
 #include "pool.h"
 
@@ -21,9 +21,6 @@
 #include <stdlib.h>
 
 #define STACK_SIZE (512 * 1024) /* TLS handshakes and name look-ups run on it */
-#define GONE_DEADLINE_MS 1000
-#define GONE_TRIES 3
-#define CLOSE_DEADLINE_MS 5000 /* MariaDB itself may try for 2 s to reach the victim */
 
 bool pool__thread_start(pthread_t *ret_id, void *(*run)(void *), void *arg)
 {
@@ -81,14 +78,17 @@ static uint32_t step_ms(const struct pool *pool)
 
 /* Opening */
 
-static bool ask_credentials(struct pool *pool, bool refresh, struct pool_credentials *ret,
-                            struct pool_error *err)
+bool pool__ask_credentials(struct pool *pool, bool refresh, struct pool_credentials *ret,
+                           struct pool_error *err)
 {
     const struct pool_options *v = &pool->options.v;
     *ret = (struct pool_credentials){v->user, v->password};
     if (!v->credentials)
         return true;
-    if (!v->credentials(ret, refresh, v->credentials_arg) || !ret->user || !ret->password)
+    const struct pool *before = pool__enter_callback(pool);
+    bool given = v->credentials(ret, refresh, v->credentials_arg);
+    pool__leave_callback(before);
+    if (!given || !ret->user || !ret->password)
         return pool__fail(err, POOL_ERR_AUTH, "the credentials callback gave no user and password");
     return true;
 }
@@ -99,7 +99,7 @@ static bool open_once(struct pool *pool, bool refresh, uint64_t deadline_ns,
 {
     struct pool_credentials credentials;
     *ret_conn = NULL;
-    return ask_credentials(pool, refresh, &credentials, err) &&
+    return pool__ask_credentials(pool, refresh, &credentials, err) &&
            pool__conn_open(&pool->options, &credentials, &pool->budget, pool->cut_fd, deadline_ns,
                            ret_conn, err) &&
            pool__conn_init_session(*ret_conn, deadline_ns, err);
@@ -158,67 +158,6 @@ static void give_or_close(struct pool *pool, unsigned slot)
 
 /* Closing */
 
-static struct pool__conn *control_conn(struct pool *pool, uint64_t deadline_ns)
-{
-    struct pool__control *control = &pool->control;
-    struct pool_credentials credentials;
-    struct pool_error err;
-    if (control->conn && !control->conn->broken)
-        return control->conn;
-    if (control->conn)
-        pool__close_fd(pool__conn_close(control->conn));
-    control->conn = NULL;
-    /* Not to be cut with the callers: it is needed most while the pool ends. */
-    if (ask_credentials(pool, false, &credentials, &err) &&
-        !pool__conn_open(&pool->options, &credentials, &pool->budget, pool->stop_fd, deadline_ns,
-                         &control->conn, &err) &&
-        control->conn) {
-        pool__close_fd(pool__conn_close(control->conn));
-        control->conn = NULL;
-    }
-    atomic_store(&control->open, control->conn != NULL);
-    return control->conn;
-}
-
-static enum pool__kill kill_once(struct pool *pool, unsigned long thread_id, uint64_t deadline_ns)
-{
-    pthread_mutex_lock(&pool->control.lock);
-    struct pool__conn *conn = control_conn(pool, deadline_ns);
-    enum pool__kill kill =
-        conn ? pool__conn_kill(conn, thread_id, deadline_ns) : POOL__KILL_FAILED;
-    pool->control.used_ns = pool__now_ns();
-    pthread_mutex_unlock(&pool->control.lock);
-    return kill;
-}
-
-/* Between two questions to the server: each time twice as long, up to 16 ms. */
-#define FIRST_PAUSE_NS (POOL__NS_PER_MS / 4)
-
-static void pause_longer(uint64_t *pause_ns)
-{
-    _Atomic uint32_t never = 0;
-    pool__park(&never, 0, pool__now_ns() + *pause_ns);
-    if (*pause_ns < 16 * POOL__NS_PER_MS)
-        *pause_ns *= 2;
-}
-
-/* The server closes the socket of a killed session at once, long before its thread has
- * noticed: only a KILL that finds nobody proves that it is gone. */
-static enum pool__kill kill_until_gone(struct pool *pool, unsigned long thread_id)
-{
-    uint64_t deadline_ns = deadline_in(CLOSE_DEADLINE_MS);
-    uint64_t pause_ns = FIRST_PAUSE_NS;
-    enum pool__kill kill = kill_once(pool, thread_id, deadline_ns);
-    if (kill != POOL__KILL_FAILED)
-        count(&pool->counters.kills);
-    while (kill == POOL__KILL_SENT && pool__now_ns() < deadline_ns &&
-           !atomic_load(&pool->ending)) {
-        pause_longer(&pause_ns);
-        kill = kill_once(pool, thread_id, deadline_ns);
-    }
-    return kill;
-}
-
 /* The session's thread is gone, or the keeper awaits that the server closes its side. */
 static void linger_unless_gone(struct pool *pool, unsigned slot, int fd, enum pool__kill kill)
 {
@@ -228,35 +167,6 @@ static void linger_unless_gone(struct pool *pool, unsigned slot, int fd, enum po
         fd = -1;
     }
     pool__linger(pool, slot, fd, kill);
-}
-
-static bool is_thread_alive(struct pool *pool, unsigned long thread_id, uint64_t deadline_ns,
-                            bool *ret_known)
-{
-    pthread_mutex_lock(&pool->control.lock);
-    struct pool__conn *conn = control_conn(pool, deadline_ns);
-    *ret_known = false;
-    bool alive = conn && pool__conn_sees_thread(conn, thread_id, deadline_ns, ret_known);
-    pool->control.used_ns = pool__now_ns();
-    pthread_mutex_unlock(&pool->control.lock);
-    return alive;
-}
-
-/* The session was closed by the server, so somebody killed it, or the server is going
- * down. In the first case its thread may be there a little longer than its socket. That
- * is looked up and not killed: after a restart the number may be that of another. */
-static void wait_until_thread_is_gone(struct pool *pool, unsigned long thread_id)
-{
-    uint64_t deadline_ns = deadline_in(GONE_DEADLINE_MS);
-    uint64_t pause_ns = FIRST_PAUSE_NS;
-    unsigned unknown = 0;
-    while (!atomic_load(&pool->ending) && pool__now_ns() < deadline_ns) {
-        bool known;
-        bool alive = is_thread_alive(pool, thread_id, deadline_ns, &known);
-        if ((known && !alive) || (!known && ++unknown == GONE_TRIES))
-            return;
-        pause_longer(&pause_ns);
-    }
 }
 
 /* From here on the connection counts as closing, however long the goodbye and a kill
@@ -279,9 +189,11 @@ static void part_from(struct pool *pool, unsigned slot, struct pool__conn *conn)
     place->closing_since_ns = pool__now_ns();
     place->closing_thread_id = thread_id;
     bool kill_it = running && fd >= 0;
-    enum pool__kill kill = kill_it ? kill_until_gone(pool, thread_id) : POOL__KILL_GONE;
+    enum pool__kill kill = kill_it ? pool__kill_until_gone(pool, thread_id) : POOL__KILL_GONE;
+    if (kill_it && kill != POOL__KILL_FAILED)
+        count(&pool->counters.kills);
     if (closed_by_server)
-        wait_until_thread_is_gone(pool, thread_id);
+        pool__wait_until_gone(pool, thread_id);
     if (kill_it)
         linger_unless_gone(pool, slot, fd, kill);
     else
@@ -312,7 +224,11 @@ static void do_kill(struct pool *pool, unsigned slot)
 {
     struct pool__place *place = &pool->places[slot];
     int fd = place->kill_fd;
-    linger_unless_gone(pool, slot, fd, kill_until_gone(pool, place->closing_thread_id));
+    bool first = place->kill == POOL__KILL_FAILED; /* that reaches the server */
+    enum pool__kill kill = pool__kill_until_gone(pool, place->closing_thread_id);
+    if (first && kill != POOL__KILL_FAILED)
+        count(&pool->counters.kills);
+    linger_unless_gone(pool, slot, fd, kill);
 }
 
 static void open_failed(struct pool *pool, unsigned slot, struct pool__conn *conn,
@@ -378,16 +294,9 @@ static void do_ping(struct pool *pool, unsigned slot)
 
 static void do_cancel(struct pool *pool, struct pool__chore *chore)
 {
-    uint64_t deadline_ns = deadline_in(CLOSE_DEADLINE_MS);
     unsigned long thread_id = pool__cancel_target(chore);
-    if (thread_id) {
-        pthread_mutex_lock(&pool->control.lock);
-        struct pool__conn *conn = control_conn(pool, deadline_ns);
-        if (conn)
-            pool__conn_kill_query(conn, thread_id, deadline_ns);
-        pool->control.used_ns = pool__now_ns();
-        pthread_mutex_unlock(&pool->control.lock);
-    }
+    if (thread_id)
+        pool__stop_statement(pool, thread_id);
     pool__cancel_answered(chore);
 }
 

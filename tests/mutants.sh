@@ -81,7 +81,7 @@ side_by_side=4 # they mostly wait
 link_server_test() { # OUTPUT PROGRAM [OBJECT]
     local output=$1 program=$2 wrap=()
     shift 2
-    [[ $program == test_races ]] && wrap=(-Wl,--wrap=pool__core_evict)
+    [[ $program == test_races ]] && wrap=(-Wl,--wrap=pool__core_evict,--wrap=pool__linger,--wrap=pool__conn_open)
     "${CC:-gcc}" -pthread ${wrap[@]+"${wrap[@]}"} "$dir/$program.o" "$@" "$library" -lcmocka "${db_libs[@]}" -lm -o "$output"
 }
 
@@ -290,9 +290,9 @@ server_mutant worker.c test_faults a_reset_ends_at_its_deadline_although_the_ser
 server_mutant worker.c test_faults a_ping_ends_at_its_deadline_although_the_server_is_frozen \
     "a ping has no deadline" \
     's/(pool__conn_ping\([^;]*)deadline_in\(step_ms\(pool\)\)/\1POOL__FOREVER/'
-server_mutant worker.c test_faults a_kill_is_given_up_although_the_server_is_frozen \
+server_mutant kill.c test_faults a_kill_is_given_up_although_the_server_is_frozen \
     "a kill has no deadline" \
-    's/deadline_in\(CLOSE_DEADLINE_MS\)/POOL__FOREVER/'
+    's/deadline_in\(KILL_DEADLINE_MS\)/POOL__FOREVER/'
 
 # Fault 6: maintenance holds a lock, a thread or the capacity while it talks.
 server_mutant worker.c test_faults a_connect_that_hangs_holds_up_nobody \

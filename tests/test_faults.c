@@ -1867,6 +1867,24 @@ static void a_statement_is_killed_late_if_the_server_was_frozen(void **state)
     assert_works();
 }
 
+/* The first KILL has no answer within its time, but is carried out when the server goes on;
+ * the second finds nobody. */
+static void a_statement_that_is_killed_twice_counts_once(void **state)
+{
+    (void)state;
+    make_pool(app_options());
+    run_here("SELECT SLEEP(30)", 100); /* opens the control connection */
+    assert_within(GENEROUS, stats_now().kills == 1 && stats_now().closing == 0);
+    struct call *call = start_call("SELECT SLEEP(30)", 1000);
+    assert_within(GENEROUS, admin_asks(RUNNING_SLEEPS) == 1);
+    signal_server(SIGSTOP);
+    assert_within(GENEROUS, atomic_load(&call->done));
+    assert_within(GENEROUS, stats_now().kills == 2); /* after 5 s */
+    signal_server(SIGCONT);
+    assert_within(GENEROUS, stats_now().closing == 0);
+    assert_int_equal(stats_now().kills, 2);
+}
+
 /* The sessions that were opened last. */
 struct sessions {
     atomic_ulong ids[4];
@@ -2039,6 +2057,7 @@ int main(int argc, char **argv)
         TEST(a_ping_after_a_deadline_does_not_save_the_statement),
         TEST(the_slot_of_a_timed_out_statement_counts_until_the_server_has_ended_it),
         TEST(a_statement_is_killed_late_if_the_server_was_frozen),
+        TEST(a_statement_that_is_killed_twice_counts_once),
         TEST(server_threads_stay_within_the_limit_during_kills),
         TEST(server_threads_stay_within_the_limit_during_timeouts),
         TEST(server_threads_stay_within_the_limit_during_restarts),

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -26,6 +27,52 @@ static struct {
     _Atomic bool released; /* by the wrapper */
     _Atomic bool release_before_eviction;
 } race;
+
+/* Attempts to kill that came to nothing, and the control connection as it is replaced. */
+static _Atomic int failed_kills;
+static struct {
+    struct pool *admin;
+    struct pool *pool;
+    unsigned long old_id; /* 0: nobody looks */
+    bool overlaps;
+    bool locked; /* while the program was asked for its credentials */
+} control;
+
+static bool is_there(unsigned long id);
+static int64_t now_ms(void);
+
+void __real_pool__linger(struct pool *pool, unsigned slot, int fd, enum pool__kill kill);
+void __wrap_pool__linger(struct pool *pool, unsigned slot, int fd, enum pool__kill kill);
+
+void __wrap_pool__linger(struct pool *pool, unsigned slot, int fd, enum pool__kill kill)
+{
+    atomic_fetch_add(&failed_kills, kill == POOL__KILL_FAILED);
+    __real_pool__linger(pool, slot, fd, kill);
+}
+
+bool __real_pool__conn_open(const struct pool__options *options,
+                            const struct pool_credentials *credentials,
+                            struct pool__stmt_budget *budget, int cut_fd, uint64_t deadline_ns,
+                            struct pool__conn **ret_conn, struct pool_error *err);
+bool __wrap_pool__conn_open(const struct pool__options *options,
+                            const struct pool_credentials *credentials,
+                            struct pool__stmt_budget *budget, int cut_fd, uint64_t deadline_ns,
+                            struct pool__conn **ret_conn, struct pool_error *err);
+
+/* A thread may be listed for a moment after its socket has been closed. */
+bool __wrap_pool__conn_open(const struct pool__options *options,
+                            const struct pool_credentials *credentials,
+                            struct pool__stmt_budget *budget, int cut_fd, uint64_t deadline_ns,
+                            struct pool__conn **ret_conn, struct pool_error *err)
+{
+    int64_t give_up = now_ms() + 200;
+    unsigned long old_id =
+        control.pool && cut_fd == control.pool->stop_fd ? control.old_id : 0;
+    while (old_id && (control.overlaps = is_there(old_id)) && now_ms() < give_up)
+        ;
+    return __real_pool__conn_open(options, credentials, budget, cut_fd, deadline_ns, ret_conn,
+                                  err);
+}
 
 bool __real_pool__core_evict(struct pool__core *core, unsigned slot);
 bool __wrap_pool__core_evict(struct pool__core *core, unsigned slot);
@@ -55,13 +102,13 @@ static int64_t now_ms(void)
         }                                                                                          \
     } while (0)
 
-static struct pool *pool_with(struct pool_options wish)
+static struct pool *pool_of(const char *variable, struct pool_options wish)
 {
     struct pool_options from;
     struct pool_error err;
     void *memory;
-    assert_non_null(getenv("MYPOOL_URL")); /* from with-mariadb */
-    assert_true(pool_options_from_url(getenv("MYPOOL_URL"), &from, &memory, &err));
+    assert_non_null(getenv(variable)); /* MYPOOL_URL and its kin are from with-mariadb */
+    assert_true(pool_options_from_url(getenv(variable), &from, &memory, &err));
     wish.host = from.host;
     wish.port = from.port;
     wish.user = from.user;
@@ -72,6 +119,11 @@ static struct pool *pool_with(struct pool_options wish)
     if (!pool)
         fail_msg("%s", err.message);
     return pool;
+}
+
+static struct pool *pool_with(struct pool_options wish)
+{
+    return pool_of("MYPOOL_URL", wish);
 }
 
 static struct pool_stats stats_of(struct pool *pool)
@@ -110,10 +162,129 @@ static void a_connection_that_comes_back_while_it_is_retired_is_closed(void **st
     end(pool);
 }
 
+/* The control connection */
+
+static int64_t number(struct pool *pool, const char *sql, struct pool_args args)
+{
+    struct pool_result *result = pool_query(pool, sql, args, NULL);
+    int64_t value = pool_next(result) ? pool_get_int(result, 0) : -1;
+    pool_result_free(result);
+    return value;
+}
+
+static bool is_there(unsigned long id)
+{
+    return number(control.admin, "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID = ?",
+                  POOL_ARGS(id)) != 0;
+}
+
+/* Returns when it has been killed and its place is free. */
+static void let_a_statement_time_out(struct pool *pool)
+{
+    struct pool_request request = {.sql = "SELECT SLEEP(30)", .timeout_ms = 100};
+    uint64_t before = stats_of(pool).closed;
+    assert_null(pool_query_with(pool, &request, NULL));
+    WAIT_UNTIL(stats_of(pool).closed > before && stats_of(pool).closing == 0 &&
+               stats_of(pool).open == 0);
+}
+
+static unsigned long control_id(struct pool *pool)
+{
+    pthread_mutex_lock(&pool->control.lock);
+    unsigned long id = pool->control.conn->thread_id;
+    pthread_mutex_unlock(&pool->control.lock);
+    return id;
+}
+
+static int start_control(void **state)
+{
+    (void)state;
+    memset(&control, 0, sizeof control);
+    control.admin =
+        pool_of("MYPOOL_ADMIN_URL", (struct pool_options){.connection_limit = 1});
+    return 0;
+}
+
+static int end_control(void **state)
+{
+    (void)state;
+    return pool_end(control.admin, PATIENCE_MS, NULL) ? 0 : -1;
+}
+
+static bool look_at_lock(struct pool_credentials *credentials, bool refresh, void *arg)
+{
+    (void)credentials;
+    (void)refresh;
+    (void)arg;
+    struct pool *pool = control.pool;
+    if (pool && pthread_mutex_trylock(&pool->control.lock) == 0)
+        pthread_mutex_unlock(&pool->control.lock);
+    else if (pool)
+        control.locked = true;
+    return true;
+}
+
+static void credentials_are_asked_for_without_a_lock(void **state)
+{
+    (void)state;
+    struct pool *pool =
+        pool_with((struct pool_options){.connection_limit = 1, .credentials = look_at_lock});
+    assert_true(pool_ping(pool, NULL));
+    control.pool = pool;
+    let_a_statement_time_out(pool); /* to kill it, a control connection is opened */
+    assert_int_not_equal(control_id(pool), 0);
+    end(pool);
+    assert_false(control.locked);
+}
+
+/* Without that the statement would run on until the next attempt, a second later. */
+static void a_control_connection_that_has_died_is_replaced_at_once(void **state)
+{
+    (void)state;
+    struct pool *pool = pool_with((struct pool_options){.connection_limit = 1});
+    let_a_statement_time_out(pool);
+    unsigned long id = control_id(pool);
+    char kill[64];
+    snprintf(kill, sizeof kill, "KILL CONNECTION %lu", id);
+    pool_result_free(pool_query(control.admin, kill, POOL_NO_ARGS, NULL));
+    WAIT_UNTIL(!is_there(id));
+    let_a_statement_time_out(pool);
+    assert_int_equal(atomic_load(&failed_kills), 0);
+    assert_int_not_equal(control_id(pool), id);
+    assert_int_equal(stats_of(pool).kills, 2);
+    end(pool);
+}
+
+static void a_control_connection_is_replaced_when_the_old_one_has_ended(void **state)
+{
+    (void)state;
+    static const char sql[] = "SELECT SLEEP(0.7)";
+    struct pool *pool = pool_with((struct pool_options){.connection_limit = 1});
+    let_a_statement_time_out(pool);
+    assert_true(pool_ping(pool, NULL));
+    control.pool = pool;
+    control.old_id = control_id(pool);
+    pthread_mutex_lock(&pool->control.lock);
+    int sent = mysql_send_query(pool->control.conn->mysql, sql, sizeof sql - 1);
+    pool->control.conn->broken = true;
+    pthread_mutex_unlock(&pool->control.lock);
+    assert_int_equal(sent, 0);
+    let_a_statement_time_out(pool);
+    assert_int_not_equal(control_id(pool), control.old_id);
+    control.old_id = 0;
+    end(pool);
+    assert_false(control.overlaps);
+}
+
+#define CONTROL_TEST(name) cmocka_unit_test_setup_teardown(name, start_control, end_control)
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_connection_that_comes_back_while_it_is_retired_is_closed),
+        CONTROL_TEST(credentials_are_asked_for_without_a_lock),
+        CONTROL_TEST(a_control_connection_that_has_died_is_replaced_at_once),
+        CONTROL_TEST(a_control_connection_is_replaced_when_the_old_one_has_ended),
     };
     if (argc > 1)
         cmocka_set_test_filter(argv[1]);
