@@ -34,6 +34,8 @@
 
 #include <cmocka.h>
 
+#include "clock.h"
+
 #define LINKS 32
 #define GENEROUS 15000  /* ms until something must have happened */
 #define LATE 4000       /* ms; later than this something was waited for */
@@ -90,31 +92,6 @@ ssize_t intercepted_recv(int fd, void *buffer, size_t size, int flags)
         poll(&one, 1, 2000);
     return syscall(SYS_recvfrom, fd, buffer, size, flags, NULL, NULL);
 }
-
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-static void pause_ms(unsigned ms)
-{
-    struct timespec pause = {ms / 1000, (long)(ms % 1000) * 1000000};
-    nanosleep(&pause, NULL);
-}
-
-/* True once the expression is; false when it was not for `ms`. */
-#define WITHIN(ms, expression)                                                                     \
-    ({                                                                                             \
-        uint64_t end_ = now_ms() + (ms);                                                           \
-        bool met_;                                                                                 \
-        while (!(met_ = (expression)) && now_ms() < end_)                                          \
-            pause_ms(1);                                                                           \
-        met_;                                                                                      \
-    })
-
-#define assert_within(ms, expression) assert_true(WITHIN(ms, expression))
 
 /* The proxy: its own thread only, unless said otherwise */
 
