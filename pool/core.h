@@ -34,7 +34,7 @@ enum pool__state {
 #define POOL__STATE_MASK UINT64_C(7)
 #define POOL__EVICT UINT64_C(8)    /* must be closed when it is given back */
 #define POOL__RUNNING UINT64_C(16) /* a call is running on the borrowed connection */
-#define POOL__UNCLEAN UINT64_C(32) /* the borrower left work for the pool: reset or close */
+#define POOL__UNCLEAN UINT64_C(32) /* the return has work to do: reset, close or hand over */
 #define POOL__FLAGS (POOL__EVICT | POOL__RUNNING | POOL__UNCLEAN)
 #define POOL__GENERATION UINT64_C(0x100000000)
 

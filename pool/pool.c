@@ -523,10 +523,13 @@ bool pool__claim_handle(struct pool_conn conn, struct pool__borrowed *ret_borrow
     return true;
 }
 
+/* After a statement the return takes the long way if somebody waits, too: that way hands
+ * the connection over, while the quick one lets the fastest have it. */
 void pool__unclaim_handle(struct pool *pool, const struct pool__borrowed *borrowed)
 {
     const struct pool__conn *conn = borrowed->conn;
-    bool unclean = !conn || conn->broken || conn->dirty || conn->in_transaction;
+    bool unclean = !conn || conn->broken || conn->dirty || conn->in_transaction ||
+                   atomic_load_explicit(&pool->core.waiting, memory_order_relaxed);
     pool__core_unclaim(&pool->core, borrowed->slot, unclean);
 }
 
