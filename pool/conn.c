@@ -17,6 +17,11 @@
  * libmariadb keeps the password for reconnects, which are off. Here it is overwritten
  * as soon as the login has succeeded. A login that fails frees its copy before anybody
  * can get at it.
+ *
+ * A program may close a descriptor that is not its own, and its number then goes to the
+ * next file or socket that is opened. So a connection remembers the identity of its
+ * socket, which is compared before the end of the connection and, after a silence, before
+ * its next use: neither a byte nor a close must hit a stranger.
  */
 #include "conn.h"
 
@@ -34,6 +39,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 void pool__conn_enter(struct pool__conn *conn, struct pool__wait *wait, uint64_t deadline_ns)
@@ -169,6 +175,15 @@ static void forget_password(MYSQL *mysql)
     explicit_bzero(net->buff, (size_t)(net->buff_end - net->buff));
 }
 
+static void remember_socket(struct pool__conn *conn, int fd)
+{
+    struct stat socket;
+    if (fstat(fd, &socket) != 0)
+        return;
+    conn->device = socket.st_dev;
+    conn->inode = socket.st_ino;
+}
+
 static bool login(struct pool__conn *conn, const struct pool_credentials *credentials,
                   uint64_t deadline_ns, struct pool_error *err)
 {
@@ -191,6 +206,7 @@ static bool login(struct pool__conn *conn, const struct pool_credentials *creden
     conn->tls = conn->options->tls != POOL_TLS_OFF;
     int fd = mysql_get_socket(conn->mysql);
     pool__wait_prepare_socket(fd);
+    remember_socket(conn, fd);
     int on = 1;
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     return prove_tls(conn, err);
@@ -424,6 +440,8 @@ bool pool__conn_reset(struct pool__conn *conn, uint64_t deadline_ns, struct pool
     if (conn->mysql->status != MYSQL_STATUS_READY ||
         (conn->mysql->server_status & SERVER_MORE_RESULTS_EXIST))
         return pool__fail(err, POOL_ERR_LOST, "a result was left unread");
+    if (!pool__conn_is_ours(conn))
+        return pool__fail(err, POOL_ERR_LOST, "the program has closed the connection's descriptor");
     if (!run_command(conn, mysql_reset_connection, deadline_ns, err))
         return false;
     /* The reset has closed all prepared statements, here and on the server. */
@@ -455,9 +473,20 @@ bool pool__conn_has_leftovers(const struct pool__conn *conn)
     return pvio && pvio->cache && pvio->cache_pos < pvio->cache + pvio->cache_size;
 }
 
+bool pool__conn_is_ours(const struct pool__conn *conn)
+{
+    struct stat now;
+    return conn->mysql->net.pvio && fstat(mysql_get_socket(conn->mysql), &now) == 0 &&
+           now.st_dev == conn->device && now.st_ino == conn->inode;
+}
+
+/* A connection in constant use is spared the question whether it is still ours. */
+#define SILENCE_NS (10 * POOL__NS_PER_MS)
+
 bool pool__conn_is_quiet(struct pool__conn *conn)
 {
-    if (pool__conn_has_leftovers(conn))
+    if (pool__conn_has_leftovers(conn) ||
+        (pool__now_ns() - conn->heard_ns >= SILENCE_NS && !pool__conn_is_ours(conn)))
         return false;
     char byte;
     ssize_t len = recv(mysql_get_socket(conn->mysql), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
@@ -469,7 +498,7 @@ bool pool__conn_is_quiet(struct pool__conn *conn)
 
 bool pool__conn_is_open(const struct pool__conn *conn)
 {
-    if (!conn->mysql->net.pvio)
+    if (!pool__conn_is_ours(conn))
         return false;
     struct pollfd fd = {.fd = mysql_get_socket(conn->mysql), .events = POLLRDHUP};
     return poll(&fd, 1, 0) == 0;
@@ -482,16 +511,52 @@ static void free_conn(struct pool__conn *conn)
     free(conn);
 }
 
+static int send_nothing(MYSQL *mysql, enum enum_server_command command, const char *arg,
+                        size_t length, my_bool skip_check, void *opt_arg)
+{
+    (void)mysql, (void)command, (void)arg, (void)length, (void)skip_check, (void)opt_arg;
+    return 1;
+}
+
+/* Frees what libmariadb's own would free, and closes nothing. */
+static my_bool close_nothing(MARIADB_PVIO *pvio)
+{
+    free(pvio->data);
+    pvio->data = NULL;
+    return 0;
+}
+
+/* How libmariadb says goodbye and closes the socket. */
+struct farewell {
+    struct st_mariadb_methods methods;
+    PVIO_METHODS pvio_methods;
+};
+
+/* For mysql_close. */
+static void leave_socket_alone(MYSQL *mysql, struct farewell *farewell)
+{
+    farewell->methods = *mysql->methods;
+    farewell->methods.db_command = send_nothing;
+    mysql->methods = &farewell->methods;
+    farewell->pvio_methods = *mysql->net.pvio->methods;
+    farewell->pvio_methods.close = close_nothing;
+    mysql->net.pvio->methods = &farewell->pvio_methods;
+}
+
 int pool__conn_close(struct pool__conn *conn)
 {
     struct pool__wait wait = {.deadline_ns = 0, .cut_fd = -1};
+    struct farewell farewell;
+    bool ours = pool__conn_is_ours(conn);
     int fd = conn->kept_fd;
     /* libmariadb has closed its own, but as long as there is a duplicate the server hears
      * nothing of that. If it is to be killed, the session must not end before. */
     if (fd >= 0 && !conn->running)
         shutdown(fd, SHUT_WR);
-    if (fd < 0 && conn->mysql->net.pvio)
+    if (fd < 0 && ours)
         fd = fcntl(mysql_get_socket(conn->mysql), F_DUPFD_CLOEXEC, 0);
+    if (!ours && conn->mysql->net.pvio)
+        leave_socket_alone(conn->mysql, &farewell);
     pool__wait_begin(&wait, conn->tls); /* a deadline in the past: never blocks */
     mysql_close(conn->mysql);
     /* The handles lost their connection with that, so freeing them sends nothing. */
@@ -505,7 +570,7 @@ int pool__conn_close(struct pool__conn *conn)
 void pool__conn_abandon(struct pool__conn *conn)
 {
     pool__close_fd(conn->kept_fd);
-    if (conn->mysql->net.pvio)
+    if (pool__conn_is_ours(conn))
         close(mysql_get_socket(conn->mysql));
 }
 

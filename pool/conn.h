@@ -26,6 +26,7 @@ struct pool__conn {
     unsigned long thread_id;
     int cut_fd;      /* the pool's, to interrupt every wait */
     int kept_fd;     /* socket kept after a timeout, -1 if none */
+    uint64_t device, inode; /* of the socket: its number may become that of something else */
     bool tls;
     bool mariadb;    /* the flavour of the server; else MySQL */
     bool pipelines;  /* it is known to answer one statement after another, in order */
@@ -62,15 +63,21 @@ bool pool__conn_ping(struct pool__conn *conn, uint64_t deadline_ns, struct pool_
 /* Something came behind the last reply that was no part of it. Costs nothing. */
 bool pool__conn_has_leftovers(const struct pool__conn *conn);
 
+/* False if the program has closed the descriptor, whatever has its number now. One system
+ * call. */
+bool pool__conn_is_ours(const struct pool__conn *conn);
+
 /* False if the server has closed the connection, or said something although nothing was
- * asked. One system call. */
+ * asked, or if the connection has been silent for a while and is not ours any more. One
+ * system call, two after a silence. */
 bool pool__conn_is_quiet(struct pool__conn *conn);
 
-/* Neither side has closed it. One system call. */
+/* Neither side has closed it. Two system calls. */
 bool pool__conn_is_open(const struct pool__conn *conn);
 
 /* Says goodbye and frees. Returns a duplicate of the socket on which the server's
- * own close can be awaited, or -1. Never blocks. */
+ * own close can be awaited, or -1. Never blocks. If the descriptor is not ours any more
+ * it is left alone. */
 int pool__conn_close(struct pool__conn *conn);
 
 void pool__close_fd(int fd); /* -1 is allowed */
