@@ -24,6 +24,8 @@
 #include <string.h>
 #include <time.h>
 
+#include <openssl/crypto.h>
+
 /* Of libmariadb. Before the first, an answer to the login could make it overflow; before
  * the second, and in the first releases of 3.4, lesser weaknesses against a malicious
  * server are known. Some of the oldest call themselves by a server's number, 10 and up. */
@@ -40,11 +42,13 @@ static void after_fork_in_child(void)
 }
 
 /* Once per process. libmariadb ignores SIGPIPE for the whole program when it is
- * first used; that decision is the program's, so it is put back. */
+ * first used; that decision is the program's, so it is put back. OpenSSL would free what
+ * it is made of at exit, under the threads of a pool that has not been ended. */
 static void start_process(void)
 {
     struct sigaction before;
     sigaction(SIGPIPE, NULL, &before);
+    OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
     mysql_library_init(0, NULL, NULL);
     MYSQL *first = mysql_init(NULL);
     mysql_close(first);
