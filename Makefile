@@ -96,9 +96,11 @@ $(B)/libmypool.a: $(LIB_OBJ)
 	@echo "  AR    $@"
 	$(Q)rm -f $@ && ar rcs $@ $^
 
+# A dlclose must not take the code away from the threads of a pool: hence nodelete.
 $(B)/libmypool.so.0: $(LIB_OBJ) pool/libmypool.map
 	@echo "  LD    $@"
 	$(Q)$(CC) -shared -Wl,-soname,libmypool.so.0 -Wl,--version-script=pool/libmypool.map \
+	  -Wl,-z,nodelete \
 	  $(OUR_LDFLAGS) $(LDFLAGS) $(LIB_OBJ) -o $@ $(DB_LIBS)
 	$(Q)ln -sf libmypool.so.0 $(B)/libmypool.so
 
