@@ -137,6 +137,9 @@ $(B)/tests/test_nomem: TEST_LDFLAGS := $(WRAP),--wrap=calloc,--wrap=realloc,--wr
 $(B)/tests/test_races: TEST_LDFLAGS := -Wl,--wrap=pool__core_evict,--wrap=pool__linger,--wrap=pool__conn_open
 $(B)/tests/test_resolve: TEST_LDFLAGS := -Wl,--wrap=calloc,--wrap=getaddrinfo_a,--wrap=gai_error,--wrap=gai_suspend,--wrap=gai_cancel
 
+# This one loads the shared library by name.
+$(B)/tests/test_process: | $(B)/libmypool.so.0
+
 $(B)/tests/test_%: $(B)/tests/test_%.o $(B)/libmypool.a
 	@echo "  LD    $@"
 	$(Q)$(CC) $(OUR_LDFLAGS) $(LDFLAGS) $(TEST_LDFLAGS) $^ -o $@ $(CMOCKA_LIBS) $(DB_LIBS)
