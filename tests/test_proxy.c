@@ -2,8 +2,8 @@
  * What the pool does when the network between it and the server misbehaves.
  *
  * The pools here connect through a small proxy of our own, which can cut a session after
- * a number of bytes of either direction, swallow everything, let bytes trickle, repeat
- * a reply, or hang up on idle sessions. It is one thread with a poll loop; tests talk to
+ * a number of bytes of either direction, swallow one direction or stop both, let bytes
+ * trickle or come late, repeat a reply, or hang up on idle sessions. It is one thread with a poll loop; tests talk to
  * it through the atomic fields of `proxy`. A test that arms a cut has the only
  * connection, so it is clear which session is meant.
  *
@@ -41,6 +41,7 @@
 #define LATE 4000       /* ms; later than this something was waited for */
 #define MOST_OFFSETS 400 /* bytes of a request or reply that are tried */
 #define TRICKLE_MS 20
+#define LATE_BY_MS 50
 
 enum direction { UP, DOWN }; /* to the server, to the client */
 
@@ -48,7 +49,7 @@ enum direction { UP, DOWN }; /* to the server, to the client */
 struct link {
     int client; /* -1: unused */
     int server;
-    char held[65536]; /* of the reply, while it trickles */
+    char held[65536]; /* of the reply, while it trickles or is late */
     size_t held_len;
     uint64_t next_ms;
 };
@@ -64,7 +65,9 @@ static struct proxy {
     size_t last_reply_len;
     _Atomic bool stop;
     _Atomic bool black_hole; /* nothing passes, nothing is closed */
+    _Atomic bool swallow[2]; /* what goes in this direction is lost */
     _Atomic bool trickle;    /* replies: one byte every TRICKLE_MS */
+    _Atomic bool late;       /* replies: LATE_BY_MS */
     _Atomic bool keep_reply;
     _Atomic bool repeat;     /* send the kept reply once more */
     _Atomic int hang_up;     /* once: 1 FIN, 2 RST to all clients */
@@ -198,7 +201,8 @@ static void pass(struct link *link, enum direction direction, const char *data, 
 static void move_bytes(struct link *link, enum direction direction)
 {
     char buffer[16384];
-    bool slowly = direction == DOWN && atomic_load(&proxy.trickle);
+    bool late = atomic_load(&proxy.late);
+    bool slowly = direction == DOWN && (late || atomic_load(&proxy.trickle));
     size_t room = sizeof link->held - link->held_len;
     size_t most = slowly && room < sizeof buffer ? room : sizeof buffer;
     int from = direction == UP ? link->client : link->server;
@@ -209,9 +213,13 @@ static void move_bytes(struct link *link, enum direction direction)
         close_link(link, false);
         return;
     }
+    if (atomic_load(&proxy.swallow[direction]))
+        return;
     if (direction == DOWN && atomic_load(&proxy.keep_reply))
         keep_for_later(buffer, (size_t)count);
     if (slowly) {
+        if (late && link->held_len == 0)
+            link->next_ms = now_ms() + LATE_BY_MS;
         memcpy(link->held + link->held_len, buffer, (size_t)count);
         link->held_len += (size_t)count;
     } else {
@@ -279,7 +287,8 @@ static void *run_proxy(void *arg)
     struct pollfd fds[2 + 2 * LINKS];
     char drain[64];
     while (!atomic_load(&proxy.stop)) {
-        poll(fds, what_to_poll(fds), atomic_load(&proxy.trickle) ? TRICKLE_MS / 4 : 1000);
+        bool slowly = atomic_load(&proxy.trickle) || atomic_load(&proxy.late);
+        poll(fds, what_to_poll(fds), slowly ? TRICKLE_MS / 4 : 1000);
         if (fds[0].revents && read(proxy.wake[0], drain, sizeof drain) < 0)
             abort();
         for (int i = 0; i < LINKS; i++) {
@@ -760,6 +769,71 @@ static void a_big_statement_into_a_black_hole_is_known_not_to_have_run(void **st
     assert_true(err.not_executed);
 }
 
+/* Increments a counter while one direction is lost, and returns what it was then. */
+static long increment_while_lost(enum direction direction)
+{
+    struct pool_error err;
+    uint64_t took_ms;
+    admin_does("CREATE TABLE mypool.counters (id INT PRIMARY KEY, n INT NOT NULL)");
+    admin_does("INSERT INTO mypool.counters VALUES (1, 0)");
+    make_pool(proxied(1));
+    assert_works();
+    set_proxy(&proxy.swallow[direction], true);
+    assert_false(runs("UPDATE counters SET n = n + 1", 300, &took_ms, &err));
+    assert_timely("the statement", took_ms, 300);
+    assert_int_equal(err.code, POOL_ERR_QUERY_TIMEOUT);
+    assert_false(err.not_executed); /* nobody can know here */
+    if (direction == DOWN)
+        assert_within(GENEROUS, admin_asks("SELECT n FROM mypool.counters") == 1);
+    set_proxy(&proxy.swallow[direction], false);
+    assert_within(GENEROUS, runs("SELECT 1", 0, NULL, NULL));
+    return admin_asks("SELECT n FROM mypool.counters");
+}
+
+static void a_statement_whose_reply_is_lost_is_not_called_unexecuted(void **state)
+{
+    (void)state;
+    assert_int_equal(increment_while_lost(DOWN), 1);
+}
+
+static void a_statement_that_is_lost_on_the_way_is_not_sent_again(void **state)
+{
+    (void)state;
+    assert_int_equal(increment_while_lost(UP), 0);
+}
+
+static int64_t answer_to(int64_t question)
+{
+    struct pool_error err;
+    struct pool_result *rows = pool_query(f.pool, "SELECT ?", POOL_ARGS(question), &err);
+    if (!rows || !pool_next(rows))
+        fail_msg("%s: %s", pool_code_name(err.code), err.message);
+    int64_t answer = pool_get_int(rows, 0);
+    pool_result_free(rows);
+    return answer;
+}
+
+static void late_replies_below_the_limits_are_waited_for(void **state)
+{
+    struct pool_options options = proxied(2);
+    (void)state;
+    options.query_timeout_ms = GENEROUS;
+    options.connect_timeout_ms = GENEROUS;
+    options.keepalive_ms = LATE_BY_MS / 2; /* pings are late, too */
+    set_proxy(&proxy.late, true);
+    make_pool(options);
+    for (int i = 0; i < 10; i++) {
+        uint64_t begin = now_ms();
+        assert_int_equal(answer_to(i), i);
+        assert_true(now_ms() - begin >= LATE_BY_MS - 1);
+    }
+    warm_up(2);
+    assert_within(GENEROUS, stats_now().pings >= 4);
+    assert_int_equal(stats_now().closed, 0);
+    assert_int_equal(stats_now().connect_failures, 0);
+    assert_int_equal(stats_now().query_errors, 0);
+}
+
 static void giving_back_and_closing_into_a_black_hole_do_not_block(void **state)
 {
     struct pool_conn conns[2];
@@ -880,6 +954,9 @@ int main(int argc, char **argv)
         TEST(a_trickling_greeting_does_not_outlast_the_deadline),
         TEST(a_statement_into_a_black_hole_ends_at_its_deadline),
         TEST(a_big_statement_into_a_black_hole_is_known_not_to_have_run),
+        TEST(a_statement_whose_reply_is_lost_is_not_called_unexecuted),
+        TEST(a_statement_that_is_lost_on_the_way_is_not_sent_again),
+        TEST(late_replies_below_the_limits_are_waited_for),
         TEST(giving_back_and_closing_into_a_black_hole_do_not_block),
         TEST(the_end_into_a_black_hole_is_timely),
         TEST(a_connect_to_somebody_who_never_answers_ends_at_its_deadline),
