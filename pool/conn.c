@@ -184,22 +184,62 @@ static void remember_socket(struct pool__conn *conn, int fd)
     conn->inode = socket.st_ino;
 }
 
-static bool login(struct pool__conn *conn, const struct pool_credentials *credentials,
-                  uint64_t deadline_ns, struct pool_error *err)
+/* Connects to one host or address and logs in. *ret_next: nobody has answered there, so
+ * that another address may be tried. */
+static bool try_login(struct pool__conn *conn, const struct pool_credentials *credentials,
+                      const char *host, uint64_t reach_ns, uint64_t deadline_ns, bool *ret_next,
+                      struct pool_error *err)
 {
     const struct pool_options *v = &conn->options->v;
-    struct pool__wait wait = {.deadline_ns = deadline_ns, .cut_fd = conn->cut_fd, .connecting = true};
-    if (!v->socket && !pool__resolve(v->host, deadline_ns, err))
-        return false;
+    struct pool__wait wait = {.deadline_ns = deadline_ns, .cut_fd = conn->cut_fd,
+                              .connecting = true, .reach_ns = reach_ns};
     unsigned long flags = CLIENT_REMEMBER_OPTIONS | (v->multi_statements ? CLIENT_MULTI_STATEMENTS : 0);
     pool__wait_begin(&wait, conn->options->tls != POOL_TLS_OFF);
-    bool ok = mysql_real_connect(conn->mysql, v->socket ? "localhost" : v->host, credentials->user,
-                                 credentials->password, v->database, v->port, v->socket,
-                                 flags) != NULL;
+    bool ok = mysql_real_connect(conn->mysql, host, credentials->user, credentials->password,
+                                 v->database, v->port, v->socket, flags) != NULL;
     if (!ok)
         fail_connect(&wait, conn->mysql, credentials->password, err);
     pool__wait_end(&wait);
     pool__close_fd(wait.kept_fd); /* nothing runs on the server before the login */
+    *ret_next = !ok && !wait.cut && !wait.reading;
+    return ok;
+}
+
+static uint64_t share_of(uint64_t deadline_ns, unsigned count)
+{
+    uint64_t now = pool__now_ns();
+    return deadline_ns > now ? now + (deadline_ns - now) / count : deadline_ns;
+}
+
+/* libmariadb would try the addresses of a name itself, but the second one with a blocking
+ * connect, which no deadline ends. So it gets one address after the other, each with its
+ * share of the time; except where it needs the name to verify the server. */
+static bool login_by_address(struct pool__conn *conn, const struct pool_credentials *credentials,
+                             uint64_t deadline_ns, struct pool_error *err)
+{
+    const struct pool_options *v = &conn->options->v;
+    struct pool__addresses addresses;
+    bool ok = false;
+    bool next = true;
+    if (!pool__resolve(v->host, deadline_ns, &addresses, err))
+        return false;
+    unsigned count = addresses.count;
+    if (count <= 1 || conn->options->tls == POOL_TLS_VERIFY)
+        return try_login(conn, credentials, v->host, count ? share_of(deadline_ns, count) : 0,
+                         deadline_ns, &next, err);
+    for (unsigned i = 0; i < count && !ok && next; i++)
+        ok = try_login(conn, credentials, addresses.text[i], share_of(deadline_ns, count - i),
+                       deadline_ns, &next, err);
+    return ok;
+}
+
+static bool login(struct pool__conn *conn, const struct pool_credentials *credentials,
+                  uint64_t deadline_ns, struct pool_error *err)
+{
+    bool next;
+    bool ok = conn->options->v.socket
+                  ? try_login(conn, credentials, "localhost", 0, deadline_ns, &next, err)
+                  : login_by_address(conn, credentials, deadline_ns, err);
     if (!ok)
         return false;
     forget_password(conn->mysql);

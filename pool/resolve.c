@@ -66,10 +66,23 @@ static bool fail(struct pool_error *err, const char *host, const char *why)
     return false;
 }
 
-bool pool__resolve(const char *host, uint64_t deadline_ns, struct pool_error *err)
+static void take_addresses(const struct addrinfo *list, struct pool__addresses *addresses)
 {
-    if (is_address(host))
+    for (; list && addresses->count < POOL__ADDRESSES; list = list->ai_next)
+        if (getnameinfo(list->ai_addr, list->ai_addrlen, addresses->text[addresses->count],
+                        sizeof addresses->text[0], NULL, 0, NI_NUMERICHOST) == 0)
+            addresses->count++;
+}
+
+bool pool__resolve(const char *host, uint64_t deadline_ns, struct pool__addresses *ret_addresses,
+                   struct pool_error *err)
+{
+    ret_addresses->count = 0;
+    if (is_address(host)) {
+        snprintf(ret_addresses->text[0], sizeof ret_addresses->text[0], "%s", host);
+        ret_addresses->count = 1;
         return true;
+    }
     struct lookup *lookup = calloc(1, sizeof *lookup);
     if (!lookup || !start(lookup, host)) {
         free(lookup);
@@ -82,6 +95,8 @@ bool pool__resolve(const char *host, uint64_t deadline_ns, struct pool_error *er
             free(lookup);
         return fail(err, host, "no answer in time");
     }
+    if (status == 0)
+        take_addresses(lookup->request.ar_result, ret_addresses);
     if (lookup->request.ar_result)
         freeaddrinfo(lookup->request.ar_result);
     free(lookup);

@@ -123,18 +123,19 @@ static int poll_until(struct pollfd *fds, nfds_t count, uint64_t deadline_ns)
 }
 
 /* Sleeps on this thread. */
-static enum pool__wake sleep_here(const struct pool__wait *wait, int fd, bool for_read)
+static enum pool__wake sleep_here(const struct pool__wait *wait, int fd, bool for_read,
+                                  uint64_t deadline_ns)
 {
     for (;;) {
         struct pollfd fds[2] = {{.fd = fd, .events = for_read ? POLLIN : POLLOUT},
                                 {.fd = wait->cut_fd, .events = POLLIN}};
-        int ready = poll_until(fds, 2, wait->deadline_ns);
+        int ready = poll_until(fds, 2, deadline_ns);
         /* A descriptor that cannot be polled gives its own error when it is used. */
         if ((ready < 0 && errno != EINTR) || (ready > 0 && fds[0].revents))
             return POOL__WAKE_READY;
         if (ready > 0)
             return POOL__WAKE_CUT;
-        if (ready == 0 || pool__now_ns() >= wait->deadline_ns)
+        if (ready == 0 || pool__now_ns() >= deadline_ns)
             return POOL__WAKE_LATE;
     }
 }
@@ -189,13 +190,18 @@ int pool__wait_hook(int fd, char for_read, int ignored_timeout)
     /* After a failed write the library may still try to read: that proves nothing. */
     if (for_read && !wait->timed_out && !wait->cut)
         wait->reading = true;
+    bool reaching = wait->connecting && wait->reach_ns && !wait->reading;
+    uint64_t deadline_ns = reaching && wait->reach_ns < wait->deadline_ns ? wait->reach_ns
+                                                                         : wait->deadline_ns;
     struct pool__fiber *fiber = pool__fiber_current();
-    switch (fiber ? sleep_on_fiber(fiber, wait, fd, for_read) : sleep_here(wait, fd, for_read)) {
+    switch (fiber ? sleep_on_fiber(fiber, wait, fd, for_read)
+                  : sleep_here(wait, fd, for_read, deadline_ns)) {
     case POOL__WAKE_CUT:
         wait->cut = true;
         return give_up(wait, fd);
     case POOL__WAKE_LATE:
-        wait->timed_out = true;
+        wait->timed_out = deadline_ns == wait->deadline_ns;
+        wait->reach_ns = 0; /* libmariadb may go on to the next address */
         return give_up(wait, fd);
     case POOL__WAKE_READY:
         break;

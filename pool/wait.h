@@ -28,6 +28,7 @@ struct pool__wait {
     uint64_t deadline_ns; /* POOL__FOREVER for none */
     int cut_fd;           /* readable when everything has to stop; -1 for none */
     bool connecting;      /* make the socket non-blocking and close-on-exec when seen */
+    uint64_t reach_ns;    /* while connecting: until when the first address must be reached; 0: no limit */
     /* results */
     bool timed_out;
     bool cut;
