@@ -615,43 +615,64 @@ void pool__conn_abandon(struct pool__conn *conn)
 }
 
 #define NO_SUCH_THREAD 1094
+#define SYNTAX_ERROR 1064
 
-static bool send_kill(struct pool__conn *conn, unsigned long thread_id)
+enum pool__kill pool__conn_kill(struct pool__conn *conn, unsigned long thread_id,
+                                uint64_t deadline_ns)
 {
     char sql[48];
-    int len = snprintf(sql, sizeof sql, "KILL CONNECTION %lu", thread_id);
-    return mysql_send_query(conn->mysql, sql, (unsigned long)len) == 0;
-}
-
-static enum pool__kill read_kill(struct pool__conn *conn, const struct pool__wait *wait)
-{
     struct pool_error err;
-    if (mysql_read_query_result(conn->mysql) == 0)
+    snprintf(sql, sizeof sql, "KILL CONNECTION %lu", thread_id);
+    if (run_internal(conn, sql, deadline_ns, &err))
         return POOL__KILL_SENT;
-    pool__conn_error(conn, wait, NULL, true, &err);
     if (err.server_errno == NO_SUCH_THREAD)
         return POOL__KILL_GONE;
     /* Without an answer it may have been carried out all the same. */
-    return conn->broken ? POOL__KILL_SENT : POOL__KILL_FAILED;
+    return err.not_executed ? POOL__KILL_FAILED : POOL__KILL_SENT;
 }
 
-void pool__conn_kill(struct pool__conn *conn, const unsigned long *thread_ids, unsigned count,
-                     uint64_t deadline_ns, enum pool__kill *ret_kills)
+/* Those that are gone already are no reason to stop. */
+#define KILLS_BEGIN                                                                                \
+    "BEGIN NOT ATOMIC DECLARE CONTINUE HANDLER FOR SQLEXCEPTION BEGIN END;"
+#define KILL_SIZE 32
+
+static char *make_kills(const unsigned long *thread_ids, unsigned count)
 {
-    struct pool__wait wait;
-    unsigned sent = 0;
+    size_t size = sizeof KILLS_BEGIN + (size_t)count * KILL_SIZE + sizeof "END";
+    char *sql = malloc(size);
+    if (!sql)
+        return NULL;
+    size_t len = (size_t)snprintf(sql, size, "%s", KILLS_BEGIN);
     for (unsigned i = 0; i < count; i++)
-        ret_kills[i] = POOL__KILL_FAILED;
-    conn->broken = conn->broken || !pool__conn_is_quiet(conn);
-    if (conn->broken)
-        return;
-    pool__conn_enter(conn, &wait, deadline_ns);
-    while (sent < count && send_kill(conn, thread_ids[sent]))
-        sent++;
-    conn->broken = conn->broken || sent < count;
-    for (unsigned i = 0; i < sent; i++)
-        ret_kills[i] = conn->broken ? POOL__KILL_SENT : read_kill(conn, &wait);
-    pool__conn_leave(conn, &wait);
+        len += (size_t)snprintf(sql + len, size - len, "KILL %lu;", thread_ids[i]);
+    snprintf(sql + len, size - len, "END");
+    return sql;
+}
+
+/* False if the server does not know such a block. */
+static bool kill_in_a_block(struct pool__conn *conn, const unsigned long *thread_ids,
+                            unsigned count, uint64_t deadline_ns, unsigned *ret_sent)
+{
+    struct pool_error err;
+    char *sql = conn->mariadb ? make_kills(thread_ids, count) : NULL;
+    if (!sql)
+        return false;
+    bool ok = run_internal(conn, sql, deadline_ns, &err);
+    free(sql);
+    *ret_sent = ok || !err.not_executed ? count : 0;
+    return ok || err.server_errno != SYNTAX_ERROR;
+}
+
+unsigned pool__conn_kill_all(struct pool__conn *conn, const unsigned long *thread_ids,
+                             unsigned count, uint64_t deadline_ns)
+{
+    unsigned sent = 0;
+    if (kill_in_a_block(conn, thread_ids, count, deadline_ns, &sent))
+        return sent;
+    sent = 0;
+    for (unsigned i = 0; i < count && !conn->broken; i++)
+        sent += pool__conn_kill(conn, thread_ids[i], deadline_ns) != POOL__KILL_FAILED;
+    return sent;
 }
 
 void pool__conn_kill_query(struct pool__conn *conn, unsigned long thread_id,

@@ -43,6 +43,7 @@ struct pool__conn {
     uint64_t database_hash; /* of the name of the current one */
     uint64_t opened_ns;
     uint64_t heard_ns; /* when the last reply was complete */
+    struct pool__conn *next; /* in the list of those that pool_end has to close */
 };
 
 /* Connects, logs in, proves TLS and prepares the session. `credentials` replace those
@@ -85,14 +86,17 @@ void pool__close_fd(int fd); /* -1 is allowed */
 /* Frees without a byte on the wire (a child process after fork). */
 void pool__conn_abandon(struct pool__conn *conn);
 
-/* Kills sessions from this (control) connection: all KILLs are sent, then all answers are
- * read. A session that is being killed may go on for a while: GONE comes with a later call,
- * when the server does not know it any more. If all are FAILED and the connection is
- * broken, nothing was sent: it had died before. At most POOL__KILLS at once. */
+/* Kills the session `thread_id` from this (control) connection. A session that is being
+ * killed may go on for a while: GONE comes with a later call, when the server does not
+ * know it any more. */
 enum pool__kill { POOL__KILL_FAILED, POOL__KILL_SENT, POOL__KILL_GONE };
-#define POOL__KILLS 64
-void pool__conn_kill(struct pool__conn *conn, const unsigned long *thread_ids, unsigned count,
-                     uint64_t deadline_ns, enum pool__kill *ret_kills);
+enum pool__kill pool__conn_kill(struct pool__conn *conn, unsigned long thread_id,
+                                uint64_t deadline_ns);
+
+/* Kills many with one statement, where the server knows such, so that it goes on with them
+ * although nobody waits for the answer any more. Returns how many it was told of. */
+unsigned pool__conn_kill_all(struct pool__conn *conn, const unsigned long *thread_ids,
+                             unsigned count, uint64_t deadline_ns);
 
 /* Stops what the session is running, if anything. */
 void pool__conn_kill_query(struct pool__conn *conn, unsigned long thread_id,

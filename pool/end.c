@@ -3,9 +3,12 @@
  *
  * pool_end shuts the queue, waits for running calls until the drain deadline, and then
  * cuts: every wait of every call is interrupted through one descriptor, and statements
- * that still run are killed. Connections that the program has borrowed and keeps are
- * closed under it; its handles then find a closed connection, and the last release
- * frees the pool.
+ * that still run are killed, all at once. Connections that the program has borrowed and
+ * keeps are closed under it; its handles then find a closed connection, and the last
+ * release frees the pool.
+ *
+ * Under end_lock connections only change hands; they are killed and closed, and the
+ * program's hooks called, without it.
  *
  * An ended pool's memory is kept for a while: the last KEPT pools stay allocated, so
  * that a call that was already on its way when pool_end returned, and a handle that is
@@ -85,56 +88,87 @@ void pool__free(struct pool *pool)
         free_memory(oldest);
 }
 
-static void count_close(struct pool *pool, struct pool__conn *conn, enum pool_close_reason reason)
+/* Connections that nobody has any more: the last thing that is done with them. No lock. */
+
+static void count_close(struct pool *pool, const struct pool__conn *conn)
 {
     const struct pool_hooks *hooks = &pool->options.v.hooks;
     atomic_fetch_add(&pool->counters.closed, 1);
-    atomic_fetch_add(&pool->counters.closed_by_reason[reason], 1);
-    if (hooks->on_close)
-        hooks->on_close(reason, conn->thread_id, hooks->arg);
+    atomic_fetch_add(&pool->counters.closed_by_reason[POOL_CLOSE_END], 1);
+    if (!hooks->on_close)
+        return;
+    const struct pool *before = pool__enter_callback(pool);
+    hooks->on_close(POOL_CLOSE_END, conn->thread_id, hooks->arg);
+    pool__leave_callback(before);
 }
 
-static void close_conn_of(struct pool *pool, unsigned slot)
+static void close_conn(struct pool *pool, struct pool__conn *conn)
 {
-    struct pool__conn *conn = pool->core.slots[slot].conn;
-    pool->core.slots[slot].conn = NULL;
     if (!conn)
         return;
-    count_close(pool, conn, POOL_CLOSE_END);
+    count_close(pool, conn);
     pool__close_fd(pool__conn_close(conn));
 }
 
-/* A return while the pool ends: closes the connection, unless pool_end has cut it, by the
- * workers as long as they take orders. Under the lock, so that detach() counts each
- * borrowed slot either before or after its return. */
-void pool__return_at_end(struct pool *pool, unsigned slot)
+static struct pool__conn *take_conn(struct pool *pool, unsigned slot)
 {
+    struct pool__conn *conn = pool->core.slots[slot].conn;
+    pool->core.slots[slot].conn = NULL;
+    return conn;
+}
+
+/* What is given back, when there may be no workers any more */
+
+/* For pool_end, which kills what runs on it and closes it. */
+static void condemn_locked(struct pool *pool, unsigned slot)
+{
+    struct pool__conn *conn = take_conn(pool, slot);
+    if (!conn)
+        return;
+    conn->next = pool->condemned;
+    pool->condemned = conn;
+}
+
+/* There are no workers. The slot counts as outstanding until it is empty, so the pool is
+ * there until then. */
+static void finish(struct pool *pool, unsigned slot)
+{
+    close_conn(pool, take_conn(pool, slot));
     pool__lock(&pool->end_lock);
-    bool detached = pool->detached;
-    bool done = pool->stopping || !pool->core.slots[slot].conn;
-    if (done) {
-        close_conn_of(pool, slot);
-        pool__core_to_empty(&pool->core, slot);
-    }
-    bool last = detached && --pool->outstanding == 0;
-    if (!done) /* the workers are not told to stop as long as we have the lock */
-        pool__close_slot(pool, slot, POOL_CLOSE_END);
+    pool__core_to_empty(&pool->core, slot);
+    bool last = pool->detached && --pool->outstanding == 0;
     pool__unlock(&pool->end_lock);
     if (last)
         pool__free(pool);
 }
+
+/* Under the lock, so that the workers are not told to stop before they have the order, and
+ * detach() counts each slot either before or after its return. */
+void pool__hand_in(struct pool *pool, unsigned slot, enum pool__chore_kind kind,
+                   enum pool_close_reason reason)
+{
+    pool__lock(&pool->end_lock);
+    const struct pool__conn *conn = pool->core.slots[slot].conn;
+    bool stopping = pool->stopping;
+    bool done = !conn || (pool->cut && conn->running);
+    if (!stopping && done) {
+        condemn_locked(pool, slot);
+        pool__core_to_empty(&pool->core, slot);
+    } else if (!stopping) {
+        pool__order(pool, slot, kind, reason);
+    }
+    pool__unlock(&pool->end_lock);
+    if (stopping)
+        finish(pool, slot);
+}
+
+/* The end */
 
 static unsigned count_state(struct pool *pool, enum pool__state state)
 {
     unsigned counts[POOL__STATES];
     pool__core_count(&pool->core, counts);
     return counts[state];
-}
-
-static bool running(struct pool *pool, unsigned slot)
-{
-    uint64_t word = atomic_load(&pool->core.slots[slot].word);
-    return pool__state_of(word) == POOL__BUSY;
 }
 
 static bool wait_for_returns(struct pool *pool, uint64_t deadline_ns)
@@ -153,19 +187,99 @@ static bool wait_for_returns(struct pool *pool, uint64_t deadline_ns)
     }
 }
 
-/* A slot that its borrower holds without a call running is closed under it. */
-static void cut_held(struct pool *pool)
+static bool call_runs(struct pool *pool, unsigned slot)
 {
-    atomic_store(&pool->cutting, true);
+    uint64_t word = atomic_load(&pool->core.slots[slot].word);
+    return pool__state_of(word) == POOL__BUSY && (word & POOL__RUNNING);
+}
+
+static bool calls_run(struct pool *pool)
+{
+    bool run = atomic_load(&pool->aboard) > 0;
+    for (unsigned slot = 0; slot < pool->core.limit && !run; slot++)
+        run = call_runs(pool, slot);
+    return run;
+}
+
+/* What is held without a call running is taken away. A release that comes upon the claim
+ * asks again under the lock. */
+static void take_held(struct pool *pool)
+{
+    pool__lock(&pool->end_lock);
     for (unsigned slot = 0; slot < pool->core.limit; slot++) {
         uint64_t word = atomic_load(&pool->core.slots[slot].word);
-        if (!running(pool, slot) ||
-            pool__core_claim(&pool->core, slot, pool__generation_of(word)) != POOL__CLAIMED)
+        if (pool__core_claim(&pool->core, slot, pool__generation_of(word)) != POOL__CLAIMED)
             continue;
-        close_conn_of(pool, slot);
+        condemn_locked(pool, slot);
         pool__core_unclaim(&pool->core, slot, true);
     }
-    atomic_store(&pool->cutting, false);
+    pool__unlock(&pool->end_lock);
+}
+
+static unsigned add_condemned(struct pool *pool, unsigned long *ids, unsigned count)
+{
+    pool__lock(&pool->end_lock);
+    for (const struct pool__conn *conn = pool->condemned; conn; conn = conn->next)
+        if (conn->running && conn->thread_id && count < pool->core.limit)
+            ids[count++] = conn->thread_id;
+    pool__unlock(&pool->end_lock);
+    return count;
+}
+
+/* Calls that do not come back, although their waits were cut, are in a hook or a callback of
+ * the program. Their sockets stay open as long as they are away, or condemned. */
+static unsigned add_absent(struct pool *pool, unsigned long *ids)
+{
+    unsigned count = 0;
+    for (unsigned slot = 0; slot < pool->core.limit; slot++) {
+        unsigned long id = atomic_load(&pool->places[slot].thread_id);
+        if (call_runs(pool, slot) && id)
+            ids[count++] = id;
+    }
+    return count;
+}
+
+/* At once, for the server may need longer for each of them than we have for all. */
+static void kill_all(struct pool *pool, uint64_t deadline_ns)
+{
+    unsigned long *ids = calloc(pool->core.limit, sizeof *ids);
+    if (!ids)
+        return;
+    unsigned count = add_condemned(pool, ids, add_absent(pool, ids));
+    atomic_fetch_add(&pool->counters.kills, pool__kill_all(pool, ids, count, deadline_ns));
+    free(ids);
+}
+
+static void close_condemned(struct pool *pool)
+{
+    pool__lock(&pool->end_lock);
+    struct pool__conn *conn = pool->condemned;
+    pool->condemned = NULL;
+    pool__unlock(&pool->end_lock);
+    while (conn) {
+        struct pool__conn *next = conn->next;
+        close_conn(pool, conn);
+        conn = next;
+    }
+}
+
+/* Calls whose waits were cut come back within a moment. What runs in their sessions is
+ * killed when all are back, or half of the time has passed; and not closed before. */
+static void cut_borrowed(struct pool *pool, uint64_t deadline_ns)
+{
+    uint64_t now = pool__now_ns();
+    uint64_t patience_ns = now + (deadline_ns - now) / 2;
+    bool run = true;
+    while (run) {
+        uint32_t returns = atomic_load(&pool->returns);
+        run = calls_run(pool) && pool__now_ns() < patience_ns;
+        take_held(pool); /* also what a call has left since we looked */
+        if (run && !pool__run_callbacks(pool, 1))
+            pool__park(&pool->returns, returns, pool__now_ns() + POOL__NS_PER_MS);
+    }
+    kill_all(pool, deadline_ns);
+    take_held(pool);
+    close_condemned(pool);
 }
 
 /* Idle connections, and those that come idle while the pool ends, are closed by the
@@ -195,21 +309,29 @@ static void wait_for_chores(struct pool *pool, uint64_t deadline_ns)
     }
 }
 
+/* When there are no other threads of the pool. What is idle may be borrowed this very
+ * moment by a caller who does not know yet, so it is reserved first; what is borrowed comes
+ * back through pool__hand_in from now on. */
 static void close_the_rest(struct pool *pool)
 {
     for (unsigned slot = 0; slot < pool->core.limit; slot++) {
         pool__close_fd(pool__take_linger_fd(pool, slot));
-        if (!running(pool, slot)) {
-            close_conn_of(pool, slot);
+        bool ours = pool__core_evict(&pool->core, slot);
+        uint64_t word = atomic_load(&pool->core.slots[slot].word);
+        if (ours)
+            close_conn(pool, take_conn(pool, slot));
+        if (ours || pool__state_of(word) == POOL__CLOSING)
             pool__core_to_empty(&pool->core, slot);
-        }
     }
 }
 
 static void detach(struct pool *pool)
 {
+    unsigned counts[POOL__STATES];
     pool__lock(&pool->end_lock);
-    pool->outstanding = count_state(pool, POOL__BUSY);
+    pool__core_count(&pool->core, counts);
+    /* Those in CHORE are on their way to pool__hand_in. */
+    pool->outstanding = counts[POOL__BUSY] + counts[POOL__CHORE];
     pool->detached = true;
     bool last = pool->outstanding == 0;
     pool__unlock(&pool->end_lock);
@@ -234,6 +356,28 @@ static void close_copies(struct pool *pool)
     }
 }
 
+static void cut(struct pool *pool)
+{
+    pool__lock(&pool->end_lock);
+    pool->cut = true;
+    pool__unlock(&pool->end_lock);
+    eventfd_write(pool->cut_fd, 1);
+}
+
+/* From here on there are no threads of the pool's. */
+static void stop(struct pool *pool)
+{
+    pool__lock(&pool->end_lock);
+    pool->stopping = true;
+    pool__unlock(&pool->end_lock);
+    take_held(pool); /* borrowed at the last moment */
+    close_condemned(pool);
+    eventfd_write(pool->stop_fd, 1);
+    pool__keeper_stop(pool);
+    pool__workers_stop(pool);
+    pool__control_close(pool);
+}
+
 bool pool_end(struct pool *pool, unsigned drain_ms, struct pool_error *err)
 {
     pool__ok(err);
@@ -256,20 +400,12 @@ bool pool_end(struct pool *pool, unsigned drain_ms, struct pool_error *err)
     if (clean)
         /* A goodbye takes no time; a connect that is under way is not waited for. */
         wait_for_chores(pool, pool__now_ns() + CUT_MS / 2 * POOL__NS_PER_MS);
-    eventfd_write(pool->cut_fd, 1);
-    if (!clean) {
-        cut_held(pool);
-        wait_for_returns(pool, last_ns - CUT_MS / 3 * POOL__NS_PER_MS);
-    }
+    cut(pool);
+    if (!clean)
+        cut_borrowed(pool, last_ns - CUT_MS / 4 * POOL__NS_PER_MS);
     pool__finish_callbacks(pool);
     wait_for_chores(pool, last_ns);
-    pool__lock(&pool->end_lock);
-    pool->stopping = true;
-    pool__unlock(&pool->end_lock);
-    eventfd_write(pool->stop_fd, 1);
-    pool__keeper_stop(pool);
-    pool__workers_stop(pool);
-    pool__control_close(pool);
+    stop(pool);
     close_the_rest(pool);
     detach(pool);
     if (!clean)

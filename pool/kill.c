@@ -106,21 +106,32 @@ static void unlock_control(struct pool *pool)
     pthread_mutex_unlock(&pool->control.lock);
 }
 
-void pool__kill(struct pool *pool, const unsigned long *thread_ids, unsigned count,
-                uint64_t deadline_ns, enum pool__kill *ret_kills)
+/* One that has died unseen, since it was used last, is replaced and used at once. */
+static enum pool__kill kill_once(struct pool *pool, unsigned long thread_id, uint64_t deadline_ns)
 {
+    enum pool__kill kill = POOL__KILL_FAILED;
     bool dead = true;
-    for (unsigned i = 0; i < count; i++)
-        ret_kills[i] = POOL__KILL_FAILED;
-    /* One that has died unseen, since it was used last, is replaced and used at once. */
-    for (int attempt = 0; attempt < 2 && count && dead; attempt++) {
-        if (!lock_control(pool, deadline_ns))
-            return;
+    for (int attempt = 0; attempt < 2 && dead && lock_control(pool, deadline_ns); attempt++) {
         struct pool__conn *conn = pool->control.conn;
-        pool__conn_kill(conn, thread_ids, count, deadline_ns, ret_kills);
-        dead = conn->broken && ret_kills[0] == POOL__KILL_FAILED;
+        kill = pool__conn_kill(conn, thread_id, deadline_ns);
+        dead = conn->broken && kill == POOL__KILL_FAILED;
         unlock_control(pool);
     }
+    return kill;
+}
+
+unsigned pool__kill_all(struct pool *pool, const unsigned long *thread_ids, unsigned count,
+                        uint64_t deadline_ns)
+{
+    unsigned sent = 0;
+    bool dead = count > 0;
+    for (int attempt = 0; attempt < 2 && dead && lock_control(pool, deadline_ns); attempt++) {
+        struct pool__conn *conn = pool->control.conn;
+        sent = pool__conn_kill_all(conn, thread_ids, count, deadline_ns);
+        dead = conn->broken && sent == 0;
+        unlock_control(pool);
+    }
+    return sent;
 }
 
 /* Between two questions to the server: each time twice as long, up to 16 ms. */
@@ -140,13 +151,11 @@ enum pool__kill pool__kill_until_gone(struct pool *pool, unsigned long thread_id
 {
     uint64_t deadline_ns = deadline_in(KILL_DEADLINE_MS);
     uint64_t pause_ns = FIRST_PAUSE_NS;
-    enum pool__kill kill;
-    pool__kill(pool, &thread_id, 1, deadline_ns, &kill);
+    enum pool__kill kill = kill_once(pool, thread_id, deadline_ns);
     while (kill == POOL__KILL_SENT && pool__now_ns() < deadline_ns &&
            !atomic_load(&pool->ending)) {
-        enum pool__kill again;
         pause_longer(&pause_ns);
-        pool__kill(pool, &thread_id, 1, deadline_ns, &again);
+        enum pool__kill again = kill_once(pool, thread_id, deadline_ns);
         if (again == POOL__KILL_FAILED)
             break; /* the first was sent, all the same */
         kill = again;

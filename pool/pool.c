@@ -17,7 +17,6 @@
 #include "url.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -406,7 +405,7 @@ bool pool__borrow(struct pool *pool, struct pool__ask *ask, struct pool__borrowe
 void pool__close_slot(struct pool *pool, unsigned slot, enum pool_close_reason reason)
 {
     pool__core_to_chore(&pool->core, slot);
-    pool__order(pool, slot, POOL__DO_CLOSE, reason);
+    pool__hand_in(pool, slot, POOL__DO_CLOSE, reason);
 }
 
 static enum pool_close_reason reason_of(struct pool *pool, unsigned slot)
@@ -439,32 +438,35 @@ static void settle(struct pool *pool, unsigned slot)
         break;
     case POOL__RESET:
         pool__core_to_chore(&pool->core, slot);
-        pool__order(pool, slot, POOL__DO_RESET, POOL_CLOSE_RESET);
+        pool__hand_in(pool, slot, POOL__DO_RESET, POOL_CLOSE_RESET);
         break;
     case POOL__KEEP:
         if (!pool__core_give(&pool->core, slot))
-            pool__order(pool, slot, POOL__DO_CLOSE,
+            pool__hand_in(pool, slot, POOL__DO_CLOSE,
                         (enum pool_close_reason)atomic_load(&pool->places[slot].evict_reason));
         break;
     }
 }
 
-/* Somebody in pool_end may be waiting for this return. The pool may have been freed
- * with it: its memory is kept (end.c). */
-static void return_at_end(struct pool *pool, unsigned slot)
+/* Somebody in pool_end may be waiting for a return. The pool may have been freed with
+ * it: its memory is kept (end.c). */
+static void give_back(struct pool *pool, unsigned slot, bool destroy)
 {
-    pool__return_at_end(pool, slot);
+    bool ending = atomic_load(&pool->ending);
+    note_release(pool, slot);
+    if (ending || destroy)
+        pool__close_slot(pool, slot, ending ? POOL_CLOSE_END : POOL_CLOSE_DESTROYED);
+    else
+        settle(pool, slot);
+    if (!ending)
+        return;
     atomic_fetch_add(&pool->returns, 1);
     pool__unpark(&pool->returns);
 }
 
 void pool__return(struct pool *pool, unsigned slot)
 {
-    note_release(pool, slot);
-    if (atomic_load(&pool->ending))
-        return_at_end(pool, slot);
-    else
-        settle(pool, slot);
+    give_back(pool, slot, false);
 }
 
 /* What an error says about the server as a whole. */
@@ -482,7 +484,7 @@ void pool__note_error(struct pool *pool, const struct pool_error *err)
         for (unsigned slot = 0; slot < pool->core.limit; slot++) {
             atomic_store(&pool->places[slot].evict_reason, POOL_CLOSE_READ_ONLY);
             if (pool__core_evict(&pool->core, slot))
-                pool__order(pool, slot, POOL__DO_CLOSE, POOL_CLOSE_READ_ONLY);
+                pool__hand_in(pool, slot, POOL__DO_CLOSE, POOL_CLOSE_READ_ONLY);
         }
 }
 
@@ -513,13 +515,26 @@ static bool check_claim(enum pool__claim claim, struct pool_error *err)
     return true;
 }
 
+/* pool_end claims what is held for a moment, to take it away; under the lock nobody else
+ * does. */
+static enum pool__claim claim(struct pool *pool, unsigned slot, uint32_t generation)
+{
+    enum pool__claim claimed = pool__core_claim(&pool->core, slot, generation);
+    if (claimed != POOL__CLAIM_RUNNING || !atomic_load(&pool->ending))
+        return claimed;
+    pool__lock(&pool->end_lock);
+    claimed = pool__core_claim(&pool->core, slot, generation);
+    pool__unlock(&pool->end_lock);
+    return claimed;
+}
+
 bool pool__claim_handle(struct pool_conn conn, struct pool__borrowed *ret_borrowed,
                         struct pool_error *err)
 {
     unsigned slot;
     uint32_t generation;
     if (!read_ticket(conn, &slot, &generation, err) ||
-        !check_claim(pool__core_claim(&conn.pool->core, slot, generation), err))
+        !check_claim(claim(conn.pool, slot, generation), err))
         return false;
     ret_borrowed->conn = conn.pool->core.slots[slot].conn;
     ret_borrowed->slot = slot;
@@ -537,17 +552,6 @@ void pool__unclaim_handle(struct pool *pool, const struct pool__borrowed *borrow
     pool__core_unclaim(&pool->core, borrowed->slot, unclean);
 }
 
-/* pool_end claims a borrowed connection for as long as it takes to close it; a release
- * at that moment waits. */
-static enum pool__claim claim_for_release(struct pool *pool, unsigned slot, uint32_t generation)
-{
-    enum pool__claim claim;
-    while ((claim = pool__core_claim(&pool->core, slot, generation)) == POOL__CLAIM_RUNNING &&
-           atomic_load(&pool->cutting))
-        sched_yield();
-    return claim;
-}
-
 bool pool_conn_release(struct pool_conn conn, struct pool_error *err)
 {
     unsigned slot;
@@ -560,7 +564,7 @@ bool pool_conn_release(struct pool_conn conn, struct pool_error *err)
     bool quick = !pool->hooked && !atomic_load_explicit(&pool->ending, memory_order_relaxed);
     if (quick && pool__core_release_quickly(&pool->core, slot, generation))
         return true;
-    if (!check_claim(claim_for_release(pool, slot, generation), err))
+    if (!check_claim(claim(pool, slot, generation), err))
         return false;
     pool__return(pool, slot);
     return true;
@@ -572,14 +576,9 @@ bool pool_conn_destroy(struct pool_conn conn, struct pool_error *err)
     uint32_t generation;
     pool__ok(err);
     if (!read_ticket(conn, &slot, &generation, err) ||
-        !check_claim(claim_for_release(conn.pool, slot, generation), err))
+        !check_claim(claim(conn.pool, slot, generation), err))
         return false;
-    struct pool *pool = conn.pool;
-    note_release(pool, slot);
-    if (atomic_load(&pool->ending))
-        return_at_end(pool, slot);
-    else
-        pool__close_slot(pool, slot, POOL_CLOSE_DESTROYED);
+    give_back(conn.pool, slot, true);
     return true;
 }
 

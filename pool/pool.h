@@ -46,6 +46,7 @@ struct pool__chore {
 struct pool__place {
     struct pool__chore chore;
     _Atomic uint64_t label[POOL__LABEL_WORDS]; /* the borrower's call site, 63 bytes; first word 0: none */
+    _Atomic unsigned long thread_id;           /* of the connection that was opened last */
     _Atomic uint32_t serial;                   /* of the connection, to recognise late socket events */
     _Atomic uint64_t retire_ns;                /* set by the worker before the slot is given */
     _Atomic uint64_t keepalive_ns;
@@ -150,7 +151,6 @@ struct pool {
     struct pool__loop loop; /* for callbacks; opened when the first is wanted */
     pthread_mutex_t linger_lock;
     _Atomic uint64_t tick_ns;
-    _Atomic bool cutting; /* pool_end is closing borrowed connections */
     _Atomic unsigned parting; /* slots that a worker closes or will close: no goodbye yet */
     pthread_t keeper;
     bool keeper_started;
@@ -166,9 +166,11 @@ struct pool {
     _Atomic uint32_t aboard;  /* callers whose statement was taken along, until they know */
     _Atomic uint32_t returns; /* bumped by returns while the pool ends; parked on */
     struct pool__mutex end_lock;
+    bool cut;             /* running statements are to be killed by pool_end; end_lock */
     bool stopping;        /* the workers take no orders any more; end_lock */
+    struct pool__conn *condemned; /* taken away or given back since the cut; end_lock */
     bool detached;        /* threads are gone; end_lock */
-    unsigned outstanding; /* slots still borrowed then; end_lock */
+    unsigned outstanding; /* slots still to be given back then; end_lock */
     struct pool *next_kept; /* in the list of ended pools, see end.c */
 };
 
@@ -255,7 +257,9 @@ bool pool__check_no_transaction(struct pool_conn conn, struct pool_error *err);
 
 /* end.c */
 void pool__free(struct pool *pool);
-void pool__return_at_end(struct pool *pool, unsigned slot);
+/* A caller orders work on a slot in CHORE; the only way to do so that is right at any time. */
+void pool__hand_in(struct pool *pool, unsigned slot, enum pool__chore_kind kind,
+                   enum pool_close_reason reason);
 
 /* keeper.c */
 bool pool__keeper_start(struct pool *pool);
@@ -285,9 +289,10 @@ bool pool__ask_credentials(struct pool *pool, bool refresh, struct pool_credenti
                            struct pool_error *err);
 
 /* kill.c */
-/* Kills the statements of up to POOL__KILLS sessions, whose sockets the caller keeps open. */
-void pool__kill(struct pool *pool, const unsigned long *thread_ids, unsigned count,
-                uint64_t deadline_ns, enum pool__kill *ret_kills);
+/* Kills what runs in these sessions, without waiting for them to end; how many the server
+ * was told of. The caller keeps their sockets open. */
+unsigned pool__kill_all(struct pool *pool, const unsigned long *thread_ids, unsigned count,
+                        uint64_t deadline_ns);
 /* Again and again, until the server does not know the session any more; unless the pool
  * ends, or it takes too long. */
 enum pool__kill pool__kill_until_gone(struct pool *pool, unsigned long thread_id);

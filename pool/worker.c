@@ -256,6 +256,7 @@ static void do_open(struct pool *pool, unsigned slot)
         return;
     }
     pool->core.slots[slot].conn = conn;
+    atomic_store(&pool->places[slot].thread_id, conn->thread_id);
     set_ages(pool, slot, conn);
     count(&pool->counters.opened);
     if (hooks->on_connection)

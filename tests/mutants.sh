@@ -81,7 +81,7 @@ side_by_side=4 # they mostly wait
 link_server_test() { # OUTPUT PROGRAM [OBJECT]
     local output=$1 program=$2 wrap=()
     shift 2
-    [[ $program == test_races ]] && wrap=(-Wl,--wrap=pool__core_evict,--wrap=pool__linger,--wrap=pool__conn_open)
+    [[ $program == test_races ]] && wrap=(-Wl,--wrap=pool__core_evict,--wrap=pool__linger,--wrap=pool__conn_open,--wrap=pool__conn_close,--wrap=pool__policy_returned)
     "${CC:-gcc}" -pthread ${wrap[@]+"${wrap[@]}"} "$dir/$program.o" "$@" "$library" -lcmocka "${db_libs[@]}" -lm -o "$output"
 }
 

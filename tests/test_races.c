@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <time.h>
 
 #include "mypool.h"
@@ -72,6 +73,49 @@ bool __wrap_pool__conn_open(const struct pool__options *options,
         ;
     return __real_pool__conn_open(options, credentials, budget, cut_fd, deadline_ns, ret_conn,
                                   err);
+}
+
+/* A whole pool_end, or a borrow by somebody who does not know of one. */
+static struct {
+    _Atomic bool end_before_policy;
+    _Atomic bool take_before_close;
+    bool taken;
+    struct pool *pool;
+} meanwhile;
+
+static void *end_at_once(void *pool)
+{
+    pool_end(pool, 0, NULL);
+    return NULL;
+}
+
+enum pool__fate __real_pool__policy_returned(enum pool_reset_policy policy, bool broken,
+                                             bool dirty, bool in_transaction);
+enum pool__fate __wrap_pool__policy_returned(enum pool_reset_policy policy, bool broken,
+                                             bool dirty, bool in_transaction);
+
+/* The caller has seen that the pool is not ending, and is about to give back. */
+enum pool__fate __wrap_pool__policy_returned(enum pool_reset_policy policy, bool broken,
+                                             bool dirty, bool in_transaction)
+{
+    pthread_t ender;
+    if (atomic_exchange(&meanwhile.end_before_policy, false) &&
+        pthread_create(&ender, NULL, end_at_once, meanwhile.pool) == 0)
+        pthread_join(ender, NULL);
+    return __real_pool__policy_returned(policy, broken, dirty, in_transaction);
+}
+
+int __real_pool__conn_close(struct pool__conn *conn);
+int __wrap_pool__conn_close(struct pool__conn *conn);
+
+int __wrap_pool__conn_close(struct pool__conn *conn)
+{
+    unsigned slot;
+    uint32_t generation;
+    if (atomic_load(&meanwhile.take_before_close))
+        meanwhile.taken =
+            pool__core_try_borrow(&meanwhile.pool->core, 0, &slot, &generation);
+    return __real_pool__conn_close(conn);
 }
 
 bool __real_pool__core_evict(struct pool__core *core, unsigned slot);
@@ -160,6 +204,70 @@ static void a_connection_that_comes_back_while_it_is_retired_is_closed(void **st
     assert_true(atomic_load(&race.released));
     assert_true(pool_conn_release(borrow(pool), NULL)); /* its place is free again */
     end(pool);
+}
+
+/* The end */
+
+static unsigned descriptors(void)
+{
+    unsigned count = 0;
+    for (int fd = 0; fd < 1024; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+static void assert_return_closes(const char *sql)
+{
+    unsigned before = descriptors();
+    meanwhile.pool = pool_with((struct pool_options){.connection_limit = 1});
+    assert_true(pool_ping(meanwhile.pool, NULL));
+    atomic_store(&meanwhile.end_before_policy, true);
+    pool_result_free(pool_query(meanwhile.pool, sql, POOL_NO_ARGS, NULL));
+    assert_false(atomic_load(&meanwhile.end_before_policy));
+    assert_int_equal(descriptors(), before);
+}
+
+static void a_return_that_does_not_know_of_the_end_leaves_nothing(void **state)
+{
+    (void)state;
+    assert_return_closes("DO 1");
+    assert_return_closes("SET @x = 1"); /* is followed by a reset */
+    assert_return_closes("KILL CONNECTION_ID()");
+}
+
+static void wait_for_stop(unsigned long id, void *arg)
+{
+    (void)id;
+    struct pool *_Atomic *pool = arg;
+    bool stop = false;
+    int64_t give_up = now_ms() + PATIENCE_MS;
+    while (!stop && now_ms() < give_up) {
+        struct pool *seen = atomic_load(pool);
+        if (seen) {
+            pthread_mutex_lock(&seen->workers.lock);
+            stop = seen->workers.stop;
+            pthread_mutex_unlock(&seen->workers.lock);
+        }
+    }
+}
+
+/* A connection that is ready when nobody waits for it any more. */
+static void what_comes_idle_at_the_end_is_lent_to_nobody(void **state)
+{
+    (void)state;
+    static struct pool *_Atomic pool;
+    unsigned before = descriptors();
+    atomic_store(&pool, NULL);
+    meanwhile.pool = pool_with((struct pool_options){.connection_limit = 1, .min_idle = 1,
+                                                     .hooks.on_connection = wait_for_stop,
+                                                     .hooks.arg = &pool});
+    WAIT_UNTIL(stats_of(meanwhile.pool).opened == 1);
+    atomic_store(&pool, meanwhile.pool);
+    atomic_store(&meanwhile.take_before_close, true);
+    pool_end(meanwhile.pool, 0, NULL);
+    atomic_store(&meanwhile.take_before_close, false);
+    assert_false(meanwhile.taken);
+    assert_int_equal(descriptors(), before);
 }
 
 /* The control connection */
@@ -282,6 +390,8 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_connection_that_comes_back_while_it_is_retired_is_closed),
+        cmocka_unit_test(a_return_that_does_not_know_of_the_end_leaves_nothing),
+        cmocka_unit_test(what_comes_idle_at_the_end_is_lent_to_nobody),
         CONTROL_TEST(credentials_are_asked_for_without_a_lock),
         CONTROL_TEST(a_control_connection_that_has_died_is_replaced_at_once),
         CONTROL_TEST(a_control_connection_is_replaced_when_the_old_one_has_ended),

@@ -1,0 +1,427 @@
+/*
+ * The end of a pool in the worst moment: many statements run, handles are out and come back
+ * late, hooks use the pool, the server stands still, the process has forked, threads are
+ * cancelled.
+ *
+ * pool_end has 100 ms beyond its drain. That is asserted of the best of a few tries, since
+ * a busy machine can make any of them late, and in the release build alone. What must not
+ * be left over is asserted of all builds.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "mypool.h"
+#include "stopped.h"
+
+#define PATIENCE_MS 60000
+#define TRIES 5
+#define PROMISE_MS 100
+#define MANY 100
+
+/* Waits for a lock that the administrator has. Other than one that sleeps the server does
+ * not end it when it finds its client gone. */
+#define BLOCKED "SELECT * FROM locked_until_the_end"
+#define RUNNING                                                                                    \
+    "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'app' AND INFO LIKE "        \
+    "'SELECT * FROM locked%'"
+
+#if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define PROMISED true
+#else
+#define PROMISED false
+#endif
+
+#define SLEEPING                                                                                   \
+    "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'app' AND INFO LIKE "        \
+    "'SELECT SLEEP%'"
+
+static struct pool *admin;
+static struct pool_conn locker;
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static bool met(bool condition, int64_t give_up)
+{
+    if (!condition && now_ms() < give_up)
+        nanosleep(&(struct timespec){0, 1000000}, NULL);
+    return condition || now_ms() >= give_up;
+}
+
+/* True once the condition is; false when it was not for so long. */
+#define WITHIN(ms, condition)                                                                      \
+    ({                                                                                             \
+        int64_t give_up_ = now_ms() + (ms);                                                        \
+        bool is_;                                                                                  \
+        while (!met(is_ = (condition), give_up_))                                                  \
+            ;                                                                                      \
+        is_;                                                                                       \
+    })
+#define WAIT_UNTIL(condition) assert_true(WITHIN(PATIENCE_MS, condition))
+
+static struct pool *pool_with(const char *variable, struct pool_options wish)
+{
+    struct pool_options from;
+    struct pool_error err;
+    void *memory;
+    assert_non_null(getenv(variable)); /* MYPOOL_URL and its kin come from with-mariadb */
+    assert_true(pool_options_from_url(getenv(variable), &from, &memory, &err));
+    wish.host = from.host;
+    wish.port = from.port;
+    wish.socket = from.socket;
+    wish.user = from.user;
+    wish.password = from.password;
+    wish.database = from.database;
+    struct pool *pool = pool_create(&wish, &err);
+    free(memory);
+    if (!pool)
+        fail_msg("%s", err.message);
+    return pool;
+}
+
+static struct pool_conn borrow(struct pool *pool)
+{
+    struct pool_conn conn = {0};
+    struct pool_error err;
+    if (!pool_get_connection(pool, &conn, &err))
+        fail_msg("%s", err.message);
+    return conn;
+}
+
+static int64_t admin_asks(const char *sql)
+{
+    struct pool_error err;
+    struct pool_result *result = pool_query(admin, sql, POOL_NO_ARGS, &err);
+    if (!result || !pool_next(result))
+        fail_msg("%s: %s", sql, err.message);
+    int64_t value = pool_get_int(result, 0);
+    pool_result_free(result);
+    return value;
+}
+
+static unsigned descriptors(void)
+{
+    unsigned count = 0;
+    DIR *dir = opendir("/proc/self/fd");
+    assert_non_null(dir);
+    while (readdir(dir))
+        count++;
+    closedir(dir);
+    return count;
+}
+
+static int64_t time_to_end(struct pool *pool)
+{
+    int64_t started = now_ms();
+    pool_end(pool, 0, NULL);
+    return now_ms() - started;
+}
+
+/* Says so, and asserts what was promised. */
+static void assert_prompt(const char *what, int64_t best_ms)
+{
+    print_message("           pool_end(0) with %s: %d ms in the best of %d tries\n", what,
+                  (int)best_ms, TRIES);
+    if (PROMISED)
+        assert_in_range(best_ms, 0, PROMISE_MS);
+}
+
+/* A statement on a thread of its own, on a handle or on the pool. */
+struct blocked {
+    struct pool *pool;
+    struct pool_conn conn; /* {0}: none */
+    const char *sql;       /* NULL: BLOCKED */
+    pthread_t thread;
+    struct pool_error err;
+    _Atomic bool returned;
+};
+
+static void *run_into_lock(void *arg)
+{
+    struct blocked *blocked = arg;
+    struct pool_request request = {.sql = blocked->sql ? blocked->sql : BLOCKED,
+                                   .flags = POOL_TEXT};
+    struct pool_result *result =
+        blocked->conn.pool ? pool_conn_query_with(blocked->conn, &request, &blocked->err)
+                           : pool_query_with(blocked->pool, &request, &blocked->err);
+    pool_result_free(result);
+    atomic_store(&blocked->returned, true);
+    pthread_testcancel();
+    return NULL;
+}
+
+static void start(struct blocked *blocked)
+{
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, 512 * 1024);
+    assert_int_equal(pthread_create(&blocked->thread, &attributes, run_into_lock, blocked), 0);
+    pthread_attr_destroy(&attributes);
+}
+
+/* What is left of a try that was too slow to kill them all. */
+static void clear_server(void)
+{
+    pool_result_free(pool_query(admin, "KILL USER app", POOL_NO_ARGS, NULL));
+    WAIT_UNTIL(admin_asks(RUNNING) == 0);
+}
+
+/* ---- statements that run ---- */
+
+/* How many the server was told to kill. The memory of a pool is there for a while. */
+static uint64_t end_among_many(const char *sql, const char *running, int64_t *ret_took_ms)
+{
+    static struct blocked all[MANY];
+    struct pool_stats stats;
+    struct pool *pool = pool_with("MYPOOL_URL", (struct pool_options){.connection_limit = MANY});
+    memset(all, 0, sizeof all);
+    for (unsigned i = 0; i < MANY; i++) {
+        all[i].pool = pool;
+        all[i].sql = sql;
+        start(&all[i]);
+    }
+    WAIT_UNTIL(admin_asks(running) == MANY);
+    *ret_took_ms = time_to_end(pool);
+    pool_stats(pool, &stats);
+    for (unsigned i = 0; i < MANY; i++) {
+        pthread_join(all[i].thread, NULL);
+        assert_int_equal(all[i].err.code, POOL_ERR_CLOSED);
+    }
+    return stats.kills;
+}
+
+static void all_of_many_statements_are_killed_in_time(void **state)
+{
+    (void)state;
+    bool killed = false;
+    int64_t best = INT64_MAX;
+    for (int i = 0; i < TRIES && (!killed || (PROMISED && best > PROMISE_MS)); i++) {
+        int64_t took;
+        uint64_t kills = end_among_many(BLOCKED, RUNNING, &took);
+        bool all = WITHIN(10000, admin_asks(RUNNING) == 0) && kills == MANY;
+        best = all && took < best ? took : best;
+        killed |= all;
+        clear_server();
+    }
+    assert_true(killed);
+    assert_prompt("a hundred statements", best);
+}
+
+/* The server takes up to two seconds for each that sleeps. */
+static void slow_kills_are_left_to_the_server(void **state)
+{
+    (void)state;
+    uint64_t kills = 0;
+    int64_t best = INT64_MAX;
+    for (int i = 0; i < TRIES && (kills != MANY || (PROMISED && best > PROMISE_MS)); i++) {
+        int64_t took;
+        kills = end_among_many("SELECT SLEEP(600)", SLEEPING, &took);
+        best = kills == MANY && took < best ? took : best;
+        clear_server();
+        WAIT_UNTIL(admin_asks(SLEEPING) == 0);
+    }
+    assert_int_equal(kills, MANY);
+    assert_prompt("a hundred that sleep", best);
+}
+
+/* ---- handles that come back late ---- */
+
+static void a_statement_of_a_handle_that_is_kept_is_killed(void **state)
+{
+    (void)state;
+    bool killed = false;
+    int64_t best = INT64_MAX;
+    for (int i = 0; i < TRIES && (!killed || (PROMISED && best > PROMISE_MS)); i++) {
+        struct pool *pool = pool_with("MYPOOL_URL", (struct pool_options){.connection_limit = 2});
+        struct blocked blocked = {.conn = borrow(pool)};
+        start(&blocked);
+        WAIT_UNTIL(admin_asks(RUNNING) == 1);
+        int64_t took = time_to_end(pool);
+        bool gone = WITHIN(10000, admin_asks(RUNNING) == 0);
+        best = gone && took < best ? took : best;
+        killed |= gone;
+        pthread_join(blocked.thread, NULL);
+        assert_true(pool_conn_release(blocked.conn, NULL));
+        clear_server();
+    }
+    assert_true(killed);
+    assert_prompt("a statement on a handle that is kept", best);
+}
+
+/* A hook that keeps the caller until it may go. */
+struct gate {
+    _Atomic bool entered;
+    _Atomic bool open;
+};
+
+static void wait_at_gate(const char *label, uint64_t digest, uint64_t elapsed_ns, uint64_t rows,
+                         enum pool_code code, void *arg)
+{
+    (void)label;
+    (void)digest;
+    (void)elapsed_ns;
+    (void)rows;
+    (void)code;
+    struct gate *gate = arg;
+    atomic_store(&gate->entered, true);
+    WITHIN(PATIENCE_MS, atomic_load(&gate->open));
+}
+
+static struct pool *gated_pool(struct gate *gate)
+{
+    return pool_with("MYPOOL_URL", (struct pool_options){.connection_limit = 2,
+                                                         .hooks.on_query = wait_at_gate,
+                                                         .hooks.arg = gate});
+}
+
+static void a_statement_whose_caller_is_in_a_hook_is_killed(void **state)
+{
+    (void)state;
+    bool killed = false;
+    for (int i = 0; i < TRIES && !killed; i++) {
+        struct gate gate = {.entered = false};
+        unsigned before = descriptors();
+        struct pool *pool = gated_pool(&gate);
+        struct blocked blocked = {.pool = pool};
+        start(&blocked);
+        WAIT_UNTIL(admin_asks(RUNNING) == 1);
+        pool_end(pool, 0, NULL);
+        killed = WITHIN(10000, admin_asks(RUNNING) == 0);
+        bool away = atomic_load(&gate.entered) && !atomic_load(&blocked.returned);
+        atomic_store(&gate.open, true);
+        pthread_join(blocked.thread, NULL);
+        assert_true(away);
+        assert_int_equal(descriptors(), before); /* its socket, too */
+        clear_server();
+    }
+    assert_true(killed);
+}
+
+/* ---- hooks that use the pool ---- */
+
+struct giver {
+    struct pool_conn held;
+    _Atomic bool armed;
+    _Atomic int given_back;
+};
+
+static void give_back_on_close(enum pool_close_reason reason, unsigned long id, void *arg)
+{
+    (void)reason;
+    (void)id;
+    struct giver *giver = arg;
+    if (atomic_exchange(&giver->armed, false))
+        atomic_fetch_add(&giver->given_back, pool_conn_release(giver->held, NULL));
+}
+
+static void a_hook_may_give_back_the_handle_that_is_taken_away(void **state)
+{
+    (void)state;
+    struct giver giver = {.armed = true};
+    unsigned before = descriptors();
+    struct pool *pool =
+        pool_with("MYPOOL_URL", (struct pool_options){.connection_limit = 1,
+                                                      .hooks.on_close = give_back_on_close,
+                                                      .hooks.arg = &giver});
+    giver.held = borrow(pool);
+    pool_end(pool, 0, NULL);
+    assert_int_equal(atomic_load(&giver.given_back), 1);
+    assert_int_equal(descriptors(), before);
+}
+
+struct late_giver {
+    struct gate gate; /* first, for wait_at_gate */
+    struct giver giver;
+};
+
+static void late_give_back(enum pool_close_reason reason, unsigned long id, void *arg)
+{
+    give_back_on_close(reason, id, &((struct late_giver *)arg)->giver);
+}
+
+/* The call returns when the pool has ended, closes its connection itself, and the hook gives
+ * the last handle back. */
+static void a_hook_may_give_a_handle_back_after_the_end(void **state)
+{
+    (void)state;
+    struct late_giver late = {.gate.entered = false};
+    unsigned before = descriptors();
+    struct pool *pool = pool_with(
+        "MYPOOL_URL", (struct pool_options){.connection_limit = 2,
+                                            .hooks.on_query = wait_at_gate,
+                                            .hooks.on_close = late_give_back,
+                                            .hooks.arg = &late});
+    late.giver.held = borrow(pool);
+    struct blocked blocked = {.pool = pool};
+    start(&blocked);
+    WAIT_UNTIL(admin_asks(RUNNING) == 1);
+    pool_end(pool, 0, NULL);
+    atomic_store(&late.giver.armed, true);
+    atomic_store(&late.gate.open, true);
+    pthread_join(blocked.thread, NULL);
+    assert_int_equal(atomic_load(&late.giver.given_back), 1);
+    assert_int_equal(descriptors(), before);
+    clear_server();
+}
+
+/* ---- */
+
+static void locker_does(const char *sql)
+{
+    struct pool_error err;
+    struct pool_result *result = pool_conn_query(locker, sql, POOL_NO_ARGS, &err);
+    if (!result)
+        fail_msg("%s: %s", sql, err.message);
+    pool_result_free(result);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    admin = pool_with("MYPOOL_ADMIN_URL", (struct pool_options){.connection_limit = 2});
+    locker = borrow(admin);
+    locker_does("CREATE TABLE locked_until_the_end (n INT)");
+    locker_does("LOCK TABLES locked_until_the_end WRITE");
+    return admin_asks("SELECT 1") == 1 ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    pool_conn_release(locker, NULL);
+    return pool_end(admin, PATIENCE_MS, NULL) ? 0 : -1;
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(all_of_many_statements_are_killed_in_time),
+        cmocka_unit_test(slow_kills_are_left_to_the_server),
+        cmocka_unit_test(a_statement_of_a_handle_that_is_kept_is_killed),
+        cmocka_unit_test(a_statement_whose_caller_is_in_a_hook_is_killed),
+        cmocka_unit_test(a_hook_may_give_back_the_handle_that_is_taken_away),
+        cmocka_unit_test(a_hook_may_give_a_handle_back_after_the_end),
+    };
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
+    return cmocka_run_group_tests_name("end", tests, set_up, tear_down);
+}
