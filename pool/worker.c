@@ -188,13 +188,14 @@ static void part_from(struct pool *pool, unsigned slot, struct pool__conn *conn)
     int fd = pool__conn_close(conn);
     place->closing_since_ns = pool__now_ns();
     place->closing_thread_id = thread_id;
-    bool kill_it = running && fd >= 0;
-    enum pool__kill kill = kill_it ? pool__kill_until_gone(pool, thread_id) : POOL__KILL_GONE;
-    if (kill_it && kill != POOL__KILL_FAILED)
+    /* Without a descriptor for the duplicate there is no proof whose number that is, but a
+     * server does not use one again so soon. */
+    enum pool__kill kill = running ? pool__kill_until_gone(pool, thread_id) : POOL__KILL_GONE;
+    if (running && kill != POOL__KILL_FAILED)
         count(&pool->counters.kills);
     if (closed_by_server)
         pool__wait_until_gone(pool, thread_id);
-    if (kill_it)
+    if (running)
         linger_unless_gone(pool, slot, fd, kill);
     else
         pool__linger(pool, slot, fd, kill);

@@ -1742,6 +1742,24 @@ static void without_descriptors_callers_share_what_is_open(void **state)
     warm_up(4, NULL);
 }
 
+static void a_statement_is_killed_although_no_descriptor_is_left(void **state)
+{
+    (void)state;
+    make_pool(app_options());
+    run_here("SELECT SLEEP(30)", 100); /* opens the control connection */
+    assert_within(GENEROUS, stats_now().kills == 1 && stats_now().closing == 0);
+    struct call *call = start_call("SELECT SLEEP(30)", 1000);
+    assert_within(GENEROUS, admin_asks(RUNNING_SLEEPS) == 1);
+    no_more_descriptors(); /* none to keep the socket with */
+    bool done = WITHIN(GENEROUS, atomic_load(&call->done));
+    bool killed = WITHIN(GENEROUS, stats_now().kills == 2);
+    bool freed = WITHIN(GENEROUS, stats_now().closing == 0 && stats_now().open == 0);
+    limit_descriptors(0);
+    assert_true(done && killed && freed);
+    assert_int_equal(call->err.code, POOL_ERR_QUERY_TIMEOUT);
+    assert_within(GENEROUS, admin_asks(RUNNING_SLEEPS) == 0);
+}
+
 static _Atomic unsigned alarms;
 
 static void count_alarm(int number)
@@ -2026,6 +2044,7 @@ int main(int argc, char **argv)
         TEST(a_locked_user_fails_new_connections_fast_and_heals),
         TEST(a_server_that_became_read_only_has_its_connections_replaced),
         TEST(without_descriptors_callers_share_what_is_open),
+        TEST(a_statement_is_killed_although_no_descriptor_is_left),
         TEST(signals_disturb_no_call_and_no_deadline),
         TEST(a_statement_past_its_deadline_is_killed_on_the_server),
         TEST(a_ping_after_a_deadline_does_not_save_the_statement),
