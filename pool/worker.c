@@ -387,8 +387,8 @@ static void *work(void *arg)
 static bool spawn_locked(struct pool *pool)
 {
     struct pool__workers *workers = &pool->workers;
-    if (workers->threads >= workers->most)
-        return false;
+    if (workers->stop || workers->threads >= workers->most)
+        return false; /* who stops them waits for those that are there */
     if (!pool__thread_start(&workers->ids[workers->threads], work, pool))
         return false;
     workers->threads++;

@@ -80,6 +80,7 @@ static struct {
     _Atomic bool end_before_policy;
     _Atomic bool take_before_close;
     bool taken;
+    unsigned threads; /* workers while the connection was being closed */
     struct pool *pool;
 } meanwhile;
 
@@ -112,9 +113,13 @@ int __wrap_pool__conn_close(struct pool__conn *conn)
 {
     unsigned slot;
     uint32_t generation;
-    if (atomic_load(&meanwhile.take_before_close))
-        meanwhile.taken =
-            pool__core_try_borrow(&meanwhile.pool->core, 0, &slot, &generation);
+    if (atomic_load(&meanwhile.take_before_close)) {
+        struct pool *pool = meanwhile.pool;
+        meanwhile.taken = pool__core_try_borrow(&pool->core, 0, &slot, &generation);
+        pthread_mutex_lock(&pool->workers.lock);
+        meanwhile.threads = pool->workers.threads;
+        pthread_mutex_unlock(&pool->workers.lock);
+    }
     return __real_pool__conn_close(conn);
 }
 
@@ -235,39 +240,60 @@ static void a_return_that_does_not_know_of_the_end_leaves_nothing(void **state)
     assert_return_closes("KILL CONNECTION_ID()");
 }
 
+struct stopper {
+    struct pool *_Atomic pool; /* NULL: not yet */
+    bool evict;                /* what has just been opened is to be closed at once */
+};
+
+static bool workers_are_stopped(struct pool *pool)
+{
+    pthread_mutex_lock(&pool->workers.lock);
+    bool stop = pool->workers.stop;
+    pthread_mutex_unlock(&pool->workers.lock);
+    return stop;
+}
+
 static void wait_for_stop(unsigned long id, void *arg)
 {
     (void)id;
-    struct pool *_Atomic *pool = arg;
-    bool stop = false;
+    struct stopper *stopper = arg;
+    struct pool *pool = NULL;
     int64_t give_up = now_ms() + PATIENCE_MS;
-    while (!stop && now_ms() < give_up) {
-        struct pool *seen = atomic_load(pool);
-        if (seen) {
-            pthread_mutex_lock(&seen->workers.lock);
-            stop = seen->workers.stop;
-            pthread_mutex_unlock(&seen->workers.lock);
-        }
-    }
+    while (now_ms() < give_up && !(pool && workers_are_stopped(pool)))
+        pool = atomic_load(&stopper->pool);
+    if (pool && stopper->evict)
+        __real_pool__core_evict(&pool->core, 0);
 }
 
 /* A connection that is ready when nobody waits for it any more. */
+static void end_before_it_is_open(bool evict)
+{
+    struct stopper stopper = {.evict = evict};
+    unsigned before = descriptors();
+    meanwhile.pool = pool_with((struct pool_options){.connection_limit = 1, .min_idle = 1,
+                                                     .hooks.on_connection = wait_for_stop,
+                                                     .hooks.arg = &stopper});
+    WAIT_UNTIL(stats_of(meanwhile.pool).opened == 1);
+    atomic_store(&meanwhile.take_before_close, true);
+    atomic_store(&stopper.pool, meanwhile.pool);
+    pool_end(meanwhile.pool, 0, NULL);
+    atomic_store(&meanwhile.take_before_close, false);
+    assert_int_equal(descriptors(), before);
+}
+
 static void what_comes_idle_at_the_end_is_lent_to_nobody(void **state)
 {
     (void)state;
-    static struct pool *_Atomic pool;
-    unsigned before = descriptors();
-    atomic_store(&pool, NULL);
-    meanwhile.pool = pool_with((struct pool_options){.connection_limit = 1, .min_idle = 1,
-                                                     .hooks.on_connection = wait_for_stop,
-                                                     .hooks.arg = &pool});
-    WAIT_UNTIL(stats_of(meanwhile.pool).opened == 1);
-    atomic_store(&pool, meanwhile.pool);
-    atomic_store(&meanwhile.take_before_close, true);
-    pool_end(meanwhile.pool, 0, NULL);
-    atomic_store(&meanwhile.take_before_close, false);
+    end_before_it_is_open(false);
     assert_false(meanwhile.taken);
-    assert_int_equal(descriptors(), before);
+}
+
+/* Nobody would wait for its end. */
+static void no_worker_is_started_once_they_are_stopped(void **state)
+{
+    (void)state;
+    end_before_it_is_open(true);
+    assert_int_equal(meanwhile.threads, 1);
 }
 
 /* The control connection */
@@ -392,6 +418,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_connection_that_comes_back_while_it_is_retired_is_closed),
         cmocka_unit_test(a_return_that_does_not_know_of_the_end_leaves_nothing),
         cmocka_unit_test(what_comes_idle_at_the_end_is_lent_to_nobody),
+        cmocka_unit_test(no_worker_is_started_once_they_are_stopped),
         CONTROL_TEST(credentials_are_asked_for_without_a_lock),
         CONTROL_TEST(a_control_connection_that_has_died_is_replaced_at_once),
         CONTROL_TEST(a_control_connection_is_replaced_when_the_old_one_has_ended),
