@@ -339,20 +339,34 @@ static void detach(struct pool *pool)
         pool__free(pool);
 }
 
+/* In a forked child, perhaps more than once: a number that was closed may be another file's. */
+
+static void close_copy(int *fd)
+{
+    pool__close_fd(*fd);
+    *fd = -1;
+}
+
+static void abandon(struct pool__conn *conn)
+{
+    if (conn)
+        pool__conn_abandon(conn);
+}
+
+/* Without locks: a thread that held one at the fork is not here to give it back. */
 static void close_copies(struct pool *pool)
 {
-    pool__close_fd(pool->epoll_fd);
-    pool__close_fd(pool->poke_fd);
-    pool__close_fd(pool->cut_fd);
-    pool__close_fd(pool->stop_fd);
-    pool->epoll_fd = pool->poke_fd = pool->cut_fd = pool->stop_fd = -1;
+    close_copy(&pool->epoll_fd);
+    close_copy(&pool->poke_fd);
+    close_copy(&pool->cut_fd);
+    close_copy(&pool->stop_fd);
     pool__loop_abandon(&pool->loop);
+    abandon(pool->control.conn);
+    pool->control.conn = NULL;
     for (unsigned slot = 0; slot < pool->core.limit; slot++) {
-        pool__close_fd(pool->places[slot].linger_fd);
-        struct pool__conn *conn = pool->core.slots[slot].conn;
-        pool->core.slots[slot].conn = NULL;
-        if (conn)
-            pool__conn_abandon(conn);
+        close_copy(&pool->places[slot].linger_fd);
+        close_copy(&pool->places[slot].kill_fd);
+        abandon(take_conn(pool, slot));
     }
 }
 

@@ -55,7 +55,7 @@ struct pool__place {
     /* After the close: the server's side is awaited. Set by the worker that closed,
      * then the keeper's. */
     int linger_fd; /* -1: none, or with a worker; linger_lock */
-    int kill_fd;           /* handed to the worker with a KILL chore */
+    int kill_fd;           /* the same while a worker has it, to kill or to ask; its own */
     uint64_t closing_since_ns;
     unsigned long closing_thread_id;
     enum pool__kill kill; /* GONE: only the goodbye is awaited; linger_lock */

@@ -186,6 +186,7 @@ static void part_from(struct pool *pool, unsigned slot, struct pool__conn *conn)
     bool running = conn->running && thread_id != 0;
     bool closed_by_server = !running && thread_id != 0 && !pool__conn_is_open(conn);
     int fd = pool__conn_close(conn);
+    place->kill_fd = fd; /* where a forked child finds it */
     place->closing_since_ns = pool__now_ns();
     place->closing_thread_id = thread_id;
     /* Without a descriptor for the duplicate there is no proof whose number that is, but a
@@ -195,6 +196,7 @@ static void part_from(struct pool *pool, unsigned slot, struct pool__conn *conn)
         count(&pool->counters.kills);
     if (closed_by_server)
         pool__wait_until_gone(pool, thread_id);
+    place->kill_fd = -1;
     if (running)
         linger_unless_gone(pool, slot, fd, kill);
     else
@@ -229,6 +231,7 @@ static void do_kill(struct pool *pool, unsigned slot)
     enum pool__kill kill = pool__kill_until_gone(pool, place->closing_thread_id);
     if (first && kill != POOL__KILL_FAILED)
         count(&pool->counters.kills);
+    place->kill_fd = -1;
     linger_unless_gone(pool, slot, fd, kill);
 }
 

@@ -98,6 +98,13 @@ static struct pool *pool_with(const char *variable, struct pool_options wish)
     return pool;
 }
 
+static struct pool_stats stats_of(struct pool *pool)
+{
+    struct pool_stats stats;
+    pool_stats(pool, &stats);
+    return stats;
+}
+
 static struct pool_conn borrow(struct pool *pool)
 {
     struct pool_conn conn = {0};
@@ -383,6 +390,80 @@ static void a_hook_may_give_a_handle_back_after_the_end(void **state)
     clear_server();
 }
 
+/* ---- fork ---- */
+
+static pid_t server_process(void)
+{
+    return (pid_t)strtol(getenv("MYPOOL_SERVER_PID"), NULL, 10);
+}
+
+/* The caller makes sure that it does not stay stopped. */
+static void stop_server(void)
+{
+    int64_t give_up = now_ms() + PATIENCE_MS;
+    assert_int_equal(kill(server_process(), SIGSTOP), 0);
+    while (!met(is_stopped(server_process()), give_up))
+        ;
+}
+
+/* Every place where a pool may have a descriptor: connections that are idle, awaited, and
+ * being killed, and the control connection. */
+static struct pool *pool_with_everything(void)
+{
+    struct pool *pool =
+        pool_with("MYPOOL_URL", (struct pool_options){.connection_limit = 4,
+                                                      .acquire_timeout_ms = PATIENCE_MS});
+    struct pool_request brief = {.sql = BLOCKED, .flags = POOL_TEXT, .timeout_ms = 100};
+    assert_null(pool_query_with(pool, &brief, NULL)); /* killed by the control connection */
+    WAIT_UNTIL(stats_of(pool).kills == 1 && stats_of(pool).closing == 0);
+    struct pool_conn conns[] = {borrow(pool), borrow(pool), borrow(pool)};
+    stop_server();
+    pool_conn_destroy(conns[0], NULL);
+    pool_conn_query_with(conns[1], &brief, NULL);
+    pool_conn_release(conns[1], NULL);
+    pool_conn_release(conns[2], NULL);
+    int64_t give_up = now_ms() + PATIENCE_MS;
+    while (!met(stats_of(pool).closing == 1 && stats_of(pool).closed == 3, give_up))
+        ;
+    return pool;
+}
+
+#define CHILD_FILES 32
+
+/* In the child. What the program opens must survive a second end. */
+static int end_twice(struct pool *pool, unsigned descriptors_before)
+{
+    int files[CHILD_FILES];
+    pool_end(pool, 0, NULL);
+    if (descriptors() != descriptors_before)
+        return 1;
+    for (int i = 0; i < CHILD_FILES; i++)
+        files[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    pool_end(pool, 0, NULL);
+    for (int i = 0; i < CHILD_FILES; i++)
+        if (fcntl(files[i], F_GETFD) < 0)
+            return 2;
+    return 0;
+}
+
+static void a_forked_child_closes_all_its_copies_and_nothing_else(void **state)
+{
+    (void)state;
+    int status = -1;
+    unsigned before = descriptors();
+    struct pool *pool = pool_with_everything();
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(PATIENCE_MS / 1000);
+        _exit(end_twice(pool, before));
+    }
+    pid_t waited = waitpid(child, &status, 0);
+    kill(server_process(), SIGCONT);
+    pool_end(pool, 0, NULL);
+    assert_true(child > 0 && waited == child);
+    assert_int_equal(status, 0);
+}
+
 /* ---- */
 
 static void locker_does(const char *sql)
@@ -420,6 +501,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_statement_whose_caller_is_in_a_hook_is_killed),
         cmocka_unit_test(a_hook_may_give_back_the_handle_that_is_taken_away),
         cmocka_unit_test(a_hook_may_give_a_handle_back_after_the_end),
+        cmocka_unit_test(a_forked_child_closes_all_its_copies_and_nothing_else),
     };
     if (argc > 1)
         cmocka_set_test_filter(argv[1]);
