@@ -42,6 +42,17 @@ static void free_memory(struct pool *pool)
     free(pool);
 }
 
+/* Around a fork, so that the child finds the lock free and the list in order. */
+void pool__lock_kept(void)
+{
+    pthread_mutex_lock(&kept.lock);
+}
+
+void pool__unlock_kept(void)
+{
+    pthread_mutex_unlock(&kept.lock);
+}
+
 static struct pool *keep_and_take_oldest(struct pool *pool)
 {
     struct pool *oldest = NULL;

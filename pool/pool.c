@@ -37,6 +37,7 @@ _Atomic unsigned pool__fork_count;
 
 static void after_fork_in_child(void)
 {
+    pool__unlock_kept();
     atomic_fetch_add(&pool__fork_count, 1);
 }
 
@@ -52,7 +53,7 @@ static void start_process(void)
     MYSQL *first = mysql_init(NULL);
     mysql_close(first);
     sigaction(SIGPIPE, &before, NULL);
-    pthread_atfork(NULL, NULL, after_fork_in_child);
+    pthread_atfork(pool__lock_kept, pool__unlock_kept, after_fork_in_child);
 }
 
 static bool check_library(struct pool_error *err)

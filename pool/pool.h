@@ -257,6 +257,8 @@ bool pool__check_no_transaction(struct pool_conn conn, struct pool_error *err);
 
 /* end.c */
 void pool__free(struct pool *pool);
+void pool__lock_kept(void);
+void pool__unlock_kept(void);
 /* A caller orders work on a slot in CHORE; the only way to do so that is right at any time. */
 void pool__hand_in(struct pool *pool, unsigned slot, enum pool__chore_kind kind,
                    enum pool_close_reason reason);
