@@ -145,6 +145,23 @@ bool pool_stream(struct pool *pool, const char *sql, struct pool_args args, pool
     return result != NULL;
 }
 
+static bool ping(struct pool *pool, const struct pool__borrowed *borrowed, struct pool_error *err)
+{
+    uint64_t deadline_ns = pool__after_ms(pool__now_ns(), pool->options.v.connect_timeout_ms);
+    return pool__conn_ping(borrowed->conn, deadline_ns, err);
+}
+
+static bool ping_and_return(struct pool *pool, const struct pool__borrowed *borrowed,
+                            struct pool_error *err)
+{
+    int cancel_state; /* a thread that ended here would keep the connection */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+    bool ok = ping(pool, borrowed, err);
+    pool__return(pool, borrowed->slot);
+    pthread_setcancelstate(cancel_state, NULL);
+    return ok;
+}
+
 /* A connection that died while it was idle says nothing about the service. */
 bool pool_ping(struct pool *pool, struct pool_error *err)
 {
@@ -160,10 +177,7 @@ bool pool_ping(struct pool *pool, struct pool_error *err)
         if (!pool__borrow(pool, &ask, &borrowed, err))
             return false;
         pool__ok(err);
-        ok = pool__conn_ping(borrowed.conn,
-                             pool__after_ms(pool__now_ns(), pool->options.v.connect_timeout_ms),
-                             err);
-        pool__return(pool, borrowed.slot);
+        ok = ping_and_return(pool, &borrowed, err);
         if (err->code != POOL_ERR_LOST)
             break;
     }
@@ -314,10 +328,11 @@ bool pool_conn_ping(struct pool_conn conn, struct pool_error *err)
     pool__ok(err);
     if (!claim_to_wait(conn, &borrowed, err))
         return false;
-    uint64_t deadline_ns =
-        pool__after_ms(pool__now_ns(), conn.pool->options.v.connect_timeout_ms);
-    bool ok = pool__conn_ping(borrowed.conn, deadline_ns, err);
+    int cancel_state; /* a thread that ended here would leave it claimed */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+    bool ok = ping(conn.pool, &borrowed, err);
     pool__unclaim_handle(conn.pool, &borrowed);
+    pthread_setcancelstate(cancel_state, NULL);
     return ok;
 }
 

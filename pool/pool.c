@@ -451,18 +451,27 @@ static void settle(struct pool *pool, unsigned slot)
 
 /* Somebody in pool_end may be waiting for a return. The pool may have been freed with
  * it: its memory is kept (end.c). */
+static void tell_of_return(struct pool *pool)
+{
+    atomic_fetch_add(&pool->returns, 1);
+    pool__unpark(&pool->returns);
+}
+
+/* A thread that was cancelled ends here, too, only when nothing is left half done: to close
+ * a file is a cancellation point. */
 static void give_back(struct pool *pool, unsigned slot, bool destroy)
 {
+    int cancel_state;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
     bool ending = atomic_load(&pool->ending);
     note_release(pool, slot);
     if (ending || destroy)
         pool__close_slot(pool, slot, ending ? POOL_CLOSE_END : POOL_CLOSE_DESTROYED);
     else
         settle(pool, slot);
-    if (!ending)
-        return;
-    atomic_fetch_add(&pool->returns, 1);
-    pool__unpark(&pool->returns);
+    if (ending)
+        tell_of_return(pool);
+    pthread_setcancelstate(cancel_state, NULL);
 }
 
 void pool__return(struct pool *pool, unsigned slot)

@@ -390,6 +390,31 @@ static void a_hook_may_give_a_handle_back_after_the_end(void **state)
     clear_server();
 }
 
+/* ---- cancelled threads ---- */
+
+/* The last that its call has to do is to close the connection, and to let the pool go. */
+static void a_thread_that_is_cancelled_ends_its_call_after_the_end(void **state)
+{
+    (void)state;
+    struct gate gate = {.entered = false};
+    void *result;
+    unsigned before = descriptors();
+    struct pool *pool = gated_pool(&gate);
+    struct pool_conn held = borrow(pool);
+    struct blocked blocked = {.pool = pool};
+    start(&blocked);
+    WAIT_UNTIL(admin_asks(RUNNING) == 1);
+    pool_end(pool, 0, NULL);
+    assert_int_equal(pthread_cancel(blocked.thread), 0);
+    atomic_store(&gate.open, true);
+    pthread_join(blocked.thread, &result);
+    assert_ptr_equal(result, PTHREAD_CANCELED);
+    assert_true(atomic_load(&blocked.returned));
+    assert_true(pool_conn_release(held, NULL)); /* no lock was left behind */
+    assert_int_equal(descriptors(), before);
+    clear_server();
+}
+
 /* ---- fork ---- */
 
 static pid_t server_process(void)
@@ -501,6 +526,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_statement_whose_caller_is_in_a_hook_is_killed),
         cmocka_unit_test(a_hook_may_give_back_the_handle_that_is_taken_away),
         cmocka_unit_test(a_hook_may_give_a_handle_back_after_the_end),
+        cmocka_unit_test(a_thread_that_is_cancelled_ends_its_call_after_the_end),
         cmocka_unit_test(a_forked_child_closes_all_its_copies_and_nothing_else),
     };
     if (argc > 1)
