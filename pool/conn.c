@@ -221,7 +221,7 @@ static bool login_by_address(struct pool__conn *conn, const struct pool_credenti
     struct pool__addresses addresses;
     bool ok = false;
     bool next = true;
-    if (!pool__resolve(v->host, deadline_ns, &addresses, err))
+    if (!pool__resolve(v->host, deadline_ns, conn->cut_fd, &addresses, err))
         return false;
     unsigned count = addresses.count;
     if (count <= 1 || conn->options->tls == POOL_TLS_VERIFY)

@@ -1,13 +1,15 @@
 /*
  * getaddrinfo has no deadline of its own and may hang for half a minute. glibc's
  * getaddrinfo_a runs it on a thread of its own and can be waited for; a request
- * that cannot be cancelled is left to finish by itself, and its memory with it.
- * Called by workers only.
+ * that cannot be cancelled is left to finish by itself, and its memory with it. The wait
+ * is in slices, since it cannot be for a descriptor as well, the one that tells that
+ * everything has to stop. Called by workers, and for the control connection by pool_end.
  */
 #include "resolve.h"
 
 #include "error.h"
 #include "sync.h"
+#include "wait.h"
 
 #include <arpa/inet.h>
 #include <netdb.h>
@@ -15,6 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#define SLICE_NS (10 * POOL__NS_PER_MS)
 
 struct lookup {
     struct gaicb request;
@@ -28,18 +32,21 @@ static bool is_address(const char *host)
     return inet_pton(AF_INET, host, &any) == 1 || inet_pton(AF_INET6, host, &any) == 1;
 }
 
-static int wait_for(struct lookup *lookup, uint64_t deadline_ns)
+static void wait_a_little(struct lookup *lookup, uint64_t left_ns)
 {
     const struct gaicb *list[] = {&lookup->request};
+    uint64_t ns = left_ns < SLICE_NS ? left_ns : SLICE_NS;
+    gai_suspend(list, 1, &(struct timespec){0, (long)ns});
+}
+
+static int wait_for(struct lookup *lookup, uint64_t deadline_ns, int cut_fd)
+{
     int status;
     while ((status = gai_error(&lookup->request)) == EAI_INPROGRESS) {
         uint64_t now = pool__now_ns();
-        if (now >= deadline_ns)
+        if (now >= deadline_ns || pool__is_cut(cut_fd))
             return EAI_INPROGRESS;
-        uint64_t left = deadline_ns - now;
-        struct timespec timeout = {(time_t)(left / UINT64_C(1000000000)),
-                                   (long)(left % UINT64_C(1000000000))};
-        gai_suspend(list, 1, deadline_ns == POOL__FOREVER ? NULL : &timeout);
+        wait_a_little(lookup, deadline_ns - now);
     }
     return status;
 }
@@ -74,8 +81,8 @@ static void take_addresses(const struct addrinfo *list, struct pool__addresses *
             addresses->count++;
 }
 
-bool pool__resolve(const char *host, uint64_t deadline_ns, struct pool__addresses *ret_addresses,
-                   struct pool_error *err)
+bool pool__resolve(const char *host, uint64_t deadline_ns, int cut_fd,
+                   struct pool__addresses *ret_addresses, struct pool_error *err)
 {
     ret_addresses->count = 0;
     if (is_address(host)) {
@@ -88,7 +95,7 @@ bool pool__resolve(const char *host, uint64_t deadline_ns, struct pool__addresse
         free(lookup);
         return pool__fail(err, POOL_ERR_NOMEM, "out of memory to resolve \"%s\"", host);
     }
-    int status = wait_for(lookup, deadline_ns);
+    int status = wait_for(lookup, deadline_ns, cut_fd);
     if (status == EAI_INPROGRESS) {
         /* Still running on its own thread: only what can be taken back is freed. */
         if (gai_cancel(&lookup->request) == EAI_CANCELED)

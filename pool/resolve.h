@@ -19,7 +19,7 @@ struct pool__addresses {
  * in the order in which they are to be tried. If libmariadb is given the name all the
  * same, it looks it up without any deadline: the answer is warm in the resolver's cache
  * then, and a resolver that hangs is noticed here. */
-bool pool__resolve(const char *host, uint64_t deadline_ns, struct pool__addresses *ret_addresses,
-                   struct pool_error *err);
+bool pool__resolve(const char *host, uint64_t deadline_ns, int cut_fd,
+                   struct pool__addresses *ret_addresses, struct pool_error *err);
 
 #endif

@@ -161,10 +161,15 @@ void pool__wait_pause(void)
         wait->cut = true;
 }
 
+bool pool__is_cut(int cut_fd)
+{
+    struct pollfd cut = {.fd = cut_fd, .events = POLLIN};
+    return cut_fd >= 0 && poll(&cut, 1, 0) > 0;
+}
+
 bool pool__wait_is_over(struct pool__wait *wait, int fd, bool look_at_cut)
 {
-    struct pollfd cut = {.fd = wait->cut_fd, .events = POLLIN};
-    wait->cut = wait->cut || (look_at_cut && wait->cut_fd >= 0 && poll(&cut, 1, 0) > 0);
+    wait->cut = wait->cut || (look_at_cut && pool__is_cut(wait->cut_fd));
     wait->timed_out = wait->timed_out || (wait->deadline_ns != POOL__FOREVER &&
                                           pool__now_ns() >= wait->deadline_ns);
     struct pool__fiber *fiber = look_at_cut ? pool__fiber_current() : NULL;

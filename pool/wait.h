@@ -55,6 +55,9 @@ bool pool__wait_is_over(struct pool__wait *wait, int fd, bool look_at_cut);
 /* On a fiber, inside a call: lets others run until somebody wakes it, or its time is up. */
 void pool__wait_pause(void);
 
+/* Everything has to stop. One system call. */
+bool pool__is_cut(int cut_fd);
+
 /* Non-blocking and close-on-exec. */
 void pool__wait_prepare_socket(int fd);
 
