@@ -1,10 +1,11 @@
 /*
  * Every allocation of the library fails in turn. The linker sends malloc and its kin
  * through the wrappers below (not those of libmariadb, which is a library of its own);
- * the Nth one fails, once. Whatever call it hits must say NOMEM or do without, leak
- * nothing (the sanitizer build watches), and leave a pool that works.
+ * the Nth one fails, once, or all from the Nth on. Whatever call that hits must say NOMEM
+ * or do without, leak nothing (the sanitizer build watches), and leave a pool that works
+ * once there is memory.
  *
- * Needs a server: MYPOOL_URL.
+ * Needs a server: MYPOOL_URL and MYPOOL_ADMIN_URL.
  */
 #include "mypool.h"
 
@@ -12,22 +13,33 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
 #define MOST 4000
+#define PATIENCE_S 60
+
+enum how { ONCE, FOR_GOOD };
 
 static _Atomic long countdown = -1; /* < 0: nothing fails */
+static _Atomic enum how how_it_fails;
 static _Atomic bool failed;
 
 static bool fails(void)
 {
-    if (atomic_load(&countdown) < 0)
+    long left = atomic_load(&countdown);
+    while (left > 0)
+        if (atomic_compare_exchange_weak(&countdown, &left, left - 1))
+            return false;
+    if (left < 0)
         return false;
-    if (atomic_fetch_sub(&countdown, 1) != 0)
+    /* The one that takes it from 0 to -1 is the only one that fails, or none is. */
+    if (atomic_load(&how_it_fails) == ONCE && !atomic_compare_exchange_strong(&countdown, &left, -1))
         return false;
     atomic_store(&failed, true);
     return true;
@@ -69,9 +81,10 @@ void *__wrap_aligned_alloc(size_t alignment, size_t size)
     return fails() ? NULL : __real_aligned_alloc(alignment, size);
 }
 
-static void fail_the(long nth)
+static void fail_the(long nth, enum how how)
 {
     atomic_store(&failed, false);
+    atomic_store(&how_it_fails, how);
     atomic_store(&countdown, nth);
 }
 
@@ -82,18 +95,64 @@ static bool stop_failing(void)
     return atomic_load(&failed);
 }
 
-static struct pool *new_pool(struct pool_error *err)
+static void nap(void)
 {
-    char url[512];
-    snprintf(url, sizeof url, "%s?connectionLimit=1", getenv("MYPOOL_URL"));
-    return pool_create_url(url, err);
+    nanosleep(&(struct timespec){0, 1000000}, NULL);
 }
 
-/* The pool works: a query that takes a new connection if need be. */
+/* What the pool asks the program for, besides. */
+static bool set_up(struct pool_setup *setup, void *arg, struct pool_error *err)
+{
+    (void)arg;
+    struct pool_result *result = pool_setup_query(setup, "SET @b = ?", POOL_ARGS("text"), err);
+    pool_result_free(result);
+    return result != NULL;
+}
+
+static bool give_credentials(struct pool_credentials *credentials, bool refresh, void *arg)
+{
+    (void)refresh;
+    (void)arg;
+    return credentials->user != NULL;
+}
+
+static const char *const first_statements[] = {"SET @a = 1", "SET @c = 'text'", NULL};
+
+/* No pause before the failure of a connect is told if it is going to be repeated. */
+static struct pool *new_pool(bool with_set_up, enum how how, struct pool_error *err)
+{
+    struct pool_options options;
+    void *memory;
+    if (!pool_options_from_url(getenv("MYPOOL_URL"), &options, &memory, err))
+        return NULL;
+    options.connection_limit = 1;
+    options.fail_fast_ms = how == ONCE ? 0 : 1;
+    if (with_set_up) {
+        options.init_sql = first_statements;
+        options.init = set_up;
+        options.credentials = give_credentials;
+    }
+    struct pool *pool = pool_create(&options, err);
+    free(memory);
+    return pool;
+}
+
+/* With a new connection if need be, once the pause after failed connects is over. */
+static struct pool_result *query_at_last(struct pool *pool, struct pool_error *err)
+{
+    time_t give_up = time(NULL) + PATIENCE_S;
+    struct pool_result *rows;
+    while (!(rows = pool_query(pool, "SELECT ?", POOL_ARGS(7), err)) &&
+           err->code == POOL_ERR_NOMEM && time(NULL) < give_up)
+        nap();
+    return rows;
+}
+
+/* The pool works. */
 static void assert_works(struct pool *pool)
 {
     struct pool_error err;
-    struct pool_result *rows = pool_query(pool, "SELECT ?", POOL_ARGS(7), &err);
+    struct pool_result *rows = query_at_last(pool, &err);
     if (!rows)
         print_error("afterwards: %s %s\n", pool_code_name(err.code), err.message);
     assert_non_null(rows);
@@ -110,28 +169,6 @@ static void assert_nomem(long nth, const struct pool_error *err)
 }
 
 typedef bool act_fn(struct pool *pool, struct pool_error *err);
-
-/* Runs the act with every allocation failing in turn, on a fresh or a warm pool. */
-static void torture(act_fn *act, bool warm)
-{
-    for (long nth = 0; nth < MOST; nth++) {
-        struct pool_error err;
-        struct pool *pool = new_pool(&err);
-        assert_non_null(pool);
-        if (warm)
-            assert_works(pool);
-        fail_the(nth);
-        bool ok = act(pool, &err);
-        bool hit = stop_failing();
-        if (!ok)
-            assert_nomem(nth, &err);
-        assert_works(pool);
-        pool_end(pool, 1000, NULL);
-        if (!hit)
-            return;
-    }
-    fail_msg("more than %d allocations", MOST);
-}
 
 static bool act_query(struct pool *pool, struct pool_error *err)
 {
@@ -194,6 +231,90 @@ static bool act_transaction(struct pool *pool, struct pool_error *err)
     return pool_transaction(pool, select_one, NULL, err);
 }
 
+static bool act_handle(struct pool *pool, struct pool_error *err)
+{
+    struct pool_conn conn;
+    struct pool_request request = {.sql = "SELECT :a", .args = POOL_ARGS(POOL_NAMED("a", 1)),
+                                   .label = "a handle"};
+    if (!pool_get_connection_with(pool, &request, &conn, err))
+        return false;
+    struct pool_result *rows = pool_conn_query_with(conn, &request, err);
+    bool ok = rows != NULL;
+    pool_result_free(rows);
+    pool_conn_release(conn, NULL);
+    return ok;
+}
+
+static bool act_begin_and_end(struct pool *pool, struct pool_error *err)
+{
+    struct pool_conn conn;
+    if (!pool_get_connection(pool, &conn, err))
+        return false;
+    bool ok = pool_conn_begin(conn, err) && select_one(conn, NULL, err) &&
+              pool_conn_rollback(conn, err) && pool_conn_begin(conn, err) &&
+              pool_conn_commit(conn, err);
+    pool_conn_release(conn, NULL);
+    return ok;
+}
+
+static bool act_look_and_destroy(struct pool *pool, struct pool_error *err)
+{
+    struct pool_conn conn;
+    if (!pool_get_connection(pool, &conn, err))
+        return false;
+    bool ok = pool_conn_ping(conn, err);
+    assert_true(pool_conn_thread_id(conn) != 0);
+    assert_non_null(pool_conn_native(conn));
+    assert_true(pool_conn_destroy(conn, NULL));
+    return ok;
+}
+
+static bool act_ping(struct pool *pool, struct pool_error *err)
+{
+    return pool_ping(pool, err);
+}
+
+static bool act_stream_on_a_handle(struct pool *pool, struct pool_error *err)
+{
+    struct pool_conn conn;
+    if (!pool_get_connection(pool, &conn, err))
+        return false;
+    bool ok = pool_conn_stream(conn, "SELECT seq, 'x' FROM seq_1_to_20", POOL_NO_ARGS, ignore_row,
+                               NULL, err);
+    pool_conn_release(conn, NULL);
+    return ok;
+}
+
+static bool act_several_sets(struct pool *pool, struct pool_error *err)
+{
+    struct pool_result *sets = pool_query(pool, "CALL two_sets(?)", POOL_ARGS(3), err);
+    bool ok = sets != NULL;
+    unsigned count = 0;
+    while (ok && (count++, pool_next_set(sets)))
+        ;
+    pool_result_free(sets);
+    assert_true(!ok || count >= 2);
+    return ok;
+}
+
+static bool is_killed(struct pool *pool)
+{
+    struct pool_stats stats;
+    pool_stats(pool, &stats);
+    return stats.kills > 0;
+}
+
+/* A worker opens the control connection and kills what has passed its deadline. */
+static bool act_kill(struct pool *pool, struct pool_error *err)
+{
+    struct pool_request request = {.sql = "SELECT SLEEP(60)", .timeout_ms = 20};
+    assert_null(pool_query_with(pool, &request, err));
+    bool ok = err->code == POOL_ERR_QUERY_TIMEOUT;
+    while (ok && !is_killed(pool) && !atomic_load(&failed))
+        nap();
+    return ok;
+}
+
 static bool act_dirty_session(struct pool *pool, struct pool_error *err)
 {
     struct pool_result *rows = pool_query(pool, "SET @x = 1", POOL_NO_ARGS, err);
@@ -247,79 +368,86 @@ static bool act_many_values(struct pool *pool, struct pool_error *err)
     return rows != NULL;
 }
 
-static void a_query_on_a_warm_pool_survives(void **state)
-{
-    (void)state;
-    torture(act_query, true);
-}
+static const struct row {
+    const char *name;
+    bool (*act)(struct pool *pool, struct pool_error *err);
+    bool warm; /* there is a connection */
+    bool set_up;
+} rows[] = {
+    {"a first query", act_query, false, false},
+    {"a query on a warm pool", act_query, true, false},
+    {"a list", act_list, true, false},
+    {"named values as text", act_named_text, true, false},
+    {"a large result", act_many_rows, true, false},
+    {"a wide row and its texts", act_wide_row, true, false},
+    {"a hundred values", act_many_values, true, false},
+    {"several result sets", act_several_sets, true, false},
+    {"a stream", act_stream, true, false},
+    {"a stream on a handle", act_stream_on_a_handle, true, false},
+    {"a first handle", act_handle, false, false},
+    {"a handle", act_handle, true, false},
+    {"begin, commit and rollback", act_begin_and_end, true, false},
+    {"a look at a handle, and its end", act_look_and_destroy, true, false},
+    {"a first ping", act_ping, false, false},
+    {"a ping", act_ping, true, false},
+    {"a transaction", act_transaction, true, false},
+    {"a reset", act_dirty_session, true, false},
+    {"a change of database", act_change_database, true, false},
+    {"a first query after a set-up", act_query, false, true},
+    {"a reset with a set-up", act_dirty_session, true, true},
+    {"a kill", act_kill, true, false},
+};
 
-static void a_first_query_survives(void **state)
-{
-    (void)state;
-    torture(act_query, false);
-}
+#define ROWS (sizeof rows / sizeof *rows)
 
-static void a_list_survives(void **state)
+/* Runs the act with every allocation failing in turn. */
+static void torture(const struct row *row, enum how how)
 {
-    (void)state;
-    torture(act_list, true);
-}
-
-static void named_values_as_text_survive(void **state)
-{
-    (void)state;
-    torture(act_named_text, true);
-}
-
-static void a_large_result_survives(void **state)
-{
-    (void)state;
-    torture(act_many_rows, true);
-}
-
-static void a_stream_survives(void **state)
-{
-    (void)state;
-    torture(act_stream, true);
-}
-
-static void a_transaction_survives(void **state)
-{
-    (void)state;
-    torture(act_transaction, true);
-}
-
-static void a_reset_survives(void **state)
-{
-    (void)state;
-    torture(act_dirty_session, true);
-}
-
-static void a_change_of_database_survives(void **state)
-{
-    (void)state;
-    torture(act_change_database, true);
-}
-
-static void a_wide_row_and_its_texts_survive(void **state)
-{
-    (void)state;
-    torture(act_wide_row, true);
-}
-
-static void a_hundred_values_survive(void **state)
-{
-    (void)state;
-    torture(act_many_values, true);
-}
-
-static void creating_a_pool_survives(void **state)
-{
-    (void)state;
     for (long nth = 0; nth < MOST; nth++) {
         struct pool_error err;
-        fail_the(nth);
-        struct pool *pool = new_pool(&err);
+        struct pool *pool = new_pool(row->set_up, how, &err);
+        assert_non_null(pool);
+        if (row->warm)
+            assert_works(pool);
+        fail_the(nth, how);
+        bool ok = row->act(pool, &err);
+        bool hit = stop_failing();
+        if (!ok)
+            assert_nomem(nth, &err);
+        assert_works(pool);
+        pool_end(pool, 1000, NULL);
+        if (!hit)
+            return;
+    }
+    fail_msg("more than %d allocations", MOST);
+}
+
+static void survives_one_failure(void **state)
+{
+    torture(*state, ONCE);
+}
+
+static void survives_without_memory(void **state)
+{
+    torture(*state, FOR_GOOD);
+}
+
+static struct pool *pool_by_url(struct pool_error *err)
+{
+    return pool_create_url(getenv("MYPOOL_URL"), err);
+}
+
+static struct pool *pool_by_options(struct pool_error *err)
+{
+    return new_pool(true, FOR_GOOD, err);
+}
+
+static void torture_creation(struct pool *create(struct pool_error *err), enum how how)
+{
+    for (long nth = 0; nth < MOST; nth++) {
+        struct pool_error err;
+        fail_the(nth, how);
+        struct pool *pool = create(&err);
         bool hit = stop_failing();
         if (pool) {
             assert_works(pool);
@@ -332,12 +460,45 @@ static void creating_a_pool_survives(void **state)
     }
 }
 
-static void formatting_survives(void **state)
+static void creating_a_pool_survives(void **state)
 {
     (void)state;
+    for (enum how how = ONCE; how <= FOR_GOOD; how++) {
+        torture_creation(pool_by_url, how);
+        torture_creation(pool_by_options, how);
+    }
+}
+
+/* With a statement that is being killed: the end needs no memory. */
+static void torture_end(enum how how)
+{
     for (long nth = 0; nth < MOST; nth++) {
         struct pool_error err;
-        fail_the(nth);
+        struct pool_request request = {.sql = "SELECT SLEEP(60)", .timeout_ms = 5};
+        struct pool *pool = new_pool(false, how, &err);
+        assert_non_null(pool);
+        pool_result_free(pool_query_with(pool, &request, &err));
+        fail_the(nth, how);
+        bool ok = pool_end(pool, 0, &err);
+        bool hit = stop_failing();
+        assert_true(ok);
+        if (!hit)
+            return;
+    }
+}
+
+static void the_end_survives(void **state)
+{
+    (void)state;
+    torture_end(ONCE);
+    torture_end(FOR_GOOD);
+}
+
+static void torture_formatting(enum how how)
+{
+    for (long nth = 0; nth < MOST; nth++) {
+        struct pool_error err;
+        fail_the(nth, how);
         char *sql = pool_format("SELECT ?, ?", POOL_ARGS(1, "it's \\"), &err);
         char *text = pool_escape("a'b", 3);
         char *name = pool_escape_id("a`b");
@@ -352,22 +513,51 @@ static void formatting_survives(void **state)
     }
 }
 
+static void formatting_survives(void **state)
+{
+    (void)state;
+    torture_formatting(ONCE);
+    torture_formatting(FOR_GOOD);
+}
+
+static int make_procedure(void **state)
+{
+    (void)state;
+    struct pool *admin = pool_create_url(getenv("MYPOOL_ADMIN_URL"), NULL);
+    struct pool_result *made = pool_query(
+        admin, "CREATE PROCEDURE two_sets(n INT) BEGIN SELECT n; SELECT n + 1, 'text'; END",
+        POOL_NO_ARGS, NULL);
+    pool_result_free(made);
+    pool_end(admin, 1000, NULL);
+    return made ? 0 : -1;
+}
+
+/* The table's acts, each in both ways, with names made of theirs. */
+static void fill(struct CMUnitTest tests[2 * ROWS], char names[2 * ROWS][80])
+{
+    for (size_t i = 0; i < 2 * ROWS; i++) {
+        const struct row *row = &rows[i % ROWS];
+        bool once = i < ROWS;
+        snprintf(names[i], sizeof names[i], "%s survives%s", row->name,
+                 once ? "" : " without memory");
+        tests[i] = (struct CMUnitTest){
+            .name = names[i],
+            .test_func = once ? survives_one_failure : survives_without_memory,
+            .initial_state = (void *)(uintptr_t)row,
+        };
+    }
+}
+
 int main(void)
 {
+    static char names[2 * ROWS][80];
+    static struct CMUnitTest acts[2 * ROWS];
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(creating_a_pool_survives),
-        cmocka_unit_test(a_first_query_survives),
-        cmocka_unit_test(a_query_on_a_warm_pool_survives),
-        cmocka_unit_test(a_list_survives),
-        cmocka_unit_test(named_values_as_text_survive),
-        cmocka_unit_test(a_large_result_survives),
-        cmocka_unit_test(a_stream_survives),
-        cmocka_unit_test(a_transaction_survives),
-        cmocka_unit_test(a_reset_survives),
-        cmocka_unit_test(a_change_of_database_survives),
-        cmocka_unit_test(a_wide_row_and_its_texts_survive),
-        cmocka_unit_test(a_hundred_values_survive),
+        cmocka_unit_test(the_end_survives),
         cmocka_unit_test(formatting_survives),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    fill(acts, names);
+    int failed_acts = cmocka_run_group_tests_name("acts", acts, make_procedure, NULL);
+    return failed_acts + cmocka_run_group_tests_name("others", tests, NULL, NULL);
 }
