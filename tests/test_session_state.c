@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include <mysql.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 
@@ -136,6 +137,11 @@ static const struct item items[] = {
     {.name = "a transaction without autocommit",
      .changes = {"SET autocommit = 0", "INSERT INTO t VALUES (3)"},
      .check = "SELECT @@in_transaction, @@autocommit, COUNT(*) FROM t"},
+    {.name = "an XA transaction", .changes = {"XA START 'mine'", "INSERT INTO t VALUES (4)"},
+     .check = "SELECT @@in_transaction, COUNT(*) FROM t"},
+    {.name = "an XA transaction that has ended",
+     .changes = {"XA START 'mine'", "INSERT INTO t VALUES (4)", "XA END 'mine'"},
+     .check = "SELECT 1 FROM t"},
     {.name = "the isolation level",
      .changes = {"SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE"},
      .check = "SELECT @@tx_isolation"},
@@ -176,6 +182,15 @@ static const struct item items[] = {
     {.name = "the global read lock", .changes = {"FLUSH TABLES WITH READ LOCK"},
      .check = "UPDATE t SET a = a",
      .admin = true},
+    {.name = "BACKUP LOCK", .changes = {"BACKUP LOCK t"},
+     .check = "DROP TABLE IF EXISTS no_such_table"},
+    {.name = "the last value of a sequence", .changes = {"SELECT NEXTVAL(counts)"},
+     .check = "SELECT LASTVAL(counts)"},
+    {.name = "the last value by NEXT VALUE FOR", .changes = {"SELECT NEXT VALUE FOR counts"},
+     .check = "SELECT LASTVAL(counts)"},
+    {.name = "the count of SQL_CALC_FOUND_ROWS",
+     .changes = {"SELECT SQL_CALC_FOUND_ROWS 1 FROM seq_1_to_77 LIMIT 1"},
+     .check = "SELECT FOUND_ROWS()"},
     {.name = "a statement prepared in SQL", .changes = {"PREPARE mine FROM 'SELECT 1'"},
      .check = "EXECUTE mine"},
     {.name = "an open HANDLER", .changes = {"HANDLER t OPEN"}, .check = "HANDLER t READ FIRST"},
@@ -272,6 +287,43 @@ static void end_by_stopped_stream(struct pool_conn conn)
     assert_true(pool_conn_release(conn, NULL));
 }
 
+/* Unless the state forbids it. */
+static void end_in_a_transaction(struct pool_conn conn)
+{
+    if (pool_conn_begin(conn, NULL))
+        pool_result_free(pool_conn_query(conn, "INSERT INTO t VALUES (5)", POOL_NO_ARGS, NULL));
+    assert_true(pool_conn_release(conn, NULL));
+}
+
+static void *sleep_on(void *handle)
+{
+    struct pool_conn *conn = handle;
+    pool_result_free(pool_conn_query(*conn, "SELECT SLEEP(60)", POOL_NO_ARGS, NULL));
+    return NULL;
+}
+
+/* Somebody else cancels the statement, and the session lives on. */
+static void end_by_cancelled_statement(struct pool_conn conn)
+{
+    char sql[64], sleeping[TEXT] = "";
+    pthread_t thread;
+    struct pool *admin = pool_with("MYPOOL_ADMIN_URL", (struct pool_options){0});
+    unsigned long id = pool_conn_thread_id(conn);
+    assert_int_equal(pthread_create(&thread, NULL, sleep_on, &conn), 0);
+    snprintf(sql, sizeof sql, "KILL QUERY %lu", id);
+    while (strcmp(sleeping, "1|") != 0) {
+        char look_for[160];
+        snprintf(look_for, sizeof look_for,
+                 "SELECT COUNT(*) FROM information_schema.processlist WHERE id = %lu AND state = "
+                 "'User sleep'", id);
+        look(admin, look_for, sleeping);
+    }
+    run(admin, sql);
+    pthread_join(thread, NULL);
+    pool_end(admin, 1000, NULL);
+    assert_true(pool_conn_release(conn, NULL));
+}
+
 static const struct {
     const char *name;
     void (*end)(struct pool_conn conn);
@@ -279,6 +331,8 @@ static const struct {
     {"a release", end_by_release},           {"an error", end_by_error},
     {"a query timeout", end_by_timeout},     {"a destroy", end_by_destroy},
     {"native use", end_after_native_use},    {"a stopped stream", end_by_stopped_stream},
+    {"an open transaction", end_in_a_transaction},
+    {"a cancelled statement", end_by_cancelled_statement},
 };
 
 /* ---- the matrix: the test ---- */
@@ -467,6 +521,49 @@ static void use_applies_to_statements_that_are_prepared_already(void **state)
     assert_string_equal(text, "mypool_other|0|");
 }
 
+/* What docs/connections.md says of the diagnostics of a plain statement, and no more: they
+ * cost no reset, and last until the next borrower has some of its own. */
+static void a_plain_statement_leaves_its_diagnostics_until_the_next(void **state)
+{
+    (void)state;
+    struct pool *pool = app_pool();
+    run(pool, "INSERT INTO numbered (id, a) VALUES (NULL, 1), (NULL, 2)");
+    assert_shows(pool, "SELECT ROW_COUNT(), LAST_INSERT_ID() > 0", "2|1|");
+    assert_shows(pool, "SELECT ROW_COUNT()", "-1|");
+    run(pool, "SELECT 1 FROM seq_1_to_5");
+    assert_shows(pool, "SELECT FOUND_ROWS()", "5|");
+    assert_shows(pool, "SELECT FOUND_ROWS()", "1|");
+    run(pool, "SELECT 1 + 'no number'");
+    struct pool_conn conn = borrow(pool);
+    struct pool_result *warnings = pool_conn_query(conn, "SHOW WARNINGS", POOL_NO_ARGS, NULL);
+    assert_int_equal(pool_row_count(warnings), 1);
+    pool_result_free(warnings);
+    pool_result_free(pool_conn_query(conn, "SELECT a FROM t", POOL_NO_ARGS, NULL));
+    warnings = pool_conn_query(conn, "SHOW WARNINGS", POOL_NO_ARGS, NULL);
+    assert_int_equal(pool_row_count(warnings), 0);
+    pool_result_free(warnings);
+    struct pool_stats stats = stats_of(pool);
+    pool_conn_release(conn, NULL);
+    pool_end(pool, 1000, NULL);
+    assert_int_equal(stats.resets, 0);
+    assert_int_equal(stats.opened, 1);
+}
+
+static void reset_always_clears_the_diagnostics_too(void **state)
+{
+    (void)state;
+    struct pool *pool =
+        pool_with("MYPOOL_URL", (struct pool_options){.reset_policy = POOL_RESET_ALWAYS});
+    const char *sql = "SELECT LAST_INSERT_ID(), ROW_COUNT(), FOUND_ROWS(), @@warning_count";
+    char fresh[TEXT];
+    look(pool, sql, fresh);
+    run(pool, "INSERT INTO numbered (a) SELECT 1 FROM seq_1_to_3");
+    assert_shows(pool, sql, fresh);
+    run(pool, "SELECT 1 + 'no number' FROM seq_1_to_3");
+    assert_shows(pool, sql, fresh);
+    pool_end(pool, 1000, NULL);
+}
+
 /* ---- policies ---- */
 
 static void reset_always_resets_after_a_clean_borrow(void **state)
@@ -630,6 +727,7 @@ static int make_schema(void **state)
         "CREATE DATABASE mypool_other", "CREATE TABLE mypool_other.t (a INT)",
         "CREATE TABLE t (a INT)", "INSERT INTO t VALUES (1)",
         "CREATE TABLE numbered (id INT PRIMARY KEY AUTO_INCREMENT, a INT)",
+        "CREATE SEQUENCE counts",
         "CREATE TABLE fires (a INT)", "CREATE ROLE granted", "GRANT granted TO app@'%'",
         "CREATE PROCEDURE sets_x() SET @x = 1",
         "CREATE PROCEDURE sets_x_and_fails() BEGIN SET @x = 1; SIGNAL SQLSTATE '45000'; END",
@@ -685,6 +783,8 @@ int main(void)
         cmocka_unit_test(a_prepared_statement_stays_prepared_across_clean_borrows),
         cmocka_unit_test(a_changed_session_costs_one_reset_and_no_connection),
         cmocka_unit_test(use_applies_to_statements_that_are_prepared_already),
+        cmocka_unit_test(a_plain_statement_leaves_its_diagnostics_until_the_next),
+        cmocka_unit_test(reset_always_clears_the_diagnostics_too),
         cmocka_unit_test(reset_always_resets_after_a_clean_borrow),
         cmocka_unit_test(reset_never_leaves_the_session_alone),
         cmocka_unit_test(reset_never_still_closes_what_is_broken),
