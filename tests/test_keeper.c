@@ -238,7 +238,7 @@ static void take_in(enum pool_state state, const char *cause, void *arg)
 static void the_last_state_that_is_told_is_the_present_one(void **state)
 {
     (void)state;
-    struct news news = {0};
+    struct news news = {.pool = NULL};
     struct waiter waiters[2];
     struct pool *pool = pool_with(
         "MYPOOL_URL", (struct pool_options){.connection_limit = 2,

@@ -865,8 +865,9 @@ static void pool_args_takes_none_to_sixty_four_values(void **state)
 {
     (void)state;
     int n = 7;
-    assert_int_equal(POOL_ARGS().count, 0);
-    assert_non_null(POOL_ARGS().values);
+    struct pool_args none = POOL_ARGS();
+    assert_int_equal(none.count, 0);
+    assert_non_null(none.values);
     assert_int_equal(POOL_ARGS(n).count, 1);
     assert_int_equal(POOL_ARGS((n)).count, 1);
     assert_int_equal(POOL_ARGS(-n).count, 1);
