@@ -763,9 +763,12 @@ static inline struct pool_value pool__null(const void *v)
 /* The preprocessor of C11 sees one empty argument where there is none. A sole argument is
  * empty if POOL__COMMA and () meet across it. (If it is the name of a variable and of a macro
  * with several parameters as well, it needs parentheses of its own.) */
-#define POOL__COUNT(...) POOL__CAT(POOL__COUNT_, POOL__SEVERAL(__VA_ARGS__))(__VA_ARGS__)
-#define POOL__COUNT_0(x) POOL__CAT(POOL__SOLE_, POOL__CAT(POOL__SEVERAL(POOL__COMMA x), \
-                                                          POOL__SEVERAL(POOL__COMMA x ())))
+#define POOL__COUNT(...) POOL__COUNTER(POOL__SEVERAL(__VA_ARGS__))(__VA_ARGS__)
+#define POOL__COUNTER(several) POOL__COUNTER_(several)
+#define POOL__COUNTER_(several) POOL__COUNT_##several
+#define POOL__COUNT_0(x) POOL__SOLE(POOL__SEVERAL(POOL__COMMA x), POOL__SEVERAL(POOL__COMMA x ()))
+#define POOL__SOLE(a, b) POOL__SOLE_(a, b)
+#define POOL__SOLE_(a, b) POOL__SOLE_##a##b
 #define POOL__SOLE_00 1
 #define POOL__SOLE_01 0
 #define POOL__SOLE_11 1 /* in parentheses */
