@@ -50,6 +50,7 @@ struct load {
     _Atomic uint64_t ok[MOST];
     _Atomic uint64_t errors[CODES];
     _Atomic uint64_t wrong;   /* answers to somebody else's question */
+    _Atomic uint64_t unbalanced; /* snapshots of the pool that contradict themselves */
     _Atomic uint64_t longest; /* call, in ms */
     char first[CODES][512];   /* messages; read after the threads have ended */
 };
@@ -338,13 +339,28 @@ static void question(struct load *load, unsigned number, int64_t asked)
     pool_result_free(answer);
 }
 
+/* What holds at any moment, and what never goes backwards. */
+static bool books_balance(const struct pool_stats *stats, const struct pool_stats *before)
+{
+    return stats->acquired == stats->released + stats->in_use &&
+           stats->idle + stats->in_use <= stats->open && stats->acquired >= before->acquired &&
+           stats->released >= before->released && stats->opened >= before->opened &&
+           stats->closed >= before->closed && stats->queries >= before->queries &&
+           stats->query_errors >= before->query_errors;
+}
+
 static void *run_load(void *arg)
 {
     static _Atomic unsigned numbers;
     struct load *load = arg;
+    struct pool_stats stats, before = {0};
     unsigned number = atomic_fetch_add(&numbers, 1) % load->count;
-    for (int64_t i = 0; !atomic_load(&load->stop); i++)
+    for (int64_t i = 0; !atomic_load(&load->stop); i++) {
         question(load, number, (int64_t)number * 1000000000 + i);
+        pool_stats(load->pool, &stats);
+        atomic_fetch_add(&load->unbalanced, !books_balance(&stats, &before));
+        before = stats;
+    }
     return NULL;
 }
 
@@ -390,6 +406,14 @@ static void assert_errors_only(unsigned allowed)
             fail_msg("%lu x %s: %s", atomic_load(&f.load.errors[i]), pool_code_name(i),
                      f.load.first[i]);
     assert_int_equal(atomic_load(&f.load.wrong), 0);
+}
+
+/* For a load whose successes are all that there are. */
+static void assert_each_call_is_in_the_books(void)
+{
+    struct pool_stats stats = stats_now();
+    assert_int_equal(stats.queries - stats.query_errors, successes());
+    assert_in_range(stats.query_errors, failures(), UINT64_MAX);
 }
 
 #define BIT(code) (1u << (code))
@@ -565,19 +589,43 @@ static void put_server_right(void)
 
 static void stop_writing(void);
 
+/* Of a pool that has ended; its memory is kept. */
+static bool books_are_closed(struct pool *pool)
+{
+    struct pool_stats stats;
+    uint64_t by_reason = 0;
+    pool_stats(pool, &stats);
+    for (unsigned i = 0; i <= POOL_CLOSE_END; i++)
+        by_reason += stats.closed_by_reason[i];
+    bool good = stats.acquired == stats.released + stats.in_use && stats.opened == stats.closed &&
+                by_reason == stats.closed && stats.waiting == 0 && stats.closing == 0 &&
+                stats.connecting == 0 && stats.query_errors >= failures() &&
+                stats.queries >= stats.query_errors + successes() &&
+                atomic_load(&f.load.unbalanced) == 0;
+    if (!good)
+        print_error("acquired %lu released %lu in use %lu; opened %lu closed %lu (%lu); waiting "
+                    "%lu closing %lu connecting %lu; queries %lu errors %lu, of the load %lu and "
+                    "%lu; unbalanced %lu\n",
+                    stats.acquired, stats.released, stats.in_use, stats.opened, stats.closed,
+                    by_reason, stats.waiting, stats.closing, stats.connecting, stats.queries,
+                    stats.query_errors, successes(), failures(), atomic_load(&f.load.unbalanced));
+    return good;
+}
+
 static int tear_down(void **state)
 {
     (void)state;
+    struct pool *pool = f.pool;
     atomic_store(&f.gate.open, true);
     put_server_right();
     stop_load();
     stop_writing();
     stop_sampler();
-    if (f.pool)
-        pool_end(f.pool, 0, NULL);
+    if (pool)
+        pool_end(pool, 0, NULL);
     join_calls();
     mysql_close(f.admin);
-    return 0;
+    return !pool || books_are_closed(pool) ? 0 : -1;
 }
 
 /* KILL */
@@ -1907,6 +1955,8 @@ static void server_threads_stay_within_the_limit_during_kills(void **state)
     }
     assert_int_equal(killed, 200);
     assert_peak(4 + 1);
+    stop_load();
+    assert_each_call_is_in_the_books();
 }
 
 static void server_threads_stay_within_the_limit_during_timeouts(void **state)
@@ -1921,6 +1971,7 @@ static void server_threads_stay_within_the_limit_during_timeouts(void **state)
         join_calls();
     }
     stop_load();
+    assert_each_call_is_in_the_books(); /* no SLEEP was a success */
     assert_peak(4 + 1);
     assert_within(GENEROUS, admin_asks(RUNNING_SLEEPS) == 0);
 }
