@@ -247,6 +247,11 @@ static bool all_finished(void)
 /* Who goes on; NOBODY ends the schedule. */
 static unsigned next_thread(void)
 {
+    const char *wrong = the.scenario->step ? the.scenario->step() : NULL;
+    if (wrong) {
+        note_failure(wrong);
+        return NOBODY;
+    }
     unsigned next = choose();
     if (next == NOBODY && !all_finished())
         note_failure("nobody can go on");

@@ -5,7 +5,8 @@
  * A scenario is a line per thread: what it does, one call after the other. Whoever holds
  * a slot writes its name into the slot's cell and expects to find it there until it
  * gives the slot back, so two owners of one slot are noticed, and a waiter that nobody
- * wakes leaves a schedule in which nobody can go on. After each schedule all slots must
+ * wakes leaves a schedule in which nobody can go on. The invariants of core_check.h are
+ * looked at between any two steps at which nobody has the lock. After each schedule all slots must
  * be idle or empty, the queue empty and the counts in balance. Each test also says what
  * must have come up in some schedule, so that none is empty talk.
  *
@@ -23,6 +24,7 @@
 #include <cmocka.h>
 
 #include "core.h"
+#include "core_check.h"
 #include "explore_core.h"
 
 #define SLOTS 2
@@ -458,8 +460,15 @@ static void return_what_is_kept(void)
             give_back(i, (struct held){w.kept[i].slot - 1, w.kept[i].generation});
 }
 
+static const char *check_step(void)
+{
+    return w.core.lock.held ? NULL : core_check(&w.core);
+}
+
 static void check(void)
 {
+    const char *wrong = core_check_at_rest(&w.core);
+    require(!wrong, wrong);
     return_what_is_kept();
     unsigned counts[POOL__STATES];
     pool__core_count(&w.core, counts);
@@ -496,7 +505,8 @@ static void explore_plan(const char *name, unsigned interruptions, unsigned must
     static const uint64_t fairness[] = {0, CLOCK_NS / 2, UINT64_MAX};
     struct explore_scenario scenario = {.preemptions = preemptions(interruptions),
                                         .setup = set_up, .thread = run_thread,
-                                        .check = check, .teardown = tear_down};
+                                        .step = check_step, .check = check,
+                                        .teardown = tear_down};
     struct explore_result result;
     while (scenario.threads < EXPLORE_THREADS && plan.threads[scenario.threads])
         scenario.threads++;

@@ -28,6 +28,7 @@
 #include <sched.h>
 
 #include "core.h"
+#include "core_check.h"
 
 #define THREADS 6
 #define SLOTS 3
@@ -335,6 +336,8 @@ static void check_books(void)
     require(acquired == used, "the core counts other borrows");
     require(atomic_load(&the.core.waiting) == 0, "waiters are counted that have gone");
     require(pool__core_oldest_ns(&the.core) == POOL__FOREVER, "the queue is not empty");
+    const char *wrong = core_check_at_rest(&the.core);
+    require(!wrong, wrong);
 }
 
 static void come_to_rest(void)
