@@ -161,6 +161,10 @@ $(B)/tests/test_core_explore: $(EXPLORE_OBJ)
 check: all $(TESTS) ## all tests; with VARIANT=asan or tsan under that sanitizer
 	@VARIANT=$(VARIANT) CC="$(CC)" CXX="$(CXX)" tests/run-all $(B)
 
+.PHONY: stress
+stress: $(B)/tests/test_core_stress ## a hundred million operations on the core (3 minutes)
+	MYPOOL_STRESS_OPS=100000000 $<
+
 .PHONY: mutants
 mutants: all ## put known faults back, one by one, and see that the tests catch each (10 minutes)
 	tests/mutants.sh

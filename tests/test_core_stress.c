@@ -11,10 +11,8 @@
  * the core is shut while all run. Three rounds: strict hand-over, the default, and none.
  *
  * MYPOOL_STRESS_OPS is the number of operations, by default 20 million, or 300 thousand
- * under a sanitizer. A hundred million take about 3 minutes on two busy processors:
- *
- *      make build/release/tests/test_core_stress
- *      MYPOOL_STRESS_OPS=100000000 build/release/tests/test_core_stress
+ * under a sanitizer. `make stress` does a hundred million, about 3 minutes on two busy
+ * processors.
  */
 #include <setjmp.h>
 #include <stdarg.h>
