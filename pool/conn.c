@@ -389,6 +389,7 @@ static struct pool__conn *new_conn(const struct pool__options *options,
     conn->options = options;
     conn->cut_fd = cut_fd;
     conn->kept_fd = -1;
+    conn->trip_ns = UINT64_MAX;
     pool__stmt_cache_init(&conn->cache, options->v.statement_cache, budget);
     conn->mysql = mysql_init(NULL);
     if (!conn->mysql) {

@@ -53,6 +53,22 @@ static bool expand(struct pool__form *form, struct pool_error *err)
     return true;
 }
 
+/* Literals may take twice as many bytes. Lists and names are rare enough to be left out. */
+static size_t size_as_text(const struct pool__form *form)
+{
+    size_t size = form->text_len;
+    for (size_t i = 0; i < form->args.count; i++) {
+        const struct pool_value *value = &form->args.values[i];
+        bool text = value->type == POOL_TYPE_TEXT || value->type == POOL_TYPE_BYTES ||
+                    value->type == POOL_TYPE_DECIMAL;
+        if (value->type == POOL_TYPE_LIST || value->name ||
+            (text && value->as.bytes.len > SIZE_MAX / 4 - size))
+            return SIZE_MAX;
+        size += 64 + (text ? 2 * value->as.bytes.len : 0);
+    }
+    return size;
+}
+
 bool pool__form_init(struct pool__form *form, const struct pool_request *request, bool no_prepare,
                      struct pool_error *err)
 {
@@ -68,6 +84,10 @@ bool pool__form_init(struct pool__form *form, const struct pool_request *request
     form->size = 0;
     form->expanded = (struct pool__sql_expanded){0};
     form->many = NULL;
+    if (no_prepare && !(request->flags & POOL_TEXT)) {
+        form->hash = pool__stmt_hash(form->text, form->text_len);
+        form->size = size_as_text(form);
+    }
     if (form->as_text)
         return true;
     if (pool__sql_needs_expansion(form->args) ? !expand(form, err) : !point_to_values(form, err))

@@ -14,10 +14,10 @@ struct pool__form {
     /* For the prepared protocol: ? only, and one single value for each. */
     const char *sql;
     size_t len;
-    uint64_t hash; /* of sql, for the statement cache */
+    uint64_t hash; /* of sql, for the statement cache; 0: nothing is to be remembered of it */
     const struct pool_value *const *values;
     size_t count;
-    size_t size; /* bytes of text and values, about as many as the packet will have */
+    size_t size; /* bytes of text and values, about as many as the packet will have, or more */
     /* As the caller wrote it, for the text protocol. */
     const char *text;
     size_t text_len;

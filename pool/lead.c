@@ -29,7 +29,7 @@
 
 static bool may_ever_ride(const struct pool_options *options, const struct pool__job *job)
 {
-    return options->pipeline_depth > 1 && !job->sink && !job->form.as_text &&
+    return options->pipeline_depth > 1 && !job->sink && job->form.hash &&
            !(job->request->flags & POOL_ALONE) && job->form.size <= POOL__RIDE_BYTES / 4 &&
            options->query_timeout_ms >= SHORTEST_RIDE_MS;
 }

@@ -56,6 +56,20 @@ bool pool__run_begin(struct pool__run *run)
     return true;
 }
 
+/* The library alone would try to read first and find nothing, which is a system call for
+ * nothing. */
+static void await_reply(const struct pool__conn *conn)
+{
+    if (!pool__conn_has_leftovers(conn))
+        pool__wait_hook(mysql_get_socket(conn->mysql), 1, 0);
+}
+
+bool pool__receive_text(struct pool__run *run)
+{
+    await_reply(run->conn);
+    return mysql_read_query_result(run->conn->mysql) == 0;
+}
+
 static bool send_text(struct pool__run *run, const char *sql, size_t len,
                       enum pool__sql_class class_)
 {
@@ -66,7 +80,7 @@ static bool send_text(struct pool__run *run, const char *sql, size_t len,
         pool__conn_error(run->conn, run->wait, NULL, run->wait->reading, run->err);
         return false;
     }
-    if (mysql_read_query_result(mysql) != 0) {
+    if (!pool__receive_text(run)) {
         pool__conn_error(run->conn, run->wait, NULL, true, run->err);
         return false;
     }
@@ -102,20 +116,56 @@ static bool check_single(struct pool__run *run, const struct pool__sql_info *inf
                       "the flag POOL_TEXT");
 }
 
+/* What is known about a text. Pools that never prepare remember it like a statement. */
+static struct pool__stmt *find_text(struct pool__run *run)
+{
+    const struct pool__form *form = run->form;
+    struct pool__stmt_cache *cache = &run->conn->cache;
+    struct pool__stmt *stmt =
+        pool__stmt_find(cache, form->text, form->text_len, form->hash);
+    if (!stmt)
+        stmt = pool__stmt_add(cache, form->text, form->text_len, form->hash, run->err);
+    if (stmt)
+        stmt->text_only = true;
+    return stmt;
+}
+
+char *pool__run_format(struct pool__run *run, const struct pool__sql_info *info, size_t *ret_len)
+{
+    const struct pool__form *form = run->form;
+    char *formatted = NULL;
+    *ret_len = form->text_len;
+    if (form->args.count || info->placeholders || info->named)
+        pool__sql_format(form->text, form->text_len, form->args, &formatted, ret_len, run->err);
+    return formatted;
+}
+
+static void note_execution(struct pool__run *run, struct pool__stmt *stmt, bool typical)
+{
+    run->ended_ns = pool__now_ns();
+    if (typical)
+        pool__stmt_note_time(stmt, run->ended_ns - run->started_ns);
+    if (run->conn->dirty || run->conn->in_transaction)
+        stmt->leaves_traces = true;
+}
+
 static bool run_text(struct pool__run *run)
 {
-    const char *sql = run->form->text;
-    size_t len = run->form->text_len;
-    struct pool_args args = run->form->args;
-    struct pool__sql_info info;
-    char *formatted = NULL;
-    if (!pool__sql_inspect(sql, len, &info, run->err) || !check_single(run, &info, true))
+    struct pool__sql_info own;
+    struct pool__stmt *stmt = NULL;
+    size_t len;
+    bool known = run->form->hash ? (stmt = find_text(run)) != NULL
+                                 : pool__sql_inspect(run->form->text, run->form->text_len, &own,
+                                                     run->err);
+    const struct pool__sql_info *info = stmt ? &stmt->info : &own;
+    if (!known || !check_single(run, info, true))
         return false;
-    if ((args.count || info.placeholders || info.named) &&
-        !pool__sql_format(sql, len, args, &formatted, &len, run->err))
-        return false;
-    bool ok = check_size(run, len) && send_text(run, formatted ? formatted : sql, len, info.class_);
+    char *formatted = pool__run_format(run, info, &len);
+    bool ok = run->err->code == POOL_OK && check_size(run, len) &&
+              send_text(run, formatted ? formatted : run->form->text, len, info->class_);
     free(formatted);
+    if (ok && stmt)
+        note_execution(run, stmt, true);
     return ok;
 }
 
@@ -215,13 +265,10 @@ bool pool__send_prepared(struct pool__run *run, struct pool__stmt *stmt)
     return !failed;
 }
 
-/* The library alone would try to read first and find nothing, which is a system call for
- * nothing. */
 bool pool__receive_prepared(struct pool__run *run, struct pool__stmt *stmt)
 {
     MYSQL *mysql = run->conn->mysql;
-    if (!pool__conn_has_leftovers(run->conn))
-        pool__wait_hook(mysql_get_socket(mysql), 1, 0);
+    await_reply(run->conn);
     /* 2057 says that the number of columns has changed; the reply is in order. */
     return mysql->methods->db_read_execute_response(stmt->native) == 0 ||
            (mysql_stmt_errno(stmt->native) == 2057 && mysql->fields);
@@ -237,16 +284,11 @@ static enum attempt lost_before_execution(struct pool__run *run)
     return FAILED;
 }
 
-/* What it takes to prepare says nothing about the statement itself. */
-static enum attempt read_reply(struct pool__run *run, struct pool__stmt *stmt, bool typical)
+static enum attempt read_reply(struct pool__run *run, struct pool__stmt *stmt, bool prepared_now)
 {
     if (!pool__read_prepared(run, stmt))
         return FAILED;
-    run->ended_ns = pool__now_ns();
-    if (typical)
-        pool__stmt_note_time(stmt, run->ended_ns - run->started_ns);
-    if (run->conn->dirty || run->conn->in_transaction)
-        stmt->leaves_traces = true;
+    note_execution(run, stmt, !prepared_now); /* preparing says nothing about the statement */
     return DONE;
 }
 
@@ -260,7 +302,7 @@ static enum attempt execute(struct pool__run *run, struct pool__stmt *stmt, bool
     bool ok = prepare ? prepare_and_execute(run, stmt)
                       : pool__send_prepared(run, stmt) && pool__receive_prepared(run, stmt);
     if (ok)
-        return read_reply(run, stmt, !prepare);
+        return read_reply(run, stmt, prepare);
     if (run->conn->broken && !run->wait->timed_out && !run->wait->cut)
         return lost_before_execution(run);
     enum attempt attempt = first ? judge_error(run, stmt) : FAILED;
@@ -341,6 +383,8 @@ struct pool_result *pool__query(struct pool__conn *conn, const struct pool__form
         pool__conn_note_database(conn);
     pool__conn_leave(conn, &wait);
     conn->heard_ns = !ok ? 0 : run.ended_ns ? run.ended_ns : pool__now_ns();
+    if (ok && conn->heard_ns - run.started_ns < conn->trip_ns)
+        conn->trip_ns = conn->heard_ns - run.started_ns;
     if (ok || run.stopped) {
         pool__ok(run.err);
         return run.result;

@@ -1,6 +1,6 @@
 /*
- * Pipelining. Every statement of a ride is a plain one, prepared on this connection and
- * known to be quick; the server runs them one after the other, each in a transaction of
+ * Pipelining. Every statement of a ride is a plain one, prepared on this connection (or, in
+ * a pool that never prepares, run as text) and known to be quick; the server runs them one after the other, each in a transaction of
  * its own, and answers in the same order.
  *
  * What goes out together is smaller than a socket's buffer, so sending never waits for
@@ -22,6 +22,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 
 #define QUICK_NS POOL__NS_PER_MS /* on average */
@@ -33,15 +34,27 @@ bool pool__may_pipeline(const struct pool__conn *conn)
            (status & SERVER_STATUS_AUTOCOMMIT) && !(status & SERVER_MORE_RESULTS_EXIST);
 }
 
+/* Beyond the time that the way takes. */
+static bool is_quick(const struct pool__conn *conn, const struct pool__stmt *stmt)
+{
+    return stmt->mean_ns && stmt->mean_ns < QUICK_NS + conn->trip_ns;
+}
+
+static bool is_prepared(const struct pool__stmt *stmt, const struct pool__form *form)
+{
+    return stmt->native && stmt->native->state >= MYSQL_STMT_PREPARED &&
+           stmt->info.placeholders == form->count &&
+           mysql_stmt_param_count(stmt->native) == form->count;
+}
+
 bool pool__may_ride(const struct pool__conn *conn, const struct pool__form *form)
 {
     const struct pool__stmt *stmt =
         pool__stmt_peek(&conn->cache, form->sql, form->len, form->hash);
-    return stmt && stmt->native && stmt->native->state >= MYSQL_STMT_PREPARED &&
-           stmt->info.class_ == POOL__SQL_PLAIN && !stmt->leaves_traces && !stmt->info.multiple &&
-           stmt->mean_ns && stmt->mean_ns < QUICK_NS && stmt->info.placeholders == form->count &&
-           form->size < conn->max_packet &&
-           mysql_stmt_param_count(stmt->native) == form->count;
+    return stmt && stmt->info.class_ == POOL__SQL_PLAIN && !stmt->leaves_traces &&
+           !stmt->info.multiple && is_quick(conn, stmt) && form->size < conn->max_packet &&
+           (form->as_text ? stmt->info.placeholders == form->args.count
+                          : is_prepared(stmt, form));
 }
 
 /* A passenger with what its execution needs. */
@@ -49,6 +62,7 @@ struct seat {
     struct pool__passenger *passenger;
     struct pool__run run;
     struct pool__stmt *stmt;
+    bool text;  /* it goes, and comes back, by the text protocol */
     bool again; /* the server had forgotten the statement: to be run alone */
 };
 
@@ -102,23 +116,55 @@ static void take_seat(struct ride *ride, struct seat *seat, struct pool__passeng
     pool__ok(passenger->err);
 }
 
+static bool send_prepared(struct seat *seat)
+{
+    const struct pool__form *form = seat->run.form;
+    struct pool__stmt *stmt = seat->stmt;
+    if (pool__bind_values(stmt->binds, stmt->store, form->values, form->count, seat->run.err))
+        return pool__send_prepared(&seat->run, stmt);
+    seat->run.err->not_executed = true;
+    return false;
+}
+
+static bool send_text(struct ride *ride, struct seat *seat)
+{
+    struct pool__run *run = &seat->run;
+    size_t len;
+    char *formatted = pool__run_format(run, &seat->stmt->info, &len);
+    bool ok = run->err->code == POOL_OK;
+    if (ok) {
+        run->sent = true;
+        pool__conn_note_send(ride->conn, seat->stmt->info.class_);
+        ok = mysql_send_query(ride->conn->mysql, formatted ? formatted : run->form->text, len) == 0;
+    } else {
+        run->err->not_executed = true;
+    }
+    free(formatted);
+    return ok;
+}
+
+static MYSQL_STMT *native_of(const struct seat *seat)
+{
+    return seat->text ? NULL : seat->stmt->native;
+}
+
 /* False if it could not be sent. */
 static bool send_one(struct ride *ride, struct seat *seat)
 {
     const struct pool__form *form = seat->run.form;
     struct pool__stmt_cache *cache = &ride->conn->cache;
-    struct pool__stmt *stmt = pool__stmt_find(cache, form->sql, form->len, form->hash);
-    seat->stmt = stmt;
-    cache->hits++;
-    if (!pool__run_begin(&seat->run) ||
-        !pool__bind_values(stmt->binds, stmt->store, form->values, form->count, seat->run.err)) {
+    seat->stmt = pool__stmt_find(cache, form->sql, form->len, form->hash);
+    seat->text = form->as_text;
+    cache->hits += !seat->text;
+    if (!pool__run_begin(&seat->run)) {
         seat->run.err->not_executed = true;
         return false;
     }
-    if (pool__send_prepared(&seat->run, stmt))
+    if (seat->text ? send_text(ride, seat) : send_prepared(seat))
         return true;
-    if (!ride->wait.timed_out || is_leader(ride, seat)) /* it is the leader's deadline */
-        pool__conn_error(ride->conn, &ride->wait, stmt->native, false, seat->run.err);
+    bool told = seat->run.err->code != POOL_OK;
+    if (!told && (!ride->wait.timed_out || is_leader(ride, seat))) /* the deadline is the leader's */
+        pool__conn_error(ride->conn, &ride->wait, native_of(seat), false, seat->run.err);
     return false;
 }
 
@@ -178,6 +224,21 @@ static void forget_columns(struct pool__stmt *stmt)
     stmt->native->field_count = 0;
 }
 
+/* The reply up to its first set, and the rest of it. */
+static bool receive_first(struct seat *seat)
+{
+    if (seat->text)
+        return pool__receive_text(&seat->run);
+    forget_columns(seat->stmt);
+    return pool__receive_prepared(&seat->run, seat->stmt);
+}
+
+static bool read_rest(struct seat *seat)
+{
+    return seat->text ? pool__read_text(&seat->run, seat->stmt->info.class_)
+                      : pool__read_prepared(&seat->run, seat->stmt);
+}
+
 static void receive_one(struct ride *ride, struct seat *seat)
 {
     struct pool__conn *conn = ride->conn;
@@ -186,15 +247,14 @@ static void receive_one(struct ride *ride, struct seat *seat)
         fail_by_company(ride, seat);
         return;
     }
-    forget_columns(seat->stmt);
-    bool ok = pool__receive_prepared(run, seat->stmt);
-    if (!ok && pool__is_forgotten(run, seat->stmt)) {
+    bool ok = receive_first(seat);
+    if (!ok && !seat->text && pool__is_forgotten(run, seat->stmt)) {
         seat->again = true;
         return;
     }
     if (!ok)
-        pool__conn_error(conn, &ride->wait, seat->stmt->native, true, run->err);
-    if (!ok || !pool__read_prepared(run, seat->stmt)) {
+        pool__conn_error(conn, &ride->wait, native_of(seat), true, run->err);
+    if (!ok || !read_rest(seat)) {
         fail_reply(ride, seat);
         return;
     }

@@ -30,7 +30,7 @@ struct pool__stmt {
     size_t len;
     struct pool__sql_info info;
     MYSQL_STMT *native; /* NULL: goes as text */
-    bool text_only;     /* the server cannot prepare it */
+    bool text_only;     /* the server cannot prepare it, or the pool never does */
     bool outdated;      /* its columns have changed: prepare anew for the next use */
     bool leaves_traces; /* a trigger or so of it has changed the session */
     uint64_t mean_ns;   /* of one execution, moving average; 0: not known yet */

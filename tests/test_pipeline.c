@@ -304,12 +304,35 @@ static void assert_nobody_rides(struct pool_options options)
     assert_int_equal(stats_now().pipelined, 0);
 }
 
-static void without_preparing_nobody_goes_along(void **state)
+static void without_preparing_statements_go_along_as_text(void **state)
 {
     struct pool_options options = one_connection();
     (void)state;
     options.no_prepare = true;
-    assert_nobody_rides(options);
+    make_pool(options);
+    check_own_rows();
+}
+
+static void texts_with_quotes_go_along_unharmed(void **state)
+{
+    static const char *const words[] = {"it's", "\\", "a\"b", "?", ":x", "--", "", "\xc3\xa9"};
+    struct pool_options options = one_connection();
+    (void)state;
+    options.no_prepare = true;
+    make_pool(options);
+    warm("SELECT CONCAT(?, '?')", POOL_ARGS("x"));
+    hold();
+    for (unsigned i = 0; i < 8; i++)
+        queue_up("SELECT CONCAT(?, '?')", POOL_ARGS(words[i]));
+    let_go();
+    join_callers();
+    assert_int_equal(stats_now().pipelined, 7);
+    for (unsigned i = 0; i < 8; i++) {
+        char wanted[16];
+        snprintf(wanted, sizeof wanted, "%s?", words[i]);
+        assert_true(pool_next(q.callers[i].result));
+        assert_string_equal(pool_get_text(q.callers[i].result, 0), wanted);
+    }
 }
 
 static void without_autocommit_nobody_goes_along(void **state)
@@ -342,7 +365,8 @@ int main(int argc, char **argv)
         TEST(a_statement_new_to_the_connection_does_not_go_along),
         TEST(a_statement_that_was_only_prepared_does_not_go_along),
         TEST(what_changes_the_session_does_not_go_along),
-        TEST(without_preparing_nobody_goes_along),
+        TEST(without_preparing_statements_go_along_as_text),
+        TEST(texts_with_quotes_go_along_unharmed),
         TEST(without_autocommit_nobody_goes_along),
     };
     if (!getenv("MYPOOL_URL")) {
