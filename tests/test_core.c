@@ -872,6 +872,42 @@ static void shutting_wakes_a_sleeping_waiter(void **state)
     assert_int_equal(b.outcome, POOL__SHUT);
 }
 
+#define SERVINGS 201
+
+static int by_size(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Usually well within a millisecond; the bound is for a machine that is busy otherwise. */
+static void a_waiter_is_served_soon_after_a_return(void **state)
+{
+    (void)state;
+    static const uint64_t fairness[] = {0, MS, FAIR_NEVER};
+    for (unsigned i = 0; i < 3; i++) {
+        uint64_t took_ns[SERVINGS];
+        begin(1, 1, fairness[i]);
+        for (unsigned k = 0; k < SERVINGS; k++) {
+            struct borrower b;
+            uint32_t generation = borrow(0);
+            start(&b, POOL__FOREVER, 1);
+            uint64_t returned_ns = pool__now_ns();
+            if (pool__core_release(&core, 0, generation) == POOL__CLAIMED)
+                pool__core_give(&core, 0);
+            finish(&b);
+            took_ns[k] = b.returned_ns - returned_ns;
+            pool__core_release(&core, 0, (uint32_t)b.waiter.generation);
+        }
+        qsort(took_ns, SERVINGS, sizeof took_ns[0], by_size);
+        print_message("           median of %u: %.3f ms; the longest: %.3f ms\n", SERVINGS,
+                      (double)took_ns[SERVINGS / 2] / 1e6, (double)took_ns[SERVINGS - 1] / 1e6);
+        assert_in_range(took_ns[SERVINGS / 2], 0, 20 * MS);
+        if (i < 2)
+            end(NULL);
+    }
+}
+
 /* Somebody returns and takes the slot again, as fast as a thread can. */
 static void a_newcomer_cannot_overtake_for_ever(void **state)
 {
@@ -956,6 +992,7 @@ int main(void)
         TEST(a_wake_up_for_nothing_does_not_end_the_wait),
         TEST(a_timeout_lets_the_next_one_have_the_slot),
         TEST(shutting_wakes_a_sleeping_waiter),
+        TEST(a_waiter_is_served_soon_after_a_return),
         TEST(a_newcomer_cannot_overtake_for_ever),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
