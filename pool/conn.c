@@ -29,6 +29,7 @@
 #include "error.h"
 #include "query.h"
 #include "resolve.h"
+#include "room.h"
 
 #include <errmsg.h>
 #include <ma_pvio.h>
@@ -103,6 +104,8 @@ static void set_options(MYSQL *mysql, const struct pool__options *options)
     unsigned seconds = v->connect_timeout_ms / 1000 + 2;
     if (v->connect_timeout_ms == POOL_NEVER)
         seconds = 24 * 3600;
+    if (v->socket)
+        seconds = 1; /* see room.c */
     mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
     mysql_options(mysql, MARIADB_OPT_IO_WAIT, (const void *)pool__wait_hook);
     mysql_options(mysql, MYSQL_OPT_PROTOCOL, &tcp);
@@ -195,7 +198,8 @@ static bool try_login(struct pool__conn *conn, const struct pool_credentials *cr
                               .connecting = true, .reach_ns = reach_ns};
     unsigned long flags = CLIENT_REMEMBER_OPTIONS | (v->multi_statements ? CLIENT_MULTI_STATEMENTS : 0);
     pool__wait_begin(&wait, conn->options->tls != POOL_TLS_OFF);
-    bool ok = mysql_real_connect(conn->mysql, host, credentials->user, credentials->password,
+    bool ok = (!v->socket || pool__wait_for_room(v->socket, &wait)) &&
+              mysql_real_connect(conn->mysql, host, credentials->user, credentials->password,
                                  v->database, v->port, v->socket, flags) != NULL;
     if (!ok)
         fail_connect(&wait, conn->mysql, credentials->password, err);

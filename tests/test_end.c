@@ -21,6 +21,8 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -190,6 +192,20 @@ static void clear_server(void)
 {
     pool_result_free(pool_query(admin, "KILL USER app", POOL_NO_ARGS, NULL));
     WAIT_UNTIL(admin_asks(RUNNING) == 0);
+}
+
+static pid_t server_process(void)
+{
+    return (pid_t)strtol(getenv("MYPOOL_SERVER_PID"), NULL, 10);
+}
+
+/* The caller makes sure that it does not stay stopped. */
+static void stop_server(void)
+{
+    int64_t give_up = now_ms() + PATIENCE_MS;
+    assert_int_equal(kill(server_process(), SIGSTOP), 0);
+    while (!met(is_stopped(server_process()), give_up))
+        ;
 }
 
 /* ---- statements that run ---- */
@@ -390,6 +406,123 @@ static void a_hook_may_give_a_handle_back_after_the_end(void **state)
     clear_server();
 }
 
+/* ---- a server that stands still ---- */
+
+/* A Unix socket that nobody accepts from, with no room left. */
+struct full_socket {
+    char path[108];
+    int fds[16];
+    unsigned count;
+};
+
+static void fill_socket(struct full_socket *full)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(full->path, sizeof full->path, "%s/full.sock", getenv("MYPOOL_SERVER_DIR"));
+    memcpy(address.sun_path, full->path, sizeof full->path);
+    unlink(full->path);
+    full->fds[0] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(full->fds[0], (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(full->fds[0], 1), 0);
+    int failed = 0;
+    for (full->count = 1; full->count < 16 && !failed; full->count++) {
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        failed = connect(fd, (struct sockaddr *)&address, sizeof address);
+        full->fds[full->count] = fd;
+    }
+    assert_int_equal(failed, -1);
+}
+
+static void close_socket(struct full_socket *full)
+{
+    while (full->count > 0)
+        close(full->fds[--full->count]);
+    unlink(full->path);
+}
+
+static struct pool *pool_on_socket(const char *path, uint32_t connect_timeout_ms)
+{
+    struct pool_error err;
+    struct pool_options options = {.socket = path, .user = "app", .min_idle = 1,
+                                   .connect_timeout_ms = connect_timeout_ms, .fail_fast_ms = 1};
+    struct pool *pool = pool_create(&options, &err);
+    assert_non_null(pool);
+    return pool;
+}
+
+static void a_connect_to_a_full_socket_ends_at_its_deadline(void **state)
+{
+    (void)state;
+    struct full_socket full;
+    int64_t best = INT64_MAX;
+    fill_socket(&full);
+    for (int i = 0; i < TRIES; i++) {
+        struct pool_error err;
+        struct pool_conn conn;
+        int64_t started = now_ms();
+        struct pool *pool = pool_on_socket(full.path, 300);
+        assert_false(pool_get_connection(pool, &conn, &err));
+        int64_t took = now_ms() - started;
+        pool_end(pool, 0, NULL);
+        assert_int_equal(err.code, POOL_ERR_CONNECT);
+        assert_in_range(took, 299, PATIENCE_MS);
+        best = took < best ? took : best;
+    }
+    close_socket(&full);
+    assert_in_range(best, 299, 1500);
+}
+
+static void the_end_does_not_wait_for_a_full_socket(void **state)
+{
+    (void)state;
+    struct full_socket full;
+    int64_t best = INT64_MAX;
+    fill_socket(&full);
+    for (int i = 0; i < TRIES; i++) {
+        struct pool *pool = pool_on_socket(full.path, 5000);
+        WAIT_UNTIL(stats_of(pool).connecting == 1);
+        int64_t took = time_to_end(pool);
+        best = took < best ? took : best;
+    }
+    close_socket(&full);
+    assert_in_range(best, 0, 1500);
+    assert_prompt("a connect to a full socket", best);
+}
+
+/* Everything that a pool may be doing on a Unix socket whose server has stopped. */
+static int64_t end_on_frozen_socket(void)
+{
+    struct pool *pool =
+        pool_with("MYPOOL_SOCKET_URL", (struct pool_options){.connection_limit = 8});
+    struct blocked blocked[2] = {{.pool = pool}, {.conn = borrow(pool)}};
+    struct pool_conn conns[2] = {borrow(pool), borrow(pool)};
+    start(&blocked[0]);
+    start(&blocked[1]);
+    WAIT_UNTIL(admin_asks(RUNNING) == 2);
+    stop_server();
+    pool_conn_destroy(conns[0], NULL);
+    int64_t took = time_to_end(pool);
+    kill(server_process(), SIGCONT);
+    pthread_join(blocked[0].thread, NULL);
+    pthread_join(blocked[1].thread, NULL);
+    pool_conn_release(blocked[1].conn, NULL);
+    pool_conn_release(conns[1], NULL);
+    clear_server();
+    return took;
+}
+
+static void the_end_does_not_wait_for_a_frozen_server(void **state)
+{
+    (void)state;
+    int64_t best = INT64_MAX;
+    for (int i = 0; i < TRIES; i++) {
+        int64_t took = end_on_frozen_socket();
+        best = took < best ? took : best;
+    }
+    assert_in_range(best, 0, 1500);
+    assert_prompt("a frozen server", best);
+}
+
 /* ---- cancelled threads ---- */
 
 /* The last that its call has to do is to close the connection, and to let the pool go. */
@@ -416,20 +549,6 @@ static void a_thread_that_is_cancelled_ends_its_call_after_the_end(void **state)
 }
 
 /* ---- fork ---- */
-
-static pid_t server_process(void)
-{
-    return (pid_t)strtol(getenv("MYPOOL_SERVER_PID"), NULL, 10);
-}
-
-/* The caller makes sure that it does not stay stopped. */
-static void stop_server(void)
-{
-    int64_t give_up = now_ms() + PATIENCE_MS;
-    assert_int_equal(kill(server_process(), SIGSTOP), 0);
-    while (!met(is_stopped(server_process()), give_up))
-        ;
-}
 
 /* Every place where a pool may have a descriptor: connections that are idle, awaited, and
  * being killed, and the control connection. */
@@ -526,6 +645,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_statement_whose_caller_is_in_a_hook_is_killed),
         cmocka_unit_test(a_hook_may_give_back_the_handle_that_is_taken_away),
         cmocka_unit_test(a_hook_may_give_a_handle_back_after_the_end),
+        cmocka_unit_test(a_connect_to_a_full_socket_ends_at_its_deadline),
+        cmocka_unit_test(the_end_does_not_wait_for_a_full_socket),
+        cmocka_unit_test(the_end_does_not_wait_for_a_frozen_server),
         cmocka_unit_test(a_thread_that_is_cancelled_ends_its_call_after_the_end),
         cmocka_unit_test(a_forked_child_closes_all_its_copies_and_nothing_else),
     };
