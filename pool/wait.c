@@ -8,6 +8,12 @@
  * run until then. The timeout that libmariadb passes is in seconds or milliseconds,
  * depending on the caller, and is ignored.
  *
+ * The hook is entered only when libmariadb would block. Whoever enters it after the
+ * deadline gets no more, whatever is there by then: so a peer that sends slower than we
+ * read ends at the deadline, in the middle of a packet, too. One that sends faster than we
+ * read is bounded by the size of the packet alone; between packets the reader of rows looks
+ * at the time (reply.c). Whoever waits already is given what came in time.
+ *
  * When the deadline has passed libmariadb closes its socket at once, while the
  * server may still be running the statement. The hook keeps a duplicate: as long as
  * the server has not closed its end, its thread, and the thread's id, are alive.
@@ -108,6 +114,11 @@ static int give_up(struct pool__wait *wait, int fd)
     return 0;
 }
 
+static bool is_past(uint64_t deadline_ns)
+{
+    return deadline_ns != POOL__FOREVER && pool__now_ns() >= deadline_ns;
+}
+
 static int poll_until(struct pollfd *fds, nfds_t count, uint64_t deadline_ns)
 {
     struct timespec left;
@@ -170,8 +181,7 @@ bool pool__is_cut(int cut_fd)
 bool pool__wait_is_over(struct pool__wait *wait, int fd, bool look_at_cut)
 {
     wait->cut = wait->cut || (look_at_cut && pool__is_cut(wait->cut_fd));
-    wait->timed_out = wait->timed_out || (wait->deadline_ns != POOL__FOREVER &&
-                                          pool__now_ns() >= wait->deadline_ns);
+    wait->timed_out = wait->timed_out || is_past(wait->deadline_ns);
     struct pool__fiber *fiber = look_at_cut ? pool__fiber_current() : NULL;
     if (fiber) {
         set_current(NULL);
@@ -195,6 +205,10 @@ int pool__wait_hook(int fd, char for_read, int ignored_timeout)
     /* After a failed write the library may still try to read: that proves nothing. */
     if (for_read && !wait->timed_out && !wait->cut)
         wait->reading = true;
+    if (is_past(wait->deadline_ns)) {
+        wait->timed_out = true;
+        return give_up(wait, fd);
+    }
     bool reaching = wait->connecting && wait->reach_ns && !wait->reading;
     uint64_t deadline_ns = reaching && wait->reach_ns < wait->deadline_ns ? wait->reach_ns
                                                                          : wait->deadline_ns;
