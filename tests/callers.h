@@ -3,8 +3,8 @@
  * the test holds the pool's only connection, and go together when it is given back.
  *
  * Whether a statement is quick enough to ride is measured, and no test may depend on how
- * fast the machine is. So whoever holds the connection enters a mean time of its own for
- * the statements that count as quick (q.quick), which only its borrower may do.
+ * fast the machine is. So whoever holds the connection, and nobody else may, enters a short
+ * mean time for whatever has been run on it, except q.slow.
  *
  * What went along is seen while the server is frozen: the leader has sent all it takes
  * along, and those who are still in the queue stayed behind.
@@ -53,8 +53,7 @@ static struct queue {
     MYSQL *admin;
     struct pool_conn held;
     bool holding;
-    const char *quick[4]; /* statements that count as quick */
-    unsigned quick_count;
+    const char *slow; /* the statement that does not count as quick */
     struct caller callers[CALLERS];
     unsigned count;
 } q;
@@ -200,12 +199,11 @@ static inline void run(const char *sql, struct pool_args args)
     pool_result_free(result);
 }
 
-/* Prepared, and run since; it will count as quick. */
+/* Prepared, and run since: it counts as quick. */
 static inline void warm(const char *sql, struct pool_args args)
 {
     run(sql, args);
     run(sql, args);
-    q.quick[q.quick_count++] = sql;
 }
 
 /* Holding the connection */
@@ -221,12 +219,12 @@ static inline struct pool__stmt *stmt_of(struct pool_conn handle, const char *sq
     return pool__stmt_peek(&conn_of(handle)->cache, sql, len, pool__stmt_hash(sql, len));
 }
 
-/* The statements have been run on the connection that is borrowed. */
 static inline void call_quick(struct pool_conn handle)
 {
-    for (unsigned i = 0; i < q.quick_count; i++) {
-        struct pool__stmt *stmt = stmt_of(handle, q.quick[i]);
-        if (stmt && stmt->mean_ns)
+    struct pool__link *recent = &conn_of(handle)->cache.recent;
+    for (struct pool__link *link = recent->next; link != recent; link = link->next) {
+        struct pool__stmt *stmt = POOL__ENTRY(link, struct pool__stmt, link);
+        if (stmt->mean_ns && (!q.slow || strcmp(stmt->sql, q.slow) != 0))
             stmt->mean_ns = QUICK_MEAN_NS;
     }
 }
@@ -369,7 +367,7 @@ static inline void end_pool(void)
         for (unsigned i = 0; i < q.count; i++)
             join(&q.callers[i]);
     forget_callers();
-    q.quick_count = 0;
+    q.slow = NULL;
 }
 
 static inline int tear_down_queue(void **state)

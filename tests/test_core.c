@@ -908,6 +908,243 @@ static void a_waiter_is_served_soon_after_a_return(void **state)
     }
 }
 
+/* Riding */
+
+/* One that may be taken along. */
+static enum pool__outcome enqueue_rider(struct caller *caller, uint64_t deadline_ns,
+                                        uint64_t ride_ns)
+{
+    *caller = (struct caller){.waiter = {.enqueued_ns = pool__now_ns(), .rides = true,
+                                         .deadline_ns = deadline_ns, .ride_ns = ride_ns,
+                                         .ride_deadline_ns = deadline_ns, .wake = note_wake}};
+    return pool__core_enqueue(&core, &caller->waiter);
+}
+
+static void enqueue_riders(struct caller *callers, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        assert_int_equal(enqueue_rider(&callers[i], POOL__FOREVER, POOL__FOREVER), POOL__WAITING);
+}
+
+static bool anybody(const struct pool__waiter *waiter, void *arg)
+{
+    (void)waiter;
+    (void)arg;
+    return true;
+}
+
+static bool anybody_but(const struct pool__waiter *waiter, void *arg)
+{
+    return waiter != arg;
+}
+
+static unsigned board(unsigned most, struct pool__waiter **ret_waiters)
+{
+    return pool__core_board(&core, most, anybody, NULL, ret_waiters);
+}
+
+static void the_oldest_board_first_and_no_more_than_asked_for(void **state)
+{
+    (void)state;
+    begin(1, 0, 0);
+    struct caller callers[5];
+    struct pool__waiter *aboard[8];
+    enqueue_riders(callers, 5);
+    assert_int_equal(board(3, aboard), 3);
+    for (unsigned i = 0; i < 5; i++)
+        assert_int_equal(outcome_of(&callers[i]), i < 3 ? POOL__BOARDING : POOL__WAITING);
+    for (unsigned i = 0; i < 3; i++)
+        assert_ptr_equal(aboard[i], &callers[i].waiter);
+    assert_int_equal(atomic_load(&core.waiting), 2);
+    assert_int_equal(board(8, aboard), 2);
+    assert_int_equal(board(8, aboard), 0);
+    assert_true(pool__core_oldest_ns(&core) == POOL__FOREVER);
+}
+
+static void those_who_do_not_ride_or_are_refused_stay_in_the_queue(void **state)
+{
+    (void)state;
+    begin(1, 0, 0);
+    struct caller callers[4];
+    struct pool__waiter *aboard[8];
+    enqueue(&callers[0]);
+    enqueue_riders(&callers[1], 3);
+    assert_int_equal(pool__core_board(&core, 8, anybody_but, &callers[2].waiter, aboard), 2);
+    assert_int_equal(outcome_of(&callers[0]), POOL__WAITING);
+    assert_int_equal(outcome_of(&callers[1]), POOL__BOARDING);
+    assert_int_equal(outcome_of(&callers[2]), POOL__WAITING);
+    assert_int_equal(outcome_of(&callers[3]), POOL__BOARDING);
+    assert_int_equal(atomic_load(&core.waiting), 2);
+}
+
+static void those_whose_deadline_has_passed_do_not_board(void **state)
+{
+    (void)state;
+    begin(1, 0, 0);
+    struct caller callers[2];
+    struct pool__waiter *aboard[2];
+    enqueue_rider(&callers[0], 1, POOL__FOREVER);
+    enqueue_rider(&callers[1], POOL__FOREVER, POOL__FOREVER);
+    assert_int_equal(board(2, aboard), 1);
+    assert_ptr_equal(aboard[0], &callers[1].waiter);
+    assert_int_equal(pool__core_abandon(&core, &callers[0].waiter), POOL__TIMED_OUT);
+}
+
+/* It has been woken to look for a slot, and whoever returned that counts on it. */
+static void one_who_is_nudged_does_not_board(void **state)
+{
+    (void)state;
+    begin(1, 0, FAIR_NEVER);
+    struct caller caller;
+    struct pool__waiter *aboard[1];
+    enqueue_riders(&caller, 1);
+    atomic_store(&caller.waiter.outcome, POOL__NUDGED);
+    assert_int_equal(board(1, aboard), 0);
+    assert_int_equal(outcome_of(&caller), POOL__NUDGED);
+}
+
+static void one_who_boards_takes_its_debt_along(void **state)
+{
+    (void)state;
+    begin(1, 0, FAIR_NEVER);
+    struct caller callers[2];
+    struct pool__waiter *aboard[1];
+    enqueue_riders(callers, 2);
+    atomic_store(&core.owed, 1);
+    assert_int_equal(board(1, aboard), 1);
+    assert_int_equal(atomic_load(&core.owed), 0);
+}
+
+static void one_aboard_is_neither_failed_nor_abandoned(void **state)
+{
+    (void)state;
+    begin(1, 0, 0);
+    struct caller caller;
+    struct pool__waiter *aboard[1];
+    enqueue_riders(&caller, 1);
+    assert_int_equal(board(1, aboard), 1);
+    pool__core_shut(&core);
+    assert_int_equal(pool__core_abandon(&core, &caller.waiter), POOL__BOARDING);
+    assert_int_equal(core.timeouts, 0);
+    assert_int_equal(caller.woken, 0);
+}
+
+static void a_callback_that_arrives_is_woken_once_without_the_lock(void **state)
+{
+    (void)state;
+    begin(1, 0, 0);
+    struct caller callers[2];
+    struct pool__waiter *aboard[2];
+    enqueue_riders(callers, 2);
+    assert_int_equal(board(2, aboard), 2);
+    pool__core_set_off(aboard[0]);
+    for (unsigned i = 0; i < 2; i++) { /* the second has never set off */
+        assert_true(pool__core_arrive(aboard[i]));
+        assert_int_equal(outcome_of(&callers[i]), POOL__ARRIVED);
+        assert_int_equal(callers[i].woken, 1);
+        assert_false(callers[i].locked);
+    }
+}
+
+static void one_who_is_held_cannot_leave_until_it_sets_off_again(void **state)
+{
+    (void)state;
+    begin(1, 0, 0);
+    struct caller caller;
+    struct pool__waiter *aboard[1];
+    uint64_t next_ns = 0, later = pool__now_ns() + 100 * MS;
+    enqueue_rider(&caller, POOL__FOREVER, 1);
+    assert_int_equal(board(1, aboard), 1);
+    pool__core_set_off(aboard[0]);
+    assert_true(pool__core_hold(aboard[0]));
+    assert_int_equal(pool__core_look(&core, aboard[0], later, &next_ns), POOL__BOARDING);
+    assert_true(next_ns > later);
+    pool__core_set_off(aboard[0]);
+    assert_int_equal(pool__core_look(&core, aboard[0], later, &next_ns), POOL__LEFT);
+    assert_false(pool__core_hold(aboard[0]));
+    assert_false(pool__core_arrive(aboard[0]));
+    assert_int_equal(caller.woken, 0);
+}
+
+static void a_rider_leaves_at_the_earlier_of_its_limits_and_not_before(void **state)
+{
+    (void)state;
+    begin(1, 0, 0);
+    for (unsigned i = 0; i < 2; i++) {
+        struct caller caller;
+        struct pool__waiter *aboard[1];
+        uint64_t next_ns = 0, far = pool__now_ns() + 3600 * 1000 * MS;
+        enqueue_rider(&caller, i ? far : POOL__FOREVER, i ? POOL__FOREVER : 3600 * 1000 * MS);
+        assert_int_equal(board(1, aboard), 1);
+        pool__core_set_off(aboard[0]);
+        uint64_t leave_ns = i ? far : caller.waiter.boarded_ns + 3600 * 1000 * MS;
+        assert_int_equal(pool__core_look(&core, aboard[0], leave_ns - 1, &next_ns), POOL__RIDING);
+        assert_true(next_ns == leave_ns);
+        assert_int_equal(pool__core_look(&core, aboard[0], leave_ns, &next_ns), POOL__LEFT);
+    }
+}
+
+/* Nobody wakes one who boards: it has to look often enough by itself. */
+static void one_in_the_queue_looks_again_in_time_to_leave(void **state)
+{
+    (void)state;
+    begin(1, 0, 0);
+    struct caller caller;
+    uint64_t next_ns = 0, now = pool__now_ns();
+    enqueue_rider(&caller, now + 3600 * 1000 * MS, 5 * MS);
+    assert_int_equal(pool__core_look(&core, &caller.waiter, now, &next_ns), POOL__WAITING);
+    assert_true(next_ns == now + 5 * MS);
+}
+
+/* A thread that rides, on the heap as it must be. */
+static void *run_rider(void *arg)
+{
+    struct borrower *b = arg;
+    b->waiter.rides = true;
+    b->waiter.ride_deadline_ns = POOL__FOREVER;
+    return run_borrower(b);
+}
+
+static void start_rider(struct borrower *b, uint64_t ride_ns)
+{
+    *b = (struct borrower){.waiter = {.deadline_ns = POOL__FOREVER, .ride_ns = ride_ns}, .place = 1};
+    assert_int_equal(pthread_create(&b->thread, NULL, run_rider, b), 0);
+    assert_true(passes(is_in_its_place, b));
+}
+
+static void a_sleeping_rider_is_woken_when_it_arrives(void **state)
+{
+    (void)state;
+    static struct borrower b;
+    struct pool__waiter *aboard[1];
+    begin(1, 0, 0);
+    start_rider(&b, POOL__FOREVER);
+    assert_int_equal(board(1, aboard), 1);
+    pool__core_set_off(aboard[0]);
+    assert_true(pool__core_arrive(aboard[0]));
+    finish(&b);
+    assert_int_equal(b.outcome, POOL__ARRIVED);
+}
+
+static void a_sleeping_rider_leaves_by_itself_and_never_early(void **state)
+{
+    (void)state;
+    begin(1, 0, 0);
+    for (unsigned i = 0; i < 10; i++) {
+        static struct borrower b;
+        struct pool__waiter *aboard[1];
+        start_rider(&b, i * MS / 2);
+        assert_int_equal(board(1, aboard), 1);
+        pool__core_set_off(aboard[0]);
+        finish(&b);
+        assert_int_equal(b.outcome, POOL__LEFT);
+        assert_true(b.returned_ns >= b.waiter.boarded_ns + i * MS / 2);
+        assert_false(pool__core_arrive(aboard[0]));
+    }
+}
+
+/* Overtaking */
+
 /* Somebody returns and takes the slot again, as fast as a thread can. */
 static void a_newcomer_cannot_overtake_for_ever(void **state)
 {
@@ -993,6 +1230,18 @@ int main(void)
         TEST(a_timeout_lets_the_next_one_have_the_slot),
         TEST(shutting_wakes_a_sleeping_waiter),
         TEST(a_waiter_is_served_soon_after_a_return),
+        TEST(the_oldest_board_first_and_no_more_than_asked_for),
+        TEST(those_who_do_not_ride_or_are_refused_stay_in_the_queue),
+        TEST(those_whose_deadline_has_passed_do_not_board),
+        TEST(one_who_is_nudged_does_not_board),
+        TEST(one_who_boards_takes_its_debt_along),
+        TEST(one_aboard_is_neither_failed_nor_abandoned),
+        TEST(a_callback_that_arrives_is_woken_once_without_the_lock),
+        TEST(one_who_is_held_cannot_leave_until_it_sets_off_again),
+        TEST(a_rider_leaves_at_the_earlier_of_its_limits_and_not_before),
+        TEST(one_in_the_queue_looks_again_in_time_to_leave),
+        TEST(a_sleeping_rider_is_woken_when_it_arrives),
+        TEST(a_sleeping_rider_leaves_by_itself_and_never_early),
         TEST(a_newcomer_cannot_overtake_for_ever),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -263,9 +263,9 @@ static void a_slow_statement_does_not_go_along(void **state)
     (void)state;
     make_pool(one_connection());
     warm(PLUS, POOL_ARGS(1));
-    run("SELECT SLEEP(0.005)", POOL_NO_ARGS);
-    run("SELECT SLEEP(0.005)", POOL_NO_ARGS);
-    assert_stays_behind_by((struct pool_request){.sql = "SELECT SLEEP(0.005)"}, call_query);
+    q.slow = "SELECT SLEEP(0.005)";
+    warm(q.slow, POOL_NO_ARGS);
+    assert_stays_behind_by((struct pool_request){.sql = q.slow}, call_query);
 }
 
 static void a_statement_new_to_the_connection_does_not_go_along(void **state)

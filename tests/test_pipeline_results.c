@@ -45,8 +45,6 @@ static void each_gets_the_rows_of_its_own_statement(void **state)
     warm("SELECT ? IS NULL", POOL_ARGS(1));
     warm(named, POOL_ARGS(POOL_NAMED("a", 1), POOL_NAMED("b", 2)));
     warm(sum, POOL_ARGS(pool_list(list, 3)));
-    q.quick[2] = "SELECT ?, ? + 0"; /* as they are prepared */
-    q.quick[3] = "SELECT SUM(k) FROM t WHERE k IN (?, ?, ?, ?)";
     hold();
     struct caller *plus = queue_up(PLUS, POOL_ARGS(41));
     struct caller *null = queue_up("SELECT ? IS NULL", POOL_ARGS(NULL));
