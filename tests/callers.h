@@ -16,15 +16,14 @@
 
 #include <mypool.h>
 #include <mysql.h>
-#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "pool.h"
 #include "stopped.h"
 
@@ -57,33 +56,6 @@ static struct queue {
     struct caller callers[CALLERS];
     unsigned count;
 } q;
-
-/* Time, and waiting for something */
-
-static inline uint64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-static inline void pause_ms(unsigned ms)
-{
-    struct timespec pause = {ms / 1000, (long)(ms % 1000) * 1000000};
-    nanosleep(&pause, NULL);
-}
-
-/* True once the expression is; false when it was not for `ms`. */
-#define WITHIN(ms, expression)                                                                     \
-    ({                                                                                             \
-        uint64_t end_ = now_ms() + (ms);                                                           \
-        bool met_;                                                                                 \
-        while (!(met_ = (expression)) && now_ms() < end_)                                          \
-            pause_ms(1);                                                                           \
-        met_;                                                                                      \
-    })
-
-#define assert_within(ms, expression) assert_true(WITHIN(ms, expression))
 
 /* The administrator, who goes to the server directly */
 

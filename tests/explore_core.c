@@ -69,6 +69,7 @@ static struct {
     uint64_t clock_ns;
     unsigned preemptions;
     unsigned steps;
+    unsigned expired; /* whose deadline passed last, while nobody else has gone on since */
     struct choice choices[CHOICES];
     unsigned made;   /* choices of this schedule so far */
     unsigned replay; /* of which the first ones are given */
@@ -195,6 +196,17 @@ static bool can_run(const struct fiber *fiber)
     return false;
 }
 
+/* One that looks again and again, a while later each time, would never let the others end. */
+static bool looks_again(unsigned thread)
+{
+    if (thread != the.expired || the.fibers[thread].status != PARKED)
+        return false;
+    for (unsigned i = 0; i < the.scenario->threads; i++)
+        if (i != thread && can_run(&the.fibers[i]))
+            return true;
+    return false;
+}
+
 /* Who may go on: the running thread first, if it can; the others only if it cannot, or
  * may be interrupted. */
 static unsigned candidates(unsigned ret_threads[EXPLORE_THREADS])
@@ -206,7 +218,7 @@ static unsigned candidates(unsigned ret_threads[EXPLORE_THREADS])
     if (goes_on && the.preemptions == the.scenario->preemptions)
         return count;
     for (unsigned i = 0; i < the.scenario->threads; i++)
-        if (!(goes_on && i == the.running) && can_run(&the.fibers[i]))
+        if (!(goes_on && i == the.running) && can_run(&the.fibers[i]) && !looks_again(i))
             ret_threads[count++] = i;
     if (goes_on && count > 1)
         the.preemptions++; /* taken back if it is not used */
@@ -261,6 +273,8 @@ static unsigned next_thread(void)
     }
     if (next != NOBODY)
         the.trace[the.steps++] = (unsigned char)next;
+    if (next != the.expired)
+        the.expired = NOBODY;
     return next;
 }
 
@@ -308,7 +322,7 @@ static void prepare(struct fiber *fiber)
 static void run_schedule(void)
 {
     const struct explore_scenario *scenario = the.scenario;
-    the.running = NOBODY;
+    the.running = the.expired = NOBODY;
     the.clock_ns = 0;
     the.preemptions = the.steps = the.made = 0;
     the.result->schedules++;
@@ -406,6 +420,8 @@ bool pool__park(_Atomic uint32_t *word, uint32_t expected, uint64_t deadline_ns)
         step();
         if (fiber->status == PARKED && the.clock_ns < deadline_ns)
             the.clock_ns = deadline_ns; /* nobody woke it: chosen to time out */
+        if (fiber->status == PARKED)
+            the.expired = the.running;
         fiber->status = READY;
     }
     return the.clock_ns < deadline_ns;

@@ -6,7 +6,8 @@
  * scenario again and again until all choices are spent, depth first. As in CHESS, the
  * number of times that it may interrupt a thread which could have gone on is bounded:
  * nearly all faults need two or three. A thread that is parked with a deadline may be
- * chosen too: then the clock, which nothing else moves, jumps to that deadline.
+ * chosen too: then the clock, which nothing else moves, jumps to that deadline. It is not
+ * chosen so twice in a row if somebody else can go on.
  *
  * A schedule fails if a thread calls explore_fail, if no thread can go on before all
  * have finished (a lost wake-up, or a deadlock), or if one never ends.

@@ -56,7 +56,10 @@ enum {
     SEEN_EVICTED = 512, /* by the evictor, because idle */
     SEEN_REFUSED = 1024,
     SEEN_FIRST_TRY = 2048,
-    SEEN_BUSY = 4096
+    SEEN_BUSY = 4096,
+    SEEN_ARRIVED = 8192,
+    SEEN_LEFT = 16384,
+    SEEN_ALONE = 32768 /* a leader found nobody to take along */
 };
 
 struct held {
@@ -79,6 +82,11 @@ static struct world {
     struct pool__waiter callback;
     bool seen_busy; /* by the evictor */
     bool callback_is_due; /* somebody else settled the callback's waiter */
+    struct rider {
+        struct pool__waiter waiter;
+        bool has_what_it_wanted; /* written by the leader while the rider is aboard */
+        unsigned served;         /* by leaders */
+    } riders[EXPLORE_THREADS];   /* they outlive their threads' patience */
 } w;
 
 /* The scenario. */
@@ -422,6 +430,93 @@ static void waits_by_callback_then_abandons(unsigned self)
     give_back(self, (struct held){w.callback.slot, (uint32_t)w.callback.generation});
 }
 
+/* Leading and riding */
+
+static bool anybody(const struct pool__waiter *waiter, void *arg)
+{
+    (void)arg;
+    require(explore_holds_lock(), "asked without the lock");
+    require(atomic_load(&waiter->outcome) == POOL__WAITING, "somebody else's waiter was offered");
+    return true;
+}
+
+static void carry(struct pool__waiter *waiter, bool again)
+{
+    struct rider *rider = POOL__ENTRY(waiter, struct rider, waiter);
+    pool__core_set_off(waiter);
+    pool__explore_point();
+    if (again && pool__core_hold(waiter)) {
+        require(atomic_load(&waiter->outcome) == POOL__BOARDING, "one who is held has left");
+        pool__core_set_off(waiter);
+    }
+    rider->served++;
+    rider->has_what_it_wanted = true;
+    pool__core_arrive(waiter);
+}
+
+/* Takes everybody along who waits, before slot 0 is given back. */
+static void lead_on_slot_0(bool again)
+{
+    struct pool__waiter *aboard[EXPLORE_THREADS];
+    unsigned count = pool__core_board(&w.core, EXPLORE_THREADS, anybody, NULL, aboard);
+    seen |= count ? 0 : SEEN_ALONE;
+    for (unsigned i = 0; i < count; i++)
+        carry(aboard[i], again);
+}
+
+static void leads_and_gives_slot_0(unsigned self)
+{
+    require(pool__core_claim(&w.core, 0, w.start[0].generation) == POOL__CLAIMED, "no claim");
+    lead_on_slot_0(false);
+    give(self, 0);
+}
+
+static void leads_twice_and_gives_slot_0(unsigned self)
+{
+    require(pool__core_claim(&w.core, 0, w.start[0].generation) == POOL__CLAIMED, "no claim");
+    lead_on_slot_0(true);
+    lead_on_slot_0(false);
+    give(self, 0);
+}
+
+static void ride_or_borrow(unsigned self, uint64_t deadline_ns, uint64_t ride_ns)
+{
+    struct rider *rider = &w.riders[self];
+    rider->waiter = (struct pool__waiter){.enqueued_ns = self, .deadline_ns = deadline_ns,
+                                          .rides = true, .ride_ns = ride_ns,
+                                          .ride_deadline_ns = deadline_ns};
+    enum pool__outcome outcome = pool__core_enqueue(&w.core, &rider->waiter);
+    if (outcome == POOL__WAITING)
+        outcome = pool__core_wait(&w.core, &rider->waiter);
+    seen |= outcome == POOL__ARRIVED ? SEEN_ARRIVED : outcome == POOL__LEFT ? SEEN_LEFT : 0;
+    seen |= outcome == POOL__GRANTED ? SEEN_GRANT : outcome == POOL__TIMED_OUT ? SEEN_TIMEOUT : 0;
+    seen |= outcome == POOL__SHUT ? SEEN_SHUT : 0;
+    require(outcome != POOL__ARRIVED || rider->has_what_it_wanted, "arrived with nothing");
+    require(outcome == POOL__ARRIVED || outcome == POOL__LEFT || !rider->served,
+            "served twice, or although it had gone");
+    require(outcome != POOL__LEFT || pool__now_ns() >= rider->waiter.leave_ns, "left early");
+    if (outcome != POOL__GRANTED)
+        return;
+    w.borrows++;
+    own(self, rider->waiter.slot);
+    give_back(self, (struct held){rider->waiter.slot, (uint32_t)rider->waiter.generation});
+}
+
+static void rides_or_borrows(unsigned self)
+{
+    ride_or_borrow(self, POOL__FOREVER, POOL__FOREVER);
+}
+
+static void rides_or_borrows_for_a_while(unsigned self)
+{
+    ride_or_borrow(self, 1000 + self, POOL__FOREVER);
+}
+
+static void rides_for_a_while(unsigned self)
+{
+    ride_or_borrow(self, POOL__FOREVER, 1000 + self);
+}
+
 /* A schedule's beginning and end */
 
 static void run_thread(unsigned self)
@@ -481,6 +576,8 @@ static void check(void)
     require(pool__core_oldest_ns(&w.core) == POOL__FOREVER, "a waiter was left in the queue");
     require(w.borrows == w.returns, "borrows and returns differ");
     require(w.woken == w.callback_is_due, "a callback ran too often or not at all");
+    for (unsigned i = 0; i < EXPLORE_THREADS; i++)
+        require(w.riders[i].served <= 1, "somebody was served twice");
     unsigned slot;
     uint32_t generation;
     for (unsigned i = 0; i < counts[POOL__IDLE]; i++)
@@ -741,6 +838,57 @@ static void an_old_ticket_never_works_on_a_later_borrow(void **state)
             .threads = {claims_with_an_old_ticket, borrows_once, borrows_once});
 }
 
+/* Riders */
+
+static void a_waiter_is_taken_along_or_served_and_never_both(void **state)
+{
+    (void)state;
+    EXPLORE(4, SEEN_GRANT | SEEN_ARRIVED | SEEN_ALONE, .limit = 1, .held = 1,
+            .threads = {leads_and_gives_slot_0, rides_or_borrows});
+}
+
+static void boarding_and_a_timeout_have_one_winner(void **state)
+{
+    (void)state;
+    EXPLORE(4, SEEN_GRANT | SEEN_ARRIVED | SEEN_TIMEOUT | SEEN_LEFT, .limit = 1, .held = 1,
+            .threads = {leads_and_gives_slot_0, rides_or_borrows_for_a_while});
+}
+
+static void a_rider_arrives_or_leaves_whether_it_is_held_or_not(void **state)
+{
+    (void)state;
+    EXPLORE(4, SEEN_GRANT | SEEN_ARRIVED | SEEN_LEFT, .limit = 1, .held = 1,
+            .threads = {leads_twice_and_gives_slot_0, rides_for_a_while});
+}
+
+static void boarding_takes_no_wake_up_from_who_waits_behind(void **state)
+{
+    (void)state;
+    EXPLORE(2, SEEN_GRANT | SEEN_ARRIVED, .limit = 1, .held = 1,
+            .threads = {leads_and_gives_slot_0, rides_or_borrows, borrows_and_keeps});
+}
+
+static void boarding_and_a_return_serve_two_waiters(void **state)
+{
+    (void)state;
+    EXPLORE(2, SEEN_GRANT | SEEN_ARRIVED, .limit = 2, .held = 2,
+            .threads = {leads_and_gives_slot_0, returns_slot_1, rides_or_borrows});
+}
+
+static void two_riders_are_served_once_each(void **state)
+{
+    (void)state;
+    EXPLORE(2, SEEN_GRANT | SEEN_ARRIVED | SEEN_LEFT, .limit = 1, .held = 1,
+            .threads = {leads_twice_and_gives_slot_0, rides_or_borrows, rides_for_a_while});
+}
+
+static void shutting_leaves_those_aboard_alone(void **state)
+{
+    (void)state;
+    EXPLORE(2, SEEN_GRANT | SEEN_ARRIVED | SEEN_SHUT, .limit = 1, .held = 1,
+            .threads = {leads_and_gives_slot_0, rides_or_borrows, shuts});
+}
+
 /* The end */
 
 static void shutting_grants_or_fails_every_waiter(void **state)
@@ -795,6 +943,13 @@ int main(void)
         cmocka_unit_test(one_of_two_releases_of_a_ticket_succeeds),
         cmocka_unit_test(a_release_and_a_call_exclude_each_other),
         cmocka_unit_test(an_old_ticket_never_works_on_a_later_borrow),
+        cmocka_unit_test(a_waiter_is_taken_along_or_served_and_never_both),
+        cmocka_unit_test(boarding_and_a_timeout_have_one_winner),
+        cmocka_unit_test(a_rider_arrives_or_leaves_whether_it_is_held_or_not),
+        cmocka_unit_test(boarding_takes_no_wake_up_from_who_waits_behind),
+        cmocka_unit_test(boarding_and_a_return_serve_two_waiters),
+        cmocka_unit_test(two_riders_are_served_once_each),
+        cmocka_unit_test(shutting_leaves_those_aboard_alone),
         cmocka_unit_test(shutting_grants_or_fails_every_waiter),
         cmocka_unit_test(shutting_fails_many_waiters_beside_a_timeout),
         cmocka_unit_test(the_end_closes_what_no_borrower_has),

@@ -1,11 +1,8 @@
 /*
  * What the pool does when the network between it and the server misbehaves.
  *
- * The pools here connect through a small proxy of our own, which can cut a session after
- * a number of bytes of either direction, swallow one direction or stop both, let bytes
- * trickle or come late, repeat a reply, or hang up on idle sessions. It is one thread with a poll loop; tests talk to
- * it through the atomic fields of `proxy`. A test that arms a cut has the only
- * connection, so it is clear which session is meant.
+ * The pools here connect through a small proxy of our own (proxy.h). A test that arms a cut
+ * has the only connection, so it is clear which session is meant.
  *
  * Promise P6 (no statement runs twice) is proven exhaustively: a counter is incremented
  * with the session cut after each byte of the request and of the reply, and what the
@@ -13,20 +10,14 @@
  */
 #include <mypool.h>
 #include <mysql.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <linux/sockios.h>
 #include <poll.h>
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -35,48 +26,11 @@
 #include <cmocka.h>
 
 #include "clock.h"
+#include "proxy.h"
 
-#define LINKS 32
 #define GENEROUS 15000  /* ms until something must have happened */
 #define LATE 4000       /* ms; later than this something was waited for */
 #define MOST_OFFSETS 400 /* bytes of a request or reply that are tried */
-#define TRICKLE_MS 20
-#define LATE_BY_MS 50
-
-enum direction { UP, DOWN }; /* to the server, to the client */
-
-/* A session through the proxy. */
-struct link {
-    int client; /* -1: unused */
-    int server;
-    char held[65536]; /* of the reply, while it trickles or is late */
-    size_t held_len;
-    uint64_t next_ms;
-};
-
-static struct proxy {
-    pthread_t thread;
-    unsigned port;
-    unsigned target;
-    int listener;
-    int wake[2];
-    struct link links[LINKS];
-    char last_reply[65536]; /* since `keep_reply` was set */
-    size_t last_reply_len;
-    _Atomic bool stop;
-    _Atomic bool black_hole; /* nothing passes, nothing is closed */
-    _Atomic bool swallow[2]; /* what goes in this direction is lost */
-    _Atomic bool trickle;    /* replies: one byte every TRICKLE_MS */
-    _Atomic bool late;       /* replies: LATE_BY_MS */
-    _Atomic bool keep_reply;
-    _Atomic bool repeat;     /* send the kept reply once more */
-    _Atomic int hang_up;     /* once: 1 FIN, 2 RST to all clients */
-    _Atomic long cut[2];     /* bytes until the cut, per direction; -1: no cut */
-    _Atomic bool cut_by_reset;
-    _Atomic uint64_t bytes[2];
-    _Atomic bool hung_up;
-    _Atomic bool repeated;   /* the client's kernel has it */
-} proxy;
 
 static struct fixture {
     struct pool *pool;
@@ -94,256 +48,6 @@ ssize_t intercepted_recv(int fd, void *buffer, size_t size, int flags)
     if (late_receiver && !(flags & MSG_PEEK)) /* a look before the send is not late */
         poll(&one, 1, 2000);
     return syscall(SYS_recvfrom, fd, buffer, size, flags, NULL, NULL);
-}
-
-/* The proxy: its own thread only, unless said otherwise */
-
-static struct sockaddr_in local_address(unsigned port)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    address.sin_port = htons((uint16_t)port);
-    return address;
-}
-
-static int connect_to(unsigned port)
-{
-    struct sockaddr_in address = local_address(port);
-    int on = 1;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
-        return fd;
-    close(fd);
-    return -1;
-}
-
-static int listen_on_any_port(int backlog, unsigned *ret_port)
-{
-    struct sockaddr_in address = local_address(0);
-    socklen_t size = sizeof address;
-    int small = 32768; /* what is swallowed must not fit into buffers */
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
-    if (bind(fd, (struct sockaddr *)&address, size) != 0 || listen(fd, backlog) != 0 ||
-        getsockname(fd, (struct sockaddr *)&address, &size) != 0)
-        abort();
-    *ret_port = ntohs(address.sin_port);
-    return fd;
-}
-
-static void close_hard(int fd)
-{
-    struct linger at_once = {1, 0};
-    setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-    close(fd);
-}
-
-static void close_link(struct link *link, bool by_reset)
-{
-    if (by_reset)
-        close_hard(link->client);
-    else
-        close(link->client);
-    close(link->server);
-    link->client = -1;
-}
-
-static void accept_link(void)
-{
-    int on = 1;
-    int client = accept4(proxy.listener, NULL, NULL, SOCK_CLOEXEC);
-    setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    for (int i = 0; i < LINKS; i++)
-        if (proxy.links[i].client < 0) {
-            proxy.links[i].held_len = 0;
-            proxy.links[i].server = connect_to(proxy.target);
-            proxy.links[i].client = client;
-            return;
-        }
-    close(client);
-}
-
-static bool send_all(int fd, const char *data, size_t len)
-{
-    while (len > 0) {
-        ssize_t sent = send(fd, data, len, MSG_NOSIGNAL);
-        if (sent <= 0)
-            return false;
-        data += sent;
-        len -= (size_t)sent;
-    }
-    return true;
-}
-
-static void keep_for_later(const char *data, size_t len)
-{
-    if (proxy.last_reply_len + len <= sizeof proxy.last_reply) {
-        memcpy(proxy.last_reply + proxy.last_reply_len, data, len);
-        proxy.last_reply_len += len;
-    }
-}
-
-/* Passes on what the cut leaves. */
-static void pass(struct link *link, enum direction direction, const char *data, size_t len)
-{
-    long left = atomic_load(&proxy.cut[direction]);
-    bool last = left >= 0 && (size_t)left <= len;
-    size_t count = last ? (size_t)left : len;
-    /* Before the bytes go: whoever gets them may arm the next cut at once. */
-    atomic_fetch_add(&proxy.bytes[direction], len);
-    if (left >= 0)
-        atomic_store(&proxy.cut[direction], last ? -1 : left - (long)len);
-    bool ok = send_all(direction == UP ? link->server : link->client, data, count);
-    if (last || !ok)
-        close_link(link, last && atomic_load(&proxy.cut_by_reset));
-}
-
-static void move_bytes(struct link *link, enum direction direction)
-{
-    char buffer[16384];
-    bool late = atomic_load(&proxy.late);
-    bool slowly = direction == DOWN && (late || atomic_load(&proxy.trickle));
-    size_t room = sizeof link->held - link->held_len;
-    size_t most = slowly && room < sizeof buffer ? room : sizeof buffer;
-    int from = direction == UP ? link->client : link->server;
-    ssize_t count = recv(from, buffer, most, MSG_DONTWAIT);
-    if (count < 0 && errno == EAGAIN)
-        return;
-    if (count <= 0) {
-        close_link(link, false);
-        return;
-    }
-    if (atomic_load(&proxy.swallow[direction]))
-        return;
-    if (direction == DOWN && atomic_load(&proxy.keep_reply))
-        keep_for_later(buffer, (size_t)count);
-    if (slowly) {
-        if (late && link->held_len == 0)
-            link->next_ms = now_ms() + LATE_BY_MS;
-        memcpy(link->held + link->held_len, buffer, (size_t)count);
-        link->held_len += (size_t)count;
-    } else {
-        pass(link, direction, buffer, (size_t)count);
-    }
-}
-
-static void let_trickle(struct link *link)
-{
-    if (link->client < 0 || !link->held_len || now_ms() < link->next_ms)
-        return;
-    size_t count = atomic_load(&proxy.trickle) ? 1 : link->held_len;
-    link->next_ms = now_ms() + TRICKLE_MS;
-    if (!send_all(link->client, link->held, count)) {
-        close_link(link, false);
-        return;
-    }
-    link->held_len -= count;
-    memmove(link->held, link->held + count, link->held_len);
-}
-
-static void send_last_reply_again(struct link *link)
-{
-    int unacknowledged = 1;
-    send_all(link->client, proxy.last_reply, proxy.last_reply_len);
-    while (ioctl(link->client, SIOCOUTQ, &unacknowledged) == 0 && unacknowledged)
-        pause_ms(1);
-    atomic_store(&proxy.repeated, true);
-}
-
-static void do_misdeeds(void)
-{
-    int hang_up = atomic_exchange(&proxy.hang_up, 0);
-    bool repeat = atomic_exchange(&proxy.repeat, false);
-    for (int i = 0; i < LINKS; i++) {
-        struct link *link = &proxy.links[i];
-        if (link->client < 0)
-            continue;
-        if (repeat)
-            send_last_reply_again(link);
-        if (hang_up == 1)
-            shutdown(link->client, SHUT_WR);
-        else if (hang_up == 2)
-            close_link(link, true);
-    }
-    if (hang_up)
-        atomic_store(&proxy.hung_up, true);
-}
-
-static nfds_t what_to_poll(struct pollfd *fds)
-{
-    short events = atomic_load(&proxy.black_hole) ? 0 : POLLIN;
-    fds[0] = (struct pollfd){.fd = proxy.wake[0], .events = POLLIN};
-    fds[1] = (struct pollfd){.fd = proxy.listener, .events = POLLIN};
-    for (int i = 0; i < LINKS; i++) {
-        bool used = proxy.links[i].client >= 0 && events;
-        fds[2 + 2 * i] = (struct pollfd){.fd = used ? proxy.links[i].client : -1, .events = events};
-        fds[3 + 2 * i] = (struct pollfd){.fd = used ? proxy.links[i].server : -1, .events = events};
-    }
-    return 2 + 2 * LINKS;
-}
-
-static void *run_proxy(void *arg)
-{
-    struct pollfd fds[2 + 2 * LINKS];
-    char drain[64];
-    while (!atomic_load(&proxy.stop)) {
-        bool slowly = atomic_load(&proxy.trickle) || atomic_load(&proxy.late);
-        poll(fds, what_to_poll(fds), slowly ? TRICKLE_MS / 4 : 1000);
-        if (fds[0].revents && read(proxy.wake[0], drain, sizeof drain) < 0)
-            abort();
-        for (int i = 0; i < LINKS; i++) {
-            struct link *link = &proxy.links[i];
-            if (link->client >= 0 && fds[2 + 2 * i].revents)
-                move_bytes(link, UP);
-            if (link->client >= 0 && fds[3 + 2 * i].revents)
-                move_bytes(link, DOWN);
-            let_trickle(link);
-        }
-        if (fds[1].revents)
-            accept_link();
-        do_misdeeds();
-    }
-    return arg;
-}
-
-/* Any thread: after a change of the fields above. */
-static void wake_proxy(void)
-{
-    if (write(proxy.wake[1], "", 1) != 1)
-        abort();
-}
-
-static void start_proxy(void)
-{
-    memset(&proxy, 0, sizeof proxy);
-    for (int i = 0; i < LINKS; i++)
-        proxy.links[i].client = -1;
-    proxy.target = (unsigned)strtoul(getenv("MYPOOL_SERVER_PORT"), NULL, 10);
-    atomic_store(&proxy.cut[UP], -1);
-    atomic_store(&proxy.cut[DOWN], -1);
-    proxy.listener = listen_on_any_port(64, &proxy.port);
-    if (pipe2(proxy.wake, O_CLOEXEC) != 0 ||
-        pthread_create(&proxy.thread, NULL, run_proxy, NULL) != 0)
-        abort();
-}
-
-static void stop_proxy(void)
-{
-    atomic_store(&proxy.stop, true);
-    wake_proxy();
-    pthread_join(proxy.thread, NULL);
-    for (int i = 0; i < LINKS; i++)
-        if (proxy.links[i].client >= 0)
-            close_link(&proxy.links[i], false);
-    close(proxy.listener);
-    close(proxy.wake[0]);
-    close(proxy.wake[1]);
-}
-
-static void set_proxy(_Atomic bool *what, bool value)
-{
-    atomic_store(what, value);
-    wake_proxy();
 }
 
 /* The administrator, who goes to the server directly */
