@@ -5,8 +5,8 @@
  * Whoever has a slot writes its own number into the slot's cell, which is no atomic,
  * and expects it undisturbed until it gives the slot back: two owners would swap it, and
  * the thread sanitizer would see it. Borrowers try, wait, wait for a moment or for ever,
- * release, give, run calls, use old tickets, evict, ping and destroy; a maintainer opens
- * what was closed. Many times all come to rest, and whoever still waited then would wait
+ * release, give, run calls, use old tickets, evict, ping and destroy; some lead, and take
+ * those along who would wait and ride; a maintainer opens what was closed. Many times all come to rest, and whoever still waited then would wait
  * for ever: all must arrive, all slots must be idle, the books must balance. At the end
  * the core is shut while all run. Three rounds: strict hand-over, the default, and none.
  *
@@ -54,8 +54,9 @@ struct stresser {
     uint64_t random;
     uint64_t acquired;
     uint64_t returned;
-    uint64_t outcomes[POOL__SHUT + 1];
+    uint64_t outcomes[POOL__LEFT + 1];
     uint64_t closed;
+    uint64_t carried; /* of others */
     _Atomic uint64_t ops;
 };
 
@@ -108,6 +109,55 @@ static void use(struct stresser *t, unsigned slot)
     if (draw(t, 4096) == 0)
         sched_yield();
     disown(t, slot);
+}
+
+/* Taking others along */
+
+/* On the heap: it may outlive the patience of the one who waits. */
+struct rider {
+    struct pool__waiter waiter;
+    _Atomic uint32_t holders;
+    unsigned carried; /* by a leader, while the rider is aboard */
+};
+
+static void drop(struct rider *rider)
+{
+    if (atomic_fetch_sub(&rider->holders, 1) == 1)
+        free(rider);
+}
+
+static bool by_chance(const struct pool__waiter *waiter, void *arg)
+{
+    (void)waiter;
+    return draw(arg, 8) != 0;
+}
+
+static void carry(struct stresser *t, struct pool__waiter *waiter)
+{
+    struct rider *rider = POOL__ENTRY(waiter, struct rider, waiter);
+    t->carried++;
+    if (draw(t, 4) == 0 && !pool__core_hold(waiter)) {
+        require(!pool__core_arrive(waiter), "one who has left arrives");
+        drop(rider);
+        return;
+    }
+    rider->carried++;
+    pool__core_arrive(waiter);
+    drop(rider);
+}
+
+static void lead(struct stresser *t)
+{
+    struct pool__waiter *aboard[THREADS];
+    unsigned count = pool__core_board(&the.core, (unsigned)draw(t, THREADS), by_chance, t, aboard);
+    for (unsigned i = 0; i < count; i++)
+        atomic_fetch_add(&POOL__ENTRY(aboard[i], struct rider, waiter)->holders, 1);
+    for (unsigned i = 0; i < count; i++)
+        pool__core_set_off(aboard[i]);
+    for (volatile uint64_t i = draw(t, 400); i > 0; i--)
+        ;
+    for (unsigned i = 0; i < count; i++)
+        carry(t, aboard[i]);
 }
 
 /* Giving it back */
@@ -177,17 +227,44 @@ static uint64_t some_deadline(struct stresser *t)
     return kind < 3 ? pool__now_ns() + draw(t, most_us[kind] * 1000) : POOL__FOREVER;
 }
 
+static enum pool__outcome wait_in_queue(struct pool__waiter *waiter)
+{
+    enum pool__outcome outcome = pool__core_enqueue(&the.core, waiter);
+    return outcome == POOL__WAITING ? pool__core_wait(&the.core, waiter) : outcome;
+}
+
+/* Waits for a slot, or rides on somebody else's. */
+static enum pool__outcome wait_or_ride(struct stresser *t, struct pool__waiter *ret_waiter)
+{
+    struct rider *rider = malloc(sizeof *rider);
+    if (!rider)
+        abort();
+    *rider = (struct rider){.waiter = *ret_waiter};
+    rider->waiter.rides = true;
+    rider->waiter.ride_ns = draw(t, 2) ? draw(t, 50 * 1000) : POOL__FOREVER;
+    rider->waiter.ride_deadline_ns = ret_waiter->deadline_ns;
+    atomic_init(&rider->holders, 1);
+    enum pool__outcome outcome = wait_in_queue(&rider->waiter);
+    require(outcome == POOL__ARRIVED ? rider->carried == 1
+                                     : outcome == POOL__LEFT || rider->carried == 0,
+            "arrived without having been carried, or was carried and did not arrive");
+    require(outcome != POOL__LEFT || pool__now_ns() >= rider->waiter.leave_ns, "left early");
+    ret_waiter->slot = rider->waiter.slot;
+    ret_waiter->generation = rider->waiter.generation;
+    drop(rider);
+    return outcome;
+}
+
 static bool wait_for_slot(struct stresser *t, uint64_t flags, unsigned *ret_slot,
                           uint32_t *ret_generation)
 {
     struct pool__waiter waiter = {.flags = flags, .enqueued_ns = pool__now_ns(),
                                   .deadline_ns = some_deadline(t)};
-    enum pool__outcome outcome = pool__core_enqueue(&the.core, &waiter);
-    if (outcome == POOL__WAITING)
-        outcome = pool__core_wait(&the.core, &waiter);
+    enum pool__outcome outcome = draw(t, 2) ? wait_or_ride(t, &waiter) : wait_in_queue(&waiter);
     t->outcomes[outcome]++;
     require(outcome == POOL__GRANTED || outcome == POOL__TIMED_OUT || outcome == POOL__SHUT ||
-            outcome == POOL__FAILED, "a strange outcome");
+            outcome == POOL__FAILED || outcome == POOL__ARRIVED || outcome == POOL__LEFT,
+            "a strange outcome");
     *ret_slot = waiter.slot;
     *ret_generation = (uint32_t)waiter.generation;
     return outcome == POOL__GRANTED;
@@ -203,6 +280,8 @@ static void borrow_and_return(struct stresser *t)
         return;
     t->acquired++;
     use(t, slot);
+    if (draw(t, 3) == 0)
+        lead(t);
     give_back(t, slot, generation, flags);
 }
 
@@ -323,13 +402,16 @@ static void await_rest(void)
 
 static void check_books(void)
 {
-    uint64_t acquired = 0, returned = 0, used = 0;
+    uint64_t acquired = 0, returned = 0, used = 0, carried = 0, rode = 0;
     for (unsigned i = 0; i < THREADS; i++) {
+        carried += the.threads[i].carried;
+        rode += the.threads[i].outcomes[POOL__ARRIVED] + the.threads[i].outcomes[POOL__LEFT];
         acquired += the.threads[i].acquired;
         returned += the.threads[i].returned;
     }
     for (unsigned i = 0; i < SLOTS; i++)
         used += atomic_load(&the.core.slots[i].uses);
+    require(carried == rode, "riders are lost, or were carried twice");
     require(acquired == returned, "borrows and returns differ");
     require(acquired == used, "the core counts other borrows");
     require(atomic_load(&the.core.waiting) == 0, "waiters are counted that have gone");
@@ -353,18 +435,20 @@ static void come_to_rest(void)
 
 static void report(uint64_t started_ns)
 {
-    uint64_t outcomes[POOL__SHUT + 1] = {0}, acquired = 0, closed = 0;
+    uint64_t outcomes[POOL__LEFT + 1] = {0}, acquired = 0, closed = 0;
     for (unsigned i = 0; i <= THREADS; i++) {
-        for (unsigned k = 0; k <= POOL__SHUT; k++)
+        for (unsigned k = 0; k <= POOL__LEFT; k++)
             outcomes[k] += the.threads[i].outcomes[k];
         acquired += the.threads[i].acquired;
         closed += the.threads[i].closed;
     }
     print_message("%llu operations in %.1f s: %llu borrows, %llu after waiting; %llu timeouts, "
-                  "%llu closed, %llu shut\n",
+                  "%llu rides, %llu left, %llu closed, %llu shut\n",
                   (unsigned long long)ops_done(), (double)(pool__now_ns() - started_ns) / 1e9,
                   (unsigned long long)acquired, (unsigned long long)outcomes[POOL__GRANTED],
-                  (unsigned long long)outcomes[POOL__TIMED_OUT], (unsigned long long)closed,
+                  (unsigned long long)outcomes[POOL__TIMED_OUT],
+                  (unsigned long long)outcomes[POOL__ARRIVED],
+                  (unsigned long long)outcomes[POOL__LEFT], (unsigned long long)closed,
                   (unsigned long long)outcomes[POOL__SHUT]);
 }
 
