@@ -865,7 +865,7 @@ static void boarding_takes_no_wake_up_from_who_waits_behind(void **state)
 {
     (void)state;
     EXPLORE(2, SEEN_GRANT | SEEN_ARRIVED, .limit = 1, .held = 1,
-            .threads = {leads_and_gives_slot_0, rides_or_borrows, borrows_and_keeps});
+            .threads = {leads_and_gives_slot_0, rides_or_borrows_for_a_while, borrows_and_keeps});
 }
 
 static void boarding_and_a_return_serve_two_waiters(void **state)
