@@ -9,6 +9,7 @@
  */
 #include "mypool.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -520,6 +521,61 @@ static void formatting_survives(void **state)
     torture_formatting(FOR_GOOD);
 }
 
+/* A caller that waits for the connection which the test holds. */
+struct waiting {
+    pthread_t thread;
+    struct pool *pool;
+    bool ok;
+    struct pool_error err;
+};
+
+static void *run_waiting(void *arg)
+{
+    struct waiting *waiting = arg;
+    waiting->ok = act_query(waiting->pool, &waiting->err);
+    return NULL;
+}
+
+static void start_waiting(struct waiting *waiting, struct pool *pool, uint64_t place)
+{
+    struct pool_stats stats;
+    *waiting = (struct waiting){.pool = pool};
+    assert_int_equal(pthread_create(&waiting->thread, NULL, run_waiting, waiting), 0);
+    for (unsigned ms = 0; ms < 20000; ms++) {
+        pool_stats(pool, &stats);
+        if (stats.waiting == place)
+            return;
+        nanosleep(&(struct timespec){0, 1000000}, NULL);
+    }
+    fail_msg("nobody waits");
+}
+
+/* The first allocation of a caller that waits is that of its place aboard. */
+static void a_caller_without_memory_for_a_ride_waits_alone(void **state)
+{
+    struct waiting callers[2];
+    struct pool_conn conn;
+    struct pool_error err;
+    (void)state;
+    struct pool *pool = new_pool(false, ONCE, &err);
+    for (int i = 0; i < 3; i++)
+        assert_true(act_query(pool, &err));
+    assert_true(pool_get_connection(pool, &conn, &err));
+    start_waiting(&callers[0], pool, 1);
+    fail_the(0, ONCE);
+    start_waiting(&callers[1], pool, 2);
+    assert_true(stop_failing());
+    assert_true(pool_conn_release(conn, &err));
+    for (int i = 0; i < 2; i++) {
+        pthread_join(callers[i].thread, NULL);
+        assert_true(callers[i].ok);
+    }
+    struct pool_stats stats;
+    pool_stats(pool, &stats);
+    assert_int_equal(stats.pipelined, 0);
+    assert_true(pool_end(pool, 1000, NULL));
+}
+
 static int make_procedure(void **state)
 {
     (void)state;
@@ -556,6 +612,7 @@ int main(void)
         cmocka_unit_test(creating_a_pool_survives),
         cmocka_unit_test(the_end_survives),
         cmocka_unit_test(formatting_survives),
+        cmocka_unit_test(a_caller_without_memory_for_a_ride_waits_alone),
     };
     fill(acts, names);
     int failed_acts = cmocka_run_group_tests_name("acts", acts, make_procedure, NULL);
