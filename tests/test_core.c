@@ -1057,10 +1057,12 @@ static void one_who_is_held_cannot_leave_until_it_sets_off_again(void **state)
     assert_int_equal(board(1, aboard), 1);
     pool__core_set_off(aboard[0]);
     assert_true(pool__core_hold(aboard[0]));
-    assert_int_equal(pool__core_look(&core, aboard[0], later, &next_ns), POOL__BOARDING);
+    assert_false(pool__core_look(&core, aboard[0], later, &next_ns));
+    assert_int_equal(aboard[0]->outcome, POOL__BOARDING);
     assert_true(next_ns > later);
     pool__core_set_off(aboard[0]);
-    assert_int_equal(pool__core_look(&core, aboard[0], later, &next_ns), POOL__LEFT);
+    assert_true(pool__core_look(&core, aboard[0], later, &next_ns));
+    assert_int_equal(aboard[0]->outcome, POOL__LEFT);
     assert_false(pool__core_hold(aboard[0]));
     assert_false(pool__core_arrive(aboard[0]));
     assert_int_equal(caller.woken, 0);
@@ -1078,9 +1080,11 @@ static void a_rider_leaves_at_the_earlier_of_its_limits_and_not_before(void **st
         assert_int_equal(board(1, aboard), 1);
         pool__core_set_off(aboard[0]);
         uint64_t leave_ns = i ? far : caller.waiter.boarded_ns + 3600 * 1000 * MS;
-        assert_int_equal(pool__core_look(&core, aboard[0], leave_ns - 1, &next_ns), POOL__RIDING);
+        assert_false(pool__core_look(&core, aboard[0], leave_ns - 1, &next_ns));
+    assert_int_equal(aboard[0]->outcome, POOL__RIDING);
         assert_true(next_ns == leave_ns);
-        assert_int_equal(pool__core_look(&core, aboard[0], leave_ns, &next_ns), POOL__LEFT);
+        assert_true(pool__core_look(&core, aboard[0], leave_ns, &next_ns));
+    assert_int_equal(aboard[0]->outcome, POOL__LEFT);
     }
 }
 
@@ -1092,7 +1096,8 @@ static void one_in_the_queue_looks_again_in_time_to_leave(void **state)
     struct caller caller;
     uint64_t next_ns = 0, now = pool__now_ns();
     enqueue_rider(&caller, now + 3600 * 1000 * MS, 5 * MS);
-    assert_int_equal(pool__core_look(&core, &caller.waiter, now, &next_ns), POOL__WAITING);
+    assert_false(pool__core_look(&core, &caller.waiter, now, &next_ns));
+    assert_int_equal(caller.waiter.outcome, POOL__WAITING);
     assert_true(next_ns == now + 5 * MS);
 }
 
