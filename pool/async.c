@@ -12,7 +12,7 @@
 
 static void deliver_query(struct pool__op *op, const struct pool_error *err)
 {
-    op->fn.query(err, op->call.result, op->arg);
+    op->fn.query(err, err ? NULL : op->call.result, op->arg);
 }
 
 static void deliver_conn(struct pool__op *op, const struct pool_error *err)

@@ -32,13 +32,12 @@ void pool__op_drop(struct pool__op *op)
     pool__call_drop(&op->call);
 }
 
-void pool__op_deliver(struct pool__op *op)
+static void deliver(struct pool__op *op, struct pool_error *err)
 {
     struct pool *pool = op->call.pool;
-    struct pool_error *err = &op->call.err;
     pool__op_unregister(op);
     op->delivered = true;
-    if (op->cancelled && !op->call.result && err->code != POOL_OK) {
+    if (op->cancelled && err->code != POOL_OK) {
         bool not_executed = err->not_executed;
         pool__fail(err, POOL_ERR_CANCELLED, "the call was cancelled%s",
                    not_executed ? " before its statement was sent" : "; it may have run");
@@ -49,6 +48,11 @@ void pool__op_deliver(struct pool__op *op)
     pool__leave_callback(before);
     pool__op_drop(op);
     pool__loop_done(&pool->loop);
+}
+
+void pool__op_deliver(struct pool__op *op)
+{
+    deliver(op, &op->call.err);
 }
 
 /* ---- with a connection ---- */
@@ -138,11 +142,19 @@ static void launch(struct pool__op *op)
 
 /* ---- in the queue ---- */
 
-static void end_ride(struct pool__op *op, enum pool__outcome outcome)
+/* The leader goes on writing to the call's own result and error. */
+static void leave_ride(struct pool__op *op)
+{
+    struct pool_error err;
+    pool__call_end(&op->call, POOL__LEFT, &err);
+    deliver(op, &err);
+}
+
+static void end_ride(struct pool__op *op)
 {
     op->ask.waited_ns += op->call.waiter.boarded_ns - op->call.waiter.enqueued_ns;
     op->attempt++;
-    op->call.result = pool__call_end(&op->call, outcome, &op->call.err);
+    op->call.result = pool__call_end(&op->call, POOL__ARRIVED, &op->call.err);
     try_again_or_deliver(op);
 }
 
@@ -151,8 +163,12 @@ static void decided(struct pool__op *op, enum pool__outcome outcome)
     struct pool *pool = op->call.pool;
     pool__alarm_clear(&pool->loop, &op->alarm);
     op->waits = false;
-    if (outcome == POOL__ARRIVED || outcome == POOL__LEFT) {
-        end_ride(op, outcome);
+    if (outcome == POOL__LEFT) {
+        leave_ride(op);
+        return;
+    }
+    if (outcome == POOL__ARRIVED) {
+        end_ride(op);
         return;
     }
     pool__end_wait(pool, &op->ask, &op->call.waiter, outcome, &op->borrowed, &op->call.err);
