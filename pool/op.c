@@ -58,6 +58,7 @@ void pool__op_deliver(struct pool__op *op)
 /* ---- with a connection ---- */
 
 static void queue_up(struct pool__op *op);
+static void begin(struct pool__task *task);
 
 static bool in_time(const struct pool__op *op)
 {
@@ -74,15 +75,19 @@ static bool may_try_again(struct pool__op *op, uint64_t *ret_pause_ns)
     return pool__may_try_again(op->call.pool, &op->job, op->attempt, &op->call.err);
 }
 
+/* In a later round: many dead connections in a row must not become a deep stack. */
 static void try_again_or_deliver(struct pool__op *op)
 {
+    struct pool__loop *loop = &op->call.pool->loop;
     uint64_t pause_ns;
-    if (!may_try_again(op, &pause_ns))
+    if (!may_try_again(op, &pause_ns)) {
         pool__op_deliver(op);
-    else if (pause_ns)
-        pool__alarm_set(&op->call.pool->loop, &op->alarm, pool__now_ns() + pause_ns);
-    else
-        queue_up(op);
+    } else if (pause_ns) {
+        pool__alarm_set(loop, &op->alarm, pool__now_ns() + pause_ns);
+    } else {
+        op->task.run = begin;
+        pool__loop_post(loop, &op->task);
+    }
 }
 
 static void on_fiber(void *arg)
