@@ -224,15 +224,17 @@ int pool_dispatch(struct pool *pool, int timeout_ms)
 
 bool pool__run_callbacks(struct pool *pool, int timeout_ms)
 {
-    if (!pool->loop.manual || pool->loop.epoll_fd < 0)
-        return false;
-    dispatch(pool, timeout_ms);
-    return true;
+    return pool->loop.manual && pool__loop_is_open(&pool->loop) && dispatch(pool, timeout_ms) >= 0;
 }
 
+/* Nothing new is accepted first: otherwise a call could come between the last look and the
+ * close, and callbacks that start calls would keep this going. */
 void pool__finish_callbacks(struct pool *pool)
 {
-    while (atomic_load(&pool->loop.work) && pool__run_callbacks(pool, 1))
-        ;
+    _Atomic uint32_t never = 0;
+    pool__loop_stop(&pool->loop);
+    while (pool->loop.manual && atomic_load(&pool->loop.work))
+        if (!pool__run_callbacks(pool, 1)) /* a thread of the program's is at it */
+            pool__park(&never, 0, pool__now_ns() + POOL__NS_PER_MS);
     pool__loop_close(&pool->loop);
 }

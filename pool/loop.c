@@ -212,16 +212,39 @@ static void free_strands(struct pool__loop *loop)
     loop->strand_count = 0;
 }
 
-void pool__loop_close(struct pool__loop *loop)
+bool pool__loop_is_open(struct pool__loop *loop)
+{
+    pool__lock(&loop->lock);
+    bool open = loop->open;
+    pool__unlock(&loop->lock);
+    return open;
+}
+
+void pool__loop_stop(struct pool__loop *loop)
 {
     pool__lock(&loop->lock);
     atomic_store(&loop->stop, true);
     if (loop->open)
         poke(loop);
     pool__unlock(&loop->lock);
+}
+
+/* It has been poked. Nobody gets in after it. */
+static void wait_for_dispatcher(struct pool__loop *loop)
+{
+    _Atomic uint32_t never = 0;
+    while (atomic_exchange(&loop->busy, true))
+        pool__park(&never, 0, pool__now_ns() + POOL__NS_PER_MS);
+}
+
+void pool__loop_close(struct pool__loop *loop)
+{
+    pool__loop_stop(loop);
     if (loop->threaded)
         pthread_join(loop->thread, NULL);
     loop->threaded = false;
+    if (pool__loop_is_open(loop))
+        wait_for_dispatcher(loop);
     pool__lock(&loop->lock);
     loop->open = false;
     close_descriptors(loop);

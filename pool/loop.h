@@ -63,8 +63,13 @@ void pool__loop_init(struct pool__loop *loop, unsigned strand_limit, bool manual
  * memory; it may be tried again. Any thread. */
 bool pool__loop_open(struct pool__loop *loop);
 
-/* Accepts no more work; ends the thread when there is none left (in manual mode there must be
- * none), and frees everything. */
+bool pool__loop_is_open(struct pool__loop *loop);
+
+/* Accepts no more work. */
+void pool__loop_stop(struct pool__loop *loop);
+
+/* The same; ends the thread when there is no work left (in manual mode there must be none, and
+ * who is dispatching is woken and waited for), and frees everything. */
 void pool__loop_close(struct pool__loop *loop);
 
 /* In a forked child, which has no such thread: closes its copies of the descriptors. */
