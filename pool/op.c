@@ -228,7 +228,9 @@ static void queue_up(struct pool__op *op)
         fail_before(op, POOL_ERR_CANCELLED, "cancelled");
         return;
     }
-    if (pool__borrow_at_once(pool, &op->ask, &op->borrowed)) {
+    /* What is begun now would be cut: pool_end has seen the connections idle already. */
+    if (!atomic_load(&pool->core.shut) &&
+        pool__borrow_at_once(pool, &op->ask, &op->borrowed)) {
         launch(op);
         return;
     }
