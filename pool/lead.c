@@ -261,6 +261,7 @@ static bool on_progress(struct pool__passenger *passenger, enum pool__progress p
 struct boarding {
     const struct pool__conn *conn;
     size_t room; /* in bytes */
+    bool callbacks_only;
 };
 
 static bool may_board(const struct pool__waiter *waiter, void *arg)
@@ -268,7 +269,8 @@ static bool may_board(const struct pool__waiter *waiter, void *arg)
     struct boarding *boarding = arg;
     const struct pool__call *call = POOL__ENTRY(waiter, const struct pool__call, waiter);
     const struct pool__form *form = &call->job->form;
-    if (form->size > boarding->room || !pool__may_ride(boarding->conn, form))
+    if ((boarding->callbacks_only && !waiter->wake) || form->size > boarding->room ||
+        !pool__may_ride(boarding->conn, form))
         return false;
     boarding->room -= form->size;
     return true;
@@ -295,7 +297,9 @@ static bool has_time_for_others(uint64_t deadline_ns)
 static unsigned take_along(struct pool *pool, const struct pool__borrowed *borrowed,
                            const struct pool__job *job, struct pool__waiter **ret_waiters)
 {
-    struct boarding boarding = {borrowed->conn, POOL__RIDE_BYTES - job->form.size};
+    /* A program that does not dispatch would keep blocking callers waiting for its replies. */
+    bool callbacks_only = pool->loop.manual && pool__fiber_current();
+    struct boarding boarding = {borrowed->conn, POOL__RIDE_BYTES - job->form.size, callbacks_only};
     unsigned most = share(pool);
     if (!most || !pool__may_pipeline(borrowed->conn) ||
         !pool__may_ride(borrowed->conn, &job->form))
