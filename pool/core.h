@@ -135,6 +135,14 @@ static inline struct pool__hint *pool__hint_of(const struct pool__core *core)
     return &pool__hints[core->serial % POOL__HINTS];
 }
 
+/* The next borrow of this thread takes the long way. */
+static inline void pool__core_forget_hint(const struct pool__core *core)
+{
+    struct pool__hint *hint = pool__hint_of(core);
+    if (hint->serial == core->serial)
+        hint->serial = 0;
+}
+
 /* The word of a slot that begins a new borrow. */
 static inline uint64_t pool__borrowed(uint64_t word, uint64_t flags)
 {

@@ -44,6 +44,7 @@ static void deliver(struct pool__op *op, struct pool_error *err)
         err->not_executed = not_executed;
     }
     const struct pool *before = pool__enter_callback(pool);
+    pool__core_forget_hint(&pool->core); /* so that pool_get_connection finds out where it is */
     op->kind->deliver(op, err->code == POOL_OK ? NULL : err);
     pool__leave_callback(before);
     pool__op_drop(op);
