@@ -206,7 +206,9 @@ static int dispatch(struct pool *pool, int timeout_ms)
     if (tls)
         pool__sigpipe_block(&sigpipe);
     const struct pool *before = pool__enter_callback(pool);
+    struct pool__wait *outer = pool__wait_swap(NULL); /* of another pool's row callback */
     int done = pool__loop_dispatch(&pool->loop, timeout_ms);
+    pool__wait_swap(outer);
     pool__leave_callback(before);
     pool__sigpipe_unblock(&sigpipe);
     pthread_setcancelstate(cancel_state, NULL);

@@ -53,6 +53,11 @@ __attribute__((noinline)) static void set_here(const struct pool__loop *loop)
     here = loop;
 }
 
+__attribute__((noinline)) static const struct pool__loop *get_here(void)
+{
+    return here;
+}
+
 __attribute__((noinline)) bool pool__loop_is_here(const struct pool__loop *loop)
 {
     return here == loop;
@@ -503,6 +508,7 @@ int pool__loop_dispatch(struct pool__loop *loop, int timeout_ms)
 {
     if (atomic_exchange(&loop->busy, true))
         return -1;
+    const struct pool__loop *outer = get_here();
     set_here(loop);
     sleep_until_event(loop, timeout_ms);
     int done = ring_alarms(loop);
@@ -510,7 +516,7 @@ int pool__loop_dispatch(struct pool__loop *loop, int timeout_ms)
     done += run_tasks(loop);
     if (loop->manual)
         leave_to_program(loop);
-    set_here(NULL);
+    set_here(outer);
     atomic_store(&loop->busy, false);
     return done;
 }

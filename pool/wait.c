@@ -44,6 +44,13 @@ __attribute__((noinline)) static void set_current(struct pool__wait *wait)
     current = wait;
 }
 
+struct pool__wait *pool__wait_swap(struct pool__wait *wait)
+{
+    struct pool__wait *before = get_current();
+    set_current(wait);
+    return before;
+}
+
 void pool__sigpipe_block(struct pool__sigpipe *sigpipe)
 {
     sigset_t pending;

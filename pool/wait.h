@@ -47,6 +47,9 @@ struct pool__wait {
 void pool__wait_begin(struct pool__wait *wait, bool tls);
 void pool__wait_end(struct pool__wait *wait);
 
+/* Sets the limits of this thread's running call aside, or puts them back; returns those before. */
+struct pool__wait *pool__wait_swap(struct pool__wait *wait);
+
 /* True if the call's time is up, or it has been cut: for loops that read what is there
  * already and so never come to wait. Looking for a cut is a system call. Keeps the socket
  * like the hook does. */
