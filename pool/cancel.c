@@ -186,7 +186,7 @@ void pool__op_absorb_kill(struct pool__op *op)
         atomic_store(&op->kill, POOL__KILL_GIVEN_UP);
         return;
     }
-    atomic_store(&op->kill, POOL__NOT_KILLED);
+    /* It stays answered: a second cancel at this moment must not order another kill. */
     bool dirty = conn->dirty;
     uint64_t deadline_ns =
         pool__after_ms(pool__now_ns(), op->call.pool->options.v.connect_timeout_ms);
