@@ -133,14 +133,14 @@ static void stop_on_server(struct pool__op *op)
     pool__order_chore(op->call.pool, &op->kill_chore);
 }
 
-static void cancel_waiting(struct pool__op *op)
+void pool__op_cancel_waiting(struct pool__op *op)
 {
     struct pool *pool = op->call.pool;
     struct pool__waiter *waiter = &op->call.waiter;
     if (pool__core_cancel(&pool->core, waiter)) {
         pool__op_decided(op);
     } else if (atomic_load(&waiter->outcome) == POOL__BOARDING) {
-        waiter->leave_ns = 0; /* it cannot leave yet, but soon */
+        /* It cannot leave yet, but soon. */
         pool__alarm_set(&pool->loop, &op->alarm, pool__now_ns() + LOOK_NS);
     } /* else its outcome is on its way as a task */
 }
@@ -152,7 +152,7 @@ static void on_cancel(struct pool__task *task)
     if (!op->delivered) {
         op->cancelled = true;
         if (op->waits)
-            cancel_waiting(op);
+            pool__op_cancel_waiting(op);
         else if (op->fiber && op->paused)
             pool__loop_wake(&op->call.pool->loop, op->fiber);
         else if (op->fiber)

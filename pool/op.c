@@ -215,6 +215,10 @@ static void on_alarm(struct pool__alarm *alarm)
         queue_up(op);
         return;
     }
+    if (op->cancelled) {
+        pool__op_cancel_waiting(op);
+        return;
+    }
     if (pool__core_look(&pool->core, &op->call.waiter, pool__now_ns(), &next_ns))
         pool__op_decided(op);
     else

@@ -81,6 +81,8 @@ void pool__op_deliver(struct pool__op *op);
 /* cancel.c: handles of ops. Issue one (0: memory is out), and end it. */
 uint64_t pool__op_register(struct pool__op *op);
 void pool__op_unregister(struct pool__op *op);
+/* On the loop, for one that waits: it is decided now, or an alarm is set to look again. */
+void pool__op_cancel_waiting(struct pool__op *op);
 /* On the op's fiber, when its statement is over and before the connection is given back: a
  * kill that is under way must not hit the next one. */
 void pool__op_absorb_kill(struct pool__op *op);
