@@ -162,7 +162,12 @@ bool pool__loop_accept(struct pool__loop *loop)
 
 void pool__loop_done(struct pool__loop *loop)
 {
-    atomic_fetch_sub(&loop->work, 1);
+    if (atomic_fetch_sub(&loop->work, 1) > 1 || !atomic_load(&loop->stop))
+        return;
+    pool__lock(&loop->lock);
+    if (loop->open)
+        poke(loop); /* it may be asleep, and would only end if it looked */
+    pool__unlock(&loop->lock);
 }
 
 void pool__loop_abandon(struct pool__loop *loop)
