@@ -369,6 +369,74 @@ static bool act_many_values(struct pool *pool, struct pool_error *err)
     return rows != NULL;
 }
 
+/* What a callback was told; the acts below wait for it. */
+struct told {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool done;
+    struct pool_error err;
+    struct pool_conn conn;
+};
+
+static struct told told = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+static void tell(const struct pool_error *err)
+{
+    pthread_mutex_lock(&told.lock);
+    told.done = true;
+    told.err = err ? *err : (struct pool_error){.code = POOL_OK};
+    pthread_cond_signal(&told.changed);
+    pthread_mutex_unlock(&told.lock);
+}
+
+static void on_result(const struct pool_error *err, struct pool_result *result, void *arg)
+{
+    (void)arg;
+    pool_result_free(result);
+    tell(err);
+}
+
+static void on_conn(const struct pool_error *err, struct pool_conn conn, void *arg)
+{
+    (void)arg;
+    told.conn = conn;
+    tell(err);
+}
+
+static bool wait_until_told(bool accepted, struct pool_error *err)
+{
+    pthread_mutex_lock(&told.lock);
+    while (accepted && !told.done)
+        pthread_cond_wait(&told.changed, &told.lock);
+    if (accepted)
+        *err = told.err;
+    bool ok = accepted && told.err.code == POOL_OK;
+    told.done = false;
+    pthread_mutex_unlock(&told.lock);
+    return ok;
+}
+
+static bool act_async(struct pool *pool, struct pool_error *err)
+{
+    struct pool_value values[3] = {pool_int(1), pool_int(2), pool_int(3)};
+    struct pool_call call;
+    struct pool_request request = {.sql = "SELECT :text, 2 IN (:list)",
+                                   .args = POOL_ARGS(POOL_NAMED("text", "abc"),
+                                                     POOL_NAMED("list", pool_list(values, 3))),
+                                   .ret_call = &call};
+    return wait_until_told(pool_query_async_with(pool, &request, on_result, NULL, err), err);
+}
+
+static bool act_async_conn(struct pool *pool, struct pool_error *err)
+{
+    if (!wait_until_told(pool_get_connection_async(pool, on_conn, NULL, err), err))
+        return false;
+    bool ok = wait_until_told(
+        pool_conn_query_async(told.conn, "SELECT 1", POOL_NO_ARGS, on_result, NULL, err), err);
+    pool_conn_release(told.conn, NULL);
+    return ok;
+}
+
 static const struct row {
     const char *name;
     bool (*act)(struct pool *pool, struct pool_error *err);
@@ -397,6 +465,9 @@ static const struct row {
     {"a first query after a set-up", act_query, false, true},
     {"a reset with a set-up", act_dirty_session, true, true},
     {"a kill", act_kill, true, false},
+    {"a first query with a callback", act_async, false, false},
+    {"a query with a callback", act_async, true, false},
+    {"a connection with a callback", act_async_conn, true, false},
 };
 
 #define ROWS (sizeof rows / sizeof *rows)

@@ -1,0 +1,402 @@
+/*
+ * Many calls with callbacks at once: the queue and its limits, deadlines while the server
+ * answers and while it is frozen, calls that go along with others, and a
+ * everything fails that can, to count that each accepted call is told exactly once.
+ *
+ * Needs a server: MYPOOL_URL.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "fixture.h"
+
+#include "calls.h"
+#include "pool.h"
+#include "stopped.h"
+
+#include <malloc.h>
+#include <signal.h>
+
+#define FLOOD 10000u
+#define QUICK "SELECT 1 + 1"
+
+static void make_wide_pool(unsigned limit, bool manual)
+{
+    struct pool_options options = app_options();
+    options.connection_limit = limit;
+    options.manual_dispatch = manual;
+    make_pool(options);
+}
+
+static bool are_waiting(uint64_t count)
+{
+    pool_dispatch(f.pool, 0);
+    return stats_now().waiting == count;
+}
+
+static bool is_told(struct tally *tally, unsigned count)
+{
+    pool_dispatch(f.pool, 0);
+    return told(tally) >= count;
+}
+
+/* ---- the queue ---- */
+
+static void who_waits_too_long_times_out(void **state)
+{
+    (void)state;
+    struct seen seen;
+    struct pool_options options = app_options();
+    options.connection_limit = 1;
+    options.acquire_timeout_ms = 100;
+    make_pool(options);
+    struct pool_conn holder = borrow();
+    uint64_t begin = now_ms();
+    start("SELECT 1", POOL_NO_ARGS, &seen);
+    assert_seen_failed(&seen, POOL_ERR_TIMEOUT);
+    assert_true(seen.err.not_executed);
+    assert_in_range(seen.at_ms - begin, 99, GENEROUS);
+    assert_true(pool_conn_release(holder, NULL));
+}
+
+static void the_queue_has_its_limit(void **state)
+{
+    (void)state;
+    static struct tally tally;
+    struct seen seen;
+    struct pool_options options = app_options();
+    memset(&tally, 0, sizeof tally);
+    options.connection_limit = 1;
+    options.queue_limit = 10;
+    make_pool(options);
+    struct pool_conn holder = borrow();
+    start_many(10, "SELECT 1", &tally);
+    assert_within(GENEROUS, are_waiting(10));
+    start("SELECT 1", POOL_NO_ARGS, &seen);
+    assert_seen_failed(&seen, POOL_ERR_QUEUE_LIMIT);
+    assert_int_equal(told(&tally), 0);
+    assert_true(pool_conn_release(holder, NULL));
+    assert_within(GENEROUS, is_told(&tally, 10));
+    assert_int_equal(atomic_load(&tally.ok), 10);
+}
+
+/* ---- deadlines ---- */
+
+/* Its deadline passes before the loop comes to look at it. */
+static void who_is_late_already_is_told_at_once(void **state)
+{
+    (void)state;
+    struct seen seen;
+    make_wide_pool(1, true);
+    struct pool_conn holder = borrow();
+    uint64_t begin = now_ms();
+    start_within("SELECT 1", 1, &seen);
+    pause_ms(20);
+    assert_seen_failed(&seen, POOL_ERR_TIMEOUT);
+    assert_in_range(seen.at_ms - begin, 20, GENEROUS);
+    assert_true(pool_conn_release(holder, NULL));
+}
+
+static pid_t server_process(void)
+{
+    char path[512], text[32] = "";
+    snprintf(path, sizeof path, "%s/pid", getenv("MYPOOL_SERVER_DIR"));
+    FILE *file = fopen(path, "re");
+    char *line = file ? fgets(text, sizeof text, file) : NULL;
+    if (file)
+        fclose(file);
+    return line ? (pid_t)strtol(line, NULL, 10) : -1;
+}
+
+static void freeze_server(void)
+{
+    assert_true(server_process() > 0);
+    assert_int_equal(kill(server_process(), SIGSTOP), 0);
+    assert_within(GENEROUS, is_stopped(server_process()));
+}
+
+static void thaw_server(void)
+{
+    if (server_process() > 0)
+        kill(server_process(), SIGCONT);
+}
+
+struct timed {
+    struct seen seen;
+    uint64_t due_ms;
+};
+
+static void start_timed(struct timed *timed, unsigned count, uint32_t least_ms)
+{
+    for (unsigned i = 0; i < count; i++) {
+        uint32_t timeout_ms = least_ms + i % 50 * 10;
+        timed[i].due_ms = now_ms() + timeout_ms;
+        start_within(QUICK, timeout_ms, &timed[i].seen);
+    }
+}
+
+static void assert_told_in_time(struct timed *timed, unsigned count)
+{
+    uint64_t latest = 0;
+    for (unsigned i = 0; i < count; i++) {
+        assert_within(GENEROUS, is_seen(&timed[i].seen));
+        assert_int_equal(atomic_load(&timed[i].seen.calls), 1);
+        assert_false(timed[i].seen.ok);
+        assert_null(timed[i].seen.result);
+        uint64_t at_ms = timed[i].seen.at_ms + 1;
+        assert_true(at_ms >= timed[i].due_ms);
+        latest = at_ms - timed[i].due_ms > latest ? at_ms - timed[i].due_ms : latest;
+    }
+    print_message("%u deadlines, the latest by %u ms\n", count, (unsigned)latest);
+    assert_true(latest < GENEROUS);
+}
+
+/* Some have been sent, the others wait for a connection. */
+static void deadlines_hold_while_the_server_is_frozen(void **state)
+{
+    (void)state;
+    static struct timed timed[1000];
+    make_wide_pool(LIMIT, false);
+    warm_up(LIMIT);
+    freeze_server();
+    start_timed(timed, 1000, 100);
+    assert_told_in_time(timed, 1000);
+    thaw_server();
+    assert_within(GENEROUS, run_within("SELECT 1", 0).ok);
+}
+
+/* Borrows the only connection, on which QUICK counts as quick: how fast the machine is does
+ * not matter. Nobody but its borrower may touch it. */
+static struct pool_conn hold_quick(void)
+{
+    must(QUICK);
+    must(QUICK);
+    struct pool_conn holder = borrow();
+    struct pool__conn *conn = f.pool->core.slots[0].conn;
+    size_t len = strlen(QUICK);
+    struct pool__stmt *stmt =
+        pool__stmt_peek(&conn->cache, QUICK, len, pool__stmt_hash(QUICK, len));
+    assert_non_null(stmt);
+    stmt->mean_ns = 1001;
+    return holder;
+}
+
+static void those_that_ride_are_told_in_time_while_the_server_is_frozen(void **state)
+{
+    (void)state;
+    static struct timed timed[16];
+    struct seen leader;
+    make_wide_pool(1, false);
+    struct pool_conn holder = hold_quick();
+    start_within(QUICK, 2000, &leader);
+    assert_within(GENEROUS, are_waiting(1));
+    start_timed(timed, 16, 200);
+    assert_within(GENEROUS, are_waiting(17));
+    freeze_server();
+    assert_true(pool_conn_release(holder, NULL));
+    assert_told_in_time(timed, 16);
+    assert_seen(&leader);
+    assert_false(leader.ok);
+    thaw_server();
+    assert_within(GENEROUS, run_within("SELECT 1", 0).ok);
+}
+
+/* Blocking callers and callbacks wait for the same connections. */
+static void deadlines_hold_beside_blocking_callers(void **state)
+{
+    (void)state;
+    static struct timed timed[200];
+    struct pool_conn holders[LIMIT];
+    make_wide_pool(LIMIT, false);
+    for (unsigned i = 0; i < LIMIT; i++)
+        holders[i] = borrow();
+    start_timed(timed, 200, 100);
+    struct outcome blocking = run_within(QUICK, 200);
+    assert_refused(&blocking.err, POOL_ERR_TIMEOUT, 0);
+    assert_in_range(blocking.took_ms, 199, GENEROUS);
+    assert_told_in_time(timed, 200);
+    for (unsigned i = 0; i < LIMIT; i++)
+        assert_true(pool_conn_release(holders[i], NULL));
+}
+
+/* ---- together ---- */
+
+static void a_slow_statement_delays_no_others(void **state)
+{
+    (void)state;
+    static struct tally tally;
+    struct seen slow;
+    memset(&tally, 0, sizeof tally);
+    make_table();
+    make_wide_pool(2, false);
+    admin_does(f.admin, "LOCK TABLES mypool.held WRITE");
+    start("SELECT COUNT(*) FROM held", POOL_NO_ARGS, &slow);
+    start_many(1000, QUICK, &tally);
+    assert_within(GENEROUS, is_told(&tally, 1000));
+    assert_int_equal(atomic_load(&tally.ok), 1000);
+    assert_int_equal(atomic_load(&slow.calls), 0);
+    admin_does(f.admin, "UNLOCK TABLES");
+    assert_int_equal(value_of(&slow), 0);
+}
+
+static void *ask_once(void *arg)
+{
+    bool *ok = arg;
+    *ok = run_within(QUICK, 0).ok;
+    return NULL;
+}
+
+static void a_blocking_caller_takes_callbacks_along(void **state)
+{
+    (void)state;
+    static struct tally tally;
+    pthread_t thread;
+    bool ok = false;
+    memset(&tally, 0, sizeof tally);
+    make_wide_pool(1, true); /* who leads is not the loop, which stands still */
+    struct pool_conn holder = hold_quick();
+    assert_int_equal(pthread_create(&thread, NULL, ask_once, &ok), 0);
+    assert_within(GENEROUS, are_waiting(1));
+    start_many(10, QUICK, &tally);
+    assert_within(GENEROUS, are_waiting(11));
+    assert_true(pool_conn_release(holder, NULL));
+    pthread_join(thread, NULL);
+    assert_true(ok);
+    assert_int_equal(stats_now().pipelined, 10);
+    assert_int_equal(told(&tally), 0);
+    assert_within(GENEROUS, is_told(&tally, 10));
+    assert_int_equal(atomic_load(&tally.ok), 10);
+}
+
+static void a_callback_takes_blocking_callers_along(void **state)
+{
+    (void)state;
+    struct seen leader;
+    pthread_t threads[LIMIT];
+    bool ok[LIMIT] = {false};
+    make_wide_pool(1, false);
+    struct pool_conn holder = hold_quick();
+    start(QUICK, POOL_NO_ARGS, &leader);
+    assert_within(GENEROUS, are_waiting(1));
+    for (unsigned i = 0; i < LIMIT; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, ask_once, &ok[i]), 0);
+    bool waiting = WITHIN(GENEROUS, are_waiting(1 + LIMIT));
+    pool_conn_release(holder, NULL);
+    for (unsigned i = 0; i < LIMIT; i++) {
+        pthread_join(threads[i], NULL);
+        assert_true(ok[i]);
+    }
+    assert_true(waiting);
+    assert_int_equal(value_of(&leader), 2);
+    assert_int_equal(stats_now().pipelined, LIMIT);
+}
+
+static void calls_survive_a_restart_of_the_server(void **state)
+{
+    (void)state;
+    static struct tally tally;
+    char command[600];
+    memset(&tally, 0, sizeof tally);
+    snprintf(command, sizeof command, "'%s' wait", getenv("MYPOOL_SERVER_RESTART"));
+    make_wide_pool(LIMIT, false);
+    for (int i = 0; i < 200; i++)
+        start_many(1, "SELECT SLEEP(0.01)", &tally);
+    assert_within(GENEROUS, is_told(&tally, 4));
+    mysql_close(f.admin);
+    f.admin = NULL;
+    int status = system(command);
+    f.admin = connect_admin();
+    assert_int_equal(status, 0);
+    assert_within(2 * GENEROUS, is_told(&tally, 200));
+    assert_int_equal(told(&tally), 200);
+    assert_within(GENEROUS, run_within("SELECT 1", 0).ok);
+}
+
+/* ---- ten thousand ---- */
+
+static struct flood {
+    struct tally tally;
+    unsigned place; /* of the next to be told */
+    unsigned furthest; /* out of its turn */
+    unsigned numbers[FLOOD];
+} flood;
+
+static void on_flood(const struct pool_error *err, struct pool_result *result, void *arg)
+{
+    unsigned number = (unsigned)((unsigned *)arg - flood.numbers);
+    unsigned place = flood.place++;
+    unsigned by = number > place ? number - place : place - number;
+    flood.furthest = by > flood.furthest ? by : flood.furthest;
+    on_many(err, result, &flood.tally);
+}
+
+/* Ten thousand calls that wait for a connection, and the bytes that each takes. */
+static size_t queue_flood(void)
+{
+    struct pool_error err;
+    size_t before = mallinfo2().uordblks;
+    for (unsigned i = 0; i < FLOOD; i++)
+        if (!pool_query_async(f.pool, QUICK, POOL_NO_ARGS, on_flood, &flood.numbers[i], &err))
+            fail_with("flood", &err);
+    assert_within(GENEROUS, are_waiting(FLOOD));
+    return (mallinfo2().uordblks - before) / FLOOD;
+}
+
+static void ten_thousand_in_flight_are_served_in_turn(void **state)
+{
+    (void)state;
+    struct pool_conn holders[8];
+    struct pool_options options = app_options();
+    memset(&flood, 0, sizeof flood);
+    options.connection_limit = 8;
+    options.manual_dispatch = true;
+    options.acquire_timeout_ms = POOL_NEVER;
+    make_pool(options);
+    for (unsigned i = 0; i < 8; i++)
+        holders[i] = borrow();
+    size_t bytes = queue_flood();
+    for (unsigned i = 0; i < 8; i++)
+        assert_true(pool_conn_release(holders[i], NULL));
+    uint64_t until = now_ms() + 4 * GENEROUS;
+    while (told(&flood.tally) < FLOOD && now_ms() < until)
+        pool_dispatch(f.pool, 100);
+    assert_int_equal(atomic_load(&flood.tally.ok), FLOOD);
+    print_message("%zu bytes for each call in the queue; %u places out of turn at most\n", bytes,
+                  flood.furthest);
+    assert_true(flood.furthest < FLOOD / 2);
+    if (!SANITIZED) /* whose memory is not malloc's */
+        assert_in_range(bytes, 1, 1536);
+}
+
+static int clean_up(void **state)
+{
+    (void)state;
+    thaw_server();
+    end_fixture();
+    return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin_fixture, clean_up)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(who_waits_too_long_times_out),
+        TEST(the_queue_has_its_limit),
+        TEST(who_is_late_already_is_told_at_once),
+        TEST(deadlines_hold_while_the_server_is_frozen),
+        TEST(those_that_ride_are_told_in_time_while_the_server_is_frozen),
+        TEST(deadlines_hold_beside_blocking_callers),
+        TEST(a_slow_statement_delays_no_others),
+        TEST(a_blocking_caller_takes_callbacks_along),
+        TEST(a_callback_takes_blocking_callers_along),
+        TEST(calls_survive_a_restart_of_the_server),
+        TEST(ten_thousand_in_flight_are_served_in_turn),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
