@@ -23,14 +23,21 @@ has_keys() {
     done
 }
 
-for mode in pool raw connect cycle; do
+for mode in pool raw connect cycle async; do
     json=$("$bench" --mode "$mode" --callers 4 --connections 2 --seconds 0.3 --json)
     check "$mode prints all keys" has_keys "$json"
     check "$mode has no errors" grep -q '"errors": 0' <<<"$json"
 done
 json=$("$bench" --compare raw,pool,connect --callers 8 --connections 4 --seconds 0.3 --rounds 1 --json)
 check "compare prints an object per mode" [ "$(grep -o '"mode"' <<<"$json" | wc -l)" = 3 ]
-for bad in "--callers 0" "--callers x" "--mode nothing" "--seconds -1" "--unknown" "--compare raw,nothing"; do
+json=$("$bench" --compare raw,pool,async --callers 64 --connections 8 --seconds 0.3 --rounds 1 --json)
+check "compare knows async" [ "$(grep -o '"mode": "async", "callers": 64' <<<"$json" | wc -l)" = 1 ]
+json=$("$bench" --mode async --in-flight 300 --connections 4 --seconds 0.3 --json)
+check "async has as many in flight as it should" grep -q '"callers": 300, .*"errors": 0' <<<"$json"
+json=$("$bench" --mode async --in-flight 50 --connections 2 --seconds 0.3 --json --query 'SELECT 1 / no' 2>/dev/null)
+check "async refuses a wrong query" [ $? = 2 ]
+for bad in "--callers 0" "--callers x" "--mode nothing" "--seconds -1" "--unknown" "--compare raw,nothing" \
+    "--mode async --in-flight 0" "--mode pool --in-flight 8"; do
     read -ra words <<<"$bad"
     message=$("$bench" "${words[@]}" 2>&1)
     status=$?

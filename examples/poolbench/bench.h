@@ -7,8 +7,8 @@
  *     compare  runs several modes in turn, takes medians
  *     report   prints outcomes as a table or as JSON
  *
- *     pool, cycle    modes that use mypool, and only its public header
- *     raw, connect   modes that use libmariadb directly, through `server`
+ *     pool, cycle, async  modes that use mypool, and only its public header
+ *     raw, connect        modes that use libmariadb directly, through `server`
  *
  * A mode says what one operation is; `run` says when and how often. Modes are
  * constant; all that changes during a run is in struct caller, one per thread.
@@ -33,6 +33,7 @@ struct config {
     void *options_memory;        /* what the strings in it point into */
     unsigned callers;            /* 1 to 1024 */
     unsigned connections;        /* 1 to 1024 */
+    unsigned in_flight;          /* 1 to 100000; as callers unless it is given */
     double seconds;              /* of one measurement, without warm-up */
     const char *query;
     bool default_query; /* its rows are checked */
@@ -64,6 +65,8 @@ struct mode {
     bool uses_query; /* false: the table is not needed */
     bool one_caller_per_connection; /* callers is as connections */
     bool one_connection_per_caller; /* connections is as callers */
+    bool one_caller;   /* with in_flight operations at once, which are its callers in reports */
+    bool times_itself; /* the operation fills in the latencies */
     /* Once per run, before the callers; may be NULL, as may `close`. */
     bool (*open)(const struct config *config, void **ret_shared, struct problem *problem);
     void (*close)(void *shared);
@@ -71,12 +74,12 @@ struct mode {
      * called if caller_open failed. */
     bool (*caller_open)(struct caller *caller, struct problem *problem);
     void (*caller_close)(struct caller *caller);
-    /* Returns how many operations succeeded: 0 or 1, more if the mode is not timed.
+    /* Returns how many operations succeeded: 0 or 1, more if `run` does not time them.
      * Failures are reported by caller_failed. */
     unsigned (*operation)(struct caller *caller);
 };
 
-extern const struct mode mode_pool, mode_raw, mode_connect, mode_cycle;
+extern const struct mode mode_pool, mode_raw, mode_connect, mode_cycle, mode_async;
 
 /* What one run measured, or the medians of several. Times are microseconds. */
 struct outcome {

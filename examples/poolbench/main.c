@@ -29,9 +29,11 @@ static const char help[] =
     "                     raw      libmariadb: one thread and private connection each\n"
     "                     connect  libmariadb: a new connection for each query\n"
     "                     cycle    mypool: borrow and return without a query\n"
+    "                     async    mypool: one thread, --in-flight calls with callbacks\n"
     "  --compare M,M,...  several modes in turn; medians, and ratios to the first\n"
     "  --rounds R         of a comparison; 1 to 99, default 3\n"
     "  --callers N        threads that call; 1 to 1024, default 64 (raw: --connections)\n"
+    "  --in-flight N      calls at once of async; 1 to 100000, default: --callers\n"
     "  --connections N    1 to 1024, default 8 (connect: one per caller)\n"
     "  --seconds S        of each measurement, after 0.3 s of warm-up; default 5\n"
     "  --query SQL        a SELECT with no placeholder, or one `?` for a random number from\n"
@@ -44,7 +46,7 @@ static const char help[] =
     "comparison over all rounds, and listed on standard error.\n";
 
 enum { OPT_URL = 1, OPT_MODE, OPT_COMPARE, OPT_ROUNDS, OPT_CALLERS, OPT_CONNECTIONS, OPT_SECONDS,
-       OPT_QUERY, OPT_JSON, OPT_HELP };
+       OPT_QUERY, OPT_JSON, OPT_HELP, OPT_IN_FLIGHT };
 
 static const struct option options[] = {
     {"url", required_argument, NULL, OPT_URL},
@@ -52,6 +54,7 @@ static const struct option options[] = {
     {"compare", required_argument, NULL, OPT_COMPARE},
     {"rounds", required_argument, NULL, OPT_ROUNDS},
     {"callers", required_argument, NULL, OPT_CALLERS},
+    {"in-flight", required_argument, NULL, OPT_IN_FLIGHT},
     {"connections", required_argument, NULL, OPT_CONNECTIONS},
     {"seconds", required_argument, NULL, OPT_SECONDS},
     {"query", required_argument, NULL, OPT_QUERY},
@@ -104,7 +107,8 @@ static bool read_seconds(const char *text, double *ret_seconds)
 
 static const struct mode *find_mode(const char *name, size_t length)
 {
-    static const struct mode *const modes[] = {&mode_pool, &mode_raw, &mode_connect, &mode_cycle};
+    static const struct mode *const modes[] = {&mode_pool, &mode_raw, &mode_connect, &mode_cycle,
+                                               &mode_async};
 
     for (unsigned i = 0; i < sizeof(modes) / sizeof(*modes); i++)
         if (strlen(modes[i]->name) == length && strncmp(modes[i]->name, name, length) == 0)
@@ -123,8 +127,8 @@ static bool read_modes(const char *option, const char *text, unsigned most, stru
         const struct mode *mode = find_mode(name, length);
 
         if (!mode || config->mode_count == most)
-            return refuse(option, most == 1 ? "pool, raw, connect or cycle"
-                                            : "up to 8 of pool, raw, connect and cycle", text);
+            return refuse(option, most == 1 ? "pool, raw, connect, cycle or async"
+                                            : "up to 8 of pool, raw, connect, cycle and async", text);
         config->modes[config->mode_count++] = mode;
         if (name[length] == '\0')
             return true;
@@ -143,6 +147,7 @@ static bool read_option(int option, const char *value, struct config *config,
     case OPT_QUERY: config->query = value; return true;
     case OPT_JSON: config->json = true; return true;
     case OPT_CALLERS: return read_count("--callers", value, 1024, &config->callers);
+    case OPT_IN_FLIGHT: return read_count("--in-flight", value, 100000, &config->in_flight);
     case OPT_CONNECTIONS: return read_count("--connections", value, 1024, &config->connections);
     case OPT_SECONDS: return read_seconds(value, &config->seconds);
     default: return false; /* getopt_long has told why */
@@ -168,6 +173,22 @@ static bool read_what_to_run(const struct arguments *arguments, struct config *c
     return read_modes("--compare", arguments->compare, BENCH_MODES, config) &&
            (!arguments->rounds ||
             read_count("--rounds", arguments->rounds, BENCH_ROUNDS, &config->rounds));
+}
+
+/* Where it means nothing it is a mistake. */
+static bool read_in_flight(struct config *config)
+{
+    bool used = false;
+
+    for (unsigned m = 0; m < config->mode_count; m++)
+        used = used || config->modes[m]->one_caller;
+    if (config->in_flight && !used) {
+        fprintf(stderr, "poolbench: --in-flight '%u' needs the mode async\n", config->in_flight);
+        return false;
+    }
+    if (!config->in_flight)
+        config->in_flight = config->callers;
+    return true;
 }
 
 static bool read_url(const char *url, struct config *config)
@@ -209,7 +230,8 @@ static bool read_arguments(int argc, char **argv, struct config *config)
         return false;
     }
     config->default_query = strcmp(config->query, DEFAULT_QUERY) == 0;
-    return read_what_to_run(&arguments, config) && read_url(arguments.url, config);
+    return read_what_to_run(&arguments, config) && read_in_flight(config) &&
+           read_url(arguments.url, config);
 }
 
 /* Returns the exit status so far. */

@@ -6,18 +6,6 @@
  */
 #include "warm.h"
 
-static bool check_row(struct pool_result *rows, int64_t key, struct problem *problem)
-{
-    const char *name;
-    int64_t id;
-    double v;
-
-    if (pool_next(rows) && POOL_SCAN(rows, &id, &name, &v))
-        return row_is_right(key, id, name, problem);
-    problem_set(problem, WRONG_ROW, "no row with id %lld", (long long)key);
-    return false;
-}
-
 static struct pool_result *query(struct caller *caller, int64_t key, struct pool_error *err)
 {
     const struct config *config = caller->config;
@@ -38,7 +26,7 @@ static unsigned pool_operation(struct caller *caller)
     if (!rows)
         warm_problem(&err, &problem);
     else if (caller->config->default_query)
-        ok = check_row(rows, key, &problem);
+        ok = warm_check_row(rows, key, &problem);
     pool_result_free(rows);
     if (!ok)
         caller_failed(caller, &problem);

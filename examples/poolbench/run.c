@@ -107,7 +107,7 @@ static void work(struct run *run, struct caller *caller)
         if (!caller->measuring)
             continue;
         caller->operations += done;
-        if (run->mode->timed && done > 0)
+        if (run->mode->timed && !run->mode->times_itself && done > 0)
             histogram_add(&caller->latency, now_ns(CLOCK_MONOTONIC) - start);
     }
 }
@@ -327,7 +327,9 @@ static bool run_callers(struct run *run, struct seat *seats, unsigned callers, d
 static bool run_with(const struct config *config, const struct mode *mode, void *shared,
                      struct outcome *ret_outcome, struct problem *problem)
 {
-    unsigned callers = mode->one_caller_per_connection ? config->connections : config->callers;
+    unsigned callers = mode->one_caller                  ? 1
+                       : mode->one_caller_per_connection ? config->connections
+                                                         : config->callers;
     unsigned connections = mode->one_connection_per_caller ? config->callers : config->connections;
     struct outcome outcome = {.mode = mode, .connections = connections};
     struct run run;
@@ -343,6 +345,8 @@ static bool run_with(const struct config *config, const struct mode *mode, void 
         ok = run_callers(&run, seats, callers, config->seconds, &span);
     if (ok) {
         add_up(&outcome, seats, callers, span);
+        if (mode->one_caller)
+            outcome.callers = config->in_flight;
         *ret_outcome = outcome;
     }
     free(seats);

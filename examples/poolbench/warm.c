@@ -60,3 +60,15 @@ void warm_close(void *pool)
 {
     pool_end(pool, CLOSING_MS, NULL);
 }
+
+bool warm_check_row(struct pool_result *rows, int64_t key, struct problem *problem)
+{
+    const char *name;
+    int64_t id;
+    double v;
+
+    if (pool_next(rows) && POOL_SCAN(rows, &id, &name, &v))
+        return row_is_right(key, id, name, problem);
+    problem_set(problem, WRONG_ROW, "no row with id %lld", (long long)key);
+    return false;
+}
