@@ -12,7 +12,7 @@ B := build/$(VARIANT)
 # Every package that anything here uses. `make deps` installs what is missing of the first
 # list; lint and coverage do so with theirs.
 PACKAGES := gcc g++ make pkg-config libc6-dev libmariadb-dev libssl-dev libcmocka-dev \
-  libulfius-dev libjansson-dev mariadb-server-core mariadb-client-core openssl curl \
+  libulfius-dev libjansson-dev libuv1-dev libevent-dev mariadb-server-core mariadb-client-core openssl curl \
   strace binutils procps
 LINT_PACKAGES := clang clang-tidy clang-format cppcheck shellcheck
 COVERAGE_PACKAGES := gcovr
@@ -69,7 +69,8 @@ endif
 LIB_SRC := $(wildcard pool/*.c)
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o)
 BENCH_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard examples/poolbench/*.c))
-EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,$(wildcard examples/*.c))
+EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,\
+  $(wildcard examples/*.c examples/loops/*.c))
 WEB_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard examples/ulfius/*.c))
 TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
 
@@ -114,9 +115,11 @@ $(B)/poolbench: $(BENCH_OBJ) $(B)/libmypool.a
 	@echo "  LD    $@"
 	$(Q)$(CC) $(OUR_LDFLAGS) $(LDFLAGS) -pie $^ -o $@ $(DB_LIBS)
 
+$(B)/examples/loops/libuv: LOOP_LIBS = $(shell $(PKG_CONFIG) --libs libuv)
+$(B)/examples/loops/libevent: LOOP_LIBS = $(shell $(PKG_CONFIG) --libs libevent)
 $(B)/examples/%: $(B)/examples/%.o $(B)/libmypool.a
 	@echo "  LD    $@"
-	$(Q)$(CC) $(OUR_LDFLAGS) $(LDFLAGS) -pie $^ -o $@ $(DB_LIBS)
+	$(Q)$(CC) $(OUR_LDFLAGS) $(LDFLAGS) -pie $^ -o $@ $(LOOP_LIBS) $(DB_LIBS)
 
 $(B)/ulfius-server: $(WEB_OBJ) $(B)/libmypool.a
 	@echo "  LD    $@"

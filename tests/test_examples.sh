@@ -25,7 +25,13 @@ check "quickstart runs" "$build/examples/quickstart" "$MYPOOL_URL"
 check "transactions keeps the total" "$build/examples/transactions" "$MYPOOL_URL"
 check "stream reads all rows" "$build/examples/stream" "$MYPOOL_URL"
 check "fault-story ends well" "$build/examples/fault-story"
-for example in quickstart transactions stream; do
+prints_rows() { # EXAMPLE
+    "$build/examples/$1" "$MYPOOL_URL" | sort | diff - <(printf 'first: 1 Ada\nsecond: 2 GRACE\n')
+}
+for loop in epoll libuv libevent; do
+    check "loops/$loop prints its rows and stops" prints_rows "loops/$loop"
+done
+for example in quickstart transactions stream loops/epoll loops/libuv loops/libevent; do
     check "$example refuses a bad URL with status 1" \
         bash -c "'$build/examples/$example' 'mysql://nobody@127.0.0.1:1/x?acquireTimeout=300'; [ \$? -eq 1 ]"
 done
