@@ -296,6 +296,36 @@ static void a_callback_takes_blocking_callers_along(void **state)
     assert_int_equal(stats_now().pipelined, LIMIT);
 }
 
+static void *ask_impatiently(void *arg)
+{
+    struct outcome *outcome = arg;
+    *outcome = run_within(QUICK, 300);
+    return NULL;
+}
+
+/* It sends its own statement, and looks after nothing. */
+static void a_loop_that_stands_still_takes_no_blocking_callers_along(void **state)
+{
+    (void)state;
+    struct seen leader;
+    struct outcome outcome;
+    pthread_t thread;
+    make_wide_pool(1, true);
+    struct pool_conn holder = hold_quick();
+    start(QUICK, POOL_NO_ARGS, &leader);
+    assert_within(GENEROUS, are_waiting(1));
+    assert_int_equal(pthread_create(&thread, NULL, ask_impatiently, &outcome), 0);
+    bool both = WITHIN(GENEROUS, stats_now().waiting == 2);
+    pool_conn_release(holder, NULL);
+    pool_dispatch(f.pool, 0);
+    pthread_join(thread, NULL);
+    assert_true(both);
+    assert_int_equal(stats_now().pipelined, 0);
+    assert_false(outcome.ok);
+    assert_refused(&outcome.err, POOL_ERR_TIMEOUT, 0);
+    assert_int_equal(value_of(&leader), 2);
+}
+
 static void calls_survive_a_restart_of_the_server(void **state)
 {
     (void)state;
@@ -395,6 +425,7 @@ int main(void)
         TEST(a_slow_statement_delays_no_others),
         TEST(a_blocking_caller_takes_callbacks_along),
         TEST(a_callback_takes_blocking_callers_along),
+        TEST(a_loop_that_stands_still_takes_no_blocking_callers_along),
         TEST(calls_survive_a_restart_of_the_server),
         TEST(ten_thousand_in_flight_are_served_in_turn),
     };
