@@ -206,6 +206,35 @@ static void those_that_ride_are_told_in_time_while_the_server_is_frozen(void **s
     assert_within(GENEROUS, run_within("SELECT 1", 0).ok);
 }
 
+static void *ask_for_two_seconds(void *arg)
+{
+    struct outcome *outcome = arg;
+    *outcome = run_within(QUICK, 2000);
+    return NULL;
+}
+
+/* The leader, another thread, goes on long after they have left. */
+static void those_that_ride_with_a_thread_are_told_in_time(void **state)
+{
+    (void)state;
+    static struct timed timed[16];
+    struct outcome leader;
+    pthread_t thread;
+    make_wide_pool(1, false);
+    struct pool_conn holder = hold_quick();
+    assert_int_equal(pthread_create(&thread, NULL, ask_for_two_seconds, &leader), 0);
+    assert_within(GENEROUS, are_waiting(1));
+    start_timed(timed, 16, 500);
+    assert_within(GENEROUS, are_waiting(17));
+    freeze_server();
+    assert_true(pool_conn_release(holder, NULL));
+    assert_told_in_time(timed, 16);
+    pthread_join(thread, NULL);
+    assert_false(leader.ok);
+    thaw_server();
+    assert_within(GENEROUS, run_within("SELECT 1", 0).ok);
+}
+
 /* Blocking callers and callbacks wait for the same connections. */
 static void deadlines_hold_beside_blocking_callers(void **state)
 {
@@ -421,6 +450,7 @@ int main(void)
         TEST(who_is_late_already_is_told_at_once),
         TEST(deadlines_hold_while_the_server_is_frozen),
         TEST(those_that_ride_are_told_in_time_while_the_server_is_frozen),
+        TEST(those_that_ride_with_a_thread_are_told_in_time),
         TEST(deadlines_hold_beside_blocking_callers),
         TEST(a_slow_statement_delays_no_others),
         TEST(a_blocking_caller_takes_callbacks_along),
