@@ -36,9 +36,14 @@ static bool grow_locked(struct pool__calls *calls)
     return true;
 }
 
+static void on_cancel(struct pool__task *task);
+static void on_resume(struct pool__task *task);
+
 uint64_t pool__op_register(struct pool__op *op)
 {
     struct pool__calls *calls = &op->call.pool->calls;
+    op->cancel_task.run = on_cancel;
+    op->resume_task.run = on_resume;
     pool__lock(&calls->lock);
     if (calls->first_free < calls->room || grow_locked(calls)) {
         uint32_t index = calls->first_free;
@@ -168,7 +173,6 @@ bool pool_cancel(struct pool_call call, struct pool_error *err)
     struct pool__op *op = hold(call, err);
     if (!op)
         return false;
-    op->cancel_task.run = on_cancel;
     post(op, &op->cancel_task, &op->cancel_posted);
     return true;
 }
@@ -202,9 +206,11 @@ void pool__op_absorb_kill(struct pool__op *op)
 static void on_resume(struct pool__task *task)
 {
     struct pool__op *op = POOL__ENTRY(task, struct pool__op, resume_task);
-    /* Unless it pauses the flag stays, and it will not pause next time. */
-    if (!op->delivered && op->paused && atomic_exchange(&op->resume_posted, false))
+    atomic_store(&op->resume_posted, false);
+    if (!op->delivered && op->paused)
         pool__loop_wake(&op->call.pool->loop, op->fiber);
+    else
+        op->resumed = true;
     pool__call_drop(&op->call);
 }
 
@@ -214,7 +220,6 @@ bool pool_resume(struct pool_call call, struct pool_error *err)
     struct pool__op *op = hold(call, err);
     if (!op)
         return false;
-    op->resume_task.run = on_resume;
     post(op, &op->resume_task, &op->resume_posted);
     return true;
 }

@@ -58,6 +58,7 @@ struct pool__op {
     struct pool__task resume_task;
     _Atomic bool resume_posted;
     bool paused;
+    bool resumed; /* it will not pause next time */
     uint64_t ticket; /* 0: nobody has a handle */
     _Alignas(16) char copies[];
 };

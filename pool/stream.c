@@ -11,11 +11,13 @@ static bool deliver_row(struct pool_result *row, void *arg)
 {
     struct pool__op *op = arg;
     enum pool_flow flow = op->with.flow(row, op->arg);
-    if (flow == POOL_FLOW_PAUSE && !atomic_exchange(&op->resume_posted, false)) {
+    if (flow == POOL_FLOW_PAUSE && !op->resumed) {
         op->paused = true;
         pool__wait_pause();
         op->paused = false;
     }
+    if (flow == POOL_FLOW_PAUSE)
+        op->resumed = false;
     return flow != POOL_FLOW_STOP && !op->cancelled;
 }
 
