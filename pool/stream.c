@@ -11,7 +11,7 @@ static bool deliver_row(struct pool_result *row, void *arg)
 {
     struct pool__op *op = arg;
     enum pool_flow flow = op->with.flow(row, op->arg);
-    if (flow == POOL_FLOW_PAUSE && !op->resumed) {
+    if (flow == POOL_FLOW_PAUSE && !op->resumed && !op->cancelled) {
         op->paused = true;
         pool__wait_pause();
         op->paused = false;
