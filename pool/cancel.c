@@ -8,8 +8,8 @@
  *
  * A running statement is stopped by a worker with KILL QUERY on the control connection. The
  * server may carry that out late: so the connection is kept until the KILL has been answered,
- * and then a statement that does nothing takes the blow, if there is one left. A statement
- * that was sent along with others is never killed, for the blow could hit those.
+ * and then a statement that does nothing takes the blow, if there is one left. Without an
+ * answer the connection is closed. A statement that was sent along with others is never killed, for the blow could hit those.
  */
 #include "op.h"
 
@@ -117,11 +117,12 @@ unsigned long pool__cancel_target(struct pool__chore *chore)
     return atomic_load(&op->kill) == POOL__KILL_ORDERED ? op->kill_thread_id : 0;
 }
 
-void pool__cancel_answered(struct pool__chore *chore)
+void pool__cancel_done(struct pool__chore *chore, bool known)
 {
     struct pool__op *op = op_of_chore(chore);
     uint32_t ordered = POOL__KILL_ORDERED;
-    atomic_compare_exchange_strong(&op->kill, &ordered, POOL__KILL_ANSWERED);
+    uint32_t done = known ? POOL__KILL_ANSWERED : POOL__KILL_UNKNOWN;
+    atomic_compare_exchange_strong(&op->kill, &ordered, done);
     pool__call_drop(&op->call);
 }
 
@@ -183,9 +184,11 @@ void pool__op_absorb_kill(struct pool__op *op)
     struct pool__conn *conn = op->borrowed.conn;
     if (atomic_load(&op->kill) == POOL__NOT_KILLED)
         return;
-    while (atomic_load(&op->kill) != POOL__KILL_ANSWERED && !conn->broken)
+    while (atomic_load(&op->kill) == POOL__KILL_ORDERED && !conn->broken)
         if (pool__fiber_await(op->fiber, -1, true, pool__now_ns() + LOOK_NS) == POOL__WAKE_CUT)
             conn->broken = true;
+    if (atomic_load(&op->kill) == POOL__KILL_UNKNOWN) /* it may come at any time */
+        conn->broken = true;
     if (conn->broken) { /* nobody will have it after this one */
         atomic_store(&op->kill, POOL__KILL_GIVEN_UP);
         return;

@@ -680,12 +680,14 @@ unsigned pool__conn_kill_all(struct pool__conn *conn, const unsigned long *threa
     return sent;
 }
 
-void pool__conn_kill_query(struct pool__conn *conn, unsigned long thread_id,
+bool pool__conn_kill_query(struct pool__conn *conn, unsigned long thread_id,
                            uint64_t deadline_ns)
 {
     char sql[48];
+    struct pool_error err;
     snprintf(sql, sizeof sql, "KILL QUERY %lu", thread_id);
-    run_internal(conn, sql, deadline_ns, NULL);
+    return run_internal(conn, sql, deadline_ns, &err) || err.code == POOL_ERR_SERVER ||
+           err.not_executed;
 }
 
 bool pool__conn_sees_thread(struct pool__conn *conn, unsigned long thread_id,

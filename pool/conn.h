@@ -99,8 +99,8 @@ enum pool__kill pool__conn_kill(struct pool__conn *conn, unsigned long thread_id
 unsigned pool__conn_kill_all(struct pool__conn *conn, const unsigned long *thread_ids,
                              unsigned count, uint64_t deadline_ns);
 
-/* Stops what the session is running, if anything. */
-void pool__conn_kill_query(struct pool__conn *conn, unsigned long thread_id,
+/* Stops what the session is running, if anything. False if it was sent and not answered. */
+bool pool__conn_kill_query(struct pool__conn *conn, unsigned long thread_id,
                            uint64_t deadline_ns);
 
 /* Whether the server still has a thread for the session; false in *ret_known if it did

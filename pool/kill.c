@@ -175,13 +175,21 @@ enum pool__kill pool__kill_until_gone(struct pool *pool, unsigned long thread_id
     return kill;
 }
 
-void pool__stop_statement(struct pool *pool, unsigned long thread_id)
+/* Whose statement it is is asked last: on the way here the server may have been restarted, and
+ * the number may be that of another session, but then the statement is over. */
+bool pool__stop_statement(struct pool *pool, struct pool__chore *chore)
 {
     uint64_t deadline_ns = deadline_in(KILL_DEADLINE_MS);
-    if (!lock_control(pool, deadline_ns))
-        return;
-    pool__conn_kill_query(pool->control.conn, thread_id, deadline_ns);
-    unlock_control(pool);
+    bool known = true;
+    bool dead = true;
+    for (int attempt = 0; attempt < 2 && dead && lock_control(pool, deadline_ns); attempt++) {
+        struct pool__conn *conn = pool->control.conn;
+        unsigned long thread_id = pool__cancel_target(chore);
+        known = !thread_id || pool__conn_kill_query(conn, thread_id, deadline_ns);
+        dead = conn->broken && known;
+        unlock_control(pool);
+    }
+    return known;
 }
 
 static bool is_thread_alive(struct pool *pool, unsigned long thread_id, uint64_t deadline_ns,

@@ -20,7 +20,13 @@ struct pool__op_kind {
     bool (*again)(struct pool__op *op, uint64_t *ret_pause_ns);
 };
 
-enum pool__kill_query { POOL__NOT_KILLED, POOL__KILL_ORDERED, POOL__KILL_ANSWERED, POOL__KILL_GIVEN_UP };
+enum pool__kill_query {
+    POOL__NOT_KILLED,
+    POOL__KILL_ORDERED,
+    POOL__KILL_ANSWERED,
+    POOL__KILL_UNKNOWN, /* it was sent, and the answer did not come */
+    POOL__KILL_GIVEN_UP /* the connection is lost: nobody is to be killed */
+};
 
 struct pool__op {
     struct pool__call call; /* first: it is freed as one */

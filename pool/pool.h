@@ -237,9 +237,10 @@ void pool__unclaim_handle(struct pool *pool, const struct pool__borrowed *borrow
 void pool__set_label(struct pool *pool, unsigned slot, const char *label);
 void pool__copy_label(struct pool *pool, unsigned slot, char ret_label[64]);
 
-/* cancel.c: the worker's part. NULL if the statement need not be stopped any more. */
+/* cancel.c: the worker's part. 0 if the statement need not be stopped any more. `known`: the
+ * server is through with the KILL, or never heard of it. */
 unsigned long pool__cancel_target(struct pool__chore *chore);
-void pool__cancel_answered(struct pool__chore *chore);
+void pool__cancel_done(struct pool__chore *chore, bool known);
 
 /* async.c. With manual_dispatch, pool_end runs what callbacks are left itself: false if there
  * is nothing to run here. */
@@ -298,8 +299,9 @@ unsigned pool__kill_all(struct pool *pool, const unsigned long *thread_ids, unsi
 /* Again and again, until the server does not know the session any more; unless the pool
  * ends, or it takes too long. */
 enum pool__kill pool__kill_until_gone(struct pool *pool, unsigned long thread_id);
-/* Stops what the session runs; the session stays. */
-void pool__stop_statement(struct pool *pool, unsigned long thread_id);
+/* Stops the statement of pool__cancel_target; its session stays. False if the server may yet do
+ * so, because it did not answer. */
+bool pool__stop_statement(struct pool *pool, struct pool__chore *chore);
 void pool__wait_until_gone(struct pool *pool, unsigned long thread_id);
 void pool__control_close(struct pool *pool); /* when the workers have stopped */
 

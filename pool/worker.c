@@ -299,10 +299,8 @@ static void do_ping(struct pool *pool, unsigned slot)
 
 static void do_cancel(struct pool *pool, struct pool__chore *chore)
 {
-    unsigned long thread_id = pool__cancel_target(chore);
-    if (thread_id)
-        pool__stop_statement(pool, thread_id);
-    pool__cancel_answered(chore);
+    bool wanted = pool__cancel_target(chore);
+    pool__cancel_done(chore, !wanted || pool__stop_statement(pool, chore));
 }
 
 static void do_chore(struct pool *pool, struct pool__chore *chore)
