@@ -133,7 +133,8 @@ static bool may_run_again(struct pool__op *op, uint64_t *ret_pause_ns)
     if (!err->retry_transaction || op->retries == RETRIES)
         return false;
     *ret_pause_ns = pause_ns(op->retries++);
-    op->ask.waited_ns = 0; /* the wait for a connection is a new one */
+    op->ask.waited_ns = 0; /* the wait for a connection is a new one, */
+    op->attempt = 0;       /* and so are the dead ones that it may meet */
     return true;
 }
 
