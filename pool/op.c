@@ -38,10 +38,11 @@ static void deliver(struct pool__op *op, struct pool_error *err)
     pool__op_unregister(op);
     op->delivered = true;
     if (op->cancelled && err->code != POOL_OK) {
-        bool not_executed = err->not_executed;
+        struct pool_error was = *err;
         pool__fail(err, POOL_ERR_CANCELLED, "the call was cancelled%s",
-                   not_executed ? " before its statement was sent" : "; it may have run");
-        err->not_executed = not_executed;
+                   was.not_executed ? " before its statement was sent" : "; it may have run");
+        err->not_executed = was.not_executed;
+        err->fatal = was.fatal;
     }
     const struct pool *before = pool__enter_callback(pool);
     pool__core_forget_hint(&pool->core); /* so that pool_get_connection finds out where it is */
