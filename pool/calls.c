@@ -88,6 +88,7 @@ static struct pool_result *query(struct pool *pool, struct pool__job *job, struc
     int cancel_state; /* a thread that ended on the way would keep the connection */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
     struct pool_result *result;
+    bool may_have_run = false; /* in an attempt before the last */
     for (unsigned attempt = 1;; attempt++) {
         result = pool__borrow_at_once(pool, &ask, &borrowed)
                      ? lead(pool, &borrowed, &ask, job, err)
@@ -95,7 +96,9 @@ static struct pool_result *query(struct pool *pool, struct pool__job *job, struc
         if (result || !pool__may_try_again(pool, job, attempt, err) ||
             (ask.deadline_ns != POOL__FOREVER && pool__now_ns() >= ask.deadline_ns))
             break;
+        may_have_run = may_have_run || !err->not_executed;
     }
+    err->not_executed = err->not_executed && !may_have_run;
     pthread_setcancelstate(cancel_state, NULL);
     return result;
 }

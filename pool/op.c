@@ -37,6 +37,7 @@ static void deliver(struct pool__op *op, struct pool_error *err)
     struct pool *pool = op->call.pool;
     pool__op_unregister(op);
     op->delivered = true;
+    err->not_executed = err->not_executed && !op->may_have_run;
     if (op->cancelled && err->code != POOL_OK) {
         struct pool_error was = *err;
         pool__fail(err, POOL_ERR_CANCELLED, "the call was cancelled%s",
@@ -74,7 +75,10 @@ static bool may_try_again(struct pool__op *op, uint64_t *ret_pause_ns)
         return false;
     if (op->kind->again)
         return op->kind->again(op, ret_pause_ns);
-    return pool__may_try_again(op->call.pool, &op->job, op->attempt, &op->call.err);
+    if (!pool__may_try_again(op->call.pool, &op->job, op->attempt, &op->call.err))
+        return false;
+    op->may_have_run = op->may_have_run || !op->call.err.not_executed;
+    return true;
 }
 
 /* In a later round: many dead connections in a row must not become a deep stack. */

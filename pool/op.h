@@ -41,6 +41,7 @@ struct pool__op {
     unsigned attempt;
     unsigned retries; /* of a transaction */
     bool began;
+    bool may_have_run; /* in an attempt before the last */
     bool waits;       /* in the queue, or aboard */
     bool delivered;
     struct pool__fiber *fiber; /* while it runs */
