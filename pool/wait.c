@@ -194,6 +194,8 @@ bool pool__wait_is_over(struct pool__wait *wait, int fd, bool look_at_cut)
         set_current(NULL);
         pool__fiber_await(fiber, -1, true, 0); /* others first */
         set_current(wait);
+        if (wait->tls)
+            ERR_clear_error(); /* those of others, meanwhile */
     }
     if (wait->cut || wait->timed_out)
         give_up(wait, fd);
