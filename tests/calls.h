@@ -105,13 +105,17 @@ static inline void start(const char *sql, struct pool_args args, struct seen *se
         fail_with(sql, &err);
 }
 
-static inline void start_within(const char *sql, uint32_t timeout_ms, struct seen *seen)
+static inline void start_with(const struct pool_request *request, struct seen *seen)
 {
-    struct pool_request request = {.sql = sql, .timeout_ms = timeout_ms};
     struct pool_error err;
     memset(seen, 0, sizeof *seen);
-    if (!pool_query_async_with(f.pool, &request, on_result, seen, &err))
-        fail_with(sql, &err);
+    if (!pool_query_async_with(f.pool, request, on_result, seen, &err))
+        fail_with(request->sql, &err);
+}
+
+static inline void start_within(const char *sql, uint32_t timeout_ms, struct seen *seen)
+{
+    start_with(&(struct pool_request){.sql = sql, .timeout_ms = timeout_ms}, seen);
 }
 
 static inline void start_many(unsigned count, const char *sql, struct tally *tally)

@@ -52,12 +52,12 @@ static void who_waits_too_long_times_out(void **state)
     (void)state;
     struct seen seen;
     struct pool_options options = app_options();
+    struct pool_request request = {.sql = "SELECT 1", .acquire_timeout_ms = 100};
     options.connection_limit = 1;
-    options.acquire_timeout_ms = 100;
     make_pool(options);
     struct pool_conn holder = borrow();
     uint64_t begin = now_ms();
-    start("SELECT 1", POOL_NO_ARGS, &seen);
+    start_with(&request, &seen);
     assert_seen_failed(&seen, POOL_ERR_TIMEOUT);
     assert_true(seen.err.not_executed);
     assert_in_range(seen.at_ms - begin, 99, GENEROUS);
