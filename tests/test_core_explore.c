@@ -23,9 +23,10 @@
 
 #include <cmocka.h>
 
+#include "explore_core.h" /* first: it says that the core is explored */
+
 #include "core.h"
 #include "core_check.h"
-#include "explore_core.h"
 
 #define SLOTS 2
 #define CLOCK_NS 100 /* when a schedule begins; waiters are entered with times before */
