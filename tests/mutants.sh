@@ -240,6 +240,28 @@ mutant core.c "a running call does not prevent another" \
 mutant core.c "a slot is reserved without asking whether it is still empty" \
     's/if \(pool__state_of\(word\) == POOL__EMPTY &&\n *pool__move\(&core->slots\[i\], &word, with_state\(word, POOL__OPENING\)\)\)/if (pool__state_of(word) == POOL__EMPTY \&\&\n            (pool__move(\&core->slots[i], \&word, with_state(word, POOL__OPENING)) || true))/'
 
+# Riders: boarding, riding, leaving, arriving.
+mutant core.c "who does not ride is taken along" \
+    's/if \(!waiter->rides \|\| atomic_load/if (atomic_load/'
+mutant core.c "who is nudged is taken along" \
+    's/if \(!waiter->rides \|\| atomic_load\(&waiter->outcome\) != POOL__WAITING \|\|/if (!waiter->rides ||/'
+mutant core.c "whose deadline has passed is taken along" \
+    's/            now >= waiter->deadline_ns \|\| !may\(waiter, arg\)/            !may(waiter, arg)/'
+mutant core.c "the youngest board first" \
+    's/struct pool__link \*next = core->queue.next;/struct pool__link *next = core->queue.prev;/; s/        next = next->next;\n(        if \(!waiter->rides)/        next = next->prev;\n\1/'
+mutant core.c "a rider never sets off" \
+    's/atomic_store\(&waiter->outcome, POOL__RIDING\);/(void)waiter;/'
+mutant core.c "one who is held may leave" \
+    's/return atomic_compare_exchange_strong\(&waiter->outcome, &riding, POOL__BOARDING\);/return atomic_load(\&waiter->outcome) == riding;/'
+mutant core.c "one who has left arrives" \
+    's/        if \(outcome == POOL__LEFT\)\n            return false;/        if (false)\n            return false;/'
+mutant core.c "one who arrives is not woken" \
+    's/(POOL__ARRIVED\)\)\n.*return false;\n    if \(wake\)\n        wake\(waiter\);\n)    else\n        pool__unpark\(&waiter->outcome\);\n(    return true;)/\1\2/'
+mutant core.c "one who waits does not look in time to leave" \
+    's/waiter->rides \? later_by\(now, waiter->ride_ns\) : POOL__FOREVER/POOL__FOREVER/'
+mutant core.c "a rider leaves early" \
+    's/outcome == POOL__RIDING && now >= waiter->leave_ns && leave_ride/outcome == POOL__RIDING \&\& leave_ride/'
+
 make -s "$library" || exit 2
 rm -f "$dir"/core.[ch]
 
@@ -316,6 +338,56 @@ server_mutant worker.c test_faults a_reset_that_hangs_holds_up_nobody \
     "a reset is made by the borrower" "$(inline_chore POOL__DO_RESET)"
 server_mutant worker.c test_faults a_statement_ends_at_its_deadline_although_the_server_is_frozen \
     "a connection is closed, and its statement killed, by the borrower" "$(inline_chore POOL__DO_CLOSE)"
+
+# Riders: who goes along, and what each is told.
+server_mutant lead.c test_pipeline those_who_go_together_stay_within_eight_kilobytes \
+    "riders have no limit together" \
+    's/if \(form->size > boarding->room \|\| /if (/'
+server_mutant lead.c test_pipeline a_big_value_does_not_go_along \
+    "a rider has no limit of its own" \
+    's/ && job->form.size <= POOL__RIDE_BYTES \/ 4//'
+server_mutant lead.c test_pipeline at_most_pipeline_depth_statements_go_together \
+    "the depth is not looked at" \
+    's/return fair < most \? fair : most;/return most ? fair : 0;/'
+server_mutant lead.c test_pipeline the_share_of_a_connection_goes_along_and_no_more \
+    "one connection takes the share of all" \
+    's/open \? waiting \/ open : 0/open ? waiting : 0/'
+server_mutant lead.c test_pipeline who_asks_to_be_alone_does_not_go_along \
+    "who asks to be alone rides" \
+    's/!\(job->request->flags & POOL_ALONE\) && //'
+server_mutant ride.c test_pipeline a_slow_statement_does_not_go_along \
+    "slow statements ride" \
+    's/ && stmt->mean_ns < QUICK_NS//'
+server_mutant lead.c test_pipeline_faults who_has_hardly_any_time_left_takes_nobody_along \
+    "a leader may have no time left" \
+    's/if \(has_time_for_others\(deadline_ns\)\)/if (true)/'
+server_mutant lead.c test_pipeline_faults a_rider_leaves_at_its_own_deadline_and_the_others_arrive \
+    "riders never set off" \
+    's/pool__core_set_off\(&rider->call->waiter\);/(void)rider;/'
+server_mutant lead.c test_pipeline_faults a_rider_that_has_left_is_not_run_again \
+    "one who has left is held all the same" \
+    's/if \(pool__core_hold\(&rider->call->waiter\)\)/if (pool__core_hold(\&rider->call->waiter) || true)/'
+server_mutant ride.c test_pipeline_faults a_rider_that_is_run_again_keeps_its_own_deadline \
+    "who is run again has the leader's deadline" \
+    's/own_ns < leader_ns \? own_ns : leader_ns/own_ns ? leader_ns : 0/'
+server_mutant ride.c test_pipeline_results an_error_that_ends_the_connection_is_its_own_statements_alone \
+    "an error of one ends the ride" \
+    's/ride->lost = !is_in_step\(ride, seat->run.err\);/ride->lost = is_in_step(ride, seat->run.err) ? ride->conn->broken : true;/'
+server_mutant ride.c test_pipeline_results a_column_that_was_dropped_is_gone_for_all \
+    "the columns of the preparation are kept" \
+    's/stmt->native->field_count = 0;/(void)stmt;/'
+server_mutant ride.c test_pipeline_faults an_end_that_cuts_tells_riders_that_the_pool_is_closed \
+    "riders that are cut are told that the connection was lost" \
+    's/if \(ride->wait.cut\)/if (false)/'
+server_mutant ride.c test_pipeline_proxy no_statement_of_a_ride_runs_twice_if_its_replies_are_cut \
+    "what was lost in company is said not to have run" \
+    's/(seat->run.err->fatal = true;\n)(    fail\(ride, seat\);)/\1    seat->run.err->not_executed = true;\n\2/'
+server_mutant lead.c test_pipeline_faults a_patient_end_lets_everybody_arrive \
+    "riders are not counted while they are aboard" \
+    's/    atomic_fetch_add\(&pool->aboard, count\);\n//'
+server_mutant lead.c test_pipeline_results hooks_come_in_pairs_and_the_books_balance \
+    "the release of a rider is not told" \
+    's/if \(hooks->on_release\)\n( *)hooks->on_release/if (false)\n\1hooks->on_release/'
 
 report_server_mutants
 echo "$passed passed, $failed failed"
