@@ -27,6 +27,8 @@ static void run_query(struct pool__op *op)
                                  op->ask.waited_ns, &op->call.err);
     pool__op_absorb_kill(op);
     pool__return(pool, op->borrowed.slot);
+    if (op->job.company)
+        pool__op_drop_result(op); /* it could not be stopped */
 }
 
 static void run_conn_query(struct pool__op *op)

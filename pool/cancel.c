@@ -204,6 +204,15 @@ void pool__op_absorb_kill(struct pool__op *op)
         conn->dirty = dirty; /* DO of a constant leaves no trace */
 }
 
+void pool__op_drop_result(struct pool__op *op)
+{
+    if (!op->cancelled || !op->call.result)
+        return;
+    pool_result_free(op->call.result);
+    op->call.result = NULL;
+    pool__fail(&op->call.err, POOL_ERR_CANCELLED, "cancelled");
+}
+
 /* ---- resuming ---- */
 
 static void on_resume(struct pool__task *task)

@@ -94,5 +94,7 @@ void pool__op_cancel_waiting(struct pool__op *op);
 /* On the op's fiber, when its statement is over and before the connection is given back: a
  * kill that is under way must not hit the next one. */
 void pool__op_absorb_kill(struct pool__op *op);
+/* If it was cancelled, it fails although there is a result. */
+void pool__op_drop_result(struct pool__op *op);
 
 #endif

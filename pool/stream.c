@@ -28,11 +28,7 @@ static void run_stream(struct pool__op *op)
                                     op->ask.waited_ns, &op->call.err);
     pool__op_absorb_kill(op);
     pool__return(pool, op->borrowed.slot);
-    if (op->cancelled && op->call.result) { /* it was stopped, and not by its program */
-        pool_result_free(op->call.result);
-        op->call.result = NULL;
-        pool__fail(&op->call.err, POOL_ERR_CANCELLED, "cancelled");
-    }
+    pool__op_drop_result(op); /* it was stopped, and not by its program */
 }
 
 static void deliver_end(struct pool__op *op, const struct pool_error *err)
