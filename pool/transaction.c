@@ -121,8 +121,10 @@ static void run_transaction(struct pool__op *op)
     pool_conn_release(op->conn, NULL);
     if (!op->began && err->fatal) /* the begin is gone with its session */
         err->not_executed = true;
+    bool again = err->retry_transaction; /* the function may say so without another reason */
     if (!done && err->code == POOL_OK)
         pool__fail(err, POOL_ERR_CANCELLED, "the transaction function asked for a rollback");
+    err->retry_transaction = again;
 }
 
 static bool may_run_again(struct pool__op *op, uint64_t *ret_pause_ns)
