@@ -115,10 +115,8 @@ struct pool_result *pool__result_new(uint64_t max_rows, size_t max_bytes)
     return r;
 }
 
-void pool_result_free(struct pool_result *result)
+static void free_one(struct pool_result *result)
 {
-    if (!result)
-        return;
     struct pool__chunk *chunk = result->arena.chunks;
     while (chunk) {
         struct pool__chunk *next = chunk->next;
@@ -127,6 +125,15 @@ void pool_result_free(struct pool_result *result)
     }
     free(result->spare);
     free(result);
+}
+
+void pool_result_free(struct pool_result *result)
+{
+    while (result) {
+        struct pool_result *next = result->joined;
+        free_one(result);
+        result = next;
+    }
 }
 
 /* ---- building ---- */

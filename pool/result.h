@@ -44,6 +44,12 @@ void pool__result_drop_rows(struct pool_result *result);
 void pool__result_end_set(struct pool_result *result, uint64_t affected, uint64_t insert_id,
                           unsigned warnings);
 
+/* Makes one of two results that have an end each: the affected rows, warnings and rows of the
+ * first sets together, and the first insert id that there is. `part` goes into `total`, also
+ * on failure: POOL_ERR_TOO_BIG if that is then over its limits. */
+bool pool__result_join(struct pool_result *total, struct pool_result *part,
+                       struct pool_error *err);
+
 /* Rows of all sets so far. */
 uint64_t pool__result_rows(const struct pool_result *result);
 

@@ -56,6 +56,7 @@ struct pool_result {
     const uint8_t *data;        /* what the cells of `row` refer to */
     bool started;               /* pool_next was called in this set */
     bool streaming;             /* `row` is not in the set's list, its texts have no NUL */
+    struct pool_result *joined; /* freed with this one, which has their rows */
 
     struct pool__set first_set;
     _Alignas(8) uint8_t bytes[];
