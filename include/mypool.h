@@ -433,6 +433,55 @@ bool pool_stream(struct pool *pool, const char *sql, struct pool_args args, pool
                  void *arg, struct pool_error *err);
 
 /* ------------------------------------------------------------------------
+ * Batches: one INSERT, REPLACE, UPDATE or DELETE for many rows of values
+ */
+
+/* Called between the chunks of a batch, with no lock held: `done` of `rows` rows have been
+ * executed (not committed yet, if the batch is atomic). False stops the batch with
+ * POOL_ERR_CANCELLED. Runs on the thread of the call, or where callbacks run; must be quick
+ * and must not use the connection of the batch. */
+typedef bool pool_progress_fn(size_t done, size_t rows, void *arg);
+
+struct pool_batch_request {
+    const char *sql; /* a single statement with one ? for each column */
+    size_t sql_len;  /* bytes; 0: sql is NUL-terminated */
+    const struct pool_value *values; /* rows * columns of them, row after row: no lists, no names,
+                                        text is UTF-8; NULL only without rows */
+    size_t rows;     /* 0: nothing is sent, the result says 0 affected rows */
+    size_t columns;  /* 1 to 65535 */
+    bool atomic;     /* all rows or none; else chunk by chunk, see pool_batch_with */
+    pool_progress_fn *progress; /* NULL: none */
+    void *progress_arg;
+    uint32_t timeout_ms; /* whole call; 0: no limit but the pool's acquire_timeout_ms, and its
+                            query_timeout_ms for each chunk */
+    uint32_t acquire_timeout_ms; /* 0: the pool's */
+    const char *label;           /* call site, for hooks, leak reports and errors; copied (63 bytes) */
+    unsigned reserved[4];        /* zero */
+    struct pool_call *ret_call;  /* pool_batch_async: where the handle for pool_cancel goes; NULL:
+                                    not wanted */
+};
+
+/* Executes the statement once for each row, in chunks of about 1 MiB, smaller than
+ * max_packet_bytes and the server's max_allowed_packet: a chunk is one packet where server
+ * and statement allow that, else its rows go one by one. The result, which belongs to the
+ * caller, has the affected rows and the warnings of all rows, the first insert id that there
+ * was, and with RETURNING the rows of all in one set. The values are borrowed until the call
+ * returns.
+ *
+ * A chunk is executed wholly or not at all. When one fails, those before it stay executed,
+ * and the message says which rows they are; with `atomic` nothing is left of any. Rows go
+ * beyond recall only in tables without transactions. On a handle with an open transaction
+ * the batch is part of that, and `atomic` undoes the batch alone. not_executed is true only
+ * if no row was sent. Wrong values are POOL_ERR_INVALID, by row and column, before anything
+ * is sent; a row bigger than a packet is POOL_ERR_TOO_BIG, likewise.
+ *
+ * NULL on failure. threads: any. callback: no. */
+struct pool_result *pool_batch_with(struct pool *pool, const struct pool_batch_request *request,
+                                    struct pool_error *err);
+/* The same with no more than that; not atomic. */
+struct pool_result *pool_batch(struct pool *pool, const char *sql, const struct pool_value *values,
+                               size_t rows, size_t columns, struct pool_error *err);
+/* ------------------------------------------------------------------------
  * Results: independent of the connection. One thread at a time. callback: yes.
  */
 
@@ -506,6 +555,9 @@ struct pool_result *pool_conn_query_with(struct pool_conn conn, const struct poo
                                          struct pool_error *err);
 bool pool_conn_stream(struct pool_conn conn, const char *sql, struct pool_args args,
                       pool_row_fn *fn, void *arg, struct pool_error *err);
+/* Like pool_batch_with; acquire_timeout_ms is not used. */
+struct pool_result *pool_conn_batch(struct pool_conn conn, const struct pool_batch_request *request,
+                                    struct pool_error *err);
 bool pool_conn_begin(struct pool_conn conn, struct pool_error *err);
 bool pool_conn_commit(struct pool_conn conn, struct pool_error *err);
 bool pool_conn_rollback(struct pool_conn conn, struct pool_error *err);
@@ -560,6 +612,12 @@ bool pool_query_async(struct pool *pool, const char *sql, struct pool_args args,
                       pool_query_fn *fn, void *arg, struct pool_error *err);
 bool pool_query_async_with(struct pool *pool, const struct pool_request *request,
                            pool_query_fn *fn, void *arg, struct pool_error *err);
+
+/* Like pool_batch_with: everything is copied, all values too, and checked before the call
+ * returns. The progress function runs where callbacks run, on a stack of 256 KiB. A batch that
+ * is cancelled ends with its chunk; those before it stay executed, unless it is atomic. */
+bool pool_batch_async(struct pool *pool, const struct pool_batch_request *request,
+                      pool_query_fn *fn, void *arg, struct pool_error *err);
 
 /* The connection is the program's until it is released, like one of pool_get_connection. */
 bool pool_get_connection_async(struct pool *pool, pool_conn_fn *fn, void *arg,

@@ -103,8 +103,9 @@ static struct pool_result *query(struct pool *pool, struct pool__job *job, struc
     return result;
 }
 
-static struct pool_result *checked_query(struct pool *pool, const struct pool_request *request,
-                                         const struct pool__sink *sink, struct pool_error *err)
+struct pool_result *pool__query_as(struct pool *pool, const struct pool_request *request,
+                                   const struct pool__sink *sink,
+                                   const struct pool__batch *batch, struct pool_error *err)
 {
     struct pool_error own;
     struct pool__job job;
@@ -113,6 +114,7 @@ static struct pool_result *checked_query(struct pool *pool, const struct pool_re
     if (!pool__check_request(request, err) || !pool__check_blocking(pool, err) ||
         !pool__job_init(&job, pool, request, sink, err))
         return NULL;
+    job.batch = batch;
     struct pool_result *result = query(pool, &job, err);
     pool__job_fini(&job);
     return result;
@@ -121,14 +123,14 @@ static struct pool_result *checked_query(struct pool *pool, const struct pool_re
 struct pool_result *pool_query_with(struct pool *pool, const struct pool_request *request,
                                     struct pool_error *err)
 {
-    return checked_query(pool, request, NULL, err);
+    return pool__query_as(pool, request, NULL, NULL, err);
 }
 
 struct pool_result *pool_query(struct pool *pool, const char *sql, struct pool_args args,
                                struct pool_error *err)
 {
     struct pool_request request = {.sql = sql, .args = args};
-    return checked_query(pool, &request, NULL, err);
+    return pool__query_as(pool, &request, NULL, NULL, err);
 }
 
 static bool check_row_fn(pool_row_fn *fn, struct pool_error *err)
@@ -143,7 +145,7 @@ bool pool_stream(struct pool *pool, const char *sql, struct pool_args args, pool
     struct pool__sink sink = {fn, arg};
     if (!check_row_fn(fn, err))
         return false;
-    struct pool_result *result = checked_query(pool, &request, &sink, err);
+    struct pool_result *result = pool__query_as(pool, &request, &sink, NULL, err);
     pool_result_free(result);
     return result != NULL;
 }
@@ -243,8 +245,9 @@ static bool claim_to_wait(struct pool_conn conn, struct pool__borrowed *ret_borr
     return pool__check_blocking(conn.pool, err);
 }
 
-static struct pool_result *conn_query(struct pool_conn conn, const struct pool_request *request,
-                                      const struct pool__sink *sink, struct pool_error *err)
+struct pool_result *pool__conn_query_as(struct pool_conn conn, const struct pool_request *request,
+                                        const struct pool__sink *sink,
+                                        const struct pool__batch *batch, struct pool_error *err)
 {
     struct pool__borrowed borrowed;
     struct pool_error own;
@@ -257,6 +260,7 @@ static struct pool_result *conn_query(struct pool_conn conn, const struct pool_r
     struct pool_result *result = NULL;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
     if (pool__job_init(&job, conn.pool, request, sink, err)) {
+        job.batch = batch;
         result = pool__run_job(conn.pool, &borrowed, &job, call_deadline(request), 0, err);
         pool__job_fini(&job);
     }
@@ -268,14 +272,14 @@ static struct pool_result *conn_query(struct pool_conn conn, const struct pool_r
 struct pool_result *pool_conn_query_with(struct pool_conn conn, const struct pool_request *request,
                                          struct pool_error *err)
 {
-    return conn_query(conn, request, NULL, err);
+    return pool__conn_query_as(conn, request, NULL, NULL, err);
 }
 
 struct pool_result *pool_conn_query(struct pool_conn conn, const char *sql, struct pool_args args,
                                     struct pool_error *err)
 {
     struct pool_request request = {.sql = sql, .args = args};
-    return conn_query(conn, &request, NULL, err);
+    return pool__conn_query_as(conn, &request, NULL, NULL, err);
 }
 
 bool pool_conn_stream(struct pool_conn conn, const char *sql, struct pool_args args,
@@ -285,7 +289,7 @@ bool pool_conn_stream(struct pool_conn conn, const char *sql, struct pool_args a
     struct pool__sink sink = {fn, arg};
     if (!check_row_fn(fn, err))
         return false;
-    struct pool_result *result = conn_query(conn, &request, &sink, err);
+    struct pool_result *result = pool__conn_query_as(conn, &request, &sink, NULL, err);
     pool_result_free(result);
     return result != NULL;
 }
@@ -293,7 +297,7 @@ bool pool_conn_stream(struct pool_conn conn, const char *sql, struct pool_args a
 static bool conn_command(struct pool_conn conn, const char *sql, struct pool_error *err)
 {
     struct pool_request request = {.sql = sql, .flags = POOL_TEXT};
-    struct pool_result *result = conn_query(conn, &request, NULL, err);
+    struct pool_result *result = pool__conn_query_as(conn, &request, NULL, NULL, err);
     pool_result_free(result);
     return result != NULL;
 }

@@ -40,6 +40,7 @@ bool pool__job_init(struct pool__job *job, const struct pool *pool,
 {
     job->request = request;
     job->sink = sink;
+    job->batch = NULL;
     job->limit_ns = 0;
     job->company = false;
     if (!pool__form_init(&job->form, request, pool->options.v.no_prepare, err)) {
@@ -102,16 +103,26 @@ static uint64_t statement_deadline(const struct pool *pool, struct pool__job *jo
     return own < call_deadline_ns ? own : call_deadline_ns;
 }
 
+/* Of a batch each chunk is a statement with a deadline of its own. */
+static struct pool_result *run(struct pool *pool, struct pool__conn *conn, struct pool__job *job,
+                               uint64_t call_deadline_ns, uint64_t waited_ns,
+                               struct pool_error *err)
+{
+    if (job->batch)
+        return pool__load(conn, job->batch, &job->form, call_deadline_ns, err);
+    uint64_t deadline_ns = statement_deadline(pool, job, call_deadline_ns, waited_ns);
+    return pool__query(conn, &job->form, job->sink, deadline_ns, err);
+}
+
 struct pool_result *pool__run_job(struct pool *pool, const struct pool__borrowed *borrowed,
                                   struct pool__job *job, uint64_t call_deadline_ns,
                                   uint64_t waited_ns, struct pool_error *err)
 {
     bool hooked = pool->options.v.hooks.on_query;
     uint64_t started_ns = hooked ? pool__now_ns() : 0;
-    uint64_t deadline_ns = statement_deadline(pool, job, call_deadline_ns, waited_ns);
     const struct pool *before = pool__enter_callback(job->sink ? pool : NULL);
     struct pool_result *result =
-        pool__query(borrowed->conn, &job->form, job->sink, deadline_ns, err);
+        run(pool, borrowed->conn, job, call_deadline_ns, waited_ns, err);
     pool__leave_callback(before);
     count_query(pool, borrowed->slot, result != NULL);
     count_hits(pool, borrowed);

@@ -5,6 +5,7 @@
 #ifndef POOL_LEAD_H
 #define POOL_LEAD_H
 
+#include "load.h"
 #include "pool.h"
 #include "query.h"
 
@@ -12,6 +13,7 @@
 struct pool__job {
     const struct pool_request *request;
     const struct pool__sink *sink; /* NULL: into a result */
+    const struct pool__batch *batch; /* its text with these rows; NULL: a single statement */
     struct pool__form form;
     bool rides;        /* may be taken along by another borrower */
     bool company;      /* others are on the connection with it */

@@ -5,6 +5,7 @@
 #define POOL_OP_H
 
 #include "lead.h"
+#include "load.h"
 #include "pool.h"
 
 struct pool__op;
@@ -62,6 +63,7 @@ struct pool__op {
     struct pool__chore kill_chore;
     unsigned long kill_thread_id;
     struct pool__sink sink;
+    struct pool__batch batch; /* if job.batch says so */
     struct pool__task resume_task;
     _Atomic bool resume_posted;
     bool paused;

@@ -247,7 +247,16 @@ void pool__cancel_done(struct pool__chore *chore, bool known);
 bool pool__run_callbacks(struct pool *pool, int timeout_ms);
 void pool__finish_callbacks(struct pool *pool); /* when all queues are shut */
 
-/* calls.c, for async.c */
+/* calls.c, for async.c and batch.c */
+struct pool__sink;
+struct pool__batch;
+/* Borrow, or claim the handle, and run the one statement, or the batch. */
+struct pool_result *pool__query_as(struct pool *pool, const struct pool_request *request,
+                                   const struct pool__sink *sink,
+                                   const struct pool__batch *batch, struct pool_error *err);
+struct pool_result *pool__conn_query_as(struct pool_conn conn, const struct pool_request *request,
+                                        const struct pool__sink *sink,
+                                        const struct pool__batch *batch, struct pool_error *err);
 bool pool__check_request(const struct pool_request *request, struct pool_error *err);
 struct pool__ask pool__ask_for(const struct pool *pool, const struct pool_request *request,
                                uint64_t flags);

@@ -31,6 +31,7 @@ struct pool__stmt {
     struct pool__sql_info info;
     MYSQL_STMT *native; /* NULL: goes as text */
     bool text_only;     /* the server cannot prepare it, or the pool never does */
+    bool not_in_bulk;   /* it does not take many rows at once */
     bool outdated;      /* its columns have changed: prepare anew for the next use */
     bool leaves_traces; /* a trigger or so of it has changed the session */
     uint64_t mean_ns;   /* of one execution, moving average; 0: not known yet */

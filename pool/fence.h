@@ -1,0 +1,28 @@
+/*
+ * What makes several statements one: a transaction of their own, or a savepoint in the one
+ * that is open. The caller owns the connection.
+ */
+#ifndef POOL_FENCE_H
+#define POOL_FENCE_H
+
+#include "conn.h"
+
+enum pool__fence_kind { POOL__FENCE_NONE, POOL__FENCE_TRANSACTION, POOL__FENCE_SAVEPOINT };
+
+struct pool__fence {
+    struct pool__conn *conn;
+    enum pool__fence_kind kind; /* that is open */
+    bool inside;                /* a transaction of the caller's is open */
+    bool committing;            /* the commit has been tried and not answered */
+};
+
+void pool__fence_init(struct pool__fence *fence, struct pool__conn *conn);
+bool pool__fence_open(struct pool__fence *fence, uint64_t deadline_ns, struct pool_error *err);
+/* Keeps what was done within. Nothing if none is open. */
+bool pool__fence_close(struct pool__fence *fence, uint64_t deadline_ns, struct pool_error *err);
+
+/* Undoes what was done within, after the failure that `err` tells. If that cannot be, the
+ * connection is broken, and its end does it. */
+void pool__fence_undo(struct pool__fence *fence, uint64_t deadline_ns, struct pool_error *err);
+
+#endif

@@ -1,0 +1,276 @@
+/*
+ * A batch goes in chunks: each is one packet (bulk.c), or, where the server or the statement
+ * does not take rows in bulk, some hundreds of rows one by one (single.c).
+ *
+ * Each chunk is executed wholly or not at all, and so is the batch if it is `atomic`. The
+ * server sees to that for rows that it inserts with one packet, which are one statement to
+ * it; everything else gets a fence (fence.c) around the chunk, or around all chunks. Tables
+ * without transactions know no such thing.
+ *
+ * Whoever owns the connection runs this; there are no locks. The progress function is the
+ * program's, and runs between chunks.
+ */
+#include "load.h"
+
+#include "bulk.h"
+#include "error.h"
+#include "fence.h"
+#include "pool.h"
+#include "run.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define CHUNK_SINGLES 1000 /* rows, where they go one by one */
+
+struct load {
+    struct pool__conn *conn;
+    const struct pool__batch *batch;
+    const struct pool__form *form;
+    uint64_t deadline_ns; /* of the call */
+    struct pool__bulk bulk;
+    struct pool__fence fence;
+    size_t done;         /* rows of finished chunks */
+    size_t count;        /* rows of the current chunk; 0 between chunks */
+    bool forgotten;      /* the statement has to be prepared again */
+    bool sent;           /* rows may have reached the server */
+    bool open_outcome;   /* of the current chunk, or of all: it may or may not have been executed */
+    bool one_failed;     /* the row `done` + `row` has */
+    size_t row;
+    struct pool_result *result;
+    struct pool_error *err;
+};
+
+/* ---- what is said of a failure ---- */
+
+/* The same error with more words. */
+static void reword(struct pool_error *err, const char *where, const char *fate)
+{
+    struct pool_error was = *err;
+    pool__fail(err, was.code, "%s%.320s%s", where, was.message, fate);
+    err->server_errno = was.server_errno;
+    memcpy(err->sqlstate, was.sqlstate, sizeof err->sqlstate);
+    err->fatal = was.fatal;
+    err->retry_transaction = was.retry_transaction;
+}
+
+static void say_where(const struct load *load, char *text, size_t size)
+{
+    size_t first = load->done + 1;
+    size_t rows = load->batch->table.rows;
+    if (load->one_failed || load->count == 1)
+        snprintf(text, size, "row %zu of %zu: ", first + load->row, rows);
+    else if (load->count > 1)
+        snprintf(text, size, "rows %zu to %zu of %zu: ", first, load->done + load->count, rows);
+    else
+        text[0] = '\0';
+}
+
+static void say_fate(const struct load *load, char *text, size_t size)
+{
+    if (load->fence.inside && (load->conn->broken || load->err->retry_transaction))
+        snprintf(text, size, "; the transaction may be undone");
+    else if (load->batch->atomic && load->open_outcome)
+        snprintf(text, size, "; all rows were executed, or none");
+    else if (load->batch->atomic || (load->done == 0 && !load->open_outcome))
+        snprintf(text, size, "; none was executed");
+    else if (load->done == 0)
+        snprintf(text, size, "; they may have been executed");
+    else
+        snprintf(text, size, "; rows 1 to %zu were executed%s", load->done,
+                 load->open_outcome ? ", and perhaps these" : "");
+}
+
+static void describe_failure(struct load *load)
+{
+    char where[96];
+    char fate[128];
+    say_where(load, where, sizeof where);
+    say_fate(load, fate, sizeof fate);
+    reword(load->err, where, fate);
+    load->err->not_executed = !load->sent;
+}
+
+/* ---- a chunk ---- */
+
+static uint64_t statement_deadline(const struct load *load)
+{
+    uint64_t own = pool__after_ms(pool__now_ns(), load->conn->options->v.query_timeout_ms);
+    return own < load->deadline_ns ? own : load->deadline_ns;
+}
+
+static bool needs_fence(const struct load *load)
+{
+    bool all = load->count == load->batch->table.rows;
+    bool one_statement = load->count == 1 || (load->bulk.stmt && load->batch->inserts);
+    return !load->fence.kind && (!one_statement || (load->batch->atomic && !all));
+}
+
+static bool begin_chunk(struct load *load)
+{
+    size_t left = load->batch->table.rows - load->done;
+    if (load->bulk.stmt && !pool__bulk_prepare(&load->bulk, statement_deadline(load), load->err))
+        return false;
+    if (!load->bulk.stmt)
+        load->count = left < CHUNK_SINGLES ? left : CHUNK_SINGLES;
+    else if (!pool__bulk_pack(&load->bulk, load->done, &load->count, load->err))
+        return false;
+    return !needs_fence(load) ||
+           pool__fence_open(&load->fence, statement_deadline(load), load->err);
+}
+
+/* The rows have been executed, also if it fails. */
+static bool add(struct load *load, struct pool_result *part)
+{
+    if (pool__load_add(&load->result, part, load->err))
+        return true;
+    load->open_outcome = !load->fence.kind;
+    return false;
+}
+
+/* True with count 0 if it was not executed and is to be tried again. */
+static bool run_in_bulk(struct load *load)
+{
+    struct pool_result *part;
+    enum pool__bulk_end end =
+        pool__bulk_run(&load->bulk, statement_deadline(load), &part, load->err);
+    load->sent = load->sent || load->bulk.sent;
+    if (end == POOL__BULK_DONE)
+        return add(load, part);
+    if (end == POOL__BULK_FAILED) {
+        load->open_outcome = load->bulk.sent && load->conn->broken && !load->fence.kind;
+        return false;
+    }
+    if (end == POOL__BULK_FORGOTTEN && load->forgotten)
+        return pool__fail(load->err, POOL_ERR_SERVER, "the server keeps forgetting the statement");
+    load->forgotten = end == POOL__BULK_FORGOTTEN;
+    load->count = 0;
+    return true;
+}
+
+static bool run_singly(struct load *load)
+{
+    struct pool__table rows = load->batch->table;
+    rows.values += load->done * rows.columns;
+    rows.rows = load->count;
+    load->sent = true;
+    if (pool__load_singly(load->conn, load->form, &rows, statement_deadline(load), &load->result,
+                          &load->row, load->err))
+        return true;
+    load->one_failed = true;
+    load->open_outcome = load->conn->broken && !load->fence.kind;
+    return false;
+}
+
+static bool end_chunk(struct load *load)
+{
+    bool last = load->done + load->count == load->batch->table.rows;
+    if ((last || !load->batch->atomic) &&
+        !pool__fence_close(&load->fence, statement_deadline(load), load->err)) {
+        load->open_outcome = load->fence.committing;
+        return false;
+    }
+    load->done += load->count;
+    load->count = 0;
+    load->forgotten = false;
+    return true;
+}
+
+static bool run_chunk(struct load *load)
+{
+    if (!begin_chunk(load) || !(load->bulk.stmt ? run_in_bulk(load) : run_singly(load)))
+        return false;
+    return load->count == 0 || end_chunk(load);
+}
+
+/* ---- a batch ---- */
+
+static bool may_go_on(struct load *load)
+{
+    const struct pool__batch *batch = load->batch;
+    if (batch->stop && *batch->stop)
+        return pool__fail(load->err, POOL_ERR_CANCELLED, "the batch was cancelled");
+    if (!batch->progress)
+        return true;
+    const struct pool *before = pool__enter_callback(batch->pool);
+    bool go_on = batch->progress(load->done, batch->table.rows, batch->progress_arg);
+    pool__leave_callback(before);
+    return go_on ||
+           pool__fail(load->err, POOL_ERR_CANCELLED,
+                      "the progress function stopped the batch after %zu of %zu rows", load->done,
+                      batch->table.rows);
+}
+
+static bool run_all(struct load *load)
+{
+    size_t rows = load->batch->table.rows;
+    bool ok = true;
+    while (ok && load->done < rows) {
+        size_t before = load->done;
+        ok = run_chunk(load);
+        if (ok && load->done > before && load->done < rows)
+            ok = may_go_on(load);
+    }
+    if (!ok) {
+        bool committing = load->fence.committing;
+        pool__fence_undo(&load->fence, statement_deadline(load), load->err);
+        load->open_outcome = load->open_outcome && !(committing && !load->conn->broken);
+        describe_failure(load);
+    }
+    return ok;
+}
+
+/* Before anything is sent. */
+static bool check_biggest(const struct load *load)
+{
+    const struct pool__table *table = &load->batch->table;
+    const struct pool_value *row = table->values + load->batch->biggest * table->columns;
+    size_t size = 1 + pool__pack_size(row, table->columns);
+    size_t limit = pool__bulk_limit(load->conn);
+    return size < limit ||
+           pool__fail(load->err, POOL_ERR_TOO_BIG,
+                      "row %zu takes %zu bytes, which is over the limit of a packet, %zu "
+                      "(max_packet_bytes, or the server's max_allowed_packet)",
+                      load->batch->biggest + 1, size, limit);
+}
+
+static bool look(struct load *load)
+{
+    struct pool__run run = {.conn = load->conn, .err = load->err};
+    if (load->conn->broken) {
+        pool__fail(load->err, POOL_ERR_LOST, "the connection was lost in an earlier call");
+        load->err->fatal = true;
+        return false;
+    }
+    return pool__has_just_answered(load->conn, pool__now_ns()) || pool__run_look(&run);
+}
+
+static bool begin(struct load *load)
+{
+    pool__fence_init(&load->fence, load->conn);
+    return look(load) && check_biggest(load) &&
+           pool__bulk_init(&load->bulk, load->conn, &load->batch->table, load->form->text,
+                           load->form->text_len, statement_deadline(load), load->err);
+}
+
+struct pool_result *pool__load(struct pool__conn *conn, const struct pool__batch *batch,
+                               const struct pool__form *form, uint64_t deadline_ns,
+                               struct pool_error *err)
+{
+    struct load load = {
+        .conn = conn, .batch = batch, .form = form, .deadline_ns = deadline_ns, .err = err};
+    pool__ok(err);
+    bool ok = begin(&load);
+    if (!ok)
+        err->not_executed = true;
+    else
+        ok = run_all(&load);
+    pool__bulk_fini(&load.bulk);
+    conn->heard_ns = ok ? pool__now_ns() : 0;
+    if (ok) {
+        pool__ok(err);
+        return load.result;
+    }
+    pool_result_free(load.result);
+    return NULL;
+}
