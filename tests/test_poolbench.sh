@@ -23,8 +23,8 @@ has_keys() {
     done
 }
 
-for mode in pool raw connect cycle async; do
-    json=$("$bench" --mode "$mode" --callers 4 --connections 2 --seconds 0.3 --json)
+for mode in pool raw connect cycle async batch rawbatch onebyone; do
+    json=$("$bench" --mode "$mode" --callers 4 --connections 2 --rows 100 --seconds 0.3 --json)
     check "$mode prints all keys" has_keys "$json"
     check "$mode has no errors" grep -q '"errors": 0' <<<"$json"
 done
@@ -36,7 +36,7 @@ json=$("$bench" --mode async --in-flight 300 --connections 4 --seconds 0.3 --jso
 check "async has as many in flight as it should" grep -q '"callers": 300, .*"errors": 0' <<<"$json"
 json=$("$bench" --mode async --in-flight 50 --connections 2 --seconds 0.3 --json --query 'SELECT 1 / no' 2>/dev/null)
 check "async refuses a wrong query" [ $? = 2 ]
-for bad in "--callers 0" "--callers x" "--mode nothing" "--seconds -1" "--unknown" "--compare raw,nothing" \
+for bad in "--callers 0" "--callers x" "--mode nothing" "--seconds -1" "--rows 0" "--unknown" "--compare raw,nothing" \
     "--mode async --in-flight 0" "--mode pool --in-flight 8"; do
     read -ra words <<<"$bad"
     message=$("$bench" "${words[@]}" 2>&1)

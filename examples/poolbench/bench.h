@@ -9,6 +9,7 @@
  *
  *     pool, cycle, async  modes that use mypool, and only its public header
  *     raw, connect        modes that use libmariadb directly, through `server`
+ *     batch               modes that insert many rows, of both kinds
  *
  * A mode says what one operation is; `run` says when and how often. Modes are
  * constant; all that changes during a run is in struct caller, one per thread.
@@ -34,6 +35,7 @@ struct config {
     unsigned callers;            /* 1 to 1024 */
     unsigned connections;        /* 1 to 1024 */
     unsigned in_flight;          /* 1 to 100000; as callers unless it is given */
+    unsigned rows;               /* of one batch */
     double seconds;              /* of one measurement, without warm-up */
     const char *query;
     bool default_query; /* its rows are checked */
@@ -74,12 +76,14 @@ struct mode {
      * called if caller_open failed. */
     bool (*caller_open)(struct caller *caller, struct problem *problem);
     void (*caller_close)(struct caller *caller);
-    /* Returns how many operations succeeded: 0 or 1, more if `run` does not time them.
+    /* Returns how many operations succeeded: 0 or 1, more if `run` does not time them, or
+     * takes the time of many at once.
      * Failures are reported by caller_failed. */
     unsigned (*operation)(struct caller *caller);
 };
 
 extern const struct mode mode_pool, mode_raw, mode_connect, mode_cycle, mode_async;
+extern const struct mode mode_batch, mode_rawbatch, mode_onebyone;
 
 /* What one run measured, or the medians of several. Times are microseconds. */
 struct outcome {

@@ -30,11 +30,15 @@ static const char help[] =
     "                     connect  libmariadb: a new connection for each query\n"
     "                     cycle    mypool: borrow and return without a query\n"
     "                     async    mypool: one thread, --in-flight calls with callbacks\n"
+    "                     batch    mypool: pool_batch of --rows rows of four columns\n"
+    "                     rawbatch libmariadb: the same with array binding\n"
+    "                     onebyone mypool: the same, a row at a time\n"
     "  --compare M,M,...  several modes in turn; medians, and ratios to the first\n"
     "  --rounds R         of a comparison; 1 to 99, default 3\n"
     "  --callers N        threads that call; 1 to 1024, default 64 (raw: --connections)\n"
     "  --in-flight N      calls at once of async; 1 to 100000, default: --callers\n"
     "  --connections N    1 to 1024, default 8 (connect: one per caller)\n"
+    "  --rows N           of a batch; 1 to 1000000, default 10000; a row is an operation\n"
     "  --seconds S        of each measurement, after 0.3 s of warm-up; default 5\n"
     "  --query SQL        a SELECT with no placeholder, or one `?` for a random number from\n"
     "                     1 to 100000; default: " DEFAULT_QUERY ",\n"
@@ -46,7 +50,7 @@ static const char help[] =
     "comparison over all rounds, and listed on standard error.\n";
 
 enum { OPT_URL = 1, OPT_MODE, OPT_COMPARE, OPT_ROUNDS, OPT_CALLERS, OPT_CONNECTIONS, OPT_SECONDS,
-       OPT_QUERY, OPT_JSON, OPT_HELP, OPT_IN_FLIGHT };
+       OPT_QUERY, OPT_JSON, OPT_HELP, OPT_IN_FLIGHT, OPT_ROWS };
 
 static const struct option options[] = {
     {"url", required_argument, NULL, OPT_URL},
@@ -56,6 +60,7 @@ static const struct option options[] = {
     {"callers", required_argument, NULL, OPT_CALLERS},
     {"in-flight", required_argument, NULL, OPT_IN_FLIGHT},
     {"connections", required_argument, NULL, OPT_CONNECTIONS},
+    {"rows", required_argument, NULL, OPT_ROWS},
     {"seconds", required_argument, NULL, OPT_SECONDS},
     {"query", required_argument, NULL, OPT_QUERY},
     {"json", no_argument, NULL, OPT_JSON},
@@ -107,8 +112,10 @@ static bool read_seconds(const char *text, double *ret_seconds)
 
 static const struct mode *find_mode(const char *name, size_t length)
 {
-    static const struct mode *const modes[] = {&mode_pool, &mode_raw, &mode_connect, &mode_cycle,
-                                               &mode_async};
+    static const struct mode *const modes[] = {
+        &mode_pool,  &mode_raw,   &mode_connect,  &mode_cycle,
+        &mode_async, &mode_batch, &mode_rawbatch, &mode_onebyone,
+    };
 
     for (unsigned i = 0; i < sizeof(modes) / sizeof(*modes); i++)
         if (strlen(modes[i]->name) == length && strncmp(modes[i]->name, name, length) == 0)
@@ -127,8 +134,8 @@ static bool read_modes(const char *option, const char *text, unsigned most, stru
         const struct mode *mode = find_mode(name, length);
 
         if (!mode || config->mode_count == most)
-            return refuse(option, most == 1 ? "pool, raw, connect, cycle or async"
-                                            : "up to 8 of pool, raw, connect, cycle and async", text);
+            return refuse(option, most == 1 ? "the name of a mode (see --help)"
+                                            : "up to 8 names of modes (see --help)", text);
         config->modes[config->mode_count++] = mode;
         if (name[length] == '\0')
             return true;
@@ -149,6 +156,7 @@ static bool read_option(int option, const char *value, struct config *config,
     case OPT_CALLERS: return read_count("--callers", value, 1024, &config->callers);
     case OPT_IN_FLIGHT: return read_count("--in-flight", value, 100000, &config->in_flight);
     case OPT_CONNECTIONS: return read_count("--connections", value, 1024, &config->connections);
+    case OPT_ROWS: return read_count("--rows", value, 1000000, &config->rows);
     case OPT_SECONDS: return read_seconds(value, &config->seconds);
     default: return false; /* getopt_long has told why */
     }
@@ -285,6 +293,7 @@ int main(int argc, char **argv)
 {
     struct config config = {.callers = 64,
                             .connections = 8,
+                            .rows = 10000,
                             .seconds = 5,
                             .rounds = 1,
                             .query = DEFAULT_QUERY};

@@ -26,12 +26,30 @@ async function cycles(count) {
   for (; operations < count; operations++) (await pool.getConnection()).release();
 }
 
+// One batch after the other; an operation is a row. `callers` are the rows of a batch.
+async function batches() {
+  const rows = Array.from({ length: +callers }, (_, i) =>
+    [i, `name-${i}`, i + 0.25, i % 3 === 0 ? null : `name-${i}`]);
+  const into = 'INSERT INTO poolbench_rows (id, name, v, note) VALUES ';
+  while (!stop) {
+    const start = process.hrtime.bigint();
+    const reply = library === 'mysql2' ? (await pool.query(into + '?', [rows]))[0]
+      : await pool.batch({ sql: into + '(?, ?, ?, ?)', fullResult: false }, rows);
+    if (reply.affectedRows !== rows.length) throw new Error('wrong number of rows');
+    latencies.push(Number(process.hrtime.bigint() - start));
+    operations += rows.length;
+  }
+}
+
 async function measure(ms, print) {
   stop = false; operations = 0; latencies = [];
   const cpu = process.cpuUsage(), start = process.hrtime.bigint();
   if (mode === 'query') {
     setTimeout(() => { stop = true; }, ms);
     await Promise.all(Array.from({ length: +callers }, queries));
+  } else if (mode === 'batch') {
+    setTimeout(() => { stop = true; }, ms);
+    await batches();
   } else {
     await cycles(200 * ms);
   }
