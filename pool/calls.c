@@ -72,7 +72,7 @@ static struct pool_result *query_in_turn(struct pool *pool, struct pool__ask *as
         pool__borrow_in_turn(pool, ask, call ? &call->waiter : &own, &borrowed, err);
     if (outcome == POOL__GRANTED)
         result = lead(pool, &borrowed, ask, job, err);
-    else if (outcome == POOL__ARRIVED || outcome == POOL__LEFT) {
+    else if (call && (outcome == POOL__ARRIVED || outcome == POOL__LEFT)) {
         ask->waited_ns += call->waiter.boarded_ns - call->waiter.enqueued_ns;
         result = pool__call_end(call, outcome, err);
     } else

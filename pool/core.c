@@ -176,7 +176,7 @@ static struct pool__waiter *oldest_locked(struct pool__core *core)
 static bool settle_locked(struct pool__core *core, struct pool__waiter *waiter,
                           enum pool__outcome outcome)
 {
-    bool oldest = oldest_locked(core) == waiter;
+    bool oldest = core->queue.next == &waiter->link;
     pool__list_remove(&waiter->link);
     pool__explore_point();
     atomic_fetch_sub(&core->waiting, 1);

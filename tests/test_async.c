@@ -91,8 +91,8 @@ static void refused_on(struct pool_conn conn, enum pool_code code)
 {
     struct seen seen = {.calls = 0};
     struct pool_error err;
-    command_fn *commands[] = {pool_conn_begin_async, pool_conn_commit_async,
-                              pool_conn_rollback_async, pool_conn_ping_async};
+    static command_fn *const commands[] = {pool_conn_begin_async, pool_conn_commit_async,
+                                           pool_conn_rollback_async, pool_conn_ping_async};
     for (unsigned i = 0; i < sizeof commands / sizeof *commands; i++) {
         assert_false(commands[i](conn, on_result, &seen, &err));
         assert_refused(&err, code, 0);

@@ -71,14 +71,19 @@ static void start(struct call *call)
 {
     struct caller *caller = call->flight->caller;
     const struct config *config = caller->config;
+    struct pool_args args = POOL_NO_ARGS;
+    struct pool_value key;
     struct pool_error err;
     struct problem problem;
 
     call->key = caller_key(caller);
     call->start_ns = now_ns();
-    call->under_way = pool_query_async(caller->shared, config->query,
-                                       config->takes_key ? POOL_ARGS(call->key) : POOL_NO_ARGS,
-                                       on_row, call, &err);
+    if (config->takes_key) {
+        key = pool_int(call->key);
+        args = (struct pool_args){&key, 1};
+    }
+    call->under_way =
+        pool_query_async(caller->shared, config->query, args, on_row, call, &err);
     if (call->under_way) {
         call->flight->under_way++;
         return;
