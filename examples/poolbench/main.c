@@ -245,7 +245,7 @@ static bool read_arguments(int argc, char **argv, struct config *config)
 /* Returns the exit status so far. */
 static int prepare(struct config *config)
 {
-    struct problem problem;
+    struct problem problem = {.message = ""};
     bool bad_query = false;
     bool needed = false;
 
@@ -271,7 +271,7 @@ static bool is_good(const struct config *config, const struct outcome *outcomes)
 static int measure_and_report(const struct config *config)
 {
     static struct outcome outcomes[BENCH_MODES]; /* too big for a stack */
-    struct problem problem;
+    struct problem problem = {.message = ""};
 
     if (!compare_modes(config, outcomes, &problem)) {
         fprintf(stderr, "poolbench: %s: %s\n", problem.class, problem.message);
