@@ -641,10 +641,10 @@ bool pool_conn_ping_async(struct pool_conn conn, pool_query_fn *fn, void *arg,
                           struct pool_error *err);
 
 /* Cancels a call. One that waits is dropped; a statement that runs is stopped on the server
- * (KILL QUERY), and its connection stays. The callback still runs exactly once, with
- * POOL_ERR_CANCELLED, or with the result if the call had ended before. A statement that was sent
- * along with those of other callers is not stopped; its result is dropped. True if the
- * call had not ended; POOL_ERR_STALE if its callback has run or is about to. */
+ * (KILL QUERY), and its connection stays, but for that of a stream among its rows. The callback
+ * still runs exactly once, with POOL_ERR_CANCELLED, or with the result if the call had ended
+ * before. A statement that was sent along with those of other callers is not stopped; its
+ * result is dropped. True if the call had not ended; POOL_ERR_STALE if its callback has run or is about to. */
 bool pool_cancel(struct pool_call call, struct pool_error *err);
 
 /* What a stream is to do after a row. */
