@@ -49,14 +49,14 @@ static inline void assert_stale(struct pool_call call)
     assert_refused(&err, POOL_ERR_STALE, 0);
 }
 
-/* True as a condition, like is_seen: so many sessions of the pools' users do something like this. */
+/* True as a condition, like is_seen: so many sessions of pools do something like this. */
 static inline bool server_runs(const char *like, long count)
 {
     char sql[256];
     pool_dispatch(f.pool, 0);
     snprintf(sql, sizeof sql,
-             "SELECT COUNT(*) FROM information_schema.processlist WHERE user IN ('app', 'changing') "
-             "AND command IN ('Query', 'Execute') AND info LIKE '%s'",
+             "SELECT COUNT(*) FROM information_schema.processlist "
+             "WHERE user IN ('app', 'changing') AND command IN ('Query', 'Execute') AND info LIKE '%s'",
              like);
     return admin_asks(f.admin, sql) == count;
 }
