@@ -73,6 +73,8 @@ struct ride {
     unsigned count;
     unsigned sent;
     bool lost; /* no more replies can be read */
+    struct pool__passenger *there[POOL__RIDE_MOST]; /* done, and not told yet */
+    unsigned there_count;
     pool__progress_fn *told;
 };
 
@@ -95,7 +97,21 @@ static void finish(struct ride *ride, struct seat *seat)
     if (passenger->result)
         pool__ok(passenger->err);
     if (!is_leader(ride, seat))
-        ride->told(passenger, POOL__RODE_DONE);
+        ride->there[ride->there_count++] = passenger;
+}
+
+/* Told as late as it costs nobody time: a thread that is woken takes the leader's processor,
+ * and the replies of the others may be there already. */
+static void tell_who_is_there(struct ride *ride)
+{
+    for (unsigned i = 0; i < ride->there_count; i++)
+        ride->told(ride->there[i], POOL__RODE_DONE);
+    ride->there_count = 0;
+}
+
+static void before_sleep(struct pool__wait *wait)
+{
+    tell_who_is_there(POOL__ENTRY(wait, struct ride, wait));
 }
 
 static void fail(struct ride *ride, struct seat *seat)
@@ -309,6 +325,7 @@ static void run_again(struct ride *ride, struct seat *seat, uint64_t leader_ns)
     passenger->result = pool__query(ride->conn, passenger->form, NULL,
                                     own_ns < leader_ns ? own_ns : leader_ns, passenger->err);
     finish(ride, seat);
+    tell_who_is_there(ride);
 }
 
 void pool__ride(struct pool__conn *conn, struct pool__passenger *passengers, unsigned count,
@@ -319,16 +336,19 @@ void pool__ride(struct pool__conn *conn, struct pool__passenger *passengers, uns
     ride.count = count;
     ride.sent = 0;
     ride.lost = false;
+    ride.there_count = 0;
     ride.told = told;
     uint64_t started_ns = pool__now_ns();
     for (unsigned i = 0; i < count; i++)
         take_seat(&ride, &ride.seats[i], &passengers[i]);
     pool__conn_enter(conn, &ride.wait, deadline_ns);
+    ride.wait.before_sleep = before_sleep;
     if (pool__has_just_answered(conn, started_ns) || pool__run_look(&ride.seats[0].run))
         send_all(&ride);
     fail_unsent(&ride);
     for (unsigned i = 0; i < ride.sent; i++)
         receive_one(&ride, &ride.seats[i]);
+    tell_who_is_there(&ride);
     close_outdated(&ride);
     pool__conn_leave(conn, &ride.wait);
     if (ride.sent)

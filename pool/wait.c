@@ -82,6 +82,7 @@ void pool__sigpipe_unblock(struct pool__sigpipe *sigpipe)
 void pool__wait_begin(struct pool__wait *wait, bool tls)
 {
     bool on_thread = !pool__fiber_current();
+    wait->before_sleep = NULL;
     wait->timed_out = false;
     wait->cut = false;
     wait->reading = false;
@@ -221,6 +222,8 @@ int pool__wait_hook(int fd, char for_read, int ignored_timeout)
     bool reaching = wait->connecting && wait->reach_ns && !wait->reading;
     uint64_t deadline_ns = reaching && wait->reach_ns < wait->deadline_ns ? wait->reach_ns
                                                                          : wait->deadline_ns;
+    if (wait->before_sleep)
+        wait->before_sleep(wait);
     struct pool__fiber *fiber = pool__fiber_current();
     switch (fiber ? sleep_on_fiber(fiber, wait, fd, for_read)
                   : sleep_here(wait, fd, for_read, deadline_ns)) {

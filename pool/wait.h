@@ -29,6 +29,7 @@ struct pool__wait {
     int cut_fd;           /* readable when everything has to stop; -1 for none */
     bool connecting;      /* make the socket non-blocking and close-on-exec when seen */
     uint64_t reach_ns;    /* while connecting: until when the first address must be reached; 0: no limit */
+    void (*before_sleep)(struct pool__wait *wait); /* NULL; pool__wait_begin clears it */
     /* results */
     bool timed_out;
     bool cut;
