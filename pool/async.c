@@ -43,9 +43,7 @@ static void run_conn_query(struct pool__op *op)
 static void run_conn_ping(struct pool__op *op)
 {
     struct pool *pool = op->call.pool;
-    pool__conn_ping(op->borrowed.conn,
-                    pool__after_ms(pool__now_ns(), pool->options.v.connect_timeout_ms),
-                    &op->call.err);
+    pool__ping(pool, &op->borrowed, &op->call.err);
     pool__op_absorb_kill(op);
     pool__unclaim_handle(pool, &op->borrowed);
 }

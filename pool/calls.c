@@ -35,7 +35,7 @@ static const struct pool_request plain;
 
 static uint64_t call_deadline(const struct pool_request *request)
 {
-    return request->timeout_ms ? pool__after_ms(pool__now_ns(), request->timeout_ms)
+    return request->timeout_ms ? pool__deadline_in(request->timeout_ms)
                                : POOL__FOREVER;
 }
 
@@ -150,9 +150,9 @@ bool pool_stream(struct pool *pool, const char *sql, struct pool_args args, pool
     return result != NULL;
 }
 
-static bool ping(struct pool *pool, const struct pool__borrowed *borrowed, struct pool_error *err)
+bool pool__ping(struct pool *pool, const struct pool__borrowed *borrowed, struct pool_error *err)
 {
-    uint64_t deadline_ns = pool__after_ms(pool__now_ns(), pool->options.v.connect_timeout_ms);
+    uint64_t deadline_ns = pool__deadline_in(pool->options.v.connect_timeout_ms);
     return pool__conn_ping(borrowed->conn, deadline_ns, err);
 }
 
@@ -161,7 +161,7 @@ static bool ping_and_return(struct pool *pool, const struct pool__borrowed *borr
 {
     int cancel_state; /* a thread that ended here would keep the connection */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
-    bool ok = ping(pool, borrowed, err);
+    bool ok = pool__ping(pool, borrowed, err);
     pool__return(pool, borrowed->slot);
     pthread_setcancelstate(cancel_state, NULL);
     return ok;
@@ -337,7 +337,7 @@ bool pool_conn_ping(struct pool_conn conn, struct pool_error *err)
         return false;
     int cancel_state; /* a thread that ended here would leave it claimed */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
-    bool ok = ping(conn.pool, &borrowed, err);
+    bool ok = pool__ping(conn.pool, &borrowed, err);
     pool__unclaim_handle(conn.pool, &borrowed);
     pthread_setcancelstate(cancel_state, NULL);
     return ok;

@@ -196,7 +196,7 @@ void pool__op_absorb_kill(struct pool__op *op)
     /* It stays answered: a second cancel at this moment must not order another kill. */
     bool dirty = conn->dirty;
     uint64_t deadline_ns =
-        pool__after_ms(pool__now_ns(), op->call.pool->options.v.connect_timeout_ms);
+        pool__deadline_in(op->call.pool->options.v.connect_timeout_ms);
     struct pool_result *result =
         pool__query_text(conn, nothing, sizeof nothing - 1, deadline_ns, NULL);
     pool_result_free(result);

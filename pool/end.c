@@ -418,7 +418,7 @@ bool pool_end(struct pool *pool, unsigned drain_ms, struct pool_error *err)
         return pool__fail(err, POOL_ERR_INVALID, "pool_end inside a callback would wait for itself");
     if (atomic_exchange(&pool->ending, true))
         return pool__fail(err, POOL_ERR_CLOSED, "the pool is being closed already");
-    uint64_t drained_ns = pool__after_ms(pool__now_ns(), drain_ms);
+    uint64_t drained_ns = pool__deadline_in(drain_ms);
     pool__core_shut(&pool->core);
     bool clean = wait_for_returns(pool, drained_ns);
     uint64_t last_ns = pool__now_ns() + CUT_MS * POOL__NS_PER_MS;

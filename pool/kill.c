@@ -21,11 +21,6 @@
 #define KILL_DEADLINE_MS 5000 /* MariaDB itself may try for 2 s to reach the victim */
 #define FAREWELL_MS 1000      /* for the end of a control connection that is replaced */
 
-static uint64_t deadline_in(uint32_t ms)
-{
-    return pool__after_ms(pool__now_ns(), ms);
-}
-
 #ifdef __SANITIZE_THREAD__ /* It does not know clocklock, and takes the unlock for an error. */
 static bool lock_until(pthread_mutex_t *lock, uint64_t deadline_ns)
 {
@@ -161,7 +156,7 @@ static void pause_longer(uint64_t *pause_ns)
  * noticed: only a KILL that finds nobody proves that it is gone. */
 enum pool__kill pool__kill_until_gone(struct pool *pool, unsigned long thread_id)
 {
-    uint64_t deadline_ns = deadline_in(KILL_DEADLINE_MS);
+    uint64_t deadline_ns = pool__deadline_in(KILL_DEADLINE_MS);
     uint64_t pause_ns = FIRST_PAUSE_NS;
     enum pool__kill kill = kill_once(pool, thread_id, deadline_ns);
     while (kill == POOL__KILL_SENT && pool__now_ns() < deadline_ns &&
@@ -179,7 +174,7 @@ enum pool__kill pool__kill_until_gone(struct pool *pool, unsigned long thread_id
  * the number may be that of another session, but then the statement is over. */
 bool pool__stop_statement(struct pool *pool, struct pool__chore *chore)
 {
-    uint64_t deadline_ns = deadline_in(KILL_DEADLINE_MS);
+    uint64_t deadline_ns = pool__deadline_in(KILL_DEADLINE_MS);
     bool known = true;
     bool dead = true;
     for (int attempt = 0; attempt < 2 && dead && lock_control(pool, deadline_ns); attempt++) {
@@ -209,7 +204,7 @@ static bool is_thread_alive(struct pool *pool, unsigned long thread_id, uint64_t
  * is looked up and not killed: after a restart the number may be that of another. */
 void pool__wait_until_gone(struct pool *pool, unsigned long thread_id)
 {
-    uint64_t deadline_ns = deadline_in(GONE_DEADLINE_MS);
+    uint64_t deadline_ns = pool__deadline_in(GONE_DEADLINE_MS);
     uint64_t pause_ns = FIRST_PAUSE_NS;
     unsigned unknown = 0;
     while (!atomic_load(&pool->ending) && pool__now_ns() < deadline_ns) {

@@ -98,7 +98,7 @@ static uint64_t statement_deadline(const struct pool *pool, struct pool__job *jo
     if (ms == POOL_NEVER)
         return call_deadline_ns;
     if (!job->limit_ns)
-        job->limit_ns = pool__after_ms(pool__now_ns(), ms) - waited_ns;
+        job->limit_ns = pool__deadline_in(ms) - waited_ns;
     uint64_t own = job->limit_ns + waited_ns;
     return own < call_deadline_ns ? own : call_deadline_ns;
 }

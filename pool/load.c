@@ -95,7 +95,7 @@ static void describe_failure(struct load *load)
 
 static uint64_t statement_deadline(const struct load *load)
 {
-    uint64_t own = pool__after_ms(pool__now_ns(), load->conn->options->v.query_timeout_ms);
+    uint64_t own = pool__deadline_in(load->conn->options->v.query_timeout_ms);
     return own < load->deadline_ns ? own : load->deadline_ns;
 }
 

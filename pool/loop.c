@@ -19,7 +19,6 @@
 #include "loop.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -29,7 +28,6 @@
 
 #define ROUND 256 /* tasks, and alarms, in one round */
 #define EVENTS 64
-#define STACK_SIZE (512 * 1024) /* of the loop's own thread: callbacks run on it */
 
 enum tag { TAG_EVENT, TAG_TIMER, TAG_CUT, TAG_STRAND };
 
@@ -118,16 +116,7 @@ static void *work(void *arg)
 
 static bool start_thread(struct pool__loop *loop)
 {
-    sigset_t all;
-    sigset_t before;
-    pthread_attr_t attributes;
-    sigfillset(&all);
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, STACK_SIZE);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    loop->threaded = pthread_create(&loop->thread, &attributes, work, loop) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
+    loop->threaded = pool__thread_start(&loop->thread, work, loop);
     return loop->threaded;
 }
 

@@ -248,6 +248,8 @@ bool pool__run_callbacks(struct pool *pool, int timeout_ms);
 void pool__finish_callbacks(struct pool *pool); /* when all queues are shut */
 
 /* calls.c, for async.c and batch.c */
+/* Whether the server answers on a connection that the caller owns. */
+bool pool__ping(struct pool *pool, const struct pool__borrowed *borrowed, struct pool_error *err);
 struct pool__sink;
 struct pool__batch;
 /* Borrow, or claim the handle, and run the one statement, or the batch. */
@@ -296,7 +298,6 @@ void pool__order_chore(struct pool *pool, struct pool__chore *chore);
 const struct pool *pool__enter_callback(const struct pool *pool);
 void pool__leave_callback(const struct pool *before);
 bool pool__in_callback(const struct pool *pool);
-bool pool__thread_start(pthread_t *ret_id, void *(*run)(void *), void *arg);
 bool pool__ask_credentials(struct pool *pool, bool refresh, struct pool_credentials *ret,
                            struct pool_error *err);
 

@@ -1,13 +1,16 @@
 /*
- * Parking on Linux futexes, and the clock: the only place that knows how threads
- * sleep. Any thread; no locks, no state.
+ * Parking on Linux futexes, the clock, and how the pool's own threads are made: the only
+ * place that knows how threads sleep. Any thread; no locks, no state.
  */
 #include "sync.h"
 
 #include <linux/futex.h>
+#include <signal.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#define STACK_SIZE (512 * 1024) /* TLS handshakes, name look-ups and callbacks run on it */
 
 uint64_t pool__now_ns(void)
 {
@@ -35,4 +38,19 @@ bool pool__park(_Atomic uint32_t *word, uint32_t expected, uint64_t deadline_ns)
 void pool__unpark(_Atomic uint32_t *word)
 {
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+bool pool__thread_start(pthread_t *ret_id, void *(*run)(void *), void *arg)
+{
+    sigset_t all;
+    sigset_t before;
+    pthread_attr_t attributes;
+    sigfillset(&all);
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK_SIZE);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    bool ok = pthread_create(ret_id, &attributes, run, arg) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    return ok;
 }

@@ -75,12 +75,21 @@ void pool__unpark(_Atomic uint32_t *word);
 /* The monotonic clock. */
 uint64_t pool__now_ns(void);
 
+/* A thread with a small stack and all signals blocked. */
+bool pool__thread_start(pthread_t *ret_id, void *(*run)(void *), void *arg);
+
 #endif
 
 /* `ms` after `now`; POOL_NEVER (UINT32_MAX) is forever. */
 static inline uint64_t pool__after_ms(uint64_t now_ns, uint32_t ms)
 {
     return ms == UINT32_MAX ? POOL__FOREVER : now_ns + ms * POOL__NS_PER_MS;
+}
+
+/* The same from now on. */
+static inline uint64_t pool__deadline_in(uint32_t ms)
+{
+    return pool__after_ms(pool__now_ns(), ms);
 }
 
 #endif

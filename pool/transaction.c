@@ -56,7 +56,7 @@ static bool begin(struct pool *pool, struct pool_conn *ret_conn, struct pool_err
     if (!pool__check_blocking(pool, err))
         return false;
     uint64_t deadline_ns =
-        pool__after_ms(pool__now_ns(), pool->options.v.acquire_timeout_ms);
+        pool__deadline_in(pool->options.v.acquire_timeout_ms);
     for (unsigned begins = 1;; begins++) {
         request.acquire_timeout_ms = ms_until(deadline_ns);
         if (!pool_get_connection_with(pool, &request, ret_conn, err))

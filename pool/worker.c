@@ -20,22 +20,6 @@
 #include <signal.h>
 #include <stdlib.h>
 
-#define STACK_SIZE (512 * 1024) /* TLS handshakes and name look-ups run on it */
-
-bool pool__thread_start(pthread_t *ret_id, void *(*run)(void *), void *arg)
-{
-    sigset_t all;
-    sigset_t before;
-    pthread_attr_t attributes;
-    sigfillset(&all);
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, STACK_SIZE);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    bool ok = pthread_create(ret_id, &attributes, run, arg) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    return ok;
-}
 
 static _Thread_local const struct pool *calling_pool;
 
@@ -64,11 +48,6 @@ static struct pool__conn *conn_of(struct pool *pool, unsigned slot)
 static void count(_Atomic uint64_t *counter)
 {
     atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
-}
-
-static uint64_t deadline_in(uint32_t ms)
-{
-    return pool__after_ms(pool__now_ns(), ms);
 }
 
 static uint32_t step_ms(const struct pool *pool)
@@ -107,7 +86,7 @@ static bool open_once(struct pool *pool, bool refresh, uint64_t deadline_ns,
 
 static bool open_conn(struct pool *pool, struct pool__conn **ret_conn, struct pool_error *err)
 {
-    uint64_t deadline_ns = deadline_in(step_ms(pool));
+    uint64_t deadline_ns = pool__deadline_in(step_ms(pool));
     if (open_once(pool, false, deadline_ns, ret_conn, err))
         return true;
     /* A rotated password: ask once more before believing the refusal. */
@@ -278,7 +257,7 @@ static void do_reset(struct pool *pool, unsigned slot)
 {
     struct pool__conn *conn = conn_of(pool, slot);
     count(&pool->counters.resets);
-    if (!pool__conn_reset(conn, deadline_in(step_ms(pool)), NULL)) {
+    if (!pool__conn_reset(conn, pool__deadline_in(step_ms(pool)), NULL)) {
         begin_and_close(pool, slot, POOL_CLOSE_RESET);
         return;
     }
@@ -291,7 +270,7 @@ static void do_ping(struct pool *pool, unsigned slot)
     struct pool__conn *conn = conn_of(pool, slot);
     count(&pool->counters.pings);
     if (pool__conn_is_quiet(conn) &&
-        pool__conn_ping(conn, deadline_in(step_ms(pool)), NULL))
+        pool__conn_ping(conn, pool__deadline_in(step_ms(pool)), NULL))
         give_or_close(pool, slot);
     else
         begin_and_close(pool, slot, POOL_CLOSE_SERVER);
