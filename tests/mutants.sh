@@ -198,9 +198,9 @@ mutant core.c "a nudge is forgotten when the nudged one is failed" \
 
 # Fault 3: a slot goes to somebody who has given up.
 mutant core.c "a waiter who times out stays in the queue" \
-    's/(if \(nudged \|\| outcome == POOL__WAITING\) \{\n)        settle_locked\(core, waiter, POOL__TIMED_OUT\);/\1        atomic_fetch_sub(\&core->waiting, 1);\n        atomic_store(\&waiter->outcome, POOL__TIMED_OUT);/'
+    's/(    if \(own\) \{\n)        settle_locked\(core, waiter, as\);/\1        atomic_fetch_sub(\&core->waiting, 1);\n        atomic_store(\&waiter->outcome, (uint32_t)as);/'
 mutant core.c "a timeout does not ask whether a grant came first" \
-    's/if \(nudged \|\| outcome == POOL__WAITING\) \{\n        settle_locked\(core, waiter, POOL__TIMED_OUT\);/if (true) {\n        if (nudged || outcome == POOL__WAITING)\n            settle_locked(core, waiter, POOL__TIMED_OUT);/'
+    's/(        core->timeouts \+= as == POOL__TIMED_OUT;\n    \})/\1 else {\n        atomic_store(\&waiter->outcome, (uint32_t)as);\n    }/'
 mutant core.c "a hand-over to an expired waiter" \
     's/pool__now_ns\(\) >= waiter->deadline_ns\)/false)/'
 mutant core.c "an expired waiter is settled and left asleep" \
@@ -308,16 +308,16 @@ server_mutant pool.c test_faults a_borrow_ends_at_its_deadline_although_the_serv
     's/waiter->deadline_ns = own < ask->deadline_ns \? own : ask->deadline_ns;/waiter->deadline_ns = POOL__FOREVER;/'
 server_mutant worker.c test_faults a_connect_ends_at_its_deadline_although_the_server_is_frozen \
     "a connect has no deadline" \
-    's/(struct pool_error \*err\)\n\{\n    uint64_t deadline_ns = )deadline_in\(step_ms\(pool\)\)/\1POOL__FOREVER/'
+    's/(struct pool_error \*err\)\n\{\n    uint64_t deadline_ns = )pool__deadline_in\(step_ms\(pool\)\)/\1POOL__FOREVER/'
 server_mutant worker.c test_faults a_reset_ends_at_its_deadline_although_the_server_is_frozen \
     "a reset has no deadline" \
-    's/(pool__conn_reset\([^;]*)deadline_in\(step_ms\(pool\)\)/\1POOL__FOREVER/'
+    's/(pool__conn_reset\([^;]*)pool__deadline_in\(step_ms\(pool\)\)/\1POOL__FOREVER/'
 server_mutant worker.c test_faults a_ping_ends_at_its_deadline_although_the_server_is_frozen \
     "a ping has no deadline" \
-    's/(pool__conn_ping\([^;]*)deadline_in\(step_ms\(pool\)\)/\1POOL__FOREVER/'
+    's/(pool__conn_ping\([^;]*)pool__deadline_in\(step_ms\(pool\)\)/\1POOL__FOREVER/'
 server_mutant kill.c test_faults a_kill_is_given_up_although_the_server_is_frozen \
     "a kill has no deadline" \
-    's/deadline_in\(KILL_DEADLINE_MS\)/POOL__FOREVER/'
+    's/pool__deadline_in\(KILL_DEADLINE_MS\)/POOL__FOREVER/'
 
 # Fault 6: maintenance holds a lock, a thread or the capacity while it talks.
 server_mutant worker.c test_faults a_connect_that_hangs_holds_up_nobody \
