@@ -159,6 +159,23 @@ static size_t find_control_character(const char *text)
     return 0;
 }
 
+/* For texts that may be the password. The C library's own functions leave the last of it in
+ * vector registers, and from there it gets onto stacks when those are saved. */
+static size_t length_of(const char *text)
+{
+    const volatile char *end = text;
+    while (*end)
+        end++;
+    return (size_t)(end - text);
+}
+
+static void copy_text(char *to, const char *from, size_t size)
+{
+    volatile char *at = to;
+    while (size-- > 0)
+        *at++ = *from++;
+}
+
 /* A password may be anything; an empty database is none. A text with control
  * characters is not shown, because the message may end up in a log. */
 static bool check_text(const struct pool__option *option, const char *text, struct pool_error *err)
@@ -169,9 +186,9 @@ static bool check_text(const struct pool__option *option, const char *text, stru
         return true;
     if (!*text && !may_be_empty)
         return pool__fail(err, POOL_ERR_INVALID, "option '%s' is empty: ''", option->field);
-    if (strlen(text) > option->max)
+    if (length_of(text) > option->max)
         return pool__fail(err, POOL_ERR_INVALID, "option '%s' has %zu bytes, more than %u",
-                          option->field, strlen(text), (unsigned)option->max);
+                          option->field, length_of(text), (unsigned)option->max);
     if (!secret && find_control_character(text))
         return pool__fail(err, POOL_ERR_INVALID, "option '%s' has a control character at byte %zu",
                           option->field, find_control_character(text));
@@ -525,15 +542,16 @@ static size_t memory_needed(struct pool_options *v)
         size += strlen(v->init_sql[i]) + 1;
     for (size_t i = 0; i < ROWS; i++)
         if (table[i].kind == POOL__OPTION_TEXT && *text_of(v, &table[i]))
-            size += strlen(*text_of(v, &table[i])) + 1;
+            size += length_of(*text_of(v, &table[i])) + 1;
     return size;
 }
 
 /* Moves a text to *at, and *at behind it. */
 static const char *move_text(char **at, const char *text)
 {
-    size_t size = strlen(text) + 1;
-    char *copy = memcpy(*at, text, size);
+    size_t size = length_of(text) + 1;
+    char *copy = *at;
+    copy_text(copy, text, size);
     *at += size;
     return copy;
 }
