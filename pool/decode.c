@@ -73,7 +73,7 @@ static uint8_t fixed_size(enum enum_field_types wire)
 
 /* Unknown types count as characters: every type since 4.1 travels like that, and a
  * wrong guess is found when the row is split. */
-static enum pool__form form_of(enum pool_type type, enum enum_field_types wire, bool binary)
+static enum pool__wire_form form_of(enum pool_type type, enum enum_field_types wire, bool binary)
 {
     if (wire == MYSQL_TYPE_BIT)
         return POOL__FORM_BIT;
@@ -95,7 +95,7 @@ static enum pool__form form_of(enum pool_type type, enum enum_field_types wire, 
 void pool__column_describe(struct pool__column *ret_column, const MYSQL_FIELD *field, bool binary)
 {
     enum pool_type type = type_of(field);
-    enum pool__form form = form_of(type, field->type, binary);
+    enum pool__wire_form form = form_of(type, field->type, binary);
     unsigned long width = field->length < WIDTH_MAX ? field->length : WIDTH_MAX;
     bool filled = form == POOL__FORM_UNSIGNED && field->flags & ZEROFILL_FLAG;
     ret_column->width = filled ? (uint32_t)width : 0;
@@ -208,7 +208,7 @@ static bool read_length(const uint8_t **at, const uint8_t *end, uint64_t *ret_le
     return true;
 }
 
-static const char *check_content(enum pool__form form, const uint8_t *data, size_t len)
+static const char *check_content(enum pool__wire_form form, const uint8_t *data, size_t len)
 {
     struct pool_time time;
     if (form == POOL__FORM_BIT && len > 8)
@@ -429,7 +429,7 @@ static bool whole_number(const struct pool__field *field, struct pool__number *r
 
 bool pool__field_number(const struct pool__field *field, struct pool__number *ret_number)
 {
-    switch ((enum pool__form)field->column->form) {
+    switch ((enum pool__wire_form)field->column->form) {
     case POOL__FORM_SIGNED:
         *ret_number = number_from_signed(little_endian(field->data, field->len), field->len);
         return true;

@@ -14,7 +14,7 @@
 #include <mysql.h>
 
 /* How the bytes of a value are to be read. */
-enum pool__form {
+enum pool__wire_form {
     POOL__FORM_CHARS,    /* length, characters or bytes: all of the text protocol but BIT */
     POOL__FORM_BIT,      /* length, up to 8 bytes, most significant first */
     POOL__FORM_SIGNED,   /* `size` bytes, least significant first; so are the next three */
@@ -30,7 +30,7 @@ struct pool__column {
     const char *name;
     uint32_t width;   /* digits to fill up to with zeros; 0: none */
     uint8_t type;     /* enum pool_type */
-    uint8_t form;     /* enum pool__form */
+    uint8_t form;     /* enum pool__wire_form */
     uint8_t size;     /* bytes of a value; 0: a length precedes it */
     uint8_t decimals; /* fraction digits of seconds; above 6: as many as needed */
 };

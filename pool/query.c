@@ -14,6 +14,7 @@
 #include "error.h"
 #include "result.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -210,6 +211,14 @@ static bool may_go_together(const struct pool__run *run)
             !atomic_load_explicit(&cache->budget->careful, memory_order_relaxed));
 }
 
+/* 2057 says that there are other columns than when the statement was prepared; the reply is in
+ * order. If there are more, the library's list of them may be too short for the reply. */
+static bool has_fewer_columns(const MYSQL_STMT *native)
+{
+    const MYSQL *mysql = native->mysql;
+    return native->last_errno == 2057 && mysql->fields && mysql->field_count < native->field_count;
+}
+
 static bool prepare_and_execute(struct pool__run *run, struct pool__stmt *stmt)
 {
     struct pool__stmt_cache *cache = &run->conn->cache;
@@ -237,7 +246,7 @@ static bool prepare_and_execute(struct pool__run *run, struct pool__stmt *stmt)
     }
     cache->prepared = true;
     cache->writes_last = !stmt->info.read_only;
-    return !failed || (mysql_stmt_errno(native) == 2057 && run->conn->mysql->fields);
+    return !failed || has_fewer_columns(native);
 }
 
 static bool counts_agree(struct pool__run *run, const struct pool__stmt *stmt)
@@ -265,13 +274,28 @@ bool pool__send_prepared(struct pool__run *run, struct pool__stmt *stmt)
     return !failed;
 }
 
+static void take_over_error(MYSQL_STMT *native, MYSQL *mysql)
+{
+    native->last_errno = mysql_errno(mysql);
+    snprintf(native->last_error, sizeof native->last_error, "%s", mysql_error(mysql));
+    memcpy(native->sqlstate, mysql_sqlstate(mysql), SQLSTATE_LENGTH + 1);
+    native->state = MYSQL_STMT_PREPARED;
+}
+
+/* A plain statement has one set at most, whose columns reply.c knows. The library would make a
+ * copy of them for each execution, as many as it believes there are and not as many as the
+ * server says. */
 bool pool__receive_prepared(struct pool__run *run, struct pool__stmt *stmt)
 {
     MYSQL *mysql = run->conn->mysql;
     await_reply(run->conn);
-    /* 2057 says that the number of columns has changed; the reply is in order. */
-    return mysql->methods->db_read_execute_response(stmt->native) == 0 ||
-           (mysql_stmt_errno(stmt->native) == 2057 && mysql->fields);
+    if (stmt->info.class_ != POOL__SQL_PLAIN)
+        return mysql->methods->db_read_execute_response(stmt->native) == 0 ||
+               has_fewer_columns(stmt->native);
+    if (mysql_read_query_result(mysql) == 0)
+        return true;
+    take_over_error(stmt->native, mysql);
+    return false;
 }
 
 static enum attempt lost_before_execution(struct pool__run *run)

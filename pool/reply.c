@@ -12,6 +12,7 @@
 #include "error.h"
 #include "result.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* The reply cannot be read to its end: the connection is of no use any more. */
@@ -84,13 +85,12 @@ static bool read_rows(struct pool__run *run)
     }
 }
 
-static bool read_set(struct pool__run *run, const MYSQL_FIELD *fields, unsigned count, bool binary)
+/* The rest of a set, whose columns have been dealt with. */
+static bool read_rest_of_set(struct pool__run *run, unsigned count, bool binary)
 {
     MYSQL *mysql = run->conn->mysql;
     bool out_values = mysql->server_status & SERVER_PS_OUT_PARAMS;
     uint64_t rows_before = pool__result_rows(run->result);
-    if (!pool__result_begin_set(run->result, fields, count, binary, run->err))
-        return abandon_reply(run);
     if (count && !read_rows(run))
         return false;
     /* After the set of OUT values an OK packet follows, announced or not. */
@@ -100,6 +100,13 @@ static bool read_set(struct pool__run *run, const MYSQL_FIELD *fields, unsigned 
     pool__result_end_set(run->result, count ? rows : mysql->affected_rows,
                          count ? 0 : mysql->insert_id, mysql->warning_count);
     return true;
+}
+
+static bool read_set(struct pool__run *run, const MYSQL_FIELD *fields, unsigned count, bool binary)
+{
+    if (!pool__result_begin_set(run->result, fields, count, binary, run->err))
+        return abandon_reply(run);
+    return read_rest_of_set(run, count, binary);
 }
 
 static bool more_sets(const struct pool__run *run)
@@ -113,36 +120,80 @@ static void note_status(struct pool__run *run, enum pool__sql_class class_)
     pool__conn_note_status(run->conn, class_);
 }
 
-static bool same_names(const MYSQL_FIELD *a, const MYSQL_FIELD *b, unsigned count)
+static bool has_columns_of_preparation(const struct pool__column *columns, unsigned count,
+                                       const MYSQL_STMT *native)
 {
+    if (count != native->field_count)
+        return false;
     for (unsigned i = 0; i < count; i++)
-        if (strcmp(a[i].name, b[i].name) != 0)
+        if (strcmp(columns[i].name, native->fields[i].name) != 0)
             return false;
     return true;
 }
 
-/* The handle's own idea of the columns is of the time when it was prepared; the
- * connection has those of this execution, unless the server left them out because
- * nothing had changed. */
-static bool read_first_set(struct pool__run *run, struct pool__stmt *stmt)
+/* The reply had a description of its columns. Without memory for it the next one had better
+ * have one, too. */
+static void learn_columns(struct pool__run *run, struct pool__stmt *stmt)
+{
+    unsigned count;
+    const struct pool__column *now = pool__result_columns(run->result, &count);
+    if (pool__columns_are_same(stmt->columns, now, count))
+        return;
+    if (stmt->columns ? !pool__columns_have_same_names(stmt->columns, now, count)
+                      : !has_columns_of_preparation(now, count, stmt->native))
+        stmt->outdated = true;
+    free(stmt->columns);
+    stmt->columns = pool__columns_new(now, count);
+    if (!stmt->columns)
+        stmt->outdated = true;
+}
+
+static bool begin_described_set(struct pool__run *run, struct pool__stmt *stmt)
 {
     const MYSQL *mysql = run->conn->mysql;
-    const MYSQL_STMT *native = stmt->native;
+    if (!pool__result_begin_set(run->result, mysql->fields, mysql->field_count, true, run->err))
+        return false;
+    learn_columns(run, stmt);
+    return true;
+}
+
+/* The server leaves out the description if nothing has changed. */
+static bool begin_first_set(struct pool__run *run, struct pool__stmt *stmt)
+{
+    const MYSQL *mysql = run->conn->mysql;
     unsigned count = mysql->field_count;
-    const MYSQL_FIELD *fields = mysql->fields ? mysql->fields : native->fields;
-    if (count && mysql->fields && mysql->fields != native->fields &&
-        (count != native->field_count || !same_names(mysql->fields, native->fields, count)))
-        stmt->outdated = true;
-    return read_set(run, fields, count, true);
+    if (count && mysql->fields)
+        return begin_described_set(run, stmt);
+    if (count && stmt->columns && stmt->columns->count == count)
+        return pool__result_begin_known(run->result, stmt->columns, run->err);
+    return pool__result_begin_set(run->result, NULL, count, true, run->err);
+}
+
+static bool read_first_set(struct pool__run *run, struct pool__stmt *stmt)
+{
+    if (!begin_first_set(run, stmt))
+        return abandon_reply(run);
+    return read_rest_of_set(run, run->conn->mysql->field_count, true);
+}
+
+/* A further set comes of procedures only, for which the library keeps the books; with a server
+ * that sends one after a plain statement it had better not. */
+static bool read_next_set(struct pool__run *run, const struct pool__stmt *stmt)
+{
+    MYSQL *mysql = run->conn->mysql;
+    MYSQL_STMT *native = stmt->info.class_ == POOL__SQL_PLAIN ? NULL : stmt->native;
+    if ((native ? mysql_stmt_next_result(native) : mysql_next_result(mysql)) > 0) {
+        pool__conn_error(run->conn, run->wait, native, true, run->err);
+        return false;
+    }
+    return native ? read_set(run, native->fields, mysql_stmt_field_count(native), true)
+                  : read_set(run, mysql->fields, mysql->field_count, true);
 }
 
 bool pool__read_prepared(struct pool__run *run, struct pool__stmt *stmt)
 {
     MYSQL_STMT *native = stmt->native;
-    for (bool first = true;; first = false) {
-        if (first ? !read_first_set(run, stmt)
-                  : !read_set(run, native->fields, mysql_stmt_field_count(native), true))
-            return false;
+    for (bool ok = read_first_set(run, stmt); ok; ok = read_next_set(run, stmt)) {
         native->state = MYSQL_STMT_FETCH_DONE;
         native->upsert_status.server_status = run->conn->mysql->server_status;
         note_status(run, stmt->info.class_);
@@ -150,11 +201,8 @@ bool pool__read_prepared(struct pool__run *run, struct pool__stmt *stmt)
             return true;
         if (time_is_up(run, ROWS_PER_LOOK - 1))
             return false;
-        if (mysql_stmt_next_result(native) > 0) {
-            pool__conn_error(run->conn, run->wait, native, true, run->err);
-            return false;
-        }
     }
+    return false;
 }
 
 bool pool__read_text(struct pool__run *run, enum pool__sql_class class_)

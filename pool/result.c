@@ -191,25 +191,53 @@ static bool copy_columns(struct pool_result *r, struct pool__set *set, const MYS
     return true;
 }
 
+static struct pool__set *new_set(struct pool_result *r, unsigned count, bool binary,
+                                 struct pool_error *err)
+{
+    if (r->streaming)
+        pool__result_drop_rows(r);
+    struct pool__set *set = r->first ? take_counted(r, sizeof *set, err) : &r->first_set;
+    if (set)
+        *set = (struct pool__set){.count = count, .binary = binary};
+    return set;
+}
+
+static void add_set(struct pool_result *r, struct pool__set *set)
+{
+    if (r->building)
+        r->building->next = set;
+    else
+        r->first = r->set = set;
+    r->building = set;
+    r->mark = r->arena;
+}
+
 bool pool__result_begin_set(struct pool_result *result, const MYSQL_FIELD *fields, unsigned count,
                             bool binary, struct pool_error *err)
 {
-    if (result->streaming)
-        pool__result_drop_rows(result);
-    struct pool__set *set =
-        result->first ? take_counted(result, sizeof *set, err) : &result->first_set;
-    if (!set)
+    struct pool__set *set = new_set(result, count, binary, err);
+    if (!set || !copy_columns(result, set, fields, err))
         return false;
-    *set = (struct pool__set){.count = count, .binary = binary};
-    if (!copy_columns(result, set, fields, err))
-        return false;
-    if (result->building)
-        result->building->next = set;
-    else
-        result->first = result->set = set;
-    result->building = set;
-    result->mark = result->arena;
+    add_set(result, set);
     return true;
+}
+
+bool pool__result_begin_known(struct pool_result *result, const struct pool__columns *columns,
+                              struct pool_error *err)
+{
+    struct pool__set *set = new_set(result, columns->count, true, err);
+    if (!set || !(set->columns = take_counted(result, columns->size, err)))
+        return false;
+    pool__columns_copy(set->columns, columns);
+    add_set(result, set);
+    return true;
+}
+
+const struct pool__column *pool__result_columns(const struct pool_result *result,
+                                                unsigned *ret_count)
+{
+    *ret_count = result->building->count;
+    return result->building->columns;
 }
 
 /* Makes room for a row with `extra` bytes behind its cells, and fills in the cells. */

@@ -16,6 +16,7 @@
 #ifndef POOL_RESULT_H
 #define POOL_RESULT_H
 
+#include "columns.h"
 #include "mypool.h"
 
 #include <mysql.h>
@@ -28,6 +29,14 @@ struct pool_result *pool__result_new(uint64_t max_rows, size_t max_bytes);
  * the rows come from a prepared statement. */
 bool pool__result_begin_set(struct pool_result *result, const MYSQL_FIELD *fields, unsigned count,
                             bool binary, struct pool_error *err);
+
+/* The same with the rows of a prepared statement whose columns are known already. */
+bool pool__result_begin_known(struct pool_result *result, const struct pool__columns *columns,
+                              struct pool_error *err);
+
+/* The columns of the set being built. */
+const struct pool__column *pool__result_columns(const struct pool_result *result,
+                                                unsigned *ret_count);
 
 /* Checks a row packet and copies it. */
 bool pool__result_add_row(struct pool_result *result, const uint8_t *packet, size_t len,

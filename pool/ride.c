@@ -231,22 +231,11 @@ static void fail_reply(struct ride *ride, struct seat *seat)
     fail(ride, seat);
 }
 
-/* Columns that have changed come with the first reply, and the server takes it that they are
- * known from then on: another reply of the same statement may be behind it already, without
- * them. Without a number of columns libmariadb takes over those that come, else it would keep
- * those of the preparation, and take them for the columns of the next reply. */
-static void forget_columns(struct pool__stmt *stmt)
-{
-    stmt->native->field_count = 0;
-}
-
 /* The reply up to its first set, and the rest of it. */
 static bool receive_first(struct seat *seat)
 {
-    if (seat->text)
-        return pool__receive_text(&seat->run);
-    forget_columns(seat->stmt);
-    return pool__receive_prepared(&seat->run, seat->stmt);
+    return seat->text ? pool__receive_text(&seat->run)
+                      : pool__receive_prepared(&seat->run, seat->stmt);
 }
 
 static bool read_rest(struct seat *seat)

@@ -109,6 +109,7 @@ static void free_stmt(struct pool__stmt *stmt)
     if (!stmt)
         return;
     free(stmt->sql);
+    free(stmt->columns);
     free(stmt->binds);
     free(stmt->store);
     free(stmt);

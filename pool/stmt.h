@@ -9,6 +9,7 @@
 #define POOL_STMT_H
 
 #include "bind.h"
+#include "columns.h"
 #include "list.h"
 #include "sql.h"
 
@@ -32,6 +33,7 @@ struct pool__stmt {
     MYSQL_STMT *native; /* NULL: goes as text */
     bool text_only;     /* the server cannot prepare it, or the pool never does */
     bool not_in_bulk;   /* it does not take many rows at once */
+    struct pool__columns *columns; /* of its last reply; NULL: not known, or none */
     bool outdated;      /* its columns have changed: prepare anew for the next use */
     bool leaves_traces; /* a trigger or so of it has changed the session */
     uint64_t mean_ns;   /* of one execution, moving average; 0: not known yet */

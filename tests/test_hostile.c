@@ -55,6 +55,9 @@ static struct server {
     struct bytes login;   /* in answer to the login */
     struct bytes prepare; /* in answer to a prepare */
     struct bytes reply;   /* in answer to a statement that is the caller's */
+    struct bytes later;   /* in answer to all executions but the first; empty: `reply` */
+    _Atomic unsigned executions;
+    bool caches_columns;  /* it may leave out the columns that the client knows */
     size_t repeat_from;   /* what follows in `reply` is sent for ever; 0: once */
     bool greeting_repeats;
     bool login_repeats;
@@ -193,7 +196,7 @@ static void put_switch(struct bytes *bytes, unsigned sequence, const char *plugi
 
 static void make_greeting(struct bytes *payload, const char *plugin)
 {
-    unsigned caps = CAPABILITIES;
+    unsigned caps = CAPABILITIES & ~(unsigned)server.caches_columns;
     put_byte(payload, 10);
     put(payload, "5.5.5-10.11.19-MariaDB", 23);
     put(payload, "\7\0\0\0abcdefgh", 13);
@@ -202,7 +205,9 @@ static void make_greeting(struct bytes *payload, const char *plugin)
     put(payload, "\x2d\2\0", 3);
     put_byte(payload, caps >> 16 & 0xff);
     put_byte(payload, caps >> 24);
-    put(payload, "\x15\0\0\0\0\0\0\0\0\0\0ijklmnopqrst", 24);
+    put(payload, "\x15\0\0\0\0\0\0", 7);
+    put_byte(payload, server.caches_columns ? 0x10 : 0);
+    put(payload, "\0\0\0ijklmnopqrst", 16);
     put(payload, plugin, strlen(plugin) + 1);
 }
 
@@ -352,6 +357,8 @@ static bool answer(int fd, const char *payload)
     case 0x16: /* prepare */
         return say_bytes(fd, &server.prepare);
     case 0x17: /* execute */
+        if (atomic_fetch_add(&server.executions, 1) > 0 && server.later.len)
+            return say_bytes(fd, &server.later);
         return answer_query(fd, "");
     case 0x19: /* close of a statement: no answer */
         return true;
@@ -955,6 +962,50 @@ static void a_prepare_that_counts_other_values_is_refused(void **state)
     assert_int_not_equal(err.code, POOL_OK);
 }
 
+/* A server that leaves out columns that the client knows: a first statement has one column, a
+ * second one says `count` and describes none. */
+static struct pool_result *ask_again_without_columns(const char *count, size_t len,
+                                                     struct pool_error *err)
+{
+    server.caches_columns = true;
+    forget(&server.greeting);
+    put_greeting(&server.greeting, "mysql_native_password");
+    forget(&server.reply);
+    put_columns(&server.reply, TYPE_VARCHAR);
+    PUT_PACKET(&server.reply, 4, "\0\0\2" "42");
+    PUT_PACKET(&server.reply, 5, EOF_PACKET);
+    put_packet(&server.later, 1, count, len);
+    PUT_PACKET(&server.later, 2, EOF_PACKET);
+    PUT_PACKET(&server.later, 3, "\0\0\2" "43");
+    PUT_PACKET(&server.later, 4, EOF_PACKET);
+    pool_result_free(ask_with(victim(), "SELECT n FROM t", 0, err));
+    assert_int_equal(err->code, POOL_OK);
+    return pool_query(the_pool, "SELECT n FROM t", POOL_NO_ARGS, err);
+}
+
+static void columns_that_are_known_may_be_left_out(void **state)
+{
+    struct pool_error err;
+    (void)state;
+    struct pool_result *rows = ask_again_without_columns("\1\0", 2, &err);
+    if (!rows)
+        fail_msg("%s: %s", pool_code_name(err.code), err.message);
+    assert_true(pool_next(rows));
+    assert_int_equal(pool_get_int(rows, 0), 43);
+    assert_string_equal(pool_column_name(rows, 0), "n");
+    pool_result_free(rows);
+}
+
+static void more_columns_than_are_known_cannot_be_left_out(void **state)
+{
+    struct pool_error err;
+    (void)state;
+    assert_null(ask_again_without_columns("\xfc\x2c\1\0", 4, &err));
+    assert_int_equal(err.code, POOL_ERR_LOST);
+    assert_true(err.fatal);
+    assert_false(err.not_executed);
+}
+
 static void a_prepare_with_columns_that_never_come_ends_at_the_deadline(void **state)
 {
     (void)state;
@@ -1218,6 +1269,8 @@ int main(int argc, char **argv)
         TEST(a_binary_date_of_odd_length_is_refused),
         TEST(a_column_of_unknown_type_is_refused),
         TEST(a_prepare_that_counts_other_values_is_refused),
+        TEST(more_columns_than_are_known_cannot_be_left_out),
+        TEST(columns_that_are_known_may_be_left_out),
         TEST(a_prepare_with_columns_that_never_come_ends_at_the_deadline),
         TEST(endless_rows_end_at_the_limit_of_memory),
         TEST(endless_rows_end_at_the_deadline_of_a_stream),
