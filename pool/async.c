@@ -10,11 +10,6 @@
 
 /* ---- what runs, and what is told ---- */
 
-static void deliver_query(struct pool__op *op, const struct pool_error *err)
-{
-    op->fn.query(err, err ? NULL : op->call.result, op->arg);
-}
-
 static void deliver_conn(struct pool__op *op, const struct pool_error *err)
 {
     op->fn.conn(err, err ? (struct pool_conn){NULL, 0} : op->conn, op->arg);
@@ -59,7 +54,7 @@ bool pool_query_async_with(struct pool *pool, const struct pool_request *request
                            pool_query_fn *fn, void *arg, struct pool_error *err)
 {
     static const struct pool__op_kind kind = {
-        .queues = true, .run = run_query, .deliver = deliver_query};
+        .queues = true, .run = run_query, .deliver = pool__op_tell};
     struct pool_error own;
     err = err ? err : &own;
     pool__ok(err);
@@ -137,7 +132,7 @@ static bool conn_op(struct pool_conn conn, const struct pool__op_kind *kind,
 bool pool_conn_query_async_with(struct pool_conn conn, const struct pool_request *request,
                                 pool_query_fn *fn, void *arg, struct pool_error *err)
 {
-    static const struct pool__op_kind kind = {.run = run_conn_query, .deliver = deliver_query};
+    static const struct pool__op_kind kind = {.run = run_conn_query, .deliver = pool__op_tell};
     struct pool_error own;
     err = err ? err : &own;
     pool__ok(err);
@@ -181,7 +176,7 @@ bool pool_conn_rollback_async(struct pool_conn conn, pool_query_fn *fn, void *ar
 bool pool_conn_ping_async(struct pool_conn conn, pool_query_fn *fn, void *arg,
                           struct pool_error *err)
 {
-    static const struct pool__op_kind kind = {.run = run_conn_ping, .deliver = deliver_query};
+    static const struct pool__op_kind kind = {.run = run_conn_ping, .deliver = pool__op_tell};
     struct pool_error own;
     err = err ? err : &own;
     pool__ok(err);

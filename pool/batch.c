@@ -237,11 +237,6 @@ static void run_batch(struct pool__op *op)
     pool__return(pool, op->borrowed.slot);
 }
 
-static void deliver_batch(struct pool__op *op, const struct pool_error *err)
-{
-    op->fn.query(err, op->call.result, op->arg);
-}
-
 /* Instead of what an op begins with: there is nothing to run. */
 static void begin_and_end(struct pool__task *task)
 {
@@ -254,7 +249,7 @@ bool pool_batch_async(struct pool *pool, const struct pool_batch_request *reques
                       pool_query_fn *fn, void *arg, struct pool_error *err)
 {
     static const struct pool__op_kind kind = {
-        .queues = true, .run = run_batch, .deliver = deliver_batch};
+        .queues = true, .run = run_batch, .deliver = pool__op_tell};
     struct pool_request text;
     struct pool__batch batch;
     struct pool_error own = {.code = POOL_OK};

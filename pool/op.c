@@ -32,6 +32,11 @@ void pool__op_drop(struct pool__op *op)
     pool__call_drop(&op->call);
 }
 
+void pool__op_tell(struct pool__op *op, const struct pool_error *err)
+{
+    op->fn.query(err, err ? NULL : op->call.result, op->arg);
+}
+
 static void deliver(struct pool__op *op, struct pool_error *err)
 {
     struct pool *pool = op->call.pool;

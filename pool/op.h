@@ -84,6 +84,9 @@ struct pool__op *pool__op_new(struct pool *pool, const struct pool__op_kind *kin
 bool pool__op_accept(struct pool__op *op, struct pool_call *ret_call, struct pool_error *err);
 void pool__op_drop(struct pool__op *op);
 
+/* Delivers to a pool_query_fn. */
+void pool__op_tell(struct pool__op *op, const struct pool_error *err);
+
 /* On the loop: what has become of an op that waited; and the end. */
 void pool__op_decided(struct pool__op *op);
 void pool__op_deliver(struct pool__op *op);

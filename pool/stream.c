@@ -31,16 +31,11 @@ static void run_stream(struct pool__op *op)
     pool__op_drop_result(op); /* it was stopped, and not by its program */
 }
 
-static void deliver_end(struct pool__op *op, const struct pool_error *err)
-{
-    op->fn.query(err, op->call.result, op->arg);
-}
-
 bool pool_stream_async(struct pool *pool, const struct pool_request *request,
                        pool_flow_fn *row_fn, pool_query_fn *fn, void *arg, struct pool_error *err)
 {
     static const struct pool__op_kind kind = {
-        .queues = true, .run = run_stream, .deliver = deliver_end};
+        .queues = true, .run = run_stream, .deliver = pool__op_tell};
     struct pool_error own;
     err = err ? err : &own;
     pool__ok(err);

@@ -140,18 +140,13 @@ static bool may_run_again(struct pool__op *op, uint64_t *ret_pause_ns)
     return true;
 }
 
-static void deliver_end(struct pool__op *op, const struct pool_error *err)
-{
-    op->fn.query(err, NULL, op->arg);
-}
-
 bool pool_transaction_async(struct pool *pool, pool_transaction_fn *transaction,
                             pool_query_fn *fn, void *arg, struct pool_error *err)
 {
     static const struct pool__op_kind kind = {.queues = true,
                                               .handle = true,
                                               .run = run_transaction,
-                                              .deliver = deliver_end,
+                                              .deliver = pool__op_tell,
                                               .again = may_run_again};
     struct pool_error own;
     err = err ? err : &own;
