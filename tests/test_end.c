@@ -15,6 +15,8 @@
 
 #include <cmocka.h>
 
+#include "pools.h"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -79,33 +81,6 @@ static bool met(bool condition, int64_t give_up)
         is_;                                                                                       \
     })
 #define WAIT_UNTIL(condition) assert_true(WITHIN(PATIENCE_MS, condition))
-
-static struct pool *pool_with(const char *variable, struct pool_options wish)
-{
-    struct pool_options from;
-    struct pool_error err;
-    void *memory;
-    assert_non_null(getenv(variable)); /* MYPOOL_URL and its kin come from with-mariadb */
-    assert_true(pool_options_from_url(getenv(variable), &from, &memory, &err));
-    wish.host = from.host;
-    wish.port = from.port;
-    wish.socket = from.socket;
-    wish.user = from.user;
-    wish.password = from.password;
-    wish.database = from.database;
-    struct pool *pool = pool_create(&wish, &err);
-    free(memory);
-    if (!pool)
-        fail_msg("%s", err.message);
-    return pool;
-}
-
-static struct pool_stats stats_of(struct pool *pool)
-{
-    struct pool_stats stats;
-    pool_stats(pool, &stats);
-    return stats;
-}
 
 static struct pool_conn borrow(struct pool *pool)
 {
@@ -215,7 +190,7 @@ static uint64_t end_among_many(const char *sql, const char *running, int64_t *re
 {
     static struct blocked all[MANY];
     struct pool_stats stats;
-    struct pool *pool = pool_with("MYPOOL_URL", (struct pool_options){.connection_limit = MANY});
+    struct pool *pool = pool_of("MYPOOL_URL", (struct pool_options){.connection_limit = MANY});
     memset(all, 0, sizeof all);
     for (unsigned i = 0; i < MANY; i++) {
         all[i].pool = pool;
@@ -274,7 +249,7 @@ static void a_statement_of_a_handle_that_is_kept_is_killed(void **state)
     bool killed = false;
     int64_t best = INT64_MAX;
     for (int i = 0; i < TRIES && (!killed || (PROMISED && best > PROMISE_MS)); i++) {
-        struct pool *pool = pool_with("MYPOOL_URL", (struct pool_options){.connection_limit = 2});
+        struct pool *pool = pool_of("MYPOOL_URL", (struct pool_options){.connection_limit = 2});
         struct blocked blocked = {.conn = borrow(pool)};
         start(&blocked);
         WAIT_UNTIL(admin_asks(RUNNING) == 1);
@@ -311,7 +286,7 @@ static void wait_at_gate(const char *label, uint64_t digest, uint64_t elapsed_ns
 
 static struct pool *gated_pool(struct gate *gate)
 {
-    return pool_with("MYPOOL_URL", (struct pool_options){.connection_limit = 2,
+    return pool_of("MYPOOL_URL", (struct pool_options){.connection_limit = 2,
                                                          .hooks.on_query = wait_at_gate,
                                                          .hooks.arg = gate});
 }
@@ -362,7 +337,7 @@ static void a_hook_may_give_back_the_handle_that_is_taken_away(void **state)
     struct giver giver = {.armed = true};
     unsigned before = descriptors();
     struct pool *pool =
-        pool_with("MYPOOL_URL", (struct pool_options){.connection_limit = 1,
+        pool_of("MYPOOL_URL", (struct pool_options){.connection_limit = 1,
                                                       .hooks.on_close = give_back_on_close,
                                                       .hooks.arg = &giver});
     giver.held = borrow(pool);
@@ -388,7 +363,7 @@ static void a_hook_may_give_a_handle_back_after_the_end(void **state)
     (void)state;
     struct late_giver late = {.gate.entered = false};
     unsigned before = descriptors();
-    struct pool *pool = pool_with(
+    struct pool *pool = pool_of(
         "MYPOOL_URL", (struct pool_options){.connection_limit = 2,
                                             .hooks.on_query = wait_at_gate,
                                             .hooks.on_close = late_give_back,
@@ -493,7 +468,7 @@ static void the_end_does_not_wait_for_a_full_socket(void **state)
 static int64_t end_on_frozen_socket(void)
 {
     struct pool *pool =
-        pool_with("MYPOOL_SOCKET_URL", (struct pool_options){.connection_limit = 8});
+        pool_of("MYPOOL_SOCKET_URL", (struct pool_options){.connection_limit = 8});
     struct blocked blocked[2] = {{.pool = pool}, {.conn = borrow(pool)}};
     struct pool_conn conns[2] = {borrow(pool), borrow(pool)};
     start(&blocked[0]);
@@ -555,7 +530,7 @@ static void a_thread_that_is_cancelled_ends_its_call_after_the_end(void **state)
 static struct pool *pool_with_everything(void)
 {
     struct pool *pool =
-        pool_with("MYPOOL_URL", (struct pool_options){.connection_limit = 4,
+        pool_of("MYPOOL_URL", (struct pool_options){.connection_limit = 4,
                                                       .acquire_timeout_ms = PATIENCE_MS});
     struct pool_request brief = {.sql = BLOCKED, .flags = POOL_TEXT, .timeout_ms = 100};
     assert_null(pool_query_with(pool, &brief, NULL)); /* killed by the control connection */
@@ -629,7 +604,7 @@ static void locker_does(const char *sql)
 static int set_up(void **state)
 {
     (void)state;
-    admin = pool_with("MYPOOL_ADMIN_URL", (struct pool_options){.connection_limit = 2});
+    admin = pool_of("MYPOOL_ADMIN_URL", (struct pool_options){.connection_limit = 2});
     locker = borrow(admin);
     locker_does("CREATE TABLE locked_until_the_end (n INT)");
     locker_does("LOCK TABLES locked_until_the_end WRITE");

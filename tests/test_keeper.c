@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "pools.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -36,32 +38,6 @@ static void nap(void)
     })
 
 #define WAIT_UNTIL(condition) assert_true(WITHIN(PATIENCE_S, condition))
-
-static struct pool *pool_with(const char *variable, struct pool_options wish)
-{
-    struct pool_options from;
-    struct pool_error err;
-    void *memory;
-    assert_non_null(getenv(variable)); /* from with-mariadb */
-    assert_true(pool_options_from_url(getenv(variable), &from, &memory, &err));
-    wish.host = from.host;
-    wish.port = from.port;
-    wish.user = from.user;
-    wish.password = from.password;
-    wish.database = from.database;
-    struct pool *pool = pool_create(&wish, &err);
-    free(memory);
-    if (!pool)
-        fail_msg("%s", err.message);
-    return pool;
-}
-
-static struct pool_stats stats_of(struct pool *pool)
-{
-    struct pool_stats stats;
-    pool_stats(pool, &stats);
-    return stats;
-}
 
 /* ---- suspicion ---- */
 
@@ -106,8 +82,8 @@ static void the_third_lost_connection_has_the_idle_ones_pinged_at_once(void **st
     (void)state;
     struct pool_conn conns[LOST + 2];
     unsigned long ids[LOST + 2];
-    struct pool *admin = pool_with("MYPOOL_ADMIN_URL", (struct pool_options){0});
-    struct pool *pool = pool_with("MYPOOL_URL", (struct pool_options){.connection_limit = LOST + 2});
+    struct pool *admin = pool_of("MYPOOL_ADMIN_URL", (struct pool_options){0});
+    struct pool *pool = pool_of("MYPOOL_URL", (struct pool_options){.connection_limit = LOST + 2});
     for (unsigned i = 0; i < LOST + 2; i++) {
         assert_true(pool_get_connection(pool, &conns[i], NULL));
         ids[i] = pool_conn_thread_id(conns[i]);
@@ -171,7 +147,7 @@ static void callers_fail_fast_when_the_last_connection_goes_after_a_failed_conne
     (void)state;
     struct connects connects = {0};
     struct pool_conn conn;
-    struct pool *pool = pool_with("MYPOOL_URL", (struct pool_options){
+    struct pool *pool = pool_of("MYPOOL_URL", (struct pool_options){
                                                     .connection_limit = 2,
                                                     .acquire_timeout_ms = 600000,
                                                     .fail_fast_ms = 1,
@@ -240,7 +216,7 @@ static void the_last_state_that_is_told_is_the_present_one(void **state)
     (void)state;
     struct news news = {.pool = NULL};
     struct waiter waiters[2];
-    struct pool *pool = pool_with(
+    struct pool *pool = pool_of(
         "MYPOOL_URL", (struct pool_options){.connection_limit = 2,
                                             .acquire_timeout_ms = PATIENCE_S * 1000,
                                             .fail_fast_ms = POOL_NEVER,

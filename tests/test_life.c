@@ -15,6 +15,8 @@
 
 #include <cmocka.h>
 
+#include "pools.h"
+
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <fcntl.h>
@@ -37,31 +39,9 @@
 
 /* ---- helpers ---- */
 
-static struct pool *pool_with(const char *variable, struct pool_options wish)
-{
-    struct pool_options from;
-    struct pool_error err;
-    void *memory;
-    assert_non_null(getenv(variable)); /* MYPOOL_URL and its kin come from with-mariadb */
-    assert_true(pool_options_from_url(getenv(variable), &from, &memory, &err));
-    wish.host = from.host;
-    wish.socket = from.socket;
-    wish.port = wish.port ? wish.port : from.port;
-    wish.user = wish.user ? wish.user : from.user;
-    wish.password = wish.password ? wish.password : from.password;
-    wish.database = from.database;
-    wish.tls = from.tls;
-    wish.tls_ca = from.tls_ca;
-    struct pool *pool = pool_create(&wish, &err);
-    free(memory);
-    if (!pool)
-        fail_msg("%s", err.message);
-    return pool;
-}
-
 static struct pool *small_pool(unsigned limit)
 {
-    return pool_with("MYPOOL_URL", (struct pool_options){.connection_limit = limit});
+    return pool_of("MYPOOL_URL", (struct pool_options){.connection_limit = limit});
 }
 
 static void end(struct pool *pool)
@@ -79,13 +59,6 @@ static int64_t now_ms(void)
 static void nap(void)
 {
     nanosleep(&(struct timespec){0, 1000000}, NULL);
-}
-
-static struct pool_stats stats_of(struct pool *pool)
-{
-    struct pool_stats stats;
-    pool_stats(pool, &stats);
-    return stats;
 }
 
 /* Waits until a condition holds; fails with its text if it never does. */
@@ -269,7 +242,7 @@ static void callers_over_the_queue_limit_are_refused_at_once(void **state)
     (void)state;
     struct pool_error err;
     struct pool_conn none;
-    struct pool *pool = pool_with(
+    struct pool *pool = pool_of(
         "MYPOOL_URL", (struct pool_options){.connection_limit = 1, .queue_limit = 2});
     struct pool_conn conn = borrow(pool);
     struct call calls[2] = {{.pool = pool}, {.pool = pool}};
@@ -291,7 +264,7 @@ static void without_waiting_a_busy_pool_refuses_at_once(void **state)
     (void)state;
     struct pool_error err;
     struct pool_conn none;
-    struct pool *pool = pool_with(
+    struct pool *pool = pool_of(
         "MYPOOL_URL", (struct pool_options){.connection_limit = 1, .no_waiting = true,
                                             .acquire_timeout_ms = PATIENCE_MS});
     struct pool_conn conn = borrow(pool); /* a connection is opened all the same */
@@ -324,7 +297,7 @@ static void min_idle_connections_are_opened_without_being_asked_for(void **state
 {
     struct pool *admin = *state;
     struct pool *pool =
-        pool_with("MYPOOL_URL", (struct pool_options){.connection_limit = 8, .min_idle = 3});
+        pool_of("MYPOOL_URL", (struct pool_options){.connection_limit = 8, .min_idle = 3});
     WAIT_UNTIL(stats_of(pool).idle == 3);
     assert_int_equal(number(admin, OURS), 3);
     assert_int_equal(stats_of(pool).acquired, 0);
@@ -336,7 +309,7 @@ static void a_killed_idle_connection_is_replaced_up_to_min_idle(void **state)
     struct pool *admin = *state;
     char kill[64];
     struct pool *pool =
-        pool_with("MYPOOL_URL", (struct pool_options){.connection_limit = 4, .min_idle = 2});
+        pool_of("MYPOOL_URL", (struct pool_options){.connection_limit = 4, .min_idle = 2});
     WAIT_UNTIL(stats_of(pool).idle == 2);
     struct pool_conn conn = borrow(pool);
     unsigned long id = pool_conn_thread_id(conn);
@@ -352,7 +325,7 @@ static void a_killed_idle_connection_is_replaced_up_to_min_idle(void **state)
 static void idle_connections_are_closed_down_to_min_idle(void **state)
 {
     struct pool *admin = *state;
-    struct pool *pool = pool_with(
+    struct pool *pool = pool_of(
         "MYPOOL_URL",
         (struct pool_options){.connection_limit = 6, .min_idle = 2, .idle_timeout_ms = 100});
     use_many(pool, 6);
@@ -366,7 +339,7 @@ static void idle_connections_are_closed_down_to_min_idle(void **state)
 static void all_idle_connections_are_closed_without_min_idle(void **state)
 {
     struct pool *admin = *state;
-    struct pool *pool = pool_with(
+    struct pool *pool = pool_of(
         "MYPOOL_URL", (struct pool_options){.connection_limit = 3, .idle_timeout_ms = 50});
     use_many(pool, 3);
     WAIT_UNTIL(number(admin, OURS) == 0);
@@ -391,7 +364,7 @@ static void assert_idle_time_begins_now(struct pool *pool, struct pool_conn conn
 static void idle_time_begins_when_a_connection_is_given_back(void **state)
 {
     (void)state;
-    struct pool *pool = pool_with(
+    struct pool *pool = pool_of(
         "MYPOOL_URL", (struct pool_options){.connection_limit = 1, .idle_timeout_ms = 400});
     assert_idle_time_begins_now(pool, borrow(pool));
 }
@@ -401,7 +374,7 @@ static void idle_time_begins_after_a_long_reset(void **state)
 {
     (void)state;
     static const char *const slow[] = {"DO SLEEP(0.2)", NULL};
-    struct pool *pool = pool_with(
+    struct pool *pool = pool_of(
         "MYPOOL_URL", (struct pool_options){.connection_limit = 1, .idle_timeout_ms = 400,
                                             .init_sql = slow});
     struct pool_conn conn = borrow(pool);
@@ -412,7 +385,7 @@ static void idle_time_begins_after_a_long_reset(void **state)
 static void a_connection_that_is_used_is_not_idle(void **state)
 {
     (void)state;
-    struct pool *pool = pool_with(
+    struct pool *pool = pool_of(
         "MYPOOL_URL", (struct pool_options){.connection_limit = 1, .idle_timeout_ms = 2000});
     uint64_t pauses = 0; /* ours, on a machine that stands still */
     int64_t started = now_ms();
@@ -428,7 +401,7 @@ static void a_connection_that_is_used_is_not_idle(void **state)
 static void a_connection_past_its_lifetime_is_replaced(void **state)
 {
     (void)state;
-    struct pool *pool = pool_with(
+    struct pool *pool = pool_of(
         "MYPOOL_URL",
         (struct pool_options){.connection_limit = 1, .min_idle = 1, .max_lifetime_ms = 200});
     int64_t first = number(pool, "SELECT CONNECTION_ID()");
@@ -440,7 +413,7 @@ static void a_connection_past_its_lifetime_is_replaced(void **state)
 static void a_borrowed_connection_past_its_lifetime_is_closed_on_return(void **state)
 {
     (void)state;
-    struct pool *pool = pool_with(
+    struct pool *pool = pool_of(
         "MYPOOL_URL", (struct pool_options){.connection_limit = 1, .max_lifetime_ms = 100});
     struct pool_conn conn = borrow(pool);
     int64_t borrowed = now_ms();
@@ -456,7 +429,7 @@ static void a_borrowed_connection_past_its_lifetime_is_closed_on_return(void **s
 static void a_silent_connection_is_pinged(void **state)
 {
     (void)state;
-    struct pool *pool = pool_with(
+    struct pool *pool = pool_of(
         "MYPOOL_URL", (struct pool_options){.connection_limit = 1, .keepalive_ms = 50});
     int64_t id = number(pool, "SELECT CONNECTION_ID()");
     WAIT_UNTIL(stats_of(pool).pings >= 3);
@@ -629,7 +602,7 @@ static void hooks_come_in_pairs_and_agree_with_the_counters(void **state)
 {
     (void)state;
     struct counts counts = {0};
-    struct pool *pool = pool_with("MYPOOL_URL", (struct pool_options){.connection_limit = 3,
+    struct pool *pool = pool_of("MYPOOL_URL", (struct pool_options){.connection_limit = 3,
                                                                       .hooks = hooks_of(&counts)});
     struct pool_stats stats = live_with_threads(pool);
     assert_int_equal(counts.acquires, stats.acquired);
@@ -650,7 +623,7 @@ static void each_queued_caller_that_fails_is_counted_once(void **state)
     (void)state;
     struct counts counts = {0};
     struct pool_conn none;
-    struct pool *pool = pool_with("MYPOOL_URL", (struct pool_options){.connection_limit = 1,
+    struct pool *pool = pool_of("MYPOOL_URL", (struct pool_options){.connection_limit = 1,
                                                                       .hooks = hooks_of(&counts)});
     struct pool_request quick = {.acquire_timeout_ms = 5};
     struct pool_conn conn = borrow(pool);
@@ -682,7 +655,7 @@ static void a_server_that_is_down_is_told_with_its_cause(void **state)
     struct counts counts = {0};
     struct pool_error err;
     struct pool *pool =
-        pool_with("MYPOOL_URL", (struct pool_options){.port = dead_port(), .fail_fast_ms = 50,
+        pool_of("MYPOOL_URL", (struct pool_options){.port = dead_port(), .fail_fast_ms = 50,
                                                       .hooks = hooks_of(&counts)});
     assert_null(pool_query(pool, "SELECT 1", POOL_NO_ARGS, &err));
     assert_int_equal(err.code, POOL_ERR_CONNECT);
@@ -933,7 +906,7 @@ static void the_end_does_not_wait_for_a_connect(void **state)
     assert_int_equal(listen(fd, 8), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
     struct pool *pool =
-        pool_with("MYPOOL_URL", (struct pool_options){.port = ntohs(address.sin_port),
+        pool_of("MYPOOL_URL", (struct pool_options){.port = ntohs(address.sin_port),
                                                       .connect_timeout_ms = 600000,
                                                       .min_idle = 2});
     WAIT_UNTIL(stats_of(pool).connecting == 2);
@@ -1009,7 +982,7 @@ static void assert_end_is_refused_in(struct pool_hooks hooks)
 {
     struct misuse misuse = {.attempts = 0};
     hooks.arg = &misuse;
-    struct pool *pool = pool_with(
+    struct pool *pool = pool_of(
         "MYPOOL_URL",
         (struct pool_options){.connection_limit = 1, .leak_after_ms = 20, .hooks = hooks});
     atomic_store(&misuse.pool, pool);
@@ -1206,7 +1179,7 @@ static void assert_descriptors_are_close_on_exec(const char *variable)
     bool before[1024];
     for (int fd = 0; fd < 1024; fd++)
         before[fd] = fcntl(fd, F_GETFD) >= 0;
-    struct pool *pool = pool_with(variable, (struct pool_options){.connection_limit = 4});
+    struct pool *pool = pool_of(variable, (struct pool_options){.connection_limit = 4});
     live_fully(pool);
     WAIT_UNTIL(all_close_on_exec(before));
     end(pool);
@@ -1237,7 +1210,7 @@ static void stop_server(void)
 static void a_thousand_waiters_time_out_although_the_server_is_frozen(void **state)
 {
     (void)state;
-    struct pool *pool = pool_with("MYPOOL_URL", (struct pool_options){.connection_limit = 4,
+    struct pool *pool = pool_of("MYPOOL_URL", (struct pool_options){.connection_limit = 4,
                                                                       .fail_fast_ms = POOL_NEVER});
     stop_server();
     run_waiters(pool);
@@ -1298,7 +1271,7 @@ static void a_tls_connection_that_breaks_raises_no_sigpipe(void **state)
     sigset_t pending, mask_before, mask_after;
     struct sigaction now;
     pthread_sigmask(SIG_SETMASK, NULL, &mask_before);
-    struct pool *pool = pool_with("MYPOOL_TLS_URL", (struct pool_options){.connection_limit = 1});
+    struct pool *pool = pool_of("MYPOOL_TLS_URL", (struct pool_options){.connection_limit = 1});
     struct pool_conn conn = borrow(pool);
     snprintf(kill_it, sizeof kill_it, "KILL CONNECTION %lu", pool_conn_thread_id(conn));
     run(admin, kill_it);
@@ -1377,7 +1350,7 @@ static bool ask_vault(struct pool_credentials *credentials, bool refresh, void *
 
 static struct pool *vault_pool(struct vault *vault)
 {
-    return pool_with("MYPOOL_URL",
+    return pool_of("MYPOOL_URL",
                      (struct pool_options){.connection_limit = 2, .fail_fast_ms = 20,
                                            .credentials = ask_vault, .credentials_arg = vault});
 }
@@ -1469,7 +1442,7 @@ static bool stop_at_once(struct pool_result *row, void *unused)
 /* The server's goodbye is stuck behind rows that nobody reads. */
 static void a_large_reply_left_unread_does_not_hold_its_place(void **state)
 {
-    struct pool *pool = pool_with("MYPOOL_URL", (struct pool_options){.connection_limit = 1});
+    struct pool *pool = pool_of("MYPOOL_URL", (struct pool_options){.connection_limit = 1});
     struct pool_error err;
     (void)state;
     assert_true(pool_stream(pool, "SELECT REPEAT('x', 1000) FROM seq_1_to_200000", POOL_NO_ARGS,
@@ -1483,11 +1456,11 @@ static void a_large_reply_left_unread_does_not_hold_its_place(void **state)
 static int look_at_first_pool(void **state)
 {
     sigaction(SIGPIPE, NULL, &sigpipe_before);
-    struct pool *pool = pool_with("MYPOOL_TLS_URL", (struct pool_options){.connection_limit = 1});
+    struct pool *pool = pool_of("MYPOOL_TLS_URL", (struct pool_options){.connection_limit = 1});
     run(pool, "DO 1");
     end(pool);
     sigaction(SIGPIPE, NULL, &sigpipe_after);
-    *state = pool_with("MYPOOL_ADMIN_URL", (struct pool_options){.connection_limit = 1});
+    *state = pool_of("MYPOOL_ADMIN_URL", (struct pool_options){.connection_limit = 1});
     return 0;
 }
 

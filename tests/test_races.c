@@ -15,6 +15,8 @@
 
 #include <cmocka.h>
 
+#include "pools.h"
+
 #include <fcntl.h>
 #include <time.h>
 
@@ -151,35 +153,9 @@ static int64_t now_ms(void)
         }                                                                                          \
     } while (0)
 
-static struct pool *pool_of(const char *variable, struct pool_options wish)
-{
-    struct pool_options from;
-    struct pool_error err;
-    void *memory;
-    assert_non_null(getenv(variable)); /* MYPOOL_URL and its kin are from with-mariadb */
-    assert_true(pool_options_from_url(getenv(variable), &from, &memory, &err));
-    wish.host = from.host;
-    wish.port = from.port;
-    wish.user = from.user;
-    wish.password = from.password;
-    wish.database = from.database;
-    struct pool *pool = pool_create(&wish, &err);
-    free(memory);
-    if (!pool)
-        fail_msg("%s", err.message);
-    return pool;
-}
-
 static struct pool *pool_with(struct pool_options wish)
 {
     return pool_of("MYPOOL_URL", wish);
-}
-
-static struct pool_stats stats_of(struct pool *pool)
-{
-    struct pool_stats stats;
-    pool_stats(pool, &stats);
-    return stats;
 }
 
 static struct pool_conn borrow(struct pool *pool)

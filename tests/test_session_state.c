@@ -17,6 +17,8 @@
 
 #include <cmocka.h>
 
+#include "pools.h"
+
 #include <mysql.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -29,34 +31,13 @@
 
 static struct pool *pool_with(const char *variable, struct pool_options wish)
 {
-    struct pool_options from;
-    struct pool_error err;
-    void *memory;
-    assert_non_null(getenv(variable)); /* MYPOOL_URL and its kin come from with-mariadb */
-    assert_true(pool_options_from_url(getenv(variable), &from, &memory, &err));
-    wish.host = from.host;
-    wish.port = from.port;
-    wish.user = from.user;
-    wish.password = from.password;
-    wish.database = from.database;
     wish.connection_limit = 1;
-    struct pool *pool = pool_create(&wish, &err);
-    free(memory);
-    if (!pool)
-        fail_msg("%s", err.message);
-    return pool;
+    return pool_of(variable, wish);
 }
 
 static struct pool *app_pool(void)
 {
     return pool_with("MYPOOL_URL", (struct pool_options){0});
-}
-
-static struct pool_stats stats_of(struct pool *pool)
-{
-    struct pool_stats stats;
-    pool_stats(pool, &stats);
-    return stats;
 }
 
 /* What a statement shows: the first row, "ok", "empty", or the number of an error. */

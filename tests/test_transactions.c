@@ -14,6 +14,8 @@
 
 #include <cmocka.h>
 
+#include "pools.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -23,28 +25,9 @@
 
 #define PATIENCE_S 60
 
-static struct pool *pool_with(const char *variable, struct pool_options wish)
-{
-    struct pool_options from;
-    struct pool_error err;
-    void *memory;
-    assert_non_null(getenv(variable)); /* MYPOOL_URL and its kin come from with-mariadb */
-    assert_true(pool_options_from_url(getenv(variable), &from, &memory, &err));
-    wish.host = from.host;
-    wish.port = from.port;
-    wish.user = from.user;
-    wish.password = from.password;
-    wish.database = from.database;
-    struct pool *pool = pool_create(&wish, &err);
-    free(memory);
-    if (!pool)
-        fail_msg("%s", err.message);
-    return pool;
-}
-
 static struct pool *app_pool(void)
 {
-    return pool_with("MYPOOL_URL", (struct pool_options){.connection_limit = 4});
+    return pool_of("MYPOOL_URL", (struct pool_options){.connection_limit = 4});
 }
 
 static void run(struct pool *pool, const char *sql)
@@ -332,7 +315,7 @@ static void a_lock_wait_timeout_is_run_again(void **state)
 {
     static const char *const init[] = {"SET innodb_lock_wait_timeout = 1", NULL};
     struct pool *impatient =
-        pool_with("MYPOOL_URL", (struct pool_options){.connection_limit = 2, .init_sql = init});
+        pool_of("MYPOOL_URL", (struct pool_options){.connection_limit = 2, .init_sql = init});
     struct job job = {.pool = impatient, .sql = {"UPDATE account SET n = n + 1"}};
     job.holder = borrow(*state);
     assert_true(pool_conn_begin(job.holder, NULL));
@@ -398,7 +381,7 @@ static void a_commit_that_is_lost_on_the_way_is_never_repeated(void **state)
     struct job job = {.pool = *state, .sql = {"UPDATE account SET n = n + 1",
                                               "SELECT GET_LOCK('gate', 60)"}};
     struct pool *admin =
-        pool_with("MYPOOL_ADMIN_URL", (struct pool_options){.connection_limit = 2});
+        pool_of("MYPOOL_ADMIN_URL", (struct pool_options){.connection_limit = 2});
     lose_the_commit(admin, &job);
     pool_end(admin, 5000, NULL);
     assert_false(job.ok);
@@ -427,7 +410,7 @@ static void lose_the_connection(struct pool *pool, bool before_the_last_statemen
 {
     struct pool_error err;
     struct job job = {.refuse = before_the_last_statement};
-    job.killer = pool_with("MYPOOL_ADMIN_URL", (struct pool_options){.connection_limit = 1});
+    job.killer = pool_of("MYPOOL_ADMIN_URL", (struct pool_options){.connection_limit = 1});
     bool ok = pool_transaction(pool, be_killed, &job, &err);
     pool_end(job.killer, 1000, NULL);
     assert_false(ok);
