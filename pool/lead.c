@@ -89,6 +89,19 @@ static void tell_query(struct pool *pool, const struct pool__job *job, uint64_t 
     pool__leave_callback(before);
 }
 
+/* Whatever follows from a statement that this thread has run for itself. */
+static void conclude(struct pool *pool, const struct pool__borrowed *borrowed,
+                     const struct pool__job *job, uint64_t started_ns,
+                     struct pool_result *result, const struct pool_error *err)
+{
+    count_query(pool, borrowed->slot, result != NULL);
+    count_hits(pool, borrowed);
+    if (pool->options.v.hooks.on_query)
+        tell_query(pool, job, started_ns, result, err);
+    if (!result)
+        pool__note_error(pool, err);
+}
+
 /* ---- one statement ---- */
 
 static uint64_t statement_deadline(const struct pool *pool, struct pool__job *job,
@@ -118,18 +131,12 @@ struct pool_result *pool__run_job(struct pool *pool, const struct pool__borrowed
                                   struct pool__job *job, uint64_t call_deadline_ns,
                                   uint64_t waited_ns, struct pool_error *err)
 {
-    bool hooked = pool->options.v.hooks.on_query;
-    uint64_t started_ns = hooked ? pool__now_ns() : 0;
+    uint64_t started_ns = pool->options.v.hooks.on_query ? pool__now_ns() : 0;
     const struct pool *before = pool__enter_callback(job->sink ? pool : NULL);
     struct pool_result *result =
         run(pool, borrowed->conn, job, call_deadline_ns, waited_ns, err);
     pool__leave_callback(before);
-    count_query(pool, borrowed->slot, result != NULL);
-    count_hits(pool, borrowed);
-    if (hooked)
-        tell_query(pool, job, started_ns, result, err);
-    if (!result)
-        pool__note_error(pool, err);
+    conclude(pool, borrowed, job, started_ns, result, err);
     return result;
 }
 
@@ -344,8 +351,7 @@ static struct pool_result *ride(struct pool *pool, const struct pool__borrowed *
                                 unsigned count, uint64_t deadline_ns, struct pool_error *err)
 {
     struct party party;
-    bool hooked = pool->options.v.hooks.on_query;
-    uint64_t started_ns = hooked ? pool__now_ns() : 0;
+    uint64_t started_ns = pool->options.v.hooks.on_query ? pool__now_ns() : 0;
     seat(&party, 0, pool, borrowed->slot, NULL);
     party.passengers[0].form = &job->form;
     party.passengers[0].err = err;
@@ -355,12 +361,7 @@ static struct pool_result *ride(struct pool *pool, const struct pool__borrowed *
              POOL__ENTRY(waiters[i], struct pool__call, waiter));
     pool__ride(borrowed->conn, party.passengers, count + 1, deadline_ns, on_progress);
     struct pool_result *result = party.passengers[0].result;
-    count_query(pool, borrowed->slot, result != NULL);
-    count_hits(pool, borrowed);
-    if (hooked)
-        tell_query(pool, job, started_ns, result, err);
-    if (!result)
-        pool__note_error(pool, err);
+    conclude(pool, borrowed, job, started_ns, result, err);
     return result;
 }
 
