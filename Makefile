@@ -12,8 +12,8 @@ B := build/$(VARIANT)
 # Every package that anything here uses. `make deps` installs what is missing of the first
 # list; lint and coverage do so with theirs.
 PACKAGES := gcc g++ make pkg-config libc6-dev libmariadb-dev libssl-dev libcmocka-dev \
-  libulfius-dev libjansson-dev libuv1-dev libevent-dev mariadb-server-core mariadb-client-core openssl curl \
-  strace binutils procps
+  libulfius-dev libjansson-dev libuv1-dev libevent-dev mariadb-server-core \
+  mariadb-client-core openssl curl strace binutils procps locales
 LINT_PACKAGES := clang clang-tidy clang-format cppcheck shellcheck
 COVERAGE_PACKAGES := gcovr
 # The other pools; a java compiler and npm are taken as they are, or from JAVA_ and NODE_.

@@ -12,10 +12,13 @@
 #include <locale.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -752,11 +755,23 @@ static void what_does_not_fit_is_not_scanned(void **state)
     }
 }
 
-/* With a decimal comma in the program's language, if the system has such a one. */
+/* A language with a decimal comma, made in the server's folder. */
+static void speak_german(void)
+{
+    char path[512];
+    pid_t child;
+    int status;
+    snprintf(path, sizeof path, "%s/de_DE.UTF-8", getenv("MYPOOL_SERVER_DIR"));
+    char *const args[] = {"localedef", "-i", "de_DE", "-f", "UTF-8", path, NULL};
+    assert_int_equal(posix_spawnp(&child, args[0], NULL, NULL, args, environ), 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(setenv("LOCPATH", getenv("MYPOOL_SERVER_DIR"), 1), 0);
+    assert_non_null(setlocale(LC_ALL, "de_DE.UTF-8"));
+}
+
 static void numbers_have_a_point_in_every_language(void **state)
 {
-    if (!setlocale(LC_ALL, "de_DE.UTF-8") && !setlocale(LC_ALL, "fr_FR.UTF-8"))
-        skip();
+    speak_german();
     for (int mode = 0; mode < 2; mode++) {
         struct pool_result *row = query(*state, "SELECT ?, 0.25e0, 1.5", POOL_ARGS(2.5), mode);
         char text[50];
