@@ -23,9 +23,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "clock.h"
 #include "pool.h"
-#include "stopped.h"
+#include "server.h"
 
 #define CALLERS 20      /* at most */
 #define GENEROUS 30000  /* ms until something must have happened */
@@ -90,34 +89,6 @@ static inline long admin_asks(const char *sql)
     long value = row && row[0] ? strtol(row[0], NULL, 10) : -1;
     mysql_free_result(rows);
     return value;
-}
-
-/* The server's process */
-
-static inline pid_t server_pid(void)
-{
-    char path[512];
-    int pid = 0;
-    snprintf(path, sizeof path, "%s/pid", getenv("MYPOOL_SERVER_DIR"));
-    FILE *file = fopen(path, "re");
-    if (file) {
-        if (fscanf(file, "%d", &pid) != 1)
-            pid = 0;
-        fclose(file);
-    }
-    return pid;
-}
-
-static inline void freeze_server(void)
-{
-    pid_t pid = server_pid();
-    assert_true(pid > 0 && kill(pid, SIGSTOP) == 0);
-    assert_within(GENEROUS, is_stopped(pid));
-}
-
-static inline void thaw_server(void)
-{
-    assert_int_equal(kill(server_pid(), SIGCONT), 0);
 }
 
 /* The pool */
@@ -345,7 +316,7 @@ static inline void end_pool(void)
 static inline int tear_down_queue(void **state)
 {
     (void)state;
-    kill(server_pid(), SIGCONT);
+    thaw_server();
     end_pool();
     mysql_query(q.admin, "SET GLOBAL read_only = 0, GLOBAL max_prepared_stmt_count = 16382");
     mysql_query(q.admin, "DROP TABLE IF EXISTS mypool.t");

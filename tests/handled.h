@@ -8,7 +8,7 @@
 #include <signal.h>
 
 #include "pool.h"
-#include "stopped.h"
+#include "server.h"
 
 #define SOON 5000 /* ms; later than this something was waited for */
 #define FOR_LONG "SELECT SLEEP(600)"
@@ -75,18 +75,6 @@ static inline void start_for_long(bool manual, struct handled *handled)
     make_pool_of(1, manual);
     start_handled(FOR_LONG, handled);
     assert_within(GENEROUS, server_runs(FOR_LONG, 1));
-}
-
-static inline void freeze_server(void)
-{
-    int pid = atoi(getenv("MYPOOL_SERVER_PID"));
-    assert_true(pid > 0 && kill(pid, SIGSTOP) == 0);
-    assert_within(GENEROUS, is_stopped(pid));
-}
-
-static inline void thaw_server(void)
-{
-    kill(atoi(getenv("MYPOOL_SERVER_PID")), SIGCONT);
 }
 
 /* Ends the pool at once, and how long that took. */

@@ -17,7 +17,7 @@
 
 #include "calls.h"
 #include "pool.h"
-#include "stopped.h"
+#include "server.h"
 
 #include <malloc.h>
 #include <signal.h>
@@ -100,30 +100,6 @@ static void who_is_late_already_is_told_at_once(void **state)
     assert_seen_failed(&seen, POOL_ERR_TIMEOUT);
     assert_in_range(seen.at_ms - begin, 20, GENEROUS);
     assert_true(pool_conn_release(holder, NULL));
-}
-
-static pid_t server_process(void)
-{
-    char path[512], text[32] = "";
-    snprintf(path, sizeof path, "%s/pid", getenv("MYPOOL_SERVER_DIR"));
-    FILE *file = fopen(path, "re");
-    char *line = file ? fgets(text, sizeof text, file) : NULL;
-    if (file)
-        fclose(file);
-    return line ? (pid_t)strtol(line, NULL, 10) : -1;
-}
-
-static void freeze_server(void)
-{
-    assert_true(server_process() > 0);
-    assert_int_equal(kill(server_process(), SIGSTOP), 0);
-    assert_within(GENEROUS, is_stopped(server_process()));
-}
-
-static void thaw_server(void)
-{
-    if (server_process() > 0)
-        kill(server_process(), SIGCONT);
 }
 
 struct timed {

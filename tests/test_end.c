@@ -30,7 +30,7 @@
 #include <unistd.h>
 
 #include "mypool.h"
-#include "stopped.h"
+#include "server.h"
 
 #define PATIENCE_MS 60000
 #define TRIES 5
@@ -57,29 +57,6 @@
 static struct pool *admin;
 static struct pool_conn locker;
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static bool met(bool condition, int64_t give_up)
-{
-    if (!condition && now_ms() < give_up)
-        nanosleep(&(struct timespec){0, 1000000}, NULL);
-    return condition || now_ms() >= give_up;
-}
-
-/* True once the condition is; false when it was not for so long. */
-#define WITHIN(ms, condition)                                                                      \
-    ({                                                                                             \
-        int64_t give_up_ = now_ms() + (ms);                                                        \
-        bool is_;                                                                                  \
-        while (!met(is_ = (condition), give_up_))                                                  \
-            ;                                                                                      \
-        is_;                                                                                       \
-    })
 #define WAIT_UNTIL(condition) assert_true(WITHIN(PATIENCE_MS, condition))
 
 static struct pool_conn borrow(struct pool *pool)
@@ -113,15 +90,15 @@ static unsigned descriptors(void)
     return count;
 }
 
-static int64_t time_to_end(struct pool *pool)
+static uint64_t time_to_end(struct pool *pool)
 {
-    int64_t started = now_ms();
+    uint64_t started = now_ms();
     pool_end(pool, 0, NULL);
     return now_ms() - started;
 }
 
 /* Says so, and asserts what was promised. */
-static void assert_prompt(const char *what, int64_t best_ms)
+static void assert_prompt(const char *what, uint64_t best_ms)
 {
     print_message("           pool_end(0) with %s: %d ms in the best of %d tries\n", what,
                   (int)best_ms, TRIES);
@@ -169,24 +146,10 @@ static void clear_server(void)
     WAIT_UNTIL(admin_asks(RUNNING) == 0);
 }
 
-static pid_t server_process(void)
-{
-    return (pid_t)strtol(getenv("MYPOOL_SERVER_PID"), NULL, 10);
-}
-
-/* The caller makes sure that it does not stay stopped. */
-static void stop_server(void)
-{
-    int64_t give_up = now_ms() + PATIENCE_MS;
-    assert_int_equal(kill(server_process(), SIGSTOP), 0);
-    while (!met(is_stopped(server_process()), give_up))
-        ;
-}
-
 /* ---- statements that run ---- */
 
 /* How many the server was told to kill. The memory of a pool is there for a while. */
-static uint64_t end_among_many(const char *sql, const char *running, int64_t *ret_took_ms)
+static uint64_t end_among_many(const char *sql, const char *running, uint64_t *ret_took_ms)
 {
     static struct blocked all[MANY];
     struct pool_stats stats;
@@ -211,9 +174,9 @@ static void all_of_many_statements_are_killed_in_time(void **state)
 {
     (void)state;
     bool killed = false;
-    int64_t best = INT64_MAX;
+    uint64_t best = UINT64_MAX;
     for (int i = 0; i < TRIES && (!killed || (PROMISED && best > PROMISE_MS)); i++) {
-        int64_t took;
+        uint64_t took;
         uint64_t kills = end_among_many(BLOCKED, RUNNING, &took);
         bool all = WITHIN(10000, admin_asks(RUNNING) == 0) && kills == MANY;
         best = all && took < best ? took : best;
@@ -229,9 +192,9 @@ static void slow_kills_are_left_to_the_server(void **state)
 {
     (void)state;
     uint64_t kills = 0;
-    int64_t best = INT64_MAX;
+    uint64_t best = UINT64_MAX;
     for (int i = 0; i < TRIES && (kills != MANY || (PROMISED && best > PROMISE_MS)); i++) {
-        int64_t took;
+        uint64_t took;
         kills = end_among_many("SELECT SLEEP(600)", SLEEPING, &took);
         best = kills == MANY && took < best ? took : best;
         clear_server();
@@ -247,13 +210,13 @@ static void a_statement_of_a_handle_that_is_kept_is_killed(void **state)
 {
     (void)state;
     bool killed = false;
-    int64_t best = INT64_MAX;
+    uint64_t best = UINT64_MAX;
     for (int i = 0; i < TRIES && (!killed || (PROMISED && best > PROMISE_MS)); i++) {
         struct pool *pool = pool_of("MYPOOL_URL", (struct pool_options){.connection_limit = 2});
         struct blocked blocked = {.conn = borrow(pool)};
         start(&blocked);
         WAIT_UNTIL(admin_asks(RUNNING) == 1);
-        int64_t took = time_to_end(pool);
+        uint64_t took = time_to_end(pool);
         bool gone = WITHIN(10000, admin_asks(RUNNING) == 0);
         best = gone && took < best ? took : best;
         killed |= gone;
@@ -429,15 +392,15 @@ static void a_connect_to_a_full_socket_ends_at_its_deadline(void **state)
 {
     (void)state;
     struct full_socket full;
-    int64_t best = INT64_MAX;
+    uint64_t best = UINT64_MAX;
     fill_socket(&full);
     for (int i = 0; i < TRIES; i++) {
         struct pool_error err;
         struct pool_conn conn;
-        int64_t started = now_ms();
+        uint64_t started = now_ms();
         struct pool *pool = pool_on_socket(full.path, 300);
         assert_false(pool_get_connection(pool, &conn, &err));
-        int64_t took = now_ms() - started;
+        uint64_t took = now_ms() - started;
         pool_end(pool, 0, NULL);
         assert_int_equal(err.code, POOL_ERR_CONNECT);
         assert_in_range(took, 299, PATIENCE_MS);
@@ -451,12 +414,12 @@ static void the_end_does_not_wait_for_a_full_socket(void **state)
 {
     (void)state;
     struct full_socket full;
-    int64_t best = INT64_MAX;
+    uint64_t best = UINT64_MAX;
     fill_socket(&full);
     for (int i = 0; i < TRIES; i++) {
         struct pool *pool = pool_on_socket(full.path, 5000);
         WAIT_UNTIL(stats_of(pool).connecting == 1);
-        int64_t took = time_to_end(pool);
+        uint64_t took = time_to_end(pool);
         best = took < best ? took : best;
     }
     close_socket(&full);
@@ -465,7 +428,7 @@ static void the_end_does_not_wait_for_a_full_socket(void **state)
 }
 
 /* Everything that a pool may be doing on a Unix socket whose server has stopped. */
-static int64_t end_on_frozen_socket(void)
+static uint64_t end_on_frozen_socket(void)
 {
     struct pool *pool =
         pool_of("MYPOOL_SOCKET_URL", (struct pool_options){.connection_limit = 8});
@@ -474,10 +437,10 @@ static int64_t end_on_frozen_socket(void)
     start(&blocked[0]);
     start(&blocked[1]);
     WAIT_UNTIL(admin_asks(RUNNING) == 2);
-    stop_server();
+    freeze_server();
     pool_conn_destroy(conns[0], NULL);
-    int64_t took = time_to_end(pool);
-    kill(server_process(), SIGCONT);
+    uint64_t took = time_to_end(pool);
+    thaw_server();
     pthread_join(blocked[0].thread, NULL);
     pthread_join(blocked[1].thread, NULL);
     pool_conn_release(blocked[1].conn, NULL);
@@ -489,9 +452,9 @@ static int64_t end_on_frozen_socket(void)
 static void the_end_does_not_wait_for_a_frozen_server(void **state)
 {
     (void)state;
-    int64_t best = INT64_MAX;
+    uint64_t best = UINT64_MAX;
     for (int i = 0; i < TRIES; i++) {
-        int64_t took = end_on_frozen_socket();
+        uint64_t took = end_on_frozen_socket();
         best = took < best ? took : best;
     }
     assert_in_range(best, 0, 1500);
@@ -536,14 +499,15 @@ static struct pool *pool_with_everything(void)
     assert_null(pool_query_with(pool, &brief, NULL)); /* killed by the control connection */
     WAIT_UNTIL(stats_of(pool).kills == 1 && stats_of(pool).closing == 0);
     struct pool_conn conns[] = {borrow(pool), borrow(pool), borrow(pool)};
-    stop_server();
+    freeze_server();
     pool_conn_destroy(conns[0], NULL);
     pool_conn_query_with(conns[1], &brief, NULL);
     pool_conn_release(conns[1], NULL);
     pool_conn_release(conns[2], NULL);
-    int64_t give_up = now_ms() + PATIENCE_MS;
-    while (!met(stats_of(pool).closing == 2 && stats_of(pool).closed == 3, give_up))
-        ;
+    bool are_closing = WITHIN(PATIENCE_MS, stats_of(pool).closing == 2 && stats_of(pool).closed == 3);
+    if (!are_closing)
+        thaw_server();
+    assert_true(are_closing);
     return pool;
 }
 
@@ -585,7 +549,7 @@ static void a_forked_child_closes_all_its_copies_and_nothing_else(void **state)
     /* A worker may be closing a connection just then, and have the descriptor to itself. */
     for (int i = 0; i < TRIES && status != 0; i++)
         status = end_in_child(pool, before);
-    kill(server_process(), SIGCONT);
+    thaw_server();
     pool_end(pool, 0, NULL);
     assert_int_equal(status, 0);
 }

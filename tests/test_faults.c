@@ -32,8 +32,7 @@
 
 #include <cmocka.h>
 
-#include "clock.h"
-#include "stopped.h"
+#include "server.h"
 
 #define CODES (POOL_ERR_UNSUPPORTED + 1)
 #define MOST 16         /* threads of a load */
@@ -176,20 +175,6 @@ static bool kill_on_server(unsigned long id)
     "'%SLEEP(30)%'"
 
 /* The server's process */
-
-static pid_t server_pid(void)
-{
-    char path[512];
-    int pid = 0;
-    snprintf(path, sizeof path, "%s/pid", getenv("MYPOOL_SERVER_DIR"));
-    FILE *file = fopen(path, "r");
-    if (file) {
-        if (fscanf(file, "%d", &pid) != 1)
-            pid = 0;
-        fclose(file);
-    }
-    return pid;
-}
 
 static void signal_server(int number)
 {
@@ -576,7 +561,7 @@ static int set_up(void **state)
 
 static void put_server_right(void)
 {
-    kill(server_pid(), SIGCONT);
+    thaw_server();
     mysql_close(f.admin);
     f.admin = connect_admin();
     if (!f.admin && run_restart("wait"))

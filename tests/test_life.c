@@ -30,7 +30,7 @@
 #include <unistd.h>
 
 #include "mypool.h"
-#include "stopped.h"
+#include "server.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 #define PATIENCE_MS 60000
@@ -49,26 +49,14 @@ static void end(struct pool *pool)
     assert_true(pool_end(pool, PATIENCE_MS, NULL));
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static void nap(void)
-{
-    nanosleep(&(struct timespec){0, 1000000}, NULL);
-}
-
 /* Waits until a condition holds; fails with its text if it never does. */
 #define WAIT_UNTIL(condition)                                                                      \
     do {                                                                                           \
-        int64_t give_up = now_ms() + PATIENCE_MS;                                                  \
+        uint64_t give_up = now_ms() + PATIENCE_MS;                                                 \
         while (!(condition)) {                                                                     \
             if (now_ms() > give_up)                                                                \
                 fail_msg("never true: %s", #condition);                                            \
-            nap();                                                                                 \
+            pause_ms(1);                                                                           \
         }                                                                                          \
     } while (0)
 
@@ -140,14 +128,14 @@ struct call {
     pthread_t thread;
     struct pool_error err;
     bool ok;
-    int64_t took_ms;
+    uint64_t took_ms;
 };
 
 static void *do_call(void *arg)
 {
     struct call *call = arg;
     struct pool_conn conn;
-    int64_t started = now_ms();
+    uint64_t started = now_ms();
     if (call->request.sql) {
         struct pool_result *result = pool_query_with(call->pool, &call->request, &call->err);
         call->ok = result != NULL;
@@ -193,7 +181,7 @@ static void run_waiters(struct pool *pool)
 
 static void assert_waiters_timed_out(struct pool *pool)
 {
-    int64_t latest = 0;
+    uint64_t latest = 0;
     for (int i = 0; i < WAITERS; i++) {
         assert_false(waiters[i].ok);
         assert_int_equal(waiters[i].err.code, POOL_ERR_TIMEOUT);
@@ -352,9 +340,9 @@ static void all_idle_connections_are_closed_without_min_idle(void **state)
 /* A connection that was out for long has not been idle. */
 static void assert_idle_time_begins_now(struct pool *pool, struct pool_conn conn)
 {
-    int64_t borrowed = now_ms();
+    uint64_t borrowed = now_ms();
     WAIT_UNTIL(now_ms() - borrowed > 600);
-    int64_t given_back = now_ms();
+    uint64_t given_back = now_ms();
     assert_true(pool_conn_release(conn, NULL));
     WAIT_UNTIL(stats_of(pool).closed == 1);
     assert_in_range(now_ms() - given_back, 400, 400 + LATE_MS);
@@ -388,8 +376,8 @@ static void a_connection_that_is_used_is_not_idle(void **state)
     struct pool *pool = pool_of(
         "MYPOOL_URL", (struct pool_options){.connection_limit = 1, .idle_timeout_ms = 2000});
     uint64_t pauses = 0; /* ours, on a machine that stands still */
-    int64_t started = now_ms();
-    for (int64_t last = started, now; last - started < 3000; last = now) {
+    uint64_t started = now_ms();
+    for (uint64_t last = started, now; last - started < 3000; last = now) {
         run(pool, "DO 1");
         now = now_ms();
         pauses += now - last >= 1000;
@@ -416,7 +404,7 @@ static void a_borrowed_connection_past_its_lifetime_is_closed_on_return(void **s
     struct pool *pool = pool_of(
         "MYPOOL_URL", (struct pool_options){.connection_limit = 1, .max_lifetime_ms = 100});
     struct pool_conn conn = borrow(pool);
-    int64_t borrowed = now_ms();
+    uint64_t borrowed = now_ms();
     WAIT_UNTIL(now_ms() - borrowed > 300);
     assert_int_not_equal(pool_conn_thread_id(conn), 0);
     assert_true(pool_conn_ping(conn, NULL)); /* not while it is in use */
@@ -449,7 +437,7 @@ static void a_servers_short_wait_timeout_is_kept_away_by_pings(void **state)
     run(older, "SET @x = 1"); /* is followed by a reset */
     struct pool *pool = small_pool(2);
     use_many(pool, 2);
-    int64_t started = now_ms();
+    uint64_t started = now_ms();
     WAIT_UNTIL(now_ms() - started > 7000);
     struct pool_stats of_older = stats_of(older);
     struct pool_stats stats = stats_of(pool);
@@ -697,9 +685,9 @@ static void the_end_cuts_what_does_not_finish(void **state)
     struct call call = {.pool = pool, .request.sql = "SELECT SLEEP(600)"};
     start_call(&call);
     WAIT_UNTIL(number(admin, RUNNING("SELECT SLEEP")) == 1);
-    int64_t started = now_ms();
+    uint64_t started = now_ms();
     assert_false(pool_end(pool, 200, &err));
-    int64_t took = now_ms() - started;
+    uint64_t took = now_ms() - started;
     print_message("pool_end(200) with a running statement took %d ms\n", (int)took);
     assert_in_range(took, 200, 200 + LATE_MS);
     assert_int_equal(err.code, POOL_ERR_TIMEOUT);
@@ -821,9 +809,9 @@ static void after_a_cut_end_and_the_release_nothing_is_left(void **state)
     assert_true(pool_conn_begin(conns[0], NULL));
     assert_false(pool_end(pool, 0, NULL));
     WAIT_UNTIL(threads() <= threads_before);
-    int64_t give_up = now_ms() + LATE_MS;
+    uint64_t give_up = now_ms() + LATE_MS;
     while (number(admin, OURS) != 0 && now_ms() < give_up)
-        nap();
+        pause_ms(1);
     int64_t left = number(admin, OURS); /* the handles are still out */
     assert_true(pool_conn_release(conns[0], NULL));
     assert_true(pool_conn_destroy(conns[1], NULL));
@@ -910,9 +898,9 @@ static void the_end_does_not_wait_for_a_connect(void **state)
                                                       .connect_timeout_ms = 600000,
                                                       .min_idle = 2});
     WAIT_UNTIL(stats_of(pool).connecting == 2);
-    int64_t started = now_ms();
+    uint64_t started = now_ms();
     pool_end(pool, 0, NULL);
-    int64_t took = now_ms() - started;
+    uint64_t took = now_ms() - started;
     close(fd);
     print_message("pool_end(0) with connects under way took %d ms\n", (int)took);
     assert_in_range(took, 0, LATE_MS);
@@ -1193,28 +1181,14 @@ static void all_descriptors_are_close_on_exec(void **state)
     assert_descriptors_are_close_on_exec("MYPOOL_TLS_URL");
 }
 
-static pid_t server_process(void)
-{
-    return (pid_t)strtol(getenv("MYPOOL_SERVER_PID"), NULL, 10);
-}
-
-/* The caller makes sure that it does not stay stopped. */
-static void stop_server(void)
-{
-    int64_t give_up = now_ms() + PATIENCE_MS;
-    assert_int_equal(kill(server_process(), SIGSTOP), 0);
-    while (!is_stopped(server_process()) && now_ms() < give_up)
-        nap();
-}
-
 static void a_thousand_waiters_time_out_although_the_server_is_frozen(void **state)
 {
     (void)state;
     struct pool *pool = pool_of("MYPOOL_URL", (struct pool_options){.connection_limit = 4,
                                                                       .fail_fast_ms = POOL_NEVER});
-    stop_server();
+    freeze_server();
     run_waiters(pool);
-    kill(server_process(), SIGCONT);
+    thaw_server();
     assert_waiters_timed_out(pool);
     run(pool, "DO 1");
     end(pool);
@@ -1227,11 +1201,11 @@ static void a_lingering_descriptor_is_close_on_exec(void **state)
     bool leaks = false;
     struct pool *pool = small_pool(1);
     struct pool_conn conn = borrow(pool);
-    stop_server();
-    int64_t give_up = now_ms() + PATIENCE_MS; /* a failure must not leave it stopped */
+    freeze_server();
+    uint64_t give_up = now_ms() + PATIENCE_MS; /* a failure must not leave it stopped */
     pool_conn_destroy(conn, NULL);
     while (stats_of(pool).closing == 0 && now_ms() < give_up)
-        nap();
+        pause_ms(1);
     for (int fd = 3; fd < 1024; fd++) {
         struct sockaddr_in peer;
         socklen_t len = sizeof peer;
@@ -1239,7 +1213,7 @@ static void a_lingering_descriptor_is_close_on_exec(void **state)
             leaks |= !(fcntl(fd, F_GETFD) & FD_CLOEXEC);
     }
     uint64_t closing = stats_of(pool).closing;
-    kill(server_process(), SIGCONT);
+    thaw_server();
     end(pool);
     assert_int_equal(closing, 1);
     assert_false(leaks);

@@ -25,8 +25,7 @@
 
 #include <cmocka.h>
 
-#include "clock.h"
-#include "stopped.h"
+#include "server.h"
 
 #define GENEROUS 15000
 

@@ -24,7 +24,7 @@
 
 #include <cmocka.h>
 
-#include "stopped.h"
+#include "server.h"
 
 #define GENEROUS 15000 /* ms until something must have happened */
 #define LATE 4000      /* ms; later than this something was waited for */
@@ -41,31 +41,6 @@ static struct fixture {
     _Atomic uint64_t wrong;
     _Atomic uint64_t odd_errors;
 } f;
-
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-static void pause_ms(unsigned ms)
-{
-    struct timespec pause = {ms / 1000, (long)(ms % 1000) * 1000000};
-    nanosleep(&pause, NULL);
-}
-
-/* True once the expression is; false when it was not for `ms`. */
-#define WITHIN(ms, expression)                                                                     \
-    ({                                                                                             \
-        uint64_t end_ = now_ms() + (ms);                                                           \
-        bool met_;                                                                                 \
-        while (!(met_ = (expression)) && now_ms() < end_)                                          \
-            pause_ms(2);                                                                           \
-        met_;                                                                                      \
-    })
-
-#define assert_within(ms, expression) assert_true(WITHIN(ms, expression))
 
 /* The server */
 
@@ -121,26 +96,6 @@ static void serve_without_tls(void)
 {
     f.restarted = true;
     assert_true(restart("--skip-ssl"));
-}
-
-static pid_t server_pid(void)
-{
-    char path[512];
-    int pid = 0;
-    snprintf(path, sizeof path, "%s/pid", getenv("MYPOOL_SERVER_DIR"));
-    FILE *file = fopen(path, "r");
-    if (file && fscanf(file, "%d", &pid) != 1)
-        pid = 0;
-    if (file)
-        fclose(file);
-    return pid;
-}
-
-static void freeze_server(void)
-{
-    pid_t pid = server_pid();
-    assert_true(pid > 0 && kill(pid, SIGSTOP) == 0);
-    assert_within(GENEROUS, is_stopped(pid));
 }
 
 /* Pools */
@@ -242,7 +197,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    kill(server_pid(), SIGCONT);
+    thaw_server();
     atomic_store(&f.stop, true);
     for (unsigned i = 0; i < f.thread_count; i++)
         pthread_join(f.threads[i], NULL);
@@ -409,7 +364,7 @@ static void a_frozen_server_does_not_outlast_deadlines_through_tls(void **state)
     assert_false(runs("SELECT 2", 300, &err));
     assert_timely("the statement", now_ms() - begin, 300);
     assert_int_equal(err.code, POOL_ERR_QUERY_TIMEOUT);
-    kill(server_pid(), SIGCONT);
+    thaw_server();
     assert_within(GENEROUS, runs("SELECT 1", 0, NULL));
 }
 
