@@ -160,12 +160,12 @@ static enum pool__wake sleep_here(const struct pool__wait *wait, int fd, bool fo
 }
 
 /* On a fiber, others run meanwhile, with limits of their own. */
-static enum pool__wake sleep_on_fiber(struct pool__fiber *fiber, struct pool__wait *wait, int fd,
-                                      bool for_read)
+static enum pool__wake await_on_fiber(struct pool__fiber *fiber, struct pool__wait *wait, int fd,
+                                      bool for_read, uint64_t deadline_ns)
 {
-    set_current(NULL);
-    enum pool__wake wake = pool__fiber_await(fiber, fd, for_read, wait->deadline_ns);
-    set_current(wait);
+    struct pool__wait *mine = pool__wait_swap(NULL);
+    enum pool__wake wake = pool__fiber_await(fiber, fd, for_read, deadline_ns);
+    set_current(mine);
     if (wait->tls)
         ERR_clear_error(); /* those of others, meanwhile */
     return wake;
@@ -176,7 +176,7 @@ void pool__wait_pause(void)
     struct pool__wait *wait = get_current();
     struct pool__fiber *fiber = pool__fiber_current();
     /* A deadline that passes meanwhile is noticed before the next row. */
-    if (sleep_on_fiber(fiber, wait, -1, true) == POOL__WAKE_CUT)
+    if (await_on_fiber(fiber, wait, -1, true, wait->deadline_ns) == POOL__WAKE_CUT)
         wait->cut = true;
 }
 
@@ -191,13 +191,8 @@ bool pool__wait_is_over(struct pool__wait *wait, int fd, bool look_at_cut)
     wait->cut = wait->cut || (look_at_cut && pool__is_cut(wait->cut_fd));
     wait->timed_out = wait->timed_out || is_past(wait->deadline_ns);
     struct pool__fiber *fiber = look_at_cut ? pool__fiber_current() : NULL;
-    if (fiber) {
-        set_current(NULL);
-        pool__fiber_await(fiber, -1, true, 0); /* others first */
-        set_current(wait);
-        if (wait->tls)
-            ERR_clear_error(); /* those of others, meanwhile */
-    }
+    if (fiber)
+        await_on_fiber(fiber, wait, -1, true, 0); /* others first */
     if (wait->cut || wait->timed_out)
         give_up(wait, fd);
     return wait->cut || wait->timed_out;
@@ -225,7 +220,7 @@ int pool__wait_hook(int fd, char for_read, int ignored_timeout)
     if (wait->before_sleep)
         wait->before_sleep(wait);
     struct pool__fiber *fiber = pool__fiber_current();
-    switch (fiber ? sleep_on_fiber(fiber, wait, fd, for_read)
+    switch (fiber ? await_on_fiber(fiber, wait, fd, for_read, wait->deadline_ns)
                   : sleep_here(wait, fd, for_read, deadline_ns)) {
     case POOL__WAKE_CUT:
         wait->cut = true;
