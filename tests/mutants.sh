@@ -327,7 +327,7 @@ server_mutant worker.c test_faults a_connect_that_hangs_holds_up_nobody \
     "a connect is made under the lock of the health" \
     's/    if \(!open_conn\(pool, &conn, &err\)\) \{/    pool__lock(\&pool->health.lock);\n    bool opened = open_conn(pool, \&conn, \&err);\n    pool__unlock(\&pool->health.lock);\n    if (!opened) {/'
 inline_chore() { # KIND; a sed script
-    printf '%s' 's/(    chore->reason = reason;\n)(    pthread_mutex_lock)/\1    if (kind == ' "$1" \
+    printf '%s' 's/(    chore->reason = reason;\n)(    pool__order_chore)/\1    if (kind == ' "$1" \
         ') {\n        do_chore(pool, chore);\n        return;\n    }\n\2/'
 }
 server_mutant worker.c test_faults a_connect_that_hangs_does_not_hold_up_the_keeper \
