@@ -181,7 +181,7 @@ $(B)/bench_%: $(B)/tests/bench_%.o $(B)/libmypool.a
 	$(Q)$(CC) $(OUR_LDFLAGS) $(LDFLAGS) $^ -o $@ $(DB_LIBS)
 
 .PHONY: bench
-bench: all $(B)/bench_memory $(B)/bench_kill ## the figures of docs/performance.md, other pools beside ours
+bench: all $(B)/bench_memory $(B)/bench_kill $(B)/bench_delay ## the figures of docs/performance.md, other pools beside ours
 	@PACKAGES="$(BENCH_PACKAGES)" JAVA_PACKAGES="$(JAVA_PACKAGES)" NODE_PACKAGES="$(NODE_PACKAGES)" \
 	  tests/peers/build build/peers
 	@tests/with-mariadb tests/bench $(B) build/peers
