@@ -599,8 +599,11 @@ bool pool_transaction(struct pool *pool, pool_transaction_fn *fn, void *arg, str
  * Callbacks run one at a time on a thread of the pool's, or, with manual_dispatch, inside
  * pool_dispatch. They should be quick, because others wait, and may call everything but what
  * blocks (the calls without _async, pool_end), which is refused there with
- * POOL_ERR_INVALID; pool_conn_release and pool_conn_destroy do not block. They must return:
- * no longjmp, no pthread_exit.
+ * POOL_ERR_INVALID; pool_conn_release and pool_conn_destroy do not block. Two functions run on
+ * a stack of their own, the one for rows of pool_stream_async and that of
+ * pool_transaction_async: these may also use the blocking pool_conn_... calls on a connection
+ * that they hold, which let others run while they wait. All must return: no longjmp, no
+ * pthread_exit.
  *
  * threads: any. callback: yes.
  */
@@ -644,7 +647,8 @@ bool pool_conn_ping_async(struct pool_conn conn, pool_query_fn *fn, void *arg,
  * (KILL QUERY), and its connection stays, but for that of a stream among its rows. The callback
  * still runs exactly once, with POOL_ERR_CANCELLED, or with the result if the call had ended
  * before. A statement that was sent along with those of other callers is not stopped; its
- * result is dropped. True if the call had not ended; POOL_ERR_STALE if its callback has run or is about to. */
+ * result is dropped. True if the call had not ended; POOL_ERR_STALE if its callback has run or
+ * is about to. */
 bool pool_cancel(struct pool_call call, struct pool_error *err);
 
 /* What a stream is to do after a row. */
@@ -664,9 +668,8 @@ bool pool_stream_async(struct pool *pool, const struct pool_request *request,
 bool pool_resume(struct pool_call call, struct pool_error *err);
 
 /* pool_transaction with a callback at its end (its result is NULL). `transaction` runs on a
- * fiber, a stack of 256 KiB: inside it the blocking pool_conn_... calls on its connection may be
- * used, and let others run while they wait. It is run again like that of pool_transaction.
- * `arg` is for both. */
+ * fiber, a stack of 256 KiB, with the blocking calls on its connection, and is run again like
+ * that of pool_transaction. `arg` is for both. */
 bool pool_transaction_async(struct pool *pool, pool_transaction_fn *transaction,
                             pool_query_fn *fn, void *arg, struct pool_error *err);
 

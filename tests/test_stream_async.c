@@ -379,6 +379,35 @@ static void what_blocks_is_refused_in_a_row_callback(void **state)
     assert_int_equal(stream.inner, POOL_ERR_INVALID);
 }
 
+/* It leaves the value that it found in `inner`. */
+static void ask_elsewhere(struct stream *stream)
+{
+    struct pool_error err;
+    int64_t value = 0;
+    struct pool_result *result =
+        pool_conn_query(stream->conn, "SELECT SLEEP(0.05) + 7", POOL_NO_ARGS, &err);
+    if (pool_next(result))
+        value = pool_get_int(result, 0);
+    pool_result_free(result);
+    stream->inner = (enum pool_code)value;
+}
+
+static void a_row_callback_may_use_a_connection_that_it_holds(void **state)
+{
+    (void)state;
+    for (int manual = 0; manual < 2; manual++) {
+        struct stream stream = {.at_first = ask_elsewhere};
+        struct pool_error err;
+        make_pool_of(2, manual);
+        assert_true(pool_get_connection(f.pool, &stream.conn, &err));
+        start_stream(NUMBERS, 0, &stream);
+        assert_all(&stream, MANY);
+        assert_int_equal(stream.inner, 7);
+        pool_conn_release(stream.conn, NULL);
+        end_at_once();
+    }
+}
+
 static void wrong_streams_are_refused(void **state)
 {
     (void)state;
@@ -419,6 +448,7 @@ int main(void)
         HANDLED_TEST(a_pool_that_ends_does_not_wait_for_who_pauses),
         HANDLED_TEST(others_go_on_while_it_pauses),
         HANDLED_TEST(what_blocks_is_refused_in_a_row_callback),
+        HANDLED_TEST(a_row_callback_may_use_a_connection_that_it_holds),
         HANDLED_TEST(wrong_streams_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
