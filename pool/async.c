@@ -15,30 +15,30 @@ static void deliver_conn(struct pool__op *op, const struct pool_error *err)
     op->fn.conn(err, err ? (struct pool_conn){NULL, 0} : op->conn, op->arg);
 }
 
-static void run_query(struct pool__op *op)
+static void run_query(struct pool__op *op, struct pool_error *err)
 {
     struct pool *pool = op->call.pool;
     op->call.result = pool__lead(pool, &op->borrowed, &op->job, op->ask.deadline_ns,
-                                 op->ask.waited_ns, &op->call.err);
+                                 op->ask.waited_ns, err);
     pool__op_absorb_kill(op);
     pool__return(pool, op->borrowed.slot);
     if (op->job.company)
-        pool__op_drop_result(op); /* it could not be stopped */
+        pool__op_drop_result(op, err); /* it could not be stopped */
 }
 
-static void run_conn_query(struct pool__op *op)
+static void run_conn_query(struct pool__op *op, struct pool_error *err)
 {
     struct pool *pool = op->call.pool;
-    op->call.result = pool__run_job(pool, &op->borrowed, &op->job, op->ask.deadline_ns, 0,
-                                    &op->call.err);
+    op->call.result =
+        pool__run_job(pool, &op->borrowed, &op->job, op->ask.deadline_ns, 0, err);
     pool__op_absorb_kill(op);
     pool__unclaim_handle(pool, &op->borrowed);
 }
 
-static void run_conn_ping(struct pool__op *op)
+static void run_conn_ping(struct pool__op *op, struct pool_error *err)
 {
     struct pool *pool = op->call.pool;
-    pool__ping(pool, &op->borrowed, &op->call.err);
+    pool__ping(pool, &op->borrowed, err);
     pool__op_absorb_kill(op);
     pool__unclaim_handle(pool, &op->borrowed);
 }

@@ -228,11 +228,11 @@ struct pool_result *pool_conn_batch(struct pool_conn conn,
 
 /* ---- with a callback ---- */
 
-static void run_batch(struct pool__op *op)
+static void run_batch(struct pool__op *op, struct pool_error *err)
 {
     struct pool *pool = op->call.pool;
     op->call.result = pool__run_job(pool, &op->borrowed, &op->job, op->ask.deadline_ns,
-                                    op->ask.waited_ns, &op->call.err);
+                                    op->ask.waited_ns, err);
     pool__op_absorb_kill(op);
     pool__return(pool, op->borrowed.slot);
 }
@@ -241,8 +241,10 @@ static void run_batch(struct pool__op *op)
 static void begin_and_end(struct pool__task *task)
 {
     struct pool__op *op = POOL__ENTRY(task, struct pool__op, task);
-    op->call.result = result_of_nothing(&op->call.err);
-    pool__op_deliver(op);
+    struct pool_error err;
+    pool__ok(&err);
+    op->call.result = result_of_nothing(&err);
+    pool__op_deliver(op, &err);
 }
 
 bool pool_batch_async(struct pool *pool, const struct pool_batch_request *request,

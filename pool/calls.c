@@ -66,16 +66,15 @@ static struct pool_result *query_in_turn(struct pool *pool, struct pool__ask *as
 {
     struct pool__borrowed borrowed;
     struct pool__waiter own = {.wake = NULL};
-    struct pool__call *call = pool__call_new(pool, job, ask->deadline_ns);
+    struct pool__call *call = pool__call_new(pool, job, ask->deadline_ns, ask->waited_ns);
     struct pool_result *result = NULL;
     enum pool__outcome outcome =
         pool__borrow_in_turn(pool, ask, call ? &call->waiter : &own, &borrowed, err);
     if (outcome == POOL__GRANTED)
         result = lead(pool, &borrowed, ask, job, err);
-    else if (call && (outcome == POOL__ARRIVED || outcome == POOL__LEFT)) {
-        ask->waited_ns += call->waiter.boarded_ns - call->waiter.enqueued_ns;
-        result = pool__call_end(call, outcome, err);
-    } else
+    else if (call && (outcome == POOL__ARRIVED || outcome == POOL__LEFT))
+        result = pool__call_end(call, job, outcome, &ask->waited_ns, err);
+    else
         atomic_fetch_add_explicit(&pool->counters.unborrowed_queries, 1, memory_order_relaxed);
     pool__call_drop(call);
     return result;

@@ -204,13 +204,13 @@ void pool__op_absorb_kill(struct pool__op *op)
         conn->dirty = dirty; /* DO of a constant leaves no trace */
 }
 
-void pool__op_drop_result(struct pool__op *op)
+void pool__op_drop_result(struct pool__op *op, struct pool_error *err)
 {
     if (!op->cancelled || !op->call.result)
         return;
     pool_result_free(op->call.result);
     op->call.result = NULL;
-    pool__fail(&op->call.err, POOL_ERR_CANCELLED, "cancelled");
+    pool__fail(err, POOL_ERR_CANCELLED, "cancelled");
 }
 
 /* ---- resuming ---- */

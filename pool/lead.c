@@ -166,30 +166,48 @@ bool pool__may_try_again(const struct pool *pool, const struct pool__job *job, u
 void pool__call_init(struct pool__call *call, struct pool *pool, const struct pool__job *job,
                      uint64_t call_deadline_ns)
 {
-    call->waiter = (struct pool__waiter){
-        .rides = job->rides,
-        .ride_ns = pool__after_ms(0, pool->options.v.query_timeout_ms),
-        .ride_deadline_ns = call_deadline_ns,
-    };
+    call->waiter = (struct pool__waiter){.ride_deadline_ns = call_deadline_ns};
     atomic_init(&call->holders, 1);
     call->pool = pool;
     call->job = job;
     call->result = NULL;
+    call->kept = (struct pool__kept){.code = POOL_OK};
+}
+
+/* Of the time that the statement's attempts have together. */
+static uint64_t time_left(const struct pool *pool, const struct pool__job *job, uint64_t waited_ns)
+{
+    if (!job->limit_ns)
+        return pool__after_ms(0, pool->options.v.query_timeout_ms);
+    uint64_t now = pool__now_ns();
+    uint64_t end = job->limit_ns + waited_ns;
+    return end > now ? end - now : 0;
+}
+
+void pool__call_get_ready(struct pool__call *call, uint64_t waited_ns)
+{
+    struct pool__waiter *waiter = &call->waiter;
+    waiter->ride_ns = time_left(call->pool, call->job, waited_ns);
+    waiter->rides = call->job->rides && waiter->ride_ns >= SHORTEST_RIDE_MS * POOL__NS_PER_MS;
 }
 
 struct pool__call *pool__call_new(struct pool *pool, const struct pool__job *job,
-                                  uint64_t call_deadline_ns)
+                                  uint64_t call_deadline_ns, uint64_t waited_ns)
 {
     struct pool__call *call = job->rides ? malloc(sizeof *call) : NULL;
-    if (call)
-        pool__call_init(call, pool, job, call_deadline_ns);
+    if (!call)
+        return NULL;
+    pool__call_init(call, pool, job, call_deadline_ns);
+    pool__call_get_ready(call, waited_ns);
     return call;
 }
 
 void pool__call_drop(struct pool__call *call)
 {
-    if (call && atomic_fetch_sub(&call->holders, 1) == 1)
-        free(call);
+    if (!call || atomic_fetch_sub(&call->holders, 1) != 1)
+        return;
+    pool__kept_drop(&call->kept);
+    free(call);
 }
 
 static void tell_ride(struct pool__call *call, struct pool_result *result,
@@ -217,18 +235,23 @@ static void get_off(struct pool *pool)
     }
 }
 
-struct pool_result *pool__call_end(struct pool__call *call, enum pool__outcome outcome,
+struct pool_result *pool__call_end(struct pool__call *call, struct pool__job *job,
+                                   enum pool__outcome outcome, uint64_t *waited_ns,
                                    struct pool_error *err)
 {
     struct pool *pool = call->pool;
-    uint64_t waited_ns = call->waiter.boarded_ns - call->waiter.enqueued_ns;
+    const struct pool__waiter *waiter = &call->waiter;
+    uint64_t in_queue_ns = waiter->boarded_ns - waiter->enqueued_ns;
+    *waited_ns += in_queue_ns;
+    if (!job->limit_ns && waiter->ride_ns != POOL__FOREVER)
+        job->limit_ns = waiter->boarded_ns + waiter->ride_ns - *waited_ns;
     struct pool_result *result = outcome == POOL__ARRIVED ? call->result : NULL;
     if (outcome == POOL__LEFT)
         pool__fail(err, POOL_ERR_QUERY_TIMEOUT,
                    "the statement passed its deadline; it had been sent, behind those of others");
     else if (!result)
-        *err = call->err;
-    atomic_fetch_add_explicit(&pool->counters.waited_ns, waited_ns, memory_order_relaxed);
+        pool__kept_tell(&call->kept, err);
+    atomic_fetch_add_explicit(&pool->counters.waited_ns, in_queue_ns, memory_order_relaxed);
     tell_ride(call, result, err);
     get_off(pool);
     return result;
@@ -243,6 +266,13 @@ struct rider {
     struct pool__call *call; /* NULL for the leader's own */
 };
 
+static void note_failure(struct pool *pool, const struct pool__kept *kept)
+{
+    struct pool_error err;
+    pool__kept_tell(kept, &err);
+    pool__note_error(pool, &err);
+}
+
 static void arrive(struct pool__passenger *passenger)
 {
     struct rider *rider = passenger->owner;
@@ -251,7 +281,7 @@ static void arrive(struct pool__passenger *passenger)
     count_query(rider->pool, rider->slot, passenger->result != NULL);
     add(&rider->pool->core.slots[rider->slot].rides, 1);
     if (!passenger->result)
-        pool__note_error(rider->pool, &call->err);
+        note_failure(rider->pool, &call->kept);
     if (!pool__core_arrive(&call->waiter))
         pool_result_free(passenger->result); /* nobody wants it any more */
     pool__call_drop(call);
@@ -342,7 +372,7 @@ static void seat(struct party *party, unsigned index, struct pool *pool, unsigne
         return;
     atomic_fetch_add(&call->holders, 1);
     party->passengers[index].form = &call->job->form;
-    party->passengers[index].err = &call->err;
+    party->passengers[index].kept = &call->kept;
     party->passengers[index].deadline_ns = call->waiter.leave_ns;
 }
 
@@ -354,12 +384,11 @@ static struct pool_result *ride(struct pool *pool, const struct pool__borrowed *
     uint64_t started_ns = pool->options.v.hooks.on_query ? pool__now_ns() : 0;
     seat(&party, 0, pool, borrowed->slot, NULL);
     party.passengers[0].form = &job->form;
-    party.passengers[0].err = err;
     party.passengers[0].deadline_ns = deadline_ns;
     for (unsigned i = 0; i < count; i++)
         seat(&party, i + 1, pool, borrowed->slot,
              POOL__ENTRY(waiters[i], struct pool__call, waiter));
-    pool__ride(borrowed->conn, party.passengers, count + 1, deadline_ns, on_progress);
+    pool__ride(borrowed->conn, party.passengers, count + 1, deadline_ns, err, on_progress);
     struct pool_result *result = party.passengers[0].result;
     conclude(pool, borrowed, job, started_ns, result, err);
     return result;

@@ -5,6 +5,7 @@
 #ifndef POOL_LEAD_H
 #define POOL_LEAD_H
 
+#include "kept.h"
 #include "load.h"
 #include "pool.h"
 #include "query.h"
@@ -34,21 +35,25 @@ struct pool__call {
     _Atomic uint32_t holders; /* the caller, and the leader while it is aboard */
     struct pool *pool;
     const struct pool__job *job; /* not to be touched while the caller may leave */
-    struct pool_result *result;  /* on ARRIVED; NULL: see err */
-    struct pool_error err;
+    struct pool_result *result;  /* on ARRIVED; NULL: see kept */
+    struct pool__kept kept;      /* why it failed */
 };
 
-/* NULL if it is not one to ride, or memory is out: then the caller waits alone. */
+/* Ready to be queued. `waited_ns`: in the queue so far. NULL if it is not one to ride, or memory
+ * is out: then the caller waits alone. */
 struct pool__call *pool__call_new(struct pool *pool, const struct pool__job *job,
-                                  uint64_t call_deadline_ns);
-/* The same for one that is part of something else on the heap, at its start. */
+                                  uint64_t call_deadline_ns, uint64_t waited_ns);
+/* The same in two steps for one that is part of something else on the heap, at its start: once,
+ * and each time before it is queued. */
 void pool__call_init(struct pool__call *call, struct pool *pool, const struct pool__job *job,
                      uint64_t call_deadline_ns);
+void pool__call_get_ready(struct pool__call *call, uint64_t waited_ns);
 
 void pool__call_drop(struct pool__call *call);
 
-/* After ARRIVED or LEFT, by the caller, once: what came of it. */
-struct pool_result *pool__call_end(struct pool__call *call, enum pool__outcome outcome,
+/* After ARRIVED or LEFT, by the caller, once: what came of its job. Adds to *waited_ns. */
+struct pool_result *pool__call_end(struct pool__call *call, struct pool__job *job,
+                                   enum pool__outcome outcome, uint64_t *waited_ns,
                                    struct pool_error *err);
 
 /* Runs the job on a connection that this thread owns. `waited_ns`: of the whole call so far,

@@ -37,7 +37,7 @@ void pool__op_tell(struct pool__op *op, const struct pool_error *err)
     op->fn.query(err, err ? NULL : op->call.result, op->arg);
 }
 
-static void deliver(struct pool__op *op, struct pool_error *err)
+void pool__op_deliver(struct pool__op *op, struct pool_error *err)
 {
     struct pool *pool = op->call.pool;
     pool__op_unregister(op);
@@ -58,11 +58,6 @@ static void deliver(struct pool__op *op, struct pool_error *err)
     pool__loop_done(&pool->loop);
 }
 
-void pool__op_deliver(struct pool__op *op)
-{
-    deliver(op, &op->call.err);
-}
-
 /* ---- with a connection ---- */
 
 static void queue_up(struct pool__op *op);
@@ -73,16 +68,17 @@ static bool in_time(const struct pool__op *op)
     return op->ask.deadline_ns == POOL__FOREVER || pool__now_ns() < op->ask.deadline_ns;
 }
 
-static bool may_try_again(struct pool__op *op, uint64_t *ret_pause_ns)
+static bool may_try_again(struct pool__op *op, const struct pool_error *err,
+                          uint64_t *ret_pause_ns)
 {
     *ret_pause_ns = 0;
-    if (!op->kind->queues || op->cancelled || op->call.err.code == POOL_OK || !in_time(op))
+    if (!op->kind->queues || op->cancelled || err->code == POOL_OK || !in_time(op))
         return false;
     if (op->kind->again)
-        return op->kind->again(op, ret_pause_ns);
-    if (!pool__may_try_again(op->call.pool, &op->job, op->attempt, &op->call.err))
+        return op->kind->again(op, err, ret_pause_ns);
+    if (!pool__may_try_again(op->call.pool, &op->job, op->attempt, err))
         return false;
-    op->may_have_run = op->may_have_run || !op->call.err.not_executed;
+    op->may_have_run = op->may_have_run || !err->not_executed;
     return true;
 }
 
@@ -90,9 +86,11 @@ static bool may_try_again(struct pool__op *op, uint64_t *ret_pause_ns)
 static void try_again_or_deliver(struct pool__op *op)
 {
     struct pool__loop *loop = &op->call.pool->loop;
+    struct pool_error err;
     uint64_t pause_ns;
-    if (!may_try_again(op, &pause_ns)) {
-        pool__op_deliver(op);
+    pool__kept_tell(&op->call.kept, &err);
+    if (!may_try_again(op, &err, &pause_ns)) {
+        pool__op_deliver(op, &err);
     } else if (pause_ns) {
         pool__alarm_set(loop, &op->alarm, pool__now_ns() + pause_ns);
     } else {
@@ -104,9 +102,12 @@ static void try_again_or_deliver(struct pool__op *op)
 static void on_fiber(void *arg)
 {
     struct pool__op *op = arg;
+    struct pool_error err;
+    pool__ok(&err);
     op->fiber = pool__fiber_current();
-    op->kind->run(op);
+    op->kind->run(op, &err);
     op->fiber = NULL;
+    pool__keep(&op->call.kept, &err);
 }
 
 static void after_fiber(void *arg)
@@ -127,9 +128,10 @@ static void give_back(struct pool__op *op)
 
 static void fail_before(struct pool__op *op, enum pool_code code, const char *text)
 {
-    pool__fail(&op->call.err, code, "%s", text);
-    op->call.err.not_executed = true;
-    pool__op_deliver(op);
+    struct pool_error err;
+    pool__fail(&err, code, "%s", text);
+    err.not_executed = true;
+    pool__op_deliver(op, &err);
 }
 
 static void fail_for_memory(struct pool__op *op)
@@ -149,7 +151,9 @@ static void launch(struct pool__op *op)
     if (op->kind->handle)
         op->conn = pool__handle(pool, op->borrowed.slot, op->borrowed.generation);
     if (!op->kind->run) {
-        pool__op_deliver(op);
+        struct pool_error err;
+        pool__ok(&err);
+        pool__op_deliver(op, &err);
     } else if (!pool__loop_start(&pool->loop, on_fiber, after_fiber, op)) {
         give_back(op);
         fail_for_memory(op);
@@ -162,15 +166,16 @@ static void launch(struct pool__op *op)
 static void leave_ride(struct pool__op *op)
 {
     struct pool_error err;
-    pool__call_end(&op->call, POOL__LEFT, &err);
-    deliver(op, &err);
+    pool__call_end(&op->call, &op->job, POOL__LEFT, &op->ask.waited_ns, &err);
+    pool__op_deliver(op, &err);
 }
 
 static void end_ride(struct pool__op *op)
 {
-    op->ask.waited_ns += op->call.waiter.boarded_ns - op->call.waiter.enqueued_ns;
+    struct pool_error err;
     op->attempt++;
-    op->call.result = pool__call_end(&op->call, POOL__ARRIVED, &op->call.err);
+    op->call.result =
+        pool__call_end(&op->call, &op->job, POOL__ARRIVED, &op->ask.waited_ns, &err);
     try_again_or_deliver(op);
 }
 
@@ -187,14 +192,16 @@ static void decided(struct pool__op *op, enum pool__outcome outcome)
         end_ride(op);
         return;
     }
-    pool__end_wait(pool, &op->ask, &op->call.waiter, outcome, &op->borrowed, &op->call.err);
+    struct pool_error err;
+    pool__ok(&err);
+    pool__end_wait(pool, &op->ask, &op->call.waiter, outcome, &op->borrowed, &err);
     if (outcome == POOL__GRANTED) {
         launch(op);
         return;
     }
     if (op->kind->run && !op->kind->handle)
         atomic_fetch_add_explicit(&pool->counters.unborrowed_queries, 1, memory_order_relaxed);
-    pool__op_deliver(op);
+    pool__op_deliver(op, &err);
 }
 
 void pool__op_decided(struct pool__op *op)
@@ -238,7 +245,7 @@ static void on_alarm(struct pool__alarm *alarm)
 static void queue_up(struct pool__op *op)
 {
     struct pool *pool = op->call.pool;
-    pool__ok(&op->call.err);
+    pool__kept_drop(&op->call.kept);
     if (op->cancelled) {
         fail_before(op, POOL_ERR_CANCELLED, "cancelled");
         return;
@@ -250,6 +257,7 @@ static void queue_up(struct pool__op *op)
         return;
     }
     op->task.run = on_woken;
+    pool__call_get_ready(&op->call, op->ask.waited_ns);
     op->call.waiter.wake = wake;
     op->waits = true;
     enum pool__outcome outcome = pool__join_queue(pool, &op->ask, &op->call.waiter);

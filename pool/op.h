@@ -14,11 +14,12 @@ struct pool__op;
 struct pool__op_kind {
     bool queues;                     /* for a connection; else it has one */
     bool handle;                     /* what it borrows is a handle, not for one statement */
-    void (*run)(struct pool__op *op); /* on a fiber; NULL: the connection is all that it wants */
+    /* On a fiber; NULL: the connection is all that it wants. */
+    void (*run)(struct pool__op *op, struct pool_error *err);
     void (*deliver)(struct pool__op *op, const struct pool_error *err); /* NULL: success */
     /* After a failed run: whether to run it again, and after how long. NULL: never, unless it
      * is a statement that may. */
-    bool (*again)(struct pool__op *op, uint64_t *ret_pause_ns);
+    bool (*again)(struct pool__op *op, const struct pool_error *err, uint64_t *ret_pause_ns);
 };
 
 enum pool__kill_query {
@@ -89,7 +90,7 @@ void pool__op_tell(struct pool__op *op, const struct pool_error *err);
 
 /* On the loop: what has become of an op that waited; and the end. */
 void pool__op_decided(struct pool__op *op);
-void pool__op_deliver(struct pool__op *op);
+void pool__op_deliver(struct pool__op *op, struct pool_error *err);
 
 /* cancel.c: handles of ops. Issue one (0: memory is out), and end it. */
 uint64_t pool__op_register(struct pool__op *op);
@@ -100,6 +101,6 @@ void pool__op_cancel_waiting(struct pool__op *op);
  * kill that is under way must not hit the next one. */
 void pool__op_absorb_kill(struct pool__op *op);
 /* If it was cancelled, it fails although there is a result. */
-void pool__op_drop_result(struct pool__op *op);
+void pool__op_drop_result(struct pool__op *op, struct pool_error *err);
 
 #endif

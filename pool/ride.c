@@ -1,7 +1,7 @@
 /*
  * Pipelining. Every statement of a ride is a plain one, prepared on this connection (or, in
- * a pool that never prepares, run as text) and known to be quick; the server runs them one after the other, each in a transaction of
- * its own, and answers in the same order.
+ * a pool that never prepares, run as text) and known to be quick; the server runs them one
+ * after the other, each in a transaction of its own, and answers in the same order.
  *
  * What goes out together is smaller than a socket's buffer, so sending never waits for
  * replies to be read: no deadlock, however big the replies are. TCP is told to wait until
@@ -73,6 +73,7 @@ struct ride {
     unsigned count;
     unsigned sent;
     bool lost; /* no more replies can be read */
+    struct pool_error err; /* of the rider whose turn it is */
     struct pool__passenger *there[POOL__RIDE_MOST]; /* done, and not told yet */
     unsigned there_count;
     pool__progress_fn *told;
@@ -94,10 +95,14 @@ static void finish(struct ride *ride, struct seat *seat)
 {
     struct pool__passenger *passenger = seat->passenger;
     seat->passenger = NULL;
-    if (passenger->result)
-        pool__ok(passenger->err);
-    if (!is_leader(ride, seat))
-        ride->there[ride->there_count++] = passenger;
+    if (is_leader(ride, seat)) {
+        if (passenger->result)
+            pool__ok(seat->run.err);
+        return;
+    }
+    if (!passenger->result)
+        pool__keep(passenger->kept, seat->run.err);
+    ride->there[ride->there_count++] = passenger;
 }
 
 /* Told as late as it costs nobody time: a thread that is woken takes the leader's processor,
@@ -121,15 +126,15 @@ static void fail(struct ride *ride, struct seat *seat)
     finish(ride, seat);
 }
 
-static void take_seat(struct ride *ride, struct seat *seat, struct pool__passenger *passenger)
+static void take_seat(struct ride *ride, struct seat *seat, struct pool__passenger *passenger,
+                      struct pool_error *err)
 {
     *seat = (struct seat){.passenger = passenger,
                           .run = {.conn = ride->conn,
                                   .form = passenger->form,
                                   .wait = &ride->wait,
-                                  .err = passenger->err}};
+                                  .err = err}};
     passenger->result = NULL;
-    pool__ok(passenger->err);
 }
 
 static bool send_prepared(struct seat *seat)
@@ -248,6 +253,7 @@ static void receive_one(struct ride *ride, struct seat *seat)
 {
     struct pool__conn *conn = ride->conn;
     struct pool__run *run = &seat->run;
+    pool__ok(run->err);
     if (ride->lost) {
         fail_by_company(ride, seat);
         return;
@@ -279,6 +285,7 @@ static void fail_unsent(struct ride *ride)
             seat->run.err->not_executed = true;
         }
         fail(ride, seat);
+        pool__ok(&ride->err); /* the next one was not even tried */
     }
 }
 
@@ -312,13 +319,13 @@ static void run_again(struct ride *ride, struct seat *seat, uint64_t leader_ns)
     if (!is_leader(ride, seat) && !ride->told(passenger, POOL__RODE_HOLD))
         return;
     passenger->result = pool__query(ride->conn, passenger->form, NULL,
-                                    own_ns < leader_ns ? own_ns : leader_ns, passenger->err);
+                                    own_ns < leader_ns ? own_ns : leader_ns, seat->run.err);
     finish(ride, seat);
     tell_who_is_there(ride);
 }
 
 void pool__ride(struct pool__conn *conn, struct pool__passenger *passengers, unsigned count,
-                uint64_t deadline_ns, pool__progress_fn *told)
+                uint64_t deadline_ns, struct pool_error *err, pool__progress_fn *told)
 {
     struct ride ride;
     ride.conn = conn;
@@ -328,8 +335,10 @@ void pool__ride(struct pool__conn *conn, struct pool__passenger *passengers, uns
     ride.there_count = 0;
     ride.told = told;
     uint64_t started_ns = pool__now_ns();
+    pool__ok(err);
+    pool__ok(&ride.err);
     for (unsigned i = 0; i < count; i++)
-        take_seat(&ride, &ride.seats[i], &passengers[i]);
+        take_seat(&ride, &ride.seats[i], &passengers[i], i ? &ride.err : err);
     pool__conn_enter(conn, &ride.wait, deadline_ns);
     ride.wait.before_sleep = before_sleep;
     if (pool__has_just_answered(conn, started_ns) || pool__run_look(&ride.seats[0].run))

@@ -7,6 +7,7 @@
 #ifndef POOL_RIDE_H
 #define POOL_RIDE_H
 
+#include "kept.h"
 #include "query.h"
 
 #define POOL__RIDE_MOST 64          /* statements; the range of pipeline_depth */
@@ -15,7 +16,7 @@
 /* One statement of a ride. */
 struct pool__passenger {
     const struct pool__form *form; /* must stay until RODE_SENT */
-    struct pool_error *err;        /* filled in on failure */
+    struct pool__kept *kept;       /* filled in on failure; not the leader's */
     struct pool_result *result;    /* NULL on failure */
     uint64_t deadline_ns;          /* its own, should it have to be run alone */
     void *owner;                   /* for the function below */
@@ -37,8 +38,8 @@ bool pool__may_pipeline(const struct pool__conn *conn);
 bool pool__may_ride(const struct pool__conn *conn, const struct pool__form *form);
 
 /* Runs them, each of which pool__may_ride has allowed. `told` is called for each of the
- * passengers in turn, except the first, which is the leader's. */
+ * passengers in turn, except the first, which is the leader's: `err` is for that one. */
 void pool__ride(struct pool__conn *conn, struct pool__passenger *passengers, unsigned count,
-                uint64_t deadline_ns, pool__progress_fn *told);
+                uint64_t deadline_ns, struct pool_error *err, pool__progress_fn *told);
 
 #endif

@@ -2,9 +2,10 @@
  * The rows of a batch one by one, for servers and statements that do not take them together.
  *
  * The first goes like any statement: prepared, or as text if it has to be. Once the statement
- * is known to the connection the others follow in windows, sent back to back like the riders of ride.c, and
- * as small, so that sending never waits for replies to be read. If one of a window fails
- * those behind it have been sent already: whoever calls this has a transaction around it.
+ * is known to the connection the others follow in windows, sent back to back like the riders
+ * of ride.c, and as small, so that sending never waits for replies to be read. If one of a
+ * window fails those behind it have been sent already: whoever calls this has a transaction
+ * around it.
  *
  * Whoever owns the connection runs this; there are no locks.
  */
@@ -19,7 +20,8 @@
 struct window {
     struct pool__form forms[POOL__RIDE_MOST];
     struct pool__passenger passengers[POOL__RIDE_MOST];
-    struct pool_error errors[POOL__RIDE_MOST];
+    struct pool_error err; /* of the first; and of the others */
+    struct pool__kept kept[POOL__RIDE_MOST];
 };
 
 bool pool__load_add(struct pool_result **total, struct pool_result *part, struct pool_error *err)
@@ -67,11 +69,11 @@ static void run_window(struct pool__conn *conn, struct window *window, unsigned 
                        uint64_t deadline_ns)
 {
     if (count > 1) {
-        pool__ride(conn, window->passengers, count, deadline_ns, on_progress);
+        pool__ride(conn, window->passengers, count, deadline_ns, &window->err, on_progress);
         return;
     }
     struct pool__passenger *only = &window->passengers[0];
-    only->result = pool__query(conn, only->form, NULL, deadline_ns, only->err);
+    only->result = pool__query(conn, only->form, NULL, deadline_ns, &window->err);
 }
 
 /* Fills the window with the rows from `from` on; 0 with the error if there is no first. */
@@ -91,8 +93,9 @@ static unsigned fill_window(struct window *window, const struct pool__conn *conn
             pool__form_fini(form);
             break;
         }
+        window->kept[count] = (struct pool__kept){.code = POOL_OK};
         window->passengers[count] = (struct pool__passenger){
-            .form = form, .err = &window->errors[count], .deadline_ns = POOL__FOREVER};
+            .form = form, .kept = &window->kept[count], .deadline_ns = POOL__FOREVER};
         if (count == 0 && form->size < conn->max_packet)
             depth = depth_of(conn, form);
         count++;
@@ -109,8 +112,11 @@ static unsigned empty_window(struct window *window, unsigned count, struct pool_
     for (unsigned i = 0; i < count; i++) {
         struct pool_result *result = window->passengers[i].result;
         pool__form_fini(&window->forms[i]);
-        if (!failed && !result)
-            pool__fail_copy(err, &window->errors[i]);
+        if (!failed && !result && i == 0)
+            pool__fail_copy(err, &window->err);
+        else if (!failed && !result)
+            pool__kept_tell(&window->kept[i], err);
+        pool__kept_drop(&window->kept[i]);
         if (failed)
             pool_result_free(result);
         else if (!result || !pool__load_add(total, result, err))

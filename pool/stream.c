@@ -21,14 +21,14 @@ static bool deliver_row(struct pool_result *row, void *arg)
     return flow != POOL_FLOW_STOP && !op->cancelled;
 }
 
-static void run_stream(struct pool__op *op)
+static void run_stream(struct pool__op *op, struct pool_error *err)
 {
     struct pool *pool = op->call.pool;
     op->call.result = pool__run_job(pool, &op->borrowed, &op->job, op->ask.deadline_ns,
-                                    op->ask.waited_ns, &op->call.err);
+                                    op->ask.waited_ns, err);
     pool__op_absorb_kill(op);
     pool__return(pool, op->borrowed.slot);
-    pool__op_drop_result(op); /* it was stopped, and not by its program */
+    pool__op_drop_result(op, err); /* it was stopped, and not by its program */
 }
 
 bool pool_stream_async(struct pool *pool, const struct pool_request *request,
@@ -48,7 +48,7 @@ bool pool_stream_async(struct pool *pool, const struct pool_request *request,
         return false;
     op->sink = (struct pool__sink){deliver_row, op};
     op->job.sink = &op->sink;
-    op->job.rides = op->call.waiter.rides = false;
+    op->job.rides = false;
     op->with.flow = row_fn;
     op->fn.query = fn;
     op->arg = arg;

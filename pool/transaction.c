@@ -113,9 +113,8 @@ bool pool_transaction(struct pool *pool, pool_transaction_fn *fn, void *arg,
 
 /* ---- with a callback: the same on a fiber ---- */
 
-static void run_transaction(struct pool__op *op)
+static void run_transaction(struct pool__op *op, struct pool_error *err)
 {
-    struct pool_error *err = &op->call.err;
     op->began = pool_conn_begin(op->conn, err);
     bool done = op->began && attempt(op->conn, op->with.transaction, op->arg, err);
     pool_conn_release(op->conn, NULL);
@@ -127,9 +126,9 @@ static void run_transaction(struct pool__op *op)
     err->retry_transaction = again;
 }
 
-static bool may_run_again(struct pool__op *op, uint64_t *ret_pause_ns)
+static bool may_run_again(struct pool__op *op, const struct pool_error *err,
+                          uint64_t *ret_pause_ns)
 {
-    const struct pool_error *err = &op->call.err;
     if (!op->began)
         return may_begin_again(op->call.pool, err, op->attempt);
     if (!err->retry_transaction || op->retries == RETRIES)
@@ -159,7 +158,7 @@ bool pool_transaction_async(struct pool *pool, pool_transaction_fn *transaction,
     struct pool__op *op = pool__op_new(pool, &kind, NULL, err);
     if (!op)
         return false;
-    op->job.rides = op->call.waiter.rides = false;
+    op->job.rides = false;
     op->with.transaction = transaction;
     op->fn.query = fn;
     op->arg = arg;

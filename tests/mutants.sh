@@ -370,6 +370,9 @@ server_mutant lead.c test_pipeline_faults a_rider_that_has_left_is_not_run_again
 server_mutant ride.c test_pipeline_faults a_rider_that_is_run_again_keeps_its_own_deadline \
     "who is run again has the leader's deadline" \
     's/own_ns < leader_ns \? own_ns : leader_ns/own_ns ? leader_ns : 0/'
+server_mutant lead.c test_pipeline_faults the_time_of_a_ride_counts_when_its_statement_is_sent_again \
+    "an attempt as a rider costs the statement no time" \
+    's/    if \(!job->limit_ns && waiter->ride_ns/    if (false \&\& waiter->ride_ns/'
 server_mutant ride.c test_pipeline_results an_error_that_ends_the_connection_is_its_own_statements_alone \
     "an error of one ends the ride" \
     's/ride->lost = !is_in_step\(ride, seat->run.err\);/ride->lost = is_in_step(ride, seat->run.err) ? ride->conn->broken : true;/'

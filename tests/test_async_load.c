@@ -405,7 +405,7 @@ static void ten_thousand_in_flight_are_served_in_turn(void **state)
                   flood.furthest);
     assert_true(flood.furthest < FLOOD / 2);
     if (!SANITIZED) /* whose memory is not malloc's */
-        assert_in_range(bytes, 1, 1536);
+        assert_in_range(bytes, 1, 1023);
 }
 
 static int clean_up(void **state)

@@ -118,6 +118,34 @@ static void the_query_timeout_of_the_pool_holds_for_riders(void **state)
     assert_works();
 }
 
+/* An attempt as a rider costs two seconds; the next one has what is left of three. */
+static void the_time_of_a_ride_counts_when_its_statement_is_sent_again(void **state)
+{
+    struct pool_options options = one_connection();
+    (void)state;
+    options.query_timeout_ms = 3000;
+    make_counters_and_pool(options);
+    hold();
+    struct caller *leader = queue_up_increment(1, 0);
+    struct caller *rider = queue_up_with(
+        (struct pool_request){.sql = INCREMENT, .args = POOL_ARGS(2), .flags = POOL_IDEMPOTENT},
+        call_query);
+    admin_does("BEGIN");
+    admin_does("SELECT * FROM mypool.t WHERE k = 2 FOR UPDATE");
+    uint64_t begin = now_ms();
+    let_go();
+    assert_within(GENEROUS, now_ms() - begin >= 2000);
+    admin_does("KILL %ld", admin_asks("SELECT id FROM information_schema.processlist "
+                                      "WHERE user = 'app' AND info LIKE 'UPDATE%'"));
+    join_callers();
+    admin_does("ROLLBACK");
+    assert_true(leader->ok);
+    assert_unknown(rider, POOL_ERR_QUERY_TIMEOUT);
+    assert_in_range(now_ms() - begin, 2999, 4500);
+    assert_true(stats_now().opened >= 2);
+    assert_works();
+}
+
 static void riders_of_a_leader_whose_deadline_passes_are_told_that_nobody_knows(void **state)
 {
     (void)state;
@@ -378,6 +406,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         TEST(a_rider_leaves_at_its_own_deadline_and_the_others_arrive),
         TEST(the_query_timeout_of_the_pool_holds_for_riders),
+        TEST(the_time_of_a_ride_counts_when_its_statement_is_sent_again),
         TEST(riders_of_a_leader_whose_deadline_passes_are_told_that_nobody_knows),
         TEST(who_has_hardly_any_time_left_takes_nobody_along),
         TEST(a_rider_that_has_left_is_not_run_again),

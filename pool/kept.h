@@ -1,0 +1,26 @@
+/*
+ * An error that has to be kept until somebody asks for it: a struct pool_error is half a
+ * kilobyte, nearly all of it room for a text that is seldom there. threads: none of its own.
+ */
+#ifndef POOL_KEPT_H
+#define POOL_KEPT_H
+
+#include "mypool.h"
+
+struct pool__kept {
+    char *message; /* on the heap; NULL: none, or there was no memory for it */
+    enum pool_code code;
+    unsigned server_errno;
+    char sqlstate[6];
+    bool fatal;
+    bool not_executed;
+    bool retry_transaction;
+};
+
+/* Instead of what was kept before. All zero: nothing is. */
+void pool__keep(struct pool__kept *kept, const struct pool_error *err);
+/* What it says is true even if its text is lost. */
+void pool__kept_tell(const struct pool__kept *kept, struct pool_error *err);
+void pool__kept_drop(struct pool__kept *kept);
+
+#endif
