@@ -43,6 +43,7 @@ struct pool__conn {
     uint64_t database_hash; /* of the name of the current one */
     uint64_t opened_ns;
     uint64_t heard_ns; /* when the last reply was complete */
+    unsigned hasty_rides; /* see ride.c */
     uint64_t trip_ns;  /* the shortest time in which a statement was answered: mostly the way */
     struct pool__conn *next; /* in the list of those that pool_end has to close */
 };

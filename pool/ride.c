@@ -26,6 +26,9 @@
 #include <sys/socket.h>
 
 #define QUICK_NS POOL__NS_PER_MS /* on average */
+#define LEAST_REPLY 11           /* bytes of an OK packet */
+#define PATIENCE_NS (5 * POOL__NS_PER_MS) /* longer than a tick: no timer need be programmed */
+#define HASTY_RIDES 1000                  /* without patience, after it was in vain */
 
 bool pool__may_pipeline(const struct pool__conn *conn)
 {
@@ -72,6 +75,9 @@ struct ride {
     struct seat seats[POOL__RIDE_MOST];
     unsigned count;
     unsigned sent;
+    unsigned received;
+    int least; /* bytes that have to be there before the socket counts as readable */
+    uint64_t asked_until_ns; /* since the last reply was read; 0: it was not asked for so many */
     bool lost; /* no more replies can be read */
     struct pool_error err; /* of the rider whose turn it is */
     struct pool__passenger *there[POOL__RIDE_MOST]; /* done, and not told yet */
@@ -114,9 +120,49 @@ static void tell_who_is_there(struct ride *ride)
     ride->there_count = 0;
 }
 
-static void before_sleep(struct pool__wait *wait)
+static size_t usual_bytes(const struct seat *seat)
 {
-    tell_who_is_there(POOL__ENTRY(wait, struct ride, wait));
+    return seat->stmt->reply_bytes ? seat->stmt->reply_bytes : LEAST_REPLY;
+}
+
+/* How many bytes are worth waking up for: so many that the last reply has begun, if all are as
+ * big as usual, or three quarters of them; some may be smaller. */
+static size_t bytes_to_wait_for(const struct ride *ride)
+{
+    size_t all = 0;
+    for (unsigned i = ride->received; i < ride->sent; i++)
+        all += usual_bytes(&ride->seats[i]);
+    size_t before_last = all - usual_bytes(&ride->seats[ride->received]);
+    size_t most = all * 3 / 4;
+    size_t bytes = before_last < most ? before_last : most;
+    return bytes < POOL__RIDE_BYTES ? bytes + 1 : POOL__RIDE_BYTES;
+}
+
+static void ask_for(struct ride *ride, size_t bytes)
+{
+    int least = (int)bytes;
+    if (ride->least == least || !ride->conn->mysql->net.pvio)
+        return;
+    setsockopt(mysql_get_socket(ride->conn->mysql), SOL_SOCKET, SO_RCVLOWAT, &least, sizeof least);
+    ride->least = least;
+}
+
+/* To wake up for each reply costs more than the reply. So the leader sleeps until most of them
+ * are there, for a while at most. */
+static uint64_t before_sleep(struct pool__wait *wait)
+{
+    struct ride *ride = POOL__ENTRY(wait, struct ride, wait);
+    struct pool__conn *conn = ride->conn;
+    tell_who_is_there(ride);
+    if (ride->asked_until_ns && pool__now_ns() >= ride->asked_until_ns)
+        conn->hasty_rides = HASTY_RIDES;
+    bool patient = ride->received + 1 < ride->sent && ride->sent == ride->count &&
+                   !ride->asked_until_ns && !conn->hasty_rides && !conn->options->v.socket;
+    ask_for(ride, patient ? bytes_to_wait_for(ride) : 1);
+    if (!patient)
+        return POOL__FOREVER;
+    ride->asked_until_ns = pool__now_ns() + PATIENCE_NS + conn->trip_ns;
+    return ride->asked_until_ns;
 }
 
 static void fail(struct ride *ride, struct seat *seat)
@@ -269,6 +315,7 @@ static void receive_one(struct ride *ride, struct seat *seat)
         fail_reply(ride, seat);
         return;
     }
+    pool__stmt_note_reply(seat->stmt, run->reply_bytes);
     if (conn->dirty || conn->in_transaction)
         seat->stmt->leaves_traces = true;
     seat->passenger->result = run->result;
@@ -331,6 +378,10 @@ void pool__ride(struct pool__conn *conn, struct pool__passenger *passengers, uns
     ride.conn = conn;
     ride.count = count;
     ride.sent = 0;
+    ride.received = 0;
+    ride.least = 1;
+    ride.asked_until_ns = 0;
+    conn->hasty_rides -= conn->hasty_rides > 0;
     ride.lost = false;
     ride.there_count = 0;
     ride.told = told;
@@ -344,9 +395,12 @@ void pool__ride(struct pool__conn *conn, struct pool__passenger *passengers, uns
     if (pool__has_just_answered(conn, started_ns) || pool__run_look(&ride.seats[0].run))
         send_all(&ride);
     fail_unsent(&ride);
-    for (unsigned i = 0; i < ride.sent; i++)
-        receive_one(&ride, &ride.seats[i]);
+    for (; ride.received < ride.sent; ride.received++) {
+        receive_one(&ride, &ride.seats[ride.received]);
+        ride.asked_until_ns = 0;
+    }
     tell_who_is_there(&ride);
+    ask_for(&ride, 1);
     close_outdated(&ride);
     pool__conn_leave(conn, &ride.wait);
     if (ride.sent)

@@ -89,6 +89,15 @@ void pool__stmt_note_time(struct pool__stmt *stmt, uint64_t ns)
     stmt->mean_ns |= 1; /* never 0 again */
 }
 
+/* Down at once and up slowly: close to the least. */
+void pool__stmt_note_reply(struct pool__stmt *stmt, size_t bytes)
+{
+    if (!stmt->reply_bytes || bytes < stmt->reply_bytes)
+        stmt->reply_bytes = bytes;
+    else
+        stmt->reply_bytes += (bytes - stmt->reply_bytes) / 16;
+}
+
 static bool make_buckets(struct pool__stmt_cache *cache)
 {
     unsigned count = 16;

@@ -37,6 +37,7 @@ struct pool__stmt {
     bool outdated;      /* its columns have changed: prepare anew for the next use */
     bool leaves_traces; /* a trigger or so of it has changed the session */
     uint64_t mean_ns;   /* of one execution, moving average; 0: not known yet */
+    size_t reply_bytes; /* seldom fewer; 0: not known yet */
     MYSQL_BIND *binds;  /* info.placeholders of them */
     struct pool__bind_store *store;
 };
@@ -69,6 +70,8 @@ struct pool__stmt *pool__stmt_peek(const struct pool__stmt_cache *cache, const c
 
 /* One execution has taken so long. */
 void pool__stmt_note_time(struct pool__stmt *stmt, uint64_t ns);
+/* One reply had so many bytes. */
+void pool__stmt_note_reply(struct pool__stmt *stmt, size_t bytes);
 
 /* Adds an inspected statement without a native handle; evicts the oldest if full. */
 struct pool__stmt *pool__stmt_add(struct pool__stmt_cache *cache, const char *sql, size_t len,

@@ -198,6 +198,20 @@ bool pool__wait_is_over(struct pool__wait *wait, int fd, bool look_at_cut)
     return wait->cut || wait->timed_out;
 }
 
+static enum pool__wake sleep_until(struct pool__wait *wait, int fd, bool for_read,
+                                   uint64_t deadline_ns)
+{
+    struct pool__fiber *fiber = pool__fiber_current();
+    for (;;) {
+        uint64_t look_ns = wait->before_sleep ? wait->before_sleep(wait) : POOL__FOREVER;
+        uint64_t until_ns = look_ns < deadline_ns ? look_ns : deadline_ns;
+        enum pool__wake wake = fiber ? await_on_fiber(fiber, wait, fd, for_read, until_ns)
+                                     : sleep_here(wait, fd, for_read, until_ns);
+        if (wake != POOL__WAKE_LATE || until_ns == deadline_ns)
+            return wake;
+    }
+}
+
 int pool__wait_hook(int fd, char for_read, int ignored_timeout)
 {
     (void)ignored_timeout;
@@ -217,11 +231,7 @@ int pool__wait_hook(int fd, char for_read, int ignored_timeout)
     bool reaching = wait->connecting && wait->reach_ns && !wait->reading;
     uint64_t deadline_ns = reaching && wait->reach_ns < wait->deadline_ns ? wait->reach_ns
                                                                          : wait->deadline_ns;
-    if (wait->before_sleep)
-        wait->before_sleep(wait);
-    struct pool__fiber *fiber = pool__fiber_current();
-    switch (fiber ? await_on_fiber(fiber, wait, fd, for_read, wait->deadline_ns)
-                  : sleep_here(wait, fd, for_read, deadline_ns)) {
+    switch (sleep_until(wait, fd, for_read, deadline_ns)) {
     case POOL__WAKE_CUT:
         wait->cut = true;
         return give_up(wait, fd);

@@ -29,7 +29,9 @@ struct pool__wait {
     int cut_fd;           /* readable when everything has to stop; -1 for none */
     bool connecting;      /* make the socket non-blocking and close-on-exec when seen */
     uint64_t reach_ns;    /* while connecting: until when the first address must be reached; 0: no limit */
-    void (*before_sleep)(struct pool__wait *wait); /* NULL; pool__wait_begin clears it */
+    /* NULL, or asked before each sleep, which lasts until then at most; it is no deadline.
+     * pool__wait_begin clears it. */
+    uint64_t (*before_sleep)(struct pool__wait *wait);
     /* results */
     bool timed_out;
     bool cut;
