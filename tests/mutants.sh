@@ -376,6 +376,9 @@ server_mutant lead.c test_pipeline_faults the_time_of_a_ride_counts_when_its_sta
 server_mutant ride.c test_pipeline_results an_error_that_ends_the_connection_is_its_own_statements_alone \
     "an error of one ends the ride" \
     's/ride->lost = !is_in_step\(ride, seat->run.err\);/ride->lost = is_in_step(ride, seat->run.err) ? ride->conn->broken : true;/'
+server_mutant ride.c test_pipeline_results replies_smaller_than_usual_are_taken_as_they_are \
+    "a leader sleeps until all that is usual is there" \
+    's/    return ride->asked_until_ns;/    return POOL__FOREVER;/'
 server_mutant reply.c test_pipeline_results a_column_that_was_added_is_there_for_all \
     "the columns that were known first are kept" \
     's/if \(count && mysql->fields\)\n/if (count \&\& mysql->fields \&\& !stmt->columns)\n/'

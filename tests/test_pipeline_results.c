@@ -83,6 +83,39 @@ static void results_bigger_than_any_buffer_reach_their_callers(void **state)
     }
 }
 
+static void ride_for_texts_of(unsigned long size)
+{
+    hold();
+    for (unsigned i = 0; i < 4; i++)
+        queue_up("SELECT REPEAT('x', ?)", POOL_ARGS(size));
+    let_go();
+    join_callers();
+    assert_all_ok();
+    for (unsigned i = 0; i < 4; i++) {
+        size_t len = 0;
+        assert_true(pool_next(q.callers[i].result));
+        pool_get_bytes(q.callers[i].result, 0, &len);
+        assert_int_equal(len, size);
+    }
+    forget_callers();
+}
+
+/* The leader sleeps until replies of the usual size could be there; these never come. */
+static void replies_smaller_than_usual_are_taken_as_they_are(void **state)
+{
+    (void)state;
+    make_pool(one_connection());
+    warm("SELECT REPEAT('x', ?)", POOL_ARGS(500));
+    ride_for_texts_of(500);
+    ride_for_texts_of(500);
+    ride_for_texts_of(1);
+    hold();
+    assert_true(conn_of(q.held)->hasty_rides > 0);
+    let_go();
+    ride_for_texts_of(1);
+    ride_for_texts_of(500);
+}
+
 /* Ids, counts and errors */
 
 static void insert_ids_are_each_ones_own(void **state)
@@ -426,6 +459,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         TEST(each_gets_the_rows_of_its_own_statement),
         TEST(results_bigger_than_any_buffer_reach_their_callers),
+        TEST(replies_smaller_than_usual_are_taken_as_they_are),
         TEST(insert_ids_are_each_ones_own),
         TEST(affected_rows_are_each_ones_own),
         TEST(of_equal_keys_exactly_one_is_inserted),
