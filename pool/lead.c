@@ -249,7 +249,7 @@ struct pool_result *pool__call_end(struct pool__call *call, struct pool__job *jo
     if (outcome == POOL__LEFT)
         pool__fail(err, POOL_ERR_QUERY_TIMEOUT,
                    "the statement passed its deadline; it had been sent, behind those of others");
-    else if (!result)
+    else
         pool__kept_tell(&call->kept, err);
     atomic_fetch_add_explicit(&pool->counters.waited_ns, in_queue_ns, memory_order_relaxed);
     tell_ride(call, result, err);

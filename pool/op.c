@@ -83,14 +83,12 @@ static bool may_try_again(struct pool__op *op, const struct pool_error *err,
 }
 
 /* In a later round: many dead connections in a row must not become a deep stack. */
-static void try_again_or_deliver(struct pool__op *op)
+static void try_again_or_deliver(struct pool__op *op, struct pool_error *err)
 {
     struct pool__loop *loop = &op->call.pool->loop;
-    struct pool_error err;
     uint64_t pause_ns;
-    pool__kept_tell(&op->call.kept, &err);
-    if (!may_try_again(op, &err, &pause_ns)) {
-        pool__op_deliver(op, &err);
+    if (!may_try_again(op, err, &pause_ns)) {
+        pool__op_deliver(op, err);
     } else if (pause_ns) {
         pool__alarm_set(loop, &op->alarm, pool__now_ns() + pause_ns);
     } else {
@@ -112,7 +110,10 @@ static void on_fiber(void *arg)
 
 static void after_fiber(void *arg)
 {
-    try_again_or_deliver(arg);
+    struct pool__op *op = arg;
+    struct pool_error err;
+    pool__kept_tell(&op->call.kept, &err);
+    try_again_or_deliver(op, &err);
 }
 
 static void give_back(struct pool__op *op)
@@ -176,7 +177,7 @@ static void end_ride(struct pool__op *op)
     op->attempt++;
     op->call.result =
         pool__call_end(&op->call, &op->job, POOL__ARRIVED, &op->ask.waited_ns, &err);
-    try_again_or_deliver(op);
+    try_again_or_deliver(op, &err);
 }
 
 static void decided(struct pool__op *op, enum pool__outcome outcome)

@@ -162,6 +162,36 @@ static struct pool_conn hold_quick(void)
     return holder;
 }
 
+static void count_code(const char *label, uint64_t digest, uint64_t elapsed_ns, uint64_t rows,
+                       enum pool_code code, void *arg)
+{
+    struct tally *tally = arg;
+    (void)label, (void)digest, (void)elapsed_ns, (void)rows;
+    atomic_fetch_add(code == POOL_OK ? &tally->ok : &tally->failed, 1);
+}
+
+static void the_hook_is_told_of_success_when_it_came_by_riding(void **state)
+{
+    (void)state;
+    struct tally hooked = {.ok = 0}, called = {.ok = 0};
+    struct pool_options options = app_options();
+    options.connection_limit = 1;
+    options.hooks = (struct pool_hooks){.on_query = count_code, .arg = &hooked};
+    make_pool(options);
+    struct pool_conn holder = hold_quick();
+    unsigned before = told(&hooked);
+    for (unsigned i = 0; i < 8; i++) {
+        struct pool_error err;
+        assert_true(pool_query_async(f.pool, QUICK, POOL_NO_ARGS, on_many, &called, &err));
+    }
+    assert_within(GENEROUS, stats_now().waiting == 8);
+    assert_true(pool_conn_release(holder, NULL));
+    assert_within(GENEROUS, told(&called) == 8);
+    assert_int_equal(stats_now().pipelined, 7);
+    assert_int_equal(told(&hooked), before + 8);
+    assert_int_equal(atomic_load(&hooked.failed), 0);
+}
+
 static void those_that_ride_are_told_in_time_while_the_server_is_frozen(void **state)
 {
     (void)state;
@@ -431,6 +461,7 @@ int main(void)
         TEST(a_slow_statement_delays_no_others),
         TEST(a_blocking_caller_takes_callbacks_along),
         TEST(a_callback_takes_blocking_callers_along),
+        TEST(the_hook_is_told_of_success_when_it_came_by_riding),
         TEST(a_loop_that_stands_still_takes_no_blocking_callers_along),
         TEST(calls_survive_a_restart_of_the_server),
         TEST(ten_thousand_in_flight_are_served_in_turn),
