@@ -59,7 +59,6 @@ static bool is_eof(const uint8_t *packet, unsigned long len)
 }
 
 /* Packets with their headers; those that describe columns may be left out, and are here. */
-#define OK_BYTES 11
 #define AROUND_ROWS_BYTES (5 + 9) /* the number of columns, the end */
 #define HEADER_BYTES 4
 
@@ -99,7 +98,7 @@ static bool read_rest_of_set(struct pool__run *run, unsigned count, bool binary)
     uint64_t rows_before = pool__result_rows(run->result);
     if (count && !read_rows(run))
         return false;
-    run->reply_bytes += count ? AROUND_ROWS_BYTES : OK_BYTES;
+    run->reply_bytes += count ? AROUND_ROWS_BYTES : POOL__LEAST_REPLY;
     /* After the set of OUT values an OK packet follows, announced or not. */
     if (count && binary && out_values)
         mysql->server_status |= SERVER_MORE_RESULTS_EXIST;

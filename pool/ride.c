@@ -25,8 +25,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-#define QUICK_NS POOL__NS_PER_MS /* on average */
-#define LEAST_REPLY 11           /* bytes of an OK packet */
+#define QUICK_NS POOL__NS_PER_MS          /* on average */
 #define PATIENCE_NS (5 * POOL__NS_PER_MS) /* longer than a tick: no timer need be programmed */
 #define HASTY_RIDES 1000                  /* without patience, after it was in vain */
 
@@ -122,7 +121,7 @@ static void tell_who_is_there(struct ride *ride)
 
 static size_t usual_bytes(const struct seat *seat)
 {
-    return seat->stmt->reply_bytes ? seat->stmt->reply_bytes : LEAST_REPLY;
+    return seat->stmt->reply_bytes ? seat->stmt->reply_bytes : POOL__LEAST_REPLY;
 }
 
 /* How many bytes are worth waking up for: so many that the last reply has begun, if all are as

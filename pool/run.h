@@ -7,6 +7,8 @@
 
 #include "query.h"
 
+#define POOL__LEAST_REPLY 11 /* bytes of an OK packet with its header */
+
 /* What one execution needs; lives on the stack of pool__query or pool__ride. */
 struct pool__run {
     struct pool__conn *conn;
