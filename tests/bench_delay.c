@@ -10,8 +10,6 @@
  * Needs a server: MYPOOL_SERVER_PORT, MYPOOL_URL.
  */
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -19,10 +17,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
+
+#include "clock.h"
+#include "loopback.h"
 
 #define LINKS 64
 #define CHUNK (64 * 1024)
@@ -44,50 +42,13 @@ struct link {
 
 static struct link links[LINKS];
 static int listener;
+static unsigned target; /* the port of the server */
 static uint64_t delay_ns;
 
 static _Noreturn void die(const char *what)
 {
     fprintf(stderr, "bench_delay: %s: %s\n", what, errno ? strerror(errno) : "wrong");
     exit(1);
-}
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
-static int local_socket(void)
-{
-    int on = 1;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0)
-        die("socket");
-    return fd;
-}
-
-static unsigned listen_anywhere(void)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof address;
-    listener = local_socket();
-    if (bind(listener, (struct sockaddr *)&address, size) != 0 || listen(listener, LINKS) != 0 ||
-        getsockname(listener, (struct sockaddr *)&address, &size) != 0)
-        die("listen");
-    return ntohs(address.sin_port);
-}
-
-static int connect_to_server(void)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    const char *port = getenv("MYPOOL_SERVER_PORT");
-    address.sin_port = htons((uint16_t)strtoul(port ? port : "", NULL, 10));
-    int fd = local_socket();
-    if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0)
-        die("the server at MYPOOL_SERVER_PORT");
-    return fd;
 }
 
 /* MYPOOL_URL with another port. */
@@ -111,7 +72,9 @@ static void open_link(void)
     for (int i = 0; client >= 0 && i < LINKS; i++)
         if (links[i].client < 0) {
             setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-            links[i] = (struct link){client, connect_to_server(), NULL, &links[i].first};
+            links[i] = (struct link){client, connect_to(target), NULL, &links[i].first};
+            if (links[i].server < 0)
+                die("the server at MYPOOL_SERVER_PORT");
             return;
         }
     close(client);
@@ -126,14 +89,6 @@ static void close_link(struct link *link)
         free(link->first);
     }
     link->client = -1;
-}
-
-static bool send_all(int fd, const char *data, size_t len)
-{
-    for (ssize_t sent; len > 0; data += sent, len -= (size_t)sent)
-        if ((sent = send(fd, data, len, MSG_NOSIGNAL)) <= 0)
-            return false;
-    return true;
 }
 
 /* These return false when the link is over. */
@@ -229,7 +184,9 @@ static void on_child(int ignored)
 int main(int argc, char **argv)
 {
     sigset_t child_only, before;
+    unsigned port;
     int status;
+    const char *server = getenv("MYPOOL_SERVER_PORT");
     if (argc < 3 || strtoul(argv[1], NULL, 10) == 0) {
         fprintf(stderr, "usage: bench_delay MICROSECONDS COMMAND...\n");
         return 2;
@@ -237,7 +194,9 @@ int main(int argc, char **argv)
     delay_ns = strtoul(argv[1], NULL, 10) * 1000;
     for (int i = 0; i < LINKS; i++)
         links[i].client = -1;
-    point_url_at(listen_anywhere());
+    target = (unsigned)strtoul(server ? server : "", NULL, 10);
+    listener = listen_on_any_port(LINKS, &port);
+    point_url_at(port);
     signal(SIGCHLD, on_child);
     sigemptyset(&child_only);
     sigaddset(&child_only, SIGCHLD);
