@@ -37,4 +37,11 @@ static inline void pause_ms(unsigned ms)
 
 #define assert_within(ms, expression) assert_true(WITHIN(ms, expression))
 
+/* Fails with the condition's text if it is not true within the PATIENCE_MS of the test. */
+#define WAIT_UNTIL(condition)                                                                      \
+    do {                                                                                           \
+        if (!WITHIN(PATIENCE_MS, condition))                                                       \
+            fail_msg("never true: %s", #condition);                                                \
+    } while (0)
+
 #endif

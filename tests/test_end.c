@@ -57,8 +57,6 @@
 static struct pool *admin;
 static struct pool_conn locker;
 
-#define WAIT_UNTIL(condition) assert_true(WITHIN(PATIENCE_MS, condition))
-
 static struct pool_conn borrow(struct pool *pool)
 {
     struct pool_conn conn = {0};

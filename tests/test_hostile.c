@@ -28,6 +28,8 @@
 
 #include <cmocka.h>
 
+#include "clock.h"
+
 #define PASSWORD "canary-b7f3e1-password"
 #define FILE_CONTENT "canary-55d20c-file"
 #define MOST_PEERS 64
@@ -73,19 +75,6 @@ static struct server {
 } server;
 
 static struct pool *the_pool;
-
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-static void pause_ms(unsigned ms)
-{
-    struct timespec pause = {ms / 1000, (long)(ms % 1000) * 1000000};
-    nanosleep(&pause, NULL);
-}
 
 /* Packets */
 

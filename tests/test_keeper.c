@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "clock.h"
 #include "pools.h"
 
 #include <pthread.h>
@@ -19,25 +20,8 @@
 #include "mypool.h"
 #include "pool.h"
 
-#define PATIENCE_S 60
+#define PATIENCE_MS 60000
 #define LOST 3
-
-static void nap(void)
-{
-    nanosleep(&(struct timespec){0, 1000000}, NULL);
-}
-
-/* True once the condition is; false when it was not for `seconds`. */
-#define WITHIN(seconds, condition)                                                                 \
-    ({                                                                                             \
-        uint64_t end_ns_ = pool__now_ns() + (seconds)*UINT64_C(1000000000);                        \
-        bool met_;                                                                                 \
-        while (!(met_ = (condition)) && pool__now_ns() < end_ns_)                                  \
-            nap();                                                                                 \
-        met_;                                                                                      \
-    })
-
-#define WAIT_UNTIL(condition) assert_true(WITHIN(PATIENCE_S, condition))
 
 /* ---- suspicion ---- */
 
@@ -98,8 +82,8 @@ static void the_third_lost_connection_has_the_idle_ones_pinged_at_once(void **st
     WAIT_UNTIL(stats_of(pool).pings == 2);
     for (unsigned i = 0; i < LOST; i++)
         assert_true(pool_conn_release(conns[i], NULL));
-    assert_true(pool_end(pool, PATIENCE_S * 1000, NULL));
-    assert_true(pool_end(admin, PATIENCE_S * 1000, NULL));
+    assert_true(pool_end(pool, PATIENCE_MS, NULL));
+    assert_true(pool_end(admin, PATIENCE_MS, NULL));
 }
 
 /* ---- the state of the server ---- */
@@ -118,7 +102,7 @@ static bool succeed_fail_hang(struct pool_credentials *credentials, bool refresh
     struct connects *connects = arg;
     unsigned number = atomic_fetch_add(&connects->count, 1) + 1;
     while (number > 2 && !atomic_load(&connects->open))
-        nap();
+        pause_ms(1);
     return number != 2;
 }
 
@@ -171,7 +155,7 @@ static void callers_fail_fast_when_the_last_connection_goes_after_a_failed_conne
     WAIT_UNTIL(pool_get_connection(pool, &conn, NULL));
     assert_int_equal(stats_of(pool).state, POOL_STATE_UP);
     assert_true(pool_conn_release(conn, NULL));
-    assert_true(pool_end(pool, PATIENCE_S * 1000, NULL));
+    assert_true(pool_end(pool, PATIENCE_MS, NULL));
 }
 
 /* Two connects are under way at once; one of them fails, and the hook that is told so
@@ -191,9 +175,9 @@ static bool fail_one_of_two(struct pool_credentials *credentials, bool refresh, 
     struct news *news = arg;
     bool fails = atomic_fetch_add(&news->connects, 1) == 0;
     if (fails)
-        WITHIN(PATIENCE_S, atomic_load(&news->connects) >= 2);
+        WITHIN(PATIENCE_MS, atomic_load(&news->connects) >= 2);
     else
-        WITHIN(PATIENCE_S, atomic_load(&news->inside) > 0 || atomic_load(&news->told) > 0);
+        WITHIN(PATIENCE_MS, atomic_load(&news->inside) > 0 || atomic_load(&news->told) > 0);
     return !fails;
 }
 
@@ -204,7 +188,7 @@ static void take_in(enum pool_state state, const char *cause, void *arg)
     if (atomic_fetch_add(&news->inside, 1) > 0)
         atomic_store(&news->overlapped, true);
     if (state == POOL_STATE_DOWN) {
-        WITHIN(PATIENCE_S, stats_of(atomic_load(&news->pool)).state == POOL_STATE_UP);
+        WITHIN(PATIENCE_MS, stats_of(atomic_load(&news->pool)).state == POOL_STATE_UP);
         WITHIN(1, atomic_load(&news->inside) > 1);
     }
     atomic_store(&news->told, atomic_load(&news->told) * 10 + state + 1);
@@ -218,7 +202,7 @@ static void the_last_state_that_is_told_is_the_present_one(void **state)
     struct waiter waiters[2];
     struct pool *pool = pool_of(
         "MYPOOL_URL", (struct pool_options){.connection_limit = 2,
-                                            .acquire_timeout_ms = PATIENCE_S * 1000,
+                                            .acquire_timeout_ms = PATIENCE_MS,
                                             .fail_fast_ms = POOL_NEVER,
                                             .credentials = fail_one_of_two,
                                             .credentials_arg = &news,
@@ -231,7 +215,7 @@ static void the_last_state_that_is_told_is_the_present_one(void **state)
     for (unsigned i = 0; i < 2; i++)
         pthread_join(waiters[i].thread, NULL);
     WAIT_UNTIL(atomic_load(&news.told) > 9 && atomic_load(&news.inside) == 0);
-    assert_true(pool_end(pool, PATIENCE_S * 1000, NULL));
+    assert_true(pool_end(pool, PATIENCE_MS, NULL));
     assert_false(atomic_load(&news.overlapped));
     assert_int_equal(atomic_load(&news.told), 10 * (POOL_STATE_DOWN + 1) + POOL_STATE_UP + 1);
 }

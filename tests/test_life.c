@@ -49,17 +49,6 @@ static void end(struct pool *pool)
     assert_true(pool_end(pool, PATIENCE_MS, NULL));
 }
 
-/* Waits until a condition holds; fails with its text if it never does. */
-#define WAIT_UNTIL(condition)                                                                      \
-    do {                                                                                           \
-        uint64_t give_up = now_ms() + PATIENCE_MS;                                                 \
-        while (!(condition)) {                                                                     \
-            if (now_ms() > give_up)                                                                \
-                fail_msg("never true: %s", #condition);                                            \
-            pause_ms(1);                                                                           \
-        }                                                                                          \
-    } while (0)
-
 static int64_t number(struct pool *pool, const char *sql)
 {
     struct pool_error err;
@@ -809,9 +798,7 @@ static void after_a_cut_end_and_the_release_nothing_is_left(void **state)
     assert_true(pool_conn_begin(conns[0], NULL));
     assert_false(pool_end(pool, 0, NULL));
     WAIT_UNTIL(threads() <= threads_before);
-    uint64_t give_up = now_ms() + LATE_MS;
-    while (number(admin, OURS) != 0 && now_ms() < give_up)
-        pause_ms(1);
+    WITHIN(LATE_MS, number(admin, OURS) == 0);
     int64_t left = number(admin, OURS); /* the handles are still out */
     assert_true(pool_conn_release(conns[0], NULL));
     assert_true(pool_conn_destroy(conns[1], NULL));
@@ -1202,10 +1189,8 @@ static void a_lingering_descriptor_is_close_on_exec(void **state)
     struct pool *pool = small_pool(1);
     struct pool_conn conn = borrow(pool);
     freeze_server();
-    uint64_t give_up = now_ms() + PATIENCE_MS; /* a failure must not leave it stopped */
     pool_conn_destroy(conn, NULL);
-    while (stats_of(pool).closing == 0 && now_ms() < give_up)
-        pause_ms(1);
+    WITHIN(PATIENCE_MS, stats_of(pool).closing > 0); /* a failure must not leave it stopped */
     for (int fd = 3; fd < 1024; fd++) {
         struct sockaddr_in peer;
         socklen_t len = sizeof peer;

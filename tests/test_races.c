@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "clock.h"
 #include "pools.h"
 
 #include <fcntl.h>
@@ -42,7 +43,6 @@ static struct {
 } control;
 
 static bool is_there(unsigned long id);
-static int64_t now_ms(void);
 
 void __real_pool__linger(struct pool *pool, unsigned slot, int fd, enum pool__kill kill);
 void __wrap_pool__linger(struct pool *pool, unsigned slot, int fd, enum pool__kill kill);
@@ -68,7 +68,7 @@ bool __wrap_pool__conn_open(const struct pool__options *options,
                             struct pool__stmt_budget *budget, int cut_fd, uint64_t deadline_ns,
                             struct pool__conn **ret_conn, struct pool_error *err)
 {
-    int64_t give_up = now_ms() + 200;
+    uint64_t give_up = now_ms() + 200;
     unsigned long old_id =
         control.pool && cut_fd == control.pool->stop_fd ? control.old_id : 0;
     while (old_id && (control.overlaps = is_there(old_id)) && now_ms() < give_up)
@@ -134,24 +134,6 @@ bool __wrap_pool__core_evict(struct pool__core *core, unsigned slot)
         atomic_store(&race.released, pool_conn_release(race.handle, NULL));
     return __real_pool__core_evict(core, slot);
 }
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/* Waits until a condition holds; fails with its text if it never does. */
-#define WAIT_UNTIL(condition)                                                                      \
-    do {                                                                                           \
-        int64_t give_up = now_ms() + PATIENCE_MS;                                                  \
-        while (!(condition)) {                                                                     \
-            if (now_ms() > give_up)                                                                \
-                fail_msg("never true: %s", #condition);                                            \
-            nanosleep(&(struct timespec){0, 1000000}, NULL);                                       \
-        }                                                                                          \
-    } while (0)
 
 static struct pool *pool_with(struct pool_options wish)
 {
@@ -234,7 +216,7 @@ static void wait_for_stop(unsigned long id, void *arg)
     (void)id;
     struct stopper *stopper = arg;
     struct pool *pool = NULL;
-    int64_t give_up = now_ms() + PATIENCE_MS;
+    uint64_t give_up = now_ms() + PATIENCE_MS;
     while (now_ms() < give_up && !(pool && workers_are_stopped(pool)))
         pool = atomic_load(&stopper->pool);
     if (pool && stopper->evict)

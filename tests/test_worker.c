@@ -15,9 +15,10 @@
 #include <stdatomic.h>
 #include <time.h>
 
+#include "clock.h"
 #include "mypool.h"
 
-#define PATIENCE_S 120 /* everything here takes milliseconds, on a machine with time to spare */
+#define PATIENCE_MS 120000 /* what waits takes milliseconds, on a machine with time to spare */
 #define MOST 64
 
 /* Whoever hangs sleeps: dozens that looked again and again would keep the server from its
@@ -46,21 +47,6 @@ static void hang(void)
         pthread_cond_wait(&gate.opened, &gate.lock);
     pthread_mutex_unlock(&gate.lock);
 }
-
-static void nap(void)
-{
-    nanosleep(&(struct timespec){0, 1000000}, NULL);
-}
-
-#define WAIT_UNTIL(condition)                                                                      \
-    do {                                                                                           \
-        time_t give_up = time(NULL) + PATIENCE_S;                                                  \
-        while (!(condition)) {                                                                     \
-            if (time(NULL) > give_up)                                                              \
-                fail_msg("never true: %s", #condition);                                            \
-            nap();                                                                                 \
-        }                                                                                          \
-    } while (0)
 
 /* True if the connection is known; it is from now on. */
 static bool is_known(int64_t id)
@@ -96,7 +82,7 @@ static struct pool *pool_whose_resets_hang(unsigned limit)
     assert_true(pool_options_from_url(getenv("MYPOOL_URL"), &options, &memory, &err));
     options.connection_limit = limit;
     options.connect_timeout_ms = 600000;
-    options.acquire_timeout_ms = PATIENCE_S * 1000;
+    options.acquire_timeout_ms = PATIENCE_MS;
     options.init = hang_in_a_reset;
     for (unsigned i = 0; i < MOST; i++)
         atomic_store(&gate.seen[i], 0);
@@ -146,7 +132,7 @@ static void assert_room_beside_resets(unsigned limit, unsigned resets, unsigned 
     assert_true(pool_conn_destroy(conn, NULL));
     WAIT_UNTIL(stats_of(pool).idle == resets && stats_of(pool).closing == 0);
     assert_int_equal(stats_of(pool).resets, resets);
-    assert_true(pool_end(pool, PATIENCE_S * 1000, NULL));
+    assert_true(pool_end(pool, PATIENCE_MS, NULL));
     assert_int_equal(hanging, most);
 }
 
