@@ -248,8 +248,8 @@ static void wait_at_gate(const char *label, uint64_t digest, uint64_t elapsed_ns
 static struct pool *gated_pool(struct gate *gate)
 {
     return pool_of("MYPOOL_URL", (struct pool_options){.connection_limit = 2,
-                                                         .hooks.on_query = wait_at_gate,
-                                                         .hooks.arg = gate});
+                                                       .hooks.on_query = wait_at_gate,
+                                                       .hooks.arg = gate});
 }
 
 static void a_statement_whose_caller_is_in_a_hook_is_killed(void **state)
@@ -299,8 +299,8 @@ static void a_hook_may_give_back_the_handle_that_is_taken_away(void **state)
     unsigned before = descriptors();
     struct pool *pool =
         pool_of("MYPOOL_URL", (struct pool_options){.connection_limit = 1,
-                                                      .hooks.on_close = give_back_on_close,
-                                                      .hooks.arg = &giver});
+                                                    .hooks.on_close = give_back_on_close,
+                                                    .hooks.arg = &giver});
     giver.held = borrow(pool);
     pool_end(pool, 0, NULL);
     assert_int_equal(atomic_load(&giver.given_back), 1);
@@ -324,11 +324,11 @@ static void a_hook_may_give_a_handle_back_after_the_end(void **state)
     (void)state;
     struct late_giver late = {.gate.entered = false};
     unsigned before = descriptors();
-    struct pool *pool = pool_of(
-        "MYPOOL_URL", (struct pool_options){.connection_limit = 2,
-                                            .hooks.on_query = wait_at_gate,
-                                            .hooks.on_close = late_give_back,
-                                            .hooks.arg = &late});
+    struct pool *pool =
+        pool_of("MYPOOL_URL", (struct pool_options){.connection_limit = 2,
+                                                    .hooks.on_query = wait_at_gate,
+                                                    .hooks.on_close = late_give_back,
+                                                    .hooks.arg = &late});
     late.giver.held = borrow(pool);
     struct blocked blocked = {.pool = pool};
     start(&blocked);
@@ -428,8 +428,7 @@ static void the_end_does_not_wait_for_a_full_socket(void **state)
 /* Everything that a pool may be doing on a Unix socket whose server has stopped. */
 static uint64_t end_on_frozen_socket(void)
 {
-    struct pool *pool =
-        pool_of("MYPOOL_SOCKET_URL", (struct pool_options){.connection_limit = 8});
+    struct pool *pool = pool_of("MYPOOL_SOCKET_URL", (struct pool_options){.connection_limit = 8});
     struct blocked blocked[2] = {{.pool = pool}, {.conn = borrow(pool)}};
     struct pool_conn conns[2] = {borrow(pool), borrow(pool)};
     start(&blocked[0]);
@@ -491,8 +490,8 @@ static void a_thread_that_is_cancelled_ends_its_call_after_the_end(void **state)
 static struct pool *pool_with_everything(void)
 {
     struct pool *pool =
-        pool_of("MYPOOL_URL", (struct pool_options){.connection_limit = 4,
-                                                      .acquire_timeout_ms = PATIENCE_MS});
+        pool_of("MYPOOL_URL",
+                (struct pool_options){.connection_limit = 4, .acquire_timeout_ms = PATIENCE_MS});
     struct pool_request brief = {.sql = BLOCKED, .flags = POOL_TEXT, .timeout_ms = 100};
     assert_null(pool_query_with(pool, &brief, NULL)); /* killed by the control connection */
     WAIT_UNTIL(stats_of(pool).kills == 1 && stats_of(pool).closing == 0);
@@ -502,7 +501,8 @@ static struct pool *pool_with_everything(void)
     pool_conn_query_with(conns[1], &brief, NULL);
     pool_conn_release(conns[1], NULL);
     pool_conn_release(conns[2], NULL);
-    bool are_closing = WITHIN(PATIENCE_MS, stats_of(pool).closing == 2 && stats_of(pool).closed == 3);
+    bool are_closing =
+        WITHIN(PATIENCE_MS, stats_of(pool).closing == 2 && stats_of(pool).closed == 3);
     if (!are_closing)
         thaw_server();
     assert_true(are_closing);

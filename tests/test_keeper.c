@@ -131,8 +131,8 @@ static void callers_fail_fast_when_the_last_connection_goes_after_a_failed_conne
     (void)state;
     struct connects connects = {0};
     struct pool_conn conn;
-    struct pool *pool = pool_of("MYPOOL_URL", (struct pool_options){
-                                                    .connection_limit = 2,
+    struct pool *pool =
+        pool_of("MYPOOL_URL", (struct pool_options){.connection_limit = 2,
                                                     .acquire_timeout_ms = 600000,
                                                     .fail_fast_ms = 1,
                                                     .credentials = succeed_fail_hang,
@@ -200,13 +200,13 @@ static void the_last_state_that_is_told_is_the_present_one(void **state)
     (void)state;
     struct news news = {.pool = NULL};
     struct waiter waiters[2];
-    struct pool *pool = pool_of(
-        "MYPOOL_URL", (struct pool_options){.connection_limit = 2,
-                                            .acquire_timeout_ms = PATIENCE_MS,
-                                            .fail_fast_ms = POOL_NEVER,
-                                            .credentials = fail_one_of_two,
-                                            .credentials_arg = &news,
-                                            .hooks = {.on_state = take_in, .arg = &news}});
+    struct pool *pool =
+        pool_of("MYPOOL_URL", (struct pool_options){.connection_limit = 2,
+                                                    .acquire_timeout_ms = PATIENCE_MS,
+                                                    .fail_fast_ms = POOL_NEVER,
+                                                    .credentials = fail_one_of_two,
+                                                    .credentials_arg = &news,
+                                                    .hooks = {.on_state = take_in, .arg = &news}});
     atomic_store(&news.pool, pool);
     for (unsigned i = 0; i < 2; i++) {
         waiters[i] = (struct waiter){.pool = pool};

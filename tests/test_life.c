@@ -219,8 +219,8 @@ static void callers_over_the_queue_limit_are_refused_at_once(void **state)
     (void)state;
     struct pool_error err;
     struct pool_conn none;
-    struct pool *pool = pool_of(
-        "MYPOOL_URL", (struct pool_options){.connection_limit = 1, .queue_limit = 2});
+    struct pool *pool =
+        pool_of("MYPOOL_URL", (struct pool_options){.connection_limit = 1, .queue_limit = 2});
     struct pool_conn conn = borrow(pool);
     struct call calls[2] = {{.pool = pool}, {.pool = pool}};
     start_call(&calls[0]);
@@ -241,9 +241,10 @@ static void without_waiting_a_busy_pool_refuses_at_once(void **state)
     (void)state;
     struct pool_error err;
     struct pool_conn none;
-    struct pool *pool = pool_of(
-        "MYPOOL_URL", (struct pool_options){.connection_limit = 1, .no_waiting = true,
-                                            .acquire_timeout_ms = PATIENCE_MS});
+    struct pool *pool =
+        pool_of("MYPOOL_URL", (struct pool_options){.connection_limit = 1,
+                                                    .no_waiting = true,
+                                                    .acquire_timeout_ms = PATIENCE_MS});
     struct pool_conn conn = borrow(pool); /* a connection is opened all the same */
     assert_false(pool_get_connection(pool, &none, &err));
     assert_int_equal(err.code, POOL_ERR_NO_CONNECTION);
@@ -316,8 +317,8 @@ static void idle_connections_are_closed_down_to_min_idle(void **state)
 static void all_idle_connections_are_closed_without_min_idle(void **state)
 {
     struct pool *admin = *state;
-    struct pool *pool = pool_of(
-        "MYPOOL_URL", (struct pool_options){.connection_limit = 3, .idle_timeout_ms = 50});
+    struct pool *pool =
+        pool_of("MYPOOL_URL", (struct pool_options){.connection_limit = 3, .idle_timeout_ms = 50});
     use_many(pool, 3);
     WAIT_UNTIL(number(admin, OURS) == 0);
     WAIT_UNTIL(stats_of(pool).open == 0);
@@ -341,8 +342,8 @@ static void assert_idle_time_begins_now(struct pool *pool, struct pool_conn conn
 static void idle_time_begins_when_a_connection_is_given_back(void **state)
 {
     (void)state;
-    struct pool *pool = pool_of(
-        "MYPOOL_URL", (struct pool_options){.connection_limit = 1, .idle_timeout_ms = 400});
+    struct pool *pool =
+        pool_of("MYPOOL_URL", (struct pool_options){.connection_limit = 1, .idle_timeout_ms = 400});
     assert_idle_time_begins_now(pool, borrow(pool));
 }
 
@@ -352,8 +353,8 @@ static void idle_time_begins_after_a_long_reset(void **state)
     (void)state;
     static const char *const slow[] = {"DO SLEEP(0.2)", NULL};
     struct pool *pool = pool_of(
-        "MYPOOL_URL", (struct pool_options){.connection_limit = 1, .idle_timeout_ms = 400,
-                                            .init_sql = slow});
+        "MYPOOL_URL",
+        (struct pool_options){.connection_limit = 1, .idle_timeout_ms = 400, .init_sql = slow});
     struct pool_conn conn = borrow(pool);
     pool_result_free(pool_conn_query(conn, "SET @x = 1", POOL_NO_ARGS, NULL));
     assert_idle_time_begins_now(pool, conn);
@@ -390,8 +391,8 @@ static void a_connection_past_its_lifetime_is_replaced(void **state)
 static void a_borrowed_connection_past_its_lifetime_is_closed_on_return(void **state)
 {
     (void)state;
-    struct pool *pool = pool_of(
-        "MYPOOL_URL", (struct pool_options){.connection_limit = 1, .max_lifetime_ms = 100});
+    struct pool *pool =
+        pool_of("MYPOOL_URL", (struct pool_options){.connection_limit = 1, .max_lifetime_ms = 100});
     struct pool_conn conn = borrow(pool);
     uint64_t borrowed = now_ms();
     WAIT_UNTIL(now_ms() - borrowed > 300);
@@ -406,8 +407,8 @@ static void a_borrowed_connection_past_its_lifetime_is_closed_on_return(void **s
 static void a_silent_connection_is_pinged(void **state)
 {
     (void)state;
-    struct pool *pool = pool_of(
-        "MYPOOL_URL", (struct pool_options){.connection_limit = 1, .keepalive_ms = 50});
+    struct pool *pool =
+        pool_of("MYPOOL_URL", (struct pool_options){.connection_limit = 1, .keepalive_ms = 50});
     int64_t id = number(pool, "SELECT CONNECTION_ID()");
     WAIT_UNTIL(stats_of(pool).pings >= 3);
     assert_int_equal(number(pool, "SELECT CONNECTION_ID()"), id);
@@ -579,8 +580,8 @@ static void hooks_come_in_pairs_and_agree_with_the_counters(void **state)
 {
     (void)state;
     struct counts counts = {0};
-    struct pool *pool = pool_of("MYPOOL_URL", (struct pool_options){.connection_limit = 3,
-                                                                      .hooks = hooks_of(&counts)});
+    struct pool *pool = pool_of(
+        "MYPOOL_URL", (struct pool_options){.connection_limit = 3, .hooks = hooks_of(&counts)});
     struct pool_stats stats = live_with_threads(pool);
     assert_int_equal(counts.acquires, stats.acquired);
     assert_int_equal(counts.releases, stats.acquired);
@@ -600,8 +601,8 @@ static void each_queued_caller_that_fails_is_counted_once(void **state)
     (void)state;
     struct counts counts = {0};
     struct pool_conn none;
-    struct pool *pool = pool_of("MYPOOL_URL", (struct pool_options){.connection_limit = 1,
-                                                                      .hooks = hooks_of(&counts)});
+    struct pool *pool = pool_of(
+        "MYPOOL_URL", (struct pool_options){.connection_limit = 1, .hooks = hooks_of(&counts)});
     struct pool_request quick = {.acquire_timeout_ms = 5};
     struct pool_conn conn = borrow(pool);
     for (int i = 0; i < 4; i++)
@@ -631,9 +632,9 @@ static void a_server_that_is_down_is_told_with_its_cause(void **state)
     (void)state;
     struct counts counts = {0};
     struct pool_error err;
-    struct pool *pool =
-        pool_of("MYPOOL_URL", (struct pool_options){.port = dead_port(), .fail_fast_ms = 50,
-                                                      .hooks = hooks_of(&counts)});
+    struct pool *pool = pool_of(
+        "MYPOOL_URL",
+        (struct pool_options){.port = dead_port(), .fail_fast_ms = 50, .hooks = hooks_of(&counts)});
     assert_null(pool_query(pool, "SELECT 1", POOL_NO_ARGS, &err));
     assert_int_equal(err.code, POOL_ERR_CONNECT);
     assert_true(err.not_executed);
@@ -880,10 +881,9 @@ static void the_end_does_not_wait_for_a_connect(void **state)
     assert_int_equal(bind(fd, (struct sockaddr *)&address, len), 0);
     assert_int_equal(listen(fd, 8), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
-    struct pool *pool =
-        pool_of("MYPOOL_URL", (struct pool_options){.port = ntohs(address.sin_port),
-                                                      .connect_timeout_ms = 600000,
-                                                      .min_idle = 2});
+    struct pool *pool = pool_of("MYPOOL_URL", (struct pool_options){.port = ntohs(address.sin_port),
+                                                                    .connect_timeout_ms = 600000,
+                                                                    .min_idle = 2});
     WAIT_UNTIL(stats_of(pool).connecting == 2);
     uint64_t started = now_ms();
     pool_end(pool, 0, NULL);
@@ -957,9 +957,9 @@ static void assert_end_is_refused_in(struct pool_hooks hooks)
 {
     struct misuse misuse = {.attempts = 0};
     hooks.arg = &misuse;
-    struct pool *pool = pool_of(
-        "MYPOOL_URL",
-        (struct pool_options){.connection_limit = 1, .leak_after_ms = 20, .hooks = hooks});
+    struct pool *pool =
+        pool_of("MYPOOL_URL",
+                (struct pool_options){.connection_limit = 1, .leak_after_ms = 20, .hooks = hooks});
     atomic_store(&misuse.pool, pool);
     struct pool_conn conn = borrow(pool);
     pool_result_free(pool_conn_query(conn, "SELECT 1", POOL_NO_ARGS, NULL));
@@ -1171,8 +1171,8 @@ static void all_descriptors_are_close_on_exec(void **state)
 static void a_thousand_waiters_time_out_although_the_server_is_frozen(void **state)
 {
     (void)state;
-    struct pool *pool = pool_of("MYPOOL_URL", (struct pool_options){.connection_limit = 4,
-                                                                      .fail_fast_ms = POOL_NEVER});
+    struct pool *pool = pool_of(
+        "MYPOOL_URL", (struct pool_options){.connection_limit = 4, .fail_fast_ms = POOL_NEVER});
     freeze_server();
     run_waiters(pool);
     thaw_server();
@@ -1309,9 +1309,10 @@ static bool ask_vault(struct pool_credentials *credentials, bool refresh, void *
 
 static struct pool *vault_pool(struct vault *vault)
 {
-    return pool_of("MYPOOL_URL",
-                     (struct pool_options){.connection_limit = 2, .fail_fast_ms = 20,
-                                           .credentials = ask_vault, .credentials_arg = vault});
+    return pool_of("MYPOOL_URL", (struct pool_options){.connection_limit = 2,
+                                                       .fail_fast_ms = 20,
+                                                       .credentials = ask_vault,
+                                                       .credentials_arg = vault});
 }
 
 static void make_rotating_user(struct pool *admin)

@@ -380,8 +380,7 @@ static void a_commit_that_is_lost_on_the_way_is_never_repeated(void **state)
 {
     struct job job = {.pool = *state, .sql = {"UPDATE account SET n = n + 1",
                                               "SELECT GET_LOCK('gate', 60)"}};
-    struct pool *admin =
-        pool_of("MYPOOL_ADMIN_URL", (struct pool_options){.connection_limit = 2});
+    struct pool *admin = pool_of("MYPOOL_ADMIN_URL", (struct pool_options){.connection_limit = 2});
     lose_the_commit(admin, &job);
     pool_end(admin, 5000, NULL);
     assert_false(job.ok);
