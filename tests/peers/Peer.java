@@ -104,6 +104,8 @@ public class Peer {
         int callers = Integer.parseInt(args[0]), connections = Integer.parseInt(args[1]);
         double seconds = Double.parseDouble(args[2]);
         boolean query = args[3].equals("query");
+        if (!query && !args[3].equals("cycle"))
+            throw new IllegalArgumentException("no such work: " + args[3]);
         URI url = new URI(System.getenv("MYPOOL_URL"));
         String[] user = url.getUserInfo().split(":");
         HikariConfig config = new HikariConfig();

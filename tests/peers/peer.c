@@ -110,6 +110,10 @@ int main(int argc, char **argv)
     int connections = (int)strtol(argv[2], NULL, 10);
     double seconds = strtod(argv[3], NULL);
     query = strcmp(argv[4], "query") == 0;
+    if (!query && strcmp(argv[4], "cycle") != 0) {
+        fprintf(stderr, "no such work: %s\n", argv[4]);
+        return 2;
+    }
     URL_T url = URL_new(getenv("MYPOOL_URL"));
     pool = ConnectionPool_new(url);
     ConnectionPool_setInitialConnections(pool, connections);

@@ -117,6 +117,10 @@ func main() {
 	statement, err := db.Prepare("SELECT id, name, v FROM poolbench WHERE id = ?")
 	check(err)
 	query := os.Args[4] == "query"
+	if !query && os.Args[4] != "cycle" {
+		fmt.Fprintln(os.Stderr, "no such work:", os.Args[4])
+		os.Exit(2)
+	}
 	measure(db, statement, callers, 0.3, query, false)
 	measure(db, statement, callers, seconds, query, true)
 }

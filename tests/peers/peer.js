@@ -50,8 +50,10 @@ async function measure(ms, print) {
   } else if (mode === 'batch') {
     setTimeout(() => { stop = true; }, ms);
     await batches();
-  } else {
+  } else if (mode === 'cycle') {
     await cycles(200 * ms);
+  } else {
+    throw new Error(`no such work: ${mode}`);
   }
   const elapsed = Number(process.hrtime.bigint() - start) / 1e9;
   const used = process.cpuUsage(cpu);
