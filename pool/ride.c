@@ -23,11 +23,12 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #define QUICK_NS POOL__NS_PER_MS          /* on average */
 #define PATIENCE_NS (5 * POOL__NS_PER_MS) /* longer than a tick: no timer need be programmed */
-#define HASTY_RIDES 1000                  /* without patience, after it was in vain */
+#define HASTY_RIDES 100                   /* without patience, after it was in vain */
 
 bool pool__may_pipeline(const struct pool__conn *conn)
 {
@@ -77,6 +78,7 @@ struct ride {
     unsigned received;
     int least; /* bytes that have to be there before the socket counts as readable */
     uint64_t asked_until_ns; /* since the last reply was read; 0: it was not asked for so many */
+    bool in_vain; /* fewer came, and so far there was no need to sleep after that */
     bool lost; /* no more replies can be read */
     struct pool_error err; /* of the rider whose turn it is */
     struct pool__passenger *there[POOL__RIDE_MOST]; /* done, and not told yet */
@@ -124,17 +126,14 @@ static size_t usual_bytes(const struct seat *seat)
     return seat->stmt->reply_bytes ? seat->stmt->reply_bytes : POOL__LEAST_REPLY;
 }
 
-/* How many bytes are worth waking up for: so many that the last reply has begun, if all are as
- * big as usual, or three quarters of them; some may be smaller. */
+/* How many bytes are worth waking up for: half of the last reply, which comes as a whole, behind
+ * all others. So they may be a little bigger or smaller than usual. */
 static size_t bytes_to_wait_for(const struct ride *ride)
 {
-    size_t all = 0;
-    for (unsigned i = ride->received; i < ride->sent; i++)
-        all += usual_bytes(&ride->seats[i]);
-    size_t before_last = all - usual_bytes(&ride->seats[ride->received]);
-    size_t most = all * 3 / 4;
-    size_t bytes = before_last < most ? before_last : most;
-    return bytes < POOL__RIDE_BYTES ? bytes + 1 : POOL__RIDE_BYTES;
+    size_t bytes = usual_bytes(&ride->seats[ride->sent - 1]) / 2;
+    for (unsigned i = ride->received; i + 1 < ride->sent; i++)
+        bytes += usual_bytes(&ride->seats[i]);
+    return bytes < POOL__RIDE_BYTES ? bytes : POOL__RIDE_BYTES;
 }
 
 static void ask_for(struct ride *ride, size_t bytes)
@@ -146,17 +145,24 @@ static void ask_for(struct ride *ride, size_t bytes)
     ride->least = least;
 }
 
+static int bytes_there(const struct pool__conn *conn)
+{
+    int bytes = 0;
+    return ioctl(mysql_get_socket(conn->mysql), FIONREAD, &bytes) == 0 ? bytes : 0;
+}
+
 /* To wake up for each reply costs more than the reply. So the leader sleeps until most of them
- * are there, for a while at most. */
+ * are there, for a while at most. If then it need not sleep again they were all there, and are
+ * just smaller than usual; otherwise the server took its time. */
 static uint64_t before_sleep(struct pool__wait *wait)
 {
     struct ride *ride = POOL__ENTRY(wait, struct ride, wait);
     struct pool__conn *conn = ride->conn;
     tell_who_is_there(ride);
-    if (ride->asked_until_ns && pool__now_ns() >= ride->asked_until_ns)
-        conn->hasty_rides = HASTY_RIDES;
+    ride->in_vain = ride->asked_until_ns && pool__now_ns() >= ride->asked_until_ns &&
+                    bytes_there(conn) > 0;
     bool patient = ride->received + 1 < ride->sent && ride->sent == ride->count &&
-                   !ride->asked_until_ns && !conn->hasty_rides && !conn->options->v.socket;
+                   !ride->in_vain && !conn->hasty_rides && !conn->options->v.socket;
     ask_for(ride, patient ? bytes_to_wait_for(ride) : 1);
     if (!patient)
         return POOL__FOREVER;
@@ -335,12 +341,22 @@ static void fail_unsent(struct ride *ride)
     }
 }
 
+static bool is_first_of_its_kind(const struct ride *ride, unsigned index)
+{
+    for (unsigned i = 0; i < index; i++)
+        if (ride->seats[i].stmt == ride->seats[index].stmt)
+            return false;
+    return true;
+}
+
+/* How long a statement took in one ride was seen once, however often it went. */
 static void note_times(struct ride *ride, uint64_t started_ns)
 {
     uint64_t now = pool__now_ns();
     ride->conn->heard_ns = ride->conn->broken ? 0 : now;
     for (unsigned i = 0; i < ride->sent; i++)
-        pool__stmt_note_time(ride->seats[i].stmt, (now - started_ns) / ride->sent);
+        if (is_first_of_its_kind(ride, i))
+            pool__stmt_note_time(ride->seats[i].stmt, (now - started_ns) / ride->sent);
 }
 
 /* Statements whose columns have changed, or that the server has forgotten. It sends, so it
@@ -380,6 +396,7 @@ void pool__ride(struct pool__conn *conn, struct pool__passenger *passengers, uns
     ride.received = 0;
     ride.least = 1;
     ride.asked_until_ns = 0;
+    ride.in_vain = false;
     conn->hasty_rides -= conn->hasty_rides > 0;
     ride.lost = false;
     ride.there_count = 0;
@@ -398,6 +415,8 @@ void pool__ride(struct pool__conn *conn, struct pool__passenger *passengers, uns
         receive_one(&ride, &ride.seats[ride.received]);
         ride.asked_until_ns = 0;
     }
+    if (ride.in_vain)
+        conn->hasty_rides = HASTY_RIDES;
     tell_who_is_there(&ride);
     ask_for(&ride, 1);
     close_outdated(&ride);

@@ -82,10 +82,13 @@ struct pool__stmt *pool__stmt_find(struct pool__stmt_cache *cache, const char *s
     return stmt;
 }
 
-/* A quarter of what is new: a statement that has become slow is known after a few times. */
+/* A quarter of what is new: a statement that has become slow is known after a few times. Once
+ * is no time: any thread is off its processor for milliseconds now and then. */
 void pool__stmt_note_time(struct pool__stmt *stmt, uint64_t ns)
 {
-    stmt->mean_ns = stmt->mean_ns ? stmt->mean_ns - stmt->mean_ns / 4 + ns / 4 : ns;
+    uint64_t twice_ns = stmt->last_ns && stmt->last_ns < ns ? stmt->last_ns : ns;
+    stmt->last_ns = ns;
+    stmt->mean_ns = stmt->mean_ns ? stmt->mean_ns - stmt->mean_ns / 4 + twice_ns / 4 : ns;
     stmt->mean_ns |= 1; /* never 0 again */
 }
 
@@ -95,7 +98,7 @@ void pool__stmt_note_reply(struct pool__stmt *stmt, size_t bytes)
     if (!stmt->reply_bytes || bytes < stmt->reply_bytes)
         stmt->reply_bytes = bytes;
     else
-        stmt->reply_bytes += (bytes - stmt->reply_bytes) / 16;
+        stmt->reply_bytes += (bytes - stmt->reply_bytes + 15) / 16;
 }
 
 static bool make_buckets(struct pool__stmt_cache *cache)

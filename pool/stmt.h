@@ -37,6 +37,7 @@ struct pool__stmt {
     bool outdated;      /* its columns have changed: prepare anew for the next use */
     bool leaves_traces; /* a trigger or so of it has changed the session */
     uint64_t mean_ns;   /* of one execution, moving average; 0: not known yet */
+    uint64_t last_ns;   /* of the last one; 0: there was none */
     size_t reply_bytes; /* seldom fewer; 0: not known yet */
     MYSQL_BIND *binds;  /* info.placeholders of them */
     struct pool__bind_store *store;

@@ -358,6 +358,15 @@ server_mutant lead.c test_pipeline who_asks_to_be_alone_does_not_go_along \
 server_mutant ride.c test_pipeline a_slow_statement_does_not_go_along \
     "slow statements ride" \
     's/ && stmt->mean_ns < QUICK_NS//'
+server_mutant stmt.c test_pipeline one_long_run_does_not_make_a_statement_slow \
+    "one long run makes a statement slow" \
+    's/stmt->last_ns < ns \? stmt->last_ns : ns/stmt->last_ns ? ns : ns/'
+server_mutant ride.c test_pipeline one_long_ride_does_not_make_its_statement_slow \
+    "one long ride counts for each statement in it" \
+    's/if \(is_first_of_its_kind\(ride, i\)\)/if (is_first_of_its_kind(ride, i) || true)/'
+server_mutant ride.c test_pipeline replies_smaller_than_usual_make_leaders_impatient \
+    "leaders wait for replies that are too small time and again" \
+    's/conn->hasty_rides = HASTY_RIDES;/conn->hasty_rides = 0;/'
 server_mutant lead.c test_pipeline_faults who_has_hardly_any_time_left_takes_nobody_along \
     "a leader may have no time left" \
     's/if \(has_time_for_others\(deadline_ns\)\)/if (true)/'

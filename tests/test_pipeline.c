@@ -268,6 +268,83 @@ static void a_slow_statement_does_not_go_along(void **state)
     assert_stays_behind_by((struct pool_request){.sql = q.slow}, call_query);
 }
 
+static void one_long_run_does_not_make_a_statement_slow(void **state)
+{
+    struct pool__stmt stmt = {.mean_ns = QUICK_MEAN_NS, .last_ns = QUICK_MEAN_NS};
+    (void)state;
+    pool__stmt_note_time(&stmt, 1000 * POOL__NS_PER_MS);
+    assert_true(stmt.mean_ns < POOL__NS_PER_MS);
+    pool__stmt_note_time(&stmt, 1000 * POOL__NS_PER_MS);
+    assert_true(stmt.mean_ns > 100 * POOL__NS_PER_MS);
+}
+
+/* Sent, and answered after a while. */
+static void ride_that_takes_long(unsigned callers)
+{
+    queue_up_plus(callers);
+    freeze_server();
+    let_go();
+    assert_within(GENEROUS, stats_now().waiting == 0);
+    pause_ms(20);
+    thaw_server();
+    join_callers();
+    assert_plus_right();
+    forget_callers();
+}
+
+static void one_long_ride_does_not_make_its_statement_slow(void **state)
+{
+    (void)state;
+    make_pool(one_connection());
+    warm_and_hold();
+    stmt_of(q.held, PLUS)->last_ns = QUICK_MEAN_NS;
+    ride_that_takes_long(5);
+    assert_true(pool_get_connection(q.pool, &q.held, NULL));
+    q.holding = true;
+    assert_true(stmt_of(q.held, PLUS)->mean_ns < POOL__NS_PER_MS);
+}
+
+/* How long a leader sleeps: until as many bytes are there as usual, over TCP */
+
+/* Whether one of some rides ends so: others may be disturbed. */
+static bool ends_with_patience(bool patient, void (*ride)(unsigned callers))
+{
+    bool done = false;
+    for (unsigned round = 0; round < 50 && !done; round++) {
+        conn_of(q.held)->hasty_rides = 0;
+        ride(5);
+        hold();
+        done = (conn_of(q.held)->hasty_rides == 0) == patient;
+    }
+    return done;
+}
+
+static void ride_with_small_replies(unsigned callers)
+{
+    stmt_of(q.held, PLUS)->reply_bytes = 1000;
+    queue_up_plus(callers);
+    let_go();
+    join_callers();
+    assert_plus_right();
+    forget_callers();
+}
+
+static void replies_smaller_than_usual_make_leaders_impatient(void **state)
+{
+    (void)state;
+    make_pool(one_connection());
+    warm_and_hold();
+    assert_true(ends_with_patience(false, ride_with_small_replies));
+}
+
+static void a_server_that_takes_its_time_does_not_make_leaders_impatient(void **state)
+{
+    (void)state;
+    make_pool(one_connection());
+    warm_and_hold();
+    assert_true(ends_with_patience(true, ride_that_takes_long));
+}
+
 static void a_statement_new_to_the_connection_does_not_go_along(void **state)
 {
     (void)state;
@@ -362,6 +439,10 @@ int main(int argc, char **argv)
         TEST(who_wants_the_connection_itself_does_not_go_along),
         TEST(a_big_value_does_not_go_along),
         TEST(a_slow_statement_does_not_go_along),
+        TEST(one_long_run_does_not_make_a_statement_slow),
+        TEST(one_long_ride_does_not_make_its_statement_slow),
+        TEST(replies_smaller_than_usual_make_leaders_impatient),
+        TEST(a_server_that_takes_its_time_does_not_make_leaders_impatient),
         TEST(a_statement_new_to_the_connection_does_not_go_along),
         TEST(a_statement_that_was_only_prepared_does_not_go_along),
         TEST(what_changes_the_session_does_not_go_along),
