@@ -8,8 +8,12 @@
  */
 #include "classify.h"
 
+#include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
+
+#define TLS_ERROR 2026
 
 enum flavour { ANY, MARIADB, MYSQL8 };
 
@@ -117,7 +121,7 @@ enum pool__connect_class pool__classify_connect(unsigned code)
     case 1045:
     case 1698:
         return POOL__C_PASSWORD;
-    case 2026:
+    case TLS_ERROR:
         return POOL__C_TLS;
     case 1042: case 1043: case 1044: case 1049: case 1130: case 1251: case 1275: case 1524:
     case 1820: case 1862: case 2005: case 2007: case 2012: case 2019: case 2047: case 2049:
@@ -127,4 +131,15 @@ enum pool__connect_class pool__classify_connect(unsigned code)
     default:
         return POOL__C_TRANSIENT;
     }
+}
+
+/* The library has one code for all of TLS; what the system says has its number behind it. */
+bool pool__is_cut_off(unsigned code, const char *text)
+{
+    char reset[16];
+    char pipe[16];
+    snprintf(reset, sizeof reset, " (%d)", ECONNRESET);
+    snprintf(pipe, sizeof pipe, " (%d)", EPIPE);
+    return code == TLS_ERROR && (strstr(text, "unexpected eof") || strstr(text, reset) ||
+                                 strstr(text, pipe));
 }

@@ -39,4 +39,8 @@ enum pool__connect_class {
 
 enum pool__connect_class pool__classify_connect(unsigned code);
 
+/* Of an error of TLS: the session just ended, which may happen to any. `text` is the
+ * library's. */
+bool pool__is_cut_off(unsigned code, const char *text);
+
 #endif

@@ -133,7 +133,8 @@ static const char *text_without(const char *password, MYSQL *mysql)
 static bool fail_connect(const struct pool__wait *wait, MYSQL *mysql, const char *password,
                          struct pool_error *err)
 {
-    unsigned code = mysql_errno(mysql);
+    bool lost = wait->timed_out || pool__is_cut_off(mysql_errno(mysql), mysql_error(mysql));
+    unsigned code = lost ? CR_SERVER_LOST : mysql_errno(mysql);
     enum pool_code kind = POOL_ERR_CONNECT;
     if (wait->timed_out)
         pool__fail(err, kind, "connect timed out");
@@ -149,7 +150,7 @@ static bool fail_connect(const struct pool__wait *wait, MYSQL *mysql, const char
                    text_without(password, mysql));
     }
     if (err) {
-        err->server_errno = wait->timed_out ? CR_SERVER_LOST : code;
+        err->server_errno = code;
         memcpy(err->sqlstate, mysql_sqlstate(mysql), 5);
         err->not_executed = true;
         err->fatal = true;

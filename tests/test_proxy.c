@@ -8,6 +8,7 @@
  * with the session cut after each byte of the request and of the reply, and what the
  * caller was told is compared with what the server has.
  */
+#include <errmsg.h>
 #include <mypool.h>
 #include <mysql.h>
 #include <netinet/in.h>
@@ -637,6 +638,37 @@ static void the_end_does_not_wait_for_a_connect_whose_first_packet_is_dropped(vo
     assert_timely("pool_end", now_ms() - begin, 1);
 }
 
+/* A session that ends while the two agree on TLS says nothing about certificates: it is tried
+ * again soon, like any other. True if it was cut before it could be used. */
+static bool is_lost_when_cut_after(long bytes, bool by_reset)
+{
+    struct pool_options options = proxied(1);
+    struct pool_error err;
+    options.tls = POOL_TLS_VERIFY;
+    options.tls_ca = getenv("MYPOOL_CA");
+    options.fail_fast_ms = 1;
+    make_pool(options);
+    atomic_store(&proxy.cut_by_reset, by_reset);
+    atomic_store(&proxy.cut[DOWN], bytes);
+    bool ok = runs("SELECT 1", 0, NULL, &err);
+    atomic_store(&proxy.cut[DOWN], -1);
+    pool_end(f.pool, 0, NULL);
+    f.pool = NULL;
+    if (!ok && (err.code != POOL_ERR_CONNECT || err.server_errno != CR_SERVER_LOST))
+        fail_msg("cut after %ld bytes: %s (%u): %s", bytes, pool_code_name(err.code),
+                 err.server_errno, err.message);
+    return !ok;
+}
+
+static void a_handshake_that_is_cut_is_a_lost_connection(void **state)
+{
+    long bytes = 0;
+    (void)state;
+    while (bytes < 4000 && is_lost_when_cut_after(bytes, bytes % 2 == 1))
+        bytes += 97;
+    assert_in_range(bytes, 1000, 3999); /* the greeting, and the certificate */
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(int argc, char **argv)
@@ -650,6 +682,7 @@ int main(int argc, char **argv)
         TEST(no_text_statement_runs_twice),
         TEST(the_outcome_on_a_borrowed_connection_is_told_truly),
         TEST(the_outcome_of_a_commit_is_told_truly),
+        TEST(a_handshake_that_is_cut_is_a_lost_connection),
         TEST(idle_connections_that_were_closed_are_replaced),
         TEST(idle_connections_that_were_reset_are_replaced),
         TEST(a_reply_that_nobody_asked_for_is_never_taken_for_an_answer),
