@@ -55,6 +55,8 @@ struct caller {
     uint64_t random; /* state of the generator of keys */
     bool measuring;  /* false during warm-up, when nothing is counted */
     uint64_t operations;
+    uint64_t first_ns; /* the start of the first operation that counts, */
+    uint64_t last_ns;  /* and the end of the last one; 0: none yet */
     struct failures failures;
     struct histogram latency;
 };

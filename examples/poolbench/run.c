@@ -9,10 +9,12 @@
  *     MEASURE  operations that begin in this phase count
  *     STOP     each ends the operation it is in and leaves
  *
- * The watch is read once at the start and once at the end of MEASURE, the CPU
- * clock of the process likewise, so the work of `open` and of the threads' start
- * is not in the figures. Callers write only to their own struct caller; results
- * are added up after they have been joined.
+ * What counts is measured from the start of the first operation that counts to
+ * the end of the last one, which matters if an operation takes long. The CPU
+ * clock of the process is read at the start of MEASURE and when nobody works any
+ * more, so the work of `open` and of the threads' start is not in the figures.
+ * Callers write only to their own struct caller; results are added up after they
+ * have been joined.
  *
  * The lock guards the gate: how many callers are ready or gone, and the first
  * problem. No caller takes it while measuring.
@@ -38,6 +40,7 @@ struct run {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     unsigned ready;          /* lock: callers at the gate, or failed before it */
+    unsigned idle;           /* lock: callers that work no more */
     unsigned gone;           /* lock: callers that have ended */
     bool failed;             /* lock: some caller could not open */
     struct problem *problem; /* lock: its problem */
@@ -94,6 +97,15 @@ bool row_is_right(int64_t key, int64_t id, const char *name, struct problem *pro
     return false;
 }
 
+static void note_time(const struct mode *mode, struct caller *caller, uint64_t start, bool ok)
+{
+    caller->last_ns = now_ns(CLOCK_MONOTONIC);
+    if (!caller->first_ns)
+        caller->first_ns = start;
+    if (!mode->times_itself && ok)
+        histogram_add(&caller->latency, caller->last_ns - start);
+}
+
 static void work(struct run *run, struct caller *caller)
 {
     enum phase phase;
@@ -107,8 +119,8 @@ static void work(struct run *run, struct caller *caller)
         if (!caller->measuring)
             continue;
         caller->operations += done;
-        if (run->mode->timed && !run->mode->times_itself && done > 0)
-            histogram_add(&caller->latency, now_ns(CLOCK_MONOTONIC) - start);
+        if (run->mode->timed)
+            note_time(run->mode, caller, start, done > 0);
     }
 }
 
@@ -127,10 +139,10 @@ static void arrive(struct run *run, const struct problem *problem)
     pthread_mutex_unlock(&run->lock);
 }
 
-static void leave(struct run *run)
+static void count(struct run *run, unsigned *callers)
 {
     pthread_mutex_lock(&run->lock);
-    run->gone++;
+    ++*callers;
     pthread_cond_broadcast(&run->changed);
     pthread_mutex_unlock(&run->lock);
 }
@@ -143,13 +155,15 @@ static void *caller_main(void *arg)
 
     if (run->mode->caller_open && !run->mode->caller_open(&seat->caller, &problem)) {
         arrive(run, &problem);
+        count(run, &run->idle);
     } else {
         arrive(run, NULL);
         work(run, &seat->caller);
+        count(run, &run->idle);
         if (run->mode->caller_close)
             run->mode->caller_close(&seat->caller);
     }
-    leave(run);
+    count(run, &run->gone);
     return NULL;
 }
 
@@ -177,7 +191,7 @@ static bool wait_until_ready(struct run *run, unsigned callers)
 
 /* A caller may hang in a network read without a deadline, in `raw` for example if
  * the server stops. Nothing can end such a thread, so the program ends instead. */
-static void wait_until_gone(struct run *run, unsigned callers)
+static void wait_until(struct run *run, const unsigned *count, unsigned callers)
 {
     struct timespec deadline;
     int status = 0;
@@ -185,11 +199,11 @@ static void wait_until_gone(struct run *run, unsigned callers)
     clock_gettime(CLOCK_MONOTONIC, &deadline);
     deadline.tv_sec += PATIENCE_S;
     pthread_mutex_lock(&run->lock);
-    while (run->gone < callers && status == 0)
+    while (*count < callers && status == 0)
         status = pthread_cond_timedwait(&run->changed, &run->lock, &deadline);
-    if (run->gone < callers) {
+    if (*count < callers) {
         fprintf(stderr, "poolbench: %s: %u of %u callers still wait for the server after %d s\n",
-                run->mode->name, callers - run->gone, callers, PATIENCE_S);
+                run->mode->name, callers - *count, callers, PATIENCE_S);
         _exit(1);
     }
     pthread_mutex_unlock(&run->lock);
@@ -213,7 +227,7 @@ static unsigned start_callers(struct seat *seats, unsigned callers, struct probl
 static void stop_callers(struct run *run, struct seat *seats, unsigned callers)
 {
     set_phase(run, PHASE_STOP);
-    wait_until_gone(run, callers);
+    wait_until(run, &run->gone, callers);
     for (unsigned i = 0; i < callers; i++)
         pthread_join(seats[i].thread, NULL);
 }
@@ -224,7 +238,7 @@ struct span {
     uint64_t cpu;
 };
 
-static struct span measure(struct run *run, double seconds)
+static struct span measure(struct run *run, unsigned callers, double seconds)
 {
     uint64_t wall, cpu;
     struct span span;
@@ -235,6 +249,8 @@ static struct span measure(struct run *run, double seconds)
     cpu = now_ns(CLOCK_PROCESS_CPUTIME_ID);
     set_phase(run, PHASE_MEASURE);
     sleep_until(wall + (uint64_t)(seconds * 1e9));
+    set_phase(run, PHASE_STOP);
+    wait_until(run, &run->idle, callers);
     span.wall = now_ns(CLOCK_MONOTONIC) - wall;
     span.cpu = now_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu;
     return span;
@@ -247,6 +263,22 @@ static void fill_percentiles(struct outcome *outcome, const struct histogram *la
     outcome->p99 = (double)histogram_percentile(latency, 0.99) / 1e3;
     outcome->p999 = (double)histogram_percentile(latency, 0.999) / 1e3;
     outcome->max = (double)latency->max / 1e3;
+}
+
+/* By the callers' own clocks, if they have read any. */
+static double seconds_of(const struct seat *seats, unsigned callers, struct span span)
+{
+    uint64_t first = UINT64_MAX;
+    uint64_t last = 0;
+
+    for (unsigned i = 0; i < callers; i++) {
+        const struct caller *caller = &seats[i].caller;
+        if (caller->first_ns && caller->first_ns < first)
+            first = caller->first_ns;
+        if (caller->last_ns > last)
+            last = caller->last_ns;
+    }
+    return (double)(last > first ? last - first : span.wall) / 1e9;
 }
 
 /* The first seat's histogram collects the others'. */
@@ -262,7 +294,7 @@ static void add_up(struct outcome *outcome, struct seat *seats, unsigned callers
     }
     fill_percentiles(outcome, &seats[0].caller.latency);
     outcome->callers = callers;
-    outcome->seconds = (double)span.wall / 1e9;
+    outcome->seconds = seconds_of(seats, callers, span);
     outcome->operations = (double)operations;
     outcome->per_second = (double)operations / outcome->seconds;
     if (operations > 0)
@@ -317,7 +349,7 @@ static bool run_callers(struct run *run, struct seat *seats, unsigned callers, d
     bool ready = wait_until_ready(run, started);
 
     if (ready && started == callers)
-        *ret_span = measure(run, seconds);
+        *ret_span = measure(run, started, seconds);
     stop_callers(run, seats, started);
     if (ready && started < callers)
         *run->problem = no_thread;
