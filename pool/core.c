@@ -190,11 +190,28 @@ static bool settle_locked(struct pool__core *core, struct pool__waiter *waiter,
     return nudged;
 }
 
+void pool__core_wake(struct pool__core *core, struct pool__wakes *wakes)
+{
+    if (wakes->bits)
+        pool__unpark_all(&core->benches[wakes->bench], wakes->bits);
+    wakes->bits = 0;
+}
+
+static void wake_from(struct pool__core *core, uint32_t place, struct pool__wakes *wakes)
+{
+    uint32_t bench = place / POOL__BENCH_PLACES % POOL__BENCHES;
+    if (bench != wakes->bench)
+        pool__core_wake(core, wakes);
+    wakes->bench = bench;
+    wakes->bits |= UINT32_C(1) << place % POOL__BENCH_PLACES;
+}
+
 /* Those whom a caller of the functions below has to wake once it holds no lock. */
 struct wakes {
     struct {
         struct pool__waiter *waiter;
         void (*wake)(struct pool__waiter *waiter);
+        uint32_t place;
     } list[8];
     unsigned count;
 };
@@ -207,18 +224,19 @@ static bool wakes_full(const struct wakes *wakes)
 static void add_wake(struct wakes *wakes, struct pool__waiter *waiter)
 {
     wakes->list[wakes->count].waiter = waiter;
-    wakes->list[wakes->count++].wake = waiter->wake;
+    wakes->list[wakes->count].wake = waiter->wake;
+    wakes->list[wakes->count++].place = waiter->place;
 }
 
-static void wake_all(struct wakes *wakes)
+static void wake_all(struct pool__core *core, struct wakes *wakes)
 {
-    for (unsigned i = 0; i < wakes->count; i++) {
-        struct pool__waiter *waiter = wakes->list[i].waiter;
+    struct pool__wakes threads = {0};
+    for (unsigned i = 0; i < wakes->count; i++)
         if (wakes->list[i].wake)
-            wakes->list[i].wake(waiter);
+            wakes->list[i].wake(wakes->list[i].waiter);
         else
-            pool__unpark(&waiter->outcome);
-    }
+            wake_from(core, wakes->list[i].place, &threads);
+    pool__core_wake(core, &threads);
     wakes->count = 0;
 }
 
@@ -263,7 +281,7 @@ static void serve(struct pool__core *core)
             grant_locked(core, waiter, index, generation, &wakes);
         more = wakes_full(&wakes);
         pool__unlock(&core->lock);
-        wake_all(&wakes);
+        wake_all(core, &wakes);
     }
 }
 
@@ -288,7 +306,7 @@ static bool hand_over(struct pool__core *core, unsigned index, uint64_t word)
         }
     }
     pool__unlock(&core->lock);
-    wake_all(&wakes);
+    wake_all(core, &wakes);
     if (nudged)
         serve(core);
     return given;
@@ -310,8 +328,10 @@ static void nudge(struct pool__core *core)
     void (*wake)(struct pool__waiter *) = waiter ? waiter->wake : NULL;
     if (waiter && !wake) {
         /* Stored under the lock, so the waiter cannot be gone before it is woken. */
+        struct pool__wakes one = {0};
         atomic_store(&waiter->outcome, POOL__NUDGED);
-        pool__unpark(&waiter->outcome);
+        wake_from(core, waiter->place, &one);
+        pool__core_wake(core, &one);
     } else {
         atomic_store(&core->nudged, 0);
     }
@@ -377,9 +397,11 @@ bool pool__core_hold(struct pool__waiter *waiter)
     return atomic_compare_exchange_strong(&waiter->outcome, &riding, POOL__BOARDING);
 }
 
-bool pool__core_arrive(struct pool__waiter *waiter)
+bool pool__core_arrive(struct pool__core *core, struct pool__waiter *waiter,
+                       struct pool__wakes *wakes)
 {
     void (*wake)(struct pool__waiter *) = waiter->wake;
+    uint32_t place = waiter->place; /* the waiter may be gone as soon as it has arrived */
     uint32_t outcome = POOL__RIDING;
     pool__explore_point();
     while (!atomic_compare_exchange_strong(&waiter->outcome, &outcome, POOL__ARRIVED))
@@ -388,7 +410,7 @@ bool pool__core_arrive(struct pool__waiter *waiter)
     if (wake)
         wake(waiter);
     else
-        pool__unpark(&waiter->outcome);
+        wake_from(core, place, wakes);
     return true;
 }
 
@@ -524,6 +546,7 @@ enum pool__outcome pool__core_enqueue(struct pool__core *core, struct pool__wait
     else if (atomic_load(&core->waiting) >= core->queue_limit)
         outcome = POOL__QUEUE_FULL;
     else {
+        waiter->place = core->places++;
         pool__list_append(&core->queue, &waiter->link);
         pool__explore_point();
         atomic_fetch_add(&core->waiting, 1);
@@ -632,8 +655,11 @@ bool pool__core_look(struct pool__core *core, struct pool__waiter *waiter, uint6
 
 enum pool__outcome pool__core_wait(struct pool__core *core, struct pool__waiter *waiter)
 {
+    _Atomic uint32_t *bench = &core->benches[waiter->place / POOL__BENCH_PLACES % POOL__BENCHES];
+    uint32_t bit = UINT32_C(1) << waiter->place % POOL__BENCH_PLACES;
     for (;;) {
         uint64_t next_ns;
+        uint32_t turn = atomic_load(bench); /* before the outcome: who stores that changes it */
         pool__explore_point();
         uint32_t outcome = atomic_load(&waiter->outcome);
         if (!is_open(outcome))
@@ -641,7 +667,7 @@ enum pool__outcome pool__core_wait(struct pool__core *core, struct pool__waiter 
         if (outcome == POOL__NUDGED)
             look_for_slot(core, waiter);
         else if (!pool__core_look(core, waiter, pool__now_ns(), &next_ns))
-            pool__park(&waiter->outcome, outcome, next_ns);
+            pool__park_as(bench, turn, bit, next_ns);
     }
 }
 
@@ -672,7 +698,7 @@ void pool__core_fail_waiters(struct pool__core *core, enum pool__outcome outcome
         }
         more = wakes_full(&wakes);
         pool__unlock(&core->lock);
-        wake_all(&wakes);
+        wake_all(core, &wakes);
     }
     if (nudged)
         serve(core);

@@ -65,8 +65,8 @@ enum pool__outcome {
     POOL__LEFT      /* it gave up while riding: the borrower has it to itself now */
 };
 
-/* Somebody who waits for a connection: a thread (`wake` is NULL, it parks on
- * `outcome`) or a callback. On a grant or a failure the waiter is off the queue
+/* Somebody who waits for a connection: a thread (`wake` is NULL, it parks on a
+ * bench) or a callback. On a grant or a failure the waiter is off the queue
  * before `outcome` is stored, and `wake` runs without the lock.
  *
  * A waiter that `rides` may be taken along by a borrower instead, who does for it what it
@@ -75,6 +75,7 @@ enum pool__outcome {
 struct pool__waiter {
     struct pool__link link;    /* in core.queue; lock */
     _Atomic uint32_t outcome;  /* enum pool__outcome; stored under the lock, aboard without */
+    uint32_t place;            /* on the benches, while it waits */
     unsigned slot;             /* set before GRANTED is stored */
     uint64_t flags;            /* as in pool__core_take */
     uint64_t generation;       /* of the grant */
@@ -86,6 +87,18 @@ struct pool__waiter {
     uint64_t boarded_ns;       /* this and the next are set before BOARDING is stored */
     uint64_t leave_ns;         /* what comes first of the two limits */
     void (*wake)(struct pool__waiter *waiter);
+};
+
+/* Waiting threads park on benches, in the order in which they come, each in a place of its
+ * own (unless there are very many): so those who are taken along together can be woken with
+ * one system call. */
+#define POOL__BENCHES 64
+#define POOL__BENCH_PLACES 32
+
+/* Threads on one bench who are to be woken. */
+struct pool__wakes {
+    uint32_t bench;
+    uint32_t bits; /* their places */
 };
 
 struct pool__core {
@@ -104,8 +117,10 @@ struct pool__core {
     _Atomic bool shut;
     _Alignas(128) struct pool__mutex lock;
     struct pool__link queue; /* struct pool__waiter, oldest first; lock */
+    uint32_t places;         /* given so far; lock */
     uint64_t enqueued;       /* counters; lock */
     uint64_t timeouts;
+    _Alignas(128) _Atomic uint32_t benches[POOL__BENCHES]; /* see pool__park_as */
 };
 
 static inline enum pool__state pool__state_of(uint64_t word)
@@ -244,8 +259,12 @@ unsigned pool__core_board(struct pool__core *core, unsigned most, pool__may_boar
 void pool__core_set_off(struct pool__waiter *waiter);
 /* Back to BOARDING; false if it has left. */
 bool pool__core_hold(struct pool__waiter *waiter);
-/* The waiter has what it wanted, and is woken; false if it has left. */
-bool pool__core_arrive(struct pool__waiter *waiter);
+/* The waiter has what it wanted; false if it has left. A callback is told at once, a thread
+ * is woken with `wakes`, which are {0} at first. */
+bool pool__core_arrive(struct pool__core *core, struct pool__waiter *waiter,
+                       struct pool__wakes *wakes);
+/* Wakes them; they are {0} again. */
+void pool__core_wake(struct pool__core *core, struct pool__wakes *wakes);
 
 /* Makes the slot (BUSY, CHORE or OPENING) available: to the oldest waiter, or
  * idle. False, with the slot in CHORE for the caller to close, if it is to be

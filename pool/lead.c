@@ -273,7 +273,7 @@ static void note_failure(struct pool *pool, const struct pool__kept *kept)
     pool__note_error(pool, &err);
 }
 
-static void arrive(struct pool__passenger *passenger)
+static void arrive(struct pool__passenger *passenger, struct pool__wakes *wakes)
 {
     struct rider *rider = passenger->owner;
     struct pool__call *call = rider->call;
@@ -282,25 +282,36 @@ static void arrive(struct pool__passenger *passenger)
     add(&rider->pool->core.slots[rider->slot].rides, 1);
     if (!passenger->result)
         note_failure(rider->pool, &call->kept);
-    if (!pool__core_arrive(&call->waiter))
+    if (!pool__core_arrive(&rider->pool->core, &call->waiter, wakes))
         pool_result_free(passenger->result); /* nobody wants it any more */
     pool__call_drop(call);
 }
 
-static bool on_progress(struct pool__passenger *passenger, enum pool__progress progress)
+static void arrive_all(struct pool__passenger **passengers, unsigned count)
 {
-    struct rider *rider = passenger->owner;
+    const struct rider *first = passengers[0]->owner;
+    struct pool__core *core = &first->pool->core;
+    struct pool__wakes wakes = {0};
+    for (unsigned i = 0; i < count; i++)
+        arrive(passengers[i], &wakes);
+    pool__core_wake(core, &wakes);
+}
+
+static bool on_progress(struct pool__passenger **passengers, unsigned count,
+                        enum pool__progress progress)
+{
+    const struct rider *first = passengers[0]->owner;
     switch (progress) {
     case POOL__RODE_SENT:
-        pool__core_set_off(&rider->call->waiter);
+        pool__core_set_off(&first->call->waiter);
         return true;
     case POOL__RODE_HOLD:
-        if (pool__core_hold(&rider->call->waiter))
+        if (pool__core_hold(&first->call->waiter))
             return true;
-        arrive(passenger);
+        arrive_all(passengers, 1);
         return false;
     case POOL__RODE_DONE:
-        arrive(passenger);
+        arrive_all(passengers, count);
         return true;
     }
     return false;

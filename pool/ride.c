@@ -116,8 +116,8 @@ static void finish(struct ride *ride, struct seat *seat)
  * and the replies of the others may be there already. */
 static void tell_who_is_there(struct ride *ride)
 {
-    for (unsigned i = 0; i < ride->there_count; i++)
-        ride->told(ride->there[i], POOL__RODE_DONE);
+    if (ride->there_count > 0)
+        ride->told(ride->there, ride->there_count, POOL__RODE_DONE);
     ride->there_count = 0;
 }
 
@@ -249,7 +249,7 @@ static void send_all(struct ride *ride)
         cork(ride->conn, 0);
     ride->lost = ride->conn->broken;
     for (unsigned i = 1; i < ride->sent; i++)
-        ride->told(ride->seats[i].passenger, POOL__RODE_SENT);
+        ride->told(&ride->seats[i].passenger, 1, POOL__RODE_SENT);
 }
 
 /* The reply is lost with the connection: through no fault of this statement's. */
@@ -378,7 +378,7 @@ static void run_again(struct ride *ride, struct seat *seat, uint64_t leader_ns)
     uint64_t own_ns = passenger->deadline_ns;
     pool_result_free(seat->run.result);
     seat->run.result = NULL;
-    if (!is_leader(ride, seat) && !ride->told(passenger, POOL__RODE_HOLD))
+    if (!is_leader(ride, seat) && !ride->told(&seat->passenger, 1, POOL__RODE_HOLD))
         return;
     passenger->result = pool__query(ride->conn, passenger->form, NULL,
                                     own_ns < leader_ns ? own_ns : leader_ns, seat->run.err);

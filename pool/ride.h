@@ -28,7 +28,8 @@ enum pool__progress {
     POOL__RODE_HOLD, /* it is needed once more: false if it is gone, and so the passenger */
     POOL__RODE_DONE  /* result or error are there; the passenger is not touched again */
 };
-typedef bool pool__progress_fn(struct pool__passenger *passenger, enum pool__progress progress);
+typedef bool pool__progress_fn(struct pool__passenger **passengers, unsigned count,
+                               enum pool__progress progress);
 
 /* Whether statements can go together on this connection, as far as its server and its
  * session are concerned. */
@@ -38,7 +39,8 @@ bool pool__may_pipeline(const struct pool__conn *conn);
 bool pool__may_ride(const struct pool__conn *conn, const struct pool__form *form);
 
 /* Runs them, each of which pool__may_ride has allowed. `told` is called for each of the
- * passengers in turn, except the first, which is the leader's: `err` is for that one. */
+ * passengers in turn, or for several that are done, except for the first, which is the
+ * leader's: `err` is for that one. */
 void pool__ride(struct pool__conn *conn, struct pool__passenger *passengers, unsigned count,
                 uint64_t deadline_ns, struct pool_error *err, pool__progress_fn *told);
 

@@ -58,9 +58,11 @@ static unsigned depth_of(const struct pool__conn *conn, const struct pool__form 
                : 1;
 }
 
-static bool on_progress(struct pool__passenger *passenger, enum pool__progress progress)
+static bool on_progress(struct pool__passenger **passengers, unsigned count,
+                        enum pool__progress progress)
 {
-    (void)passenger;
+    (void)passengers;
+    (void)count;
     (void)progress;
     return true; /* all of them are here until the end */
 }

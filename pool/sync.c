@@ -4,6 +4,7 @@
  */
 #include "sync.h"
 
+#include <limits.h>
 #include <linux/futex.h>
 #include <signal.h>
 #include <sys/syscall.h>
@@ -19,7 +20,7 @@ uint64_t pool__now_ns(void)
     return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
-bool pool__park(_Atomic uint32_t *word, uint32_t expected, uint64_t deadline_ns)
+bool pool__park_as(_Atomic uint32_t *word, uint32_t expected, uint32_t bits, uint64_t deadline_ns)
 {
     struct timespec until;
     struct timespec *timeout = NULL;
@@ -30,14 +31,24 @@ bool pool__park(_Atomic uint32_t *word, uint32_t expected, uint64_t deadline_ns)
     }
     /* WAIT_BITSET takes an absolute time on the monotonic clock, so that a
      * signal or a spurious wake-up cannot stretch the deadline. */
-    syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, expected, timeout, NULL,
-            FUTEX_BITSET_MATCH_ANY);
+    syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, expected, timeout, NULL, bits);
     return deadline_ns == POOL__FOREVER || pool__now_ns() < deadline_ns;
+}
+
+bool pool__park(_Atomic uint32_t *word, uint32_t expected, uint64_t deadline_ns)
+{
+    return pool__park_as(word, expected, FUTEX_BITSET_MATCH_ANY, deadline_ns);
 }
 
 void pool__unpark(_Atomic uint32_t *word)
 {
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+void pool__unpark_all(_Atomic uint32_t *word, uint32_t bits)
+{
+    atomic_fetch_add(word, 1);
+    syscall(SYS_futex, word, FUTEX_WAKE_BITSET_PRIVATE, INT_MAX, NULL, NULL, bits);
 }
 
 bool pool__thread_start(pthread_t *ret_id, void *(*run)(void *), void *arg)

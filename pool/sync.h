@@ -1,10 +1,11 @@
 /*
  * Locks, parking and the clock, wrapped once.
  *
- * A thread that waits parks on a 32-bit word (a futex): the waker stores a new
- * value and then wakes, and may do so after the waiter has seen the value and
- * gone, because waking an address touches no memory. That is why waiters can
- * live on their threads' stacks, which a condition variable would not allow.
+ * A thread that waits parks on a 32-bit word (a futex). Threads that may have to be
+ * woken together share one, each with a bit as its name: they park as long as the
+ * word has the value that they saw before they looked whether there is anything to
+ * wait for, and the waker changes it. What they wait for can live on their stacks,
+ * since the word does not.
  *
  * In the build that explores interleavings (POOL__EXPLORE) every step between
  * threads goes through the test's own scheduler instead; see
@@ -31,8 +32,8 @@ void pool__mutex_init(struct pool__mutex *mutex);
 void pool__mutex_fini(struct pool__mutex *mutex);
 void pool__lock(struct pool__mutex *mutex);
 void pool__unlock(struct pool__mutex *mutex);
-bool pool__park(_Atomic uint32_t *word, uint32_t expected, uint64_t deadline_ns);
-void pool__unpark(_Atomic uint32_t *word);
+bool pool__park_as(_Atomic uint32_t *word, uint32_t expected, uint32_t bits, uint64_t deadline_ns);
+void pool__unpark_all(_Atomic uint32_t *word, uint32_t bits);
 uint64_t pool__now_ns(void);
 
 #else
@@ -69,8 +70,14 @@ static inline void pool__unlock(struct pool__mutex *mutex)
  * False once the deadline has passed. */
 bool pool__park(_Atomic uint32_t *word, uint32_t expected, uint64_t deadline_ns);
 
+/* The same on a word that is shared. */
+bool pool__park_as(_Atomic uint32_t *word, uint32_t expected, uint32_t bits, uint64_t deadline_ns);
+
 /* Wakes the one thread that is parked on the word. */
 void pool__unpark(_Atomic uint32_t *word);
+
+/* Changes the word, and wakes all that are parked on it with one of the bits. */
+void pool__unpark_all(_Atomic uint32_t *word, uint32_t bits);
 
 /* The monotonic clock. */
 uint64_t pool__now_ns(void);

@@ -50,7 +50,8 @@ struct fiber {
     ucontext_t context;
     char *stack;
     const struct pool__mutex *mutex; /* LOCKING: that is wanted */
-    const void *word;                /* PARKED: on this */
+    const void *word;                /* PARKED: on this, */
+    uint32_t bits;                   /* under these names */
     uint64_t deadline_ns;
     unsigned locks; /* held */
     void *sanitizer; /* its fake stack or fiber */
@@ -409,13 +410,14 @@ void pool__unlock(struct pool__mutex *mutex)
     mutex->held = 0; /* the next step of this thread is a choice again */
 }
 
-bool pool__park(_Atomic uint32_t *word, uint32_t expected, uint64_t deadline_ns)
+bool pool__park_as(_Atomic uint32_t *word, uint32_t expected, uint32_t bits, uint64_t deadline_ns)
 {
     struct fiber *fiber = &the.fibers[the.running];
     pool__explore_point();
     if (atomic_load(word) == expected && the.clock_ns < deadline_ns) {
         fiber->status = PARKED;
         fiber->word = word;
+        fiber->bits = bits;
         fiber->deadline_ns = deadline_ns;
         step();
         if (fiber->status == PARKED && the.clock_ns < deadline_ns)
@@ -427,14 +429,15 @@ bool pool__park(_Atomic uint32_t *word, uint32_t expected, uint64_t deadline_ns)
     return the.clock_ns < deadline_ns;
 }
 
-void pool__unpark(_Atomic uint32_t *word)
+void pool__unpark_all(_Atomic uint32_t *word, uint32_t bits)
 {
     pool__explore_point();
+    atomic_fetch_add(word, 1);
+    pool__explore_point();
     for (unsigned i = 0; i < the.scenario->threads; i++)
-        if (the.fibers[i].status == PARKED && the.fibers[i].word == word) {
+        if (the.fibers[i].status == PARKED && the.fibers[i].word == word &&
+            the.fibers[i].bits & bits)
             the.fibers[i].status = READY;
-            return;
-        }
 }
 
 uint64_t pool__now_ns(void)

@@ -256,7 +256,11 @@ mutant core.c "one who is held may leave" \
 mutant core.c "one who has left arrives" \
     's/        if \(outcome == POOL__LEFT\)\n            return false;/        if (false)\n            return false;/'
 mutant core.c "one who arrives is not woken" \
-    's/(POOL__ARRIVED\)\)\n.*return false;\n    if \(wake\)\n        wake\(waiter\);\n)    else\n        pool__unpark\(&waiter->outcome\);\n(    return true;)/\1\2/'
+    's/(    if \(wake\)\n        wake\(waiter\);\n)    else\n        wake_from\(core, place, wakes\);\n/\1/'
+mutant core.c "threads on two benches are woken on the last one only" \
+    's/    if \(bench != wakes->bench\)\n        pool__core_wake\(core, wakes\);\n//'
+mutant core.c "who parks looks at its outcome before its bench" \
+    's/(        uint32_t turn = atomic_load\(bench\);[^\n]*\n        pool__explore_point\(\);\n)(        uint32_t outcome = atomic_load\(&waiter->outcome\);\n)/\2        pool__explore_point();\n\1/'
 mutant core.c "one who waits does not look in time to leave" \
     's/waiter->rides \? later_by\(now, waiter->ride_ns\) : POOL__FOREVER/POOL__FOREVER/'
 mutant core.c "a rider leaves early" \

@@ -840,7 +840,7 @@ static void a_wake_up_for_nothing_does_not_end_the_wait(void **state)
     uint64_t deadline_ns = pool__now_ns() + 20 * MS;
     start(&b, deadline_ns, 1);
     while (!is_done(&b))
-        pool__unpark(&b.waiter.outcome);
+        pool__unpark_all(&core.benches[0], UINT32_MAX);
     finish(&b);
     assert_int_equal(b.outcome, POOL__TIMED_OUT);
     assert_true(b.returned_ns >= deadline_ns);
@@ -943,6 +943,14 @@ static unsigned board(unsigned most, struct pool__waiter **ret_waiters)
     return pool__core_board(&core, most, anybody, NULL, ret_waiters);
 }
 
+static bool arrive(struct pool__waiter *waiter)
+{
+    struct pool__wakes wakes = {0};
+    bool arrived = pool__core_arrive(&core, waiter, &wakes);
+    pool__core_wake(&core, &wakes);
+    return arrived;
+}
+
 static void the_oldest_board_first_and_no_more_than_asked_for(void **state)
 {
     (void)state;
@@ -1039,7 +1047,7 @@ static void a_callback_that_arrives_is_woken_once_without_the_lock(void **state)
     assert_int_equal(board(2, aboard), 2);
     pool__core_set_off(aboard[0]);
     for (unsigned i = 0; i < 2; i++) { /* the second has never set off */
-        assert_true(pool__core_arrive(aboard[i]));
+        assert_true(arrive(aboard[i]));
         assert_int_equal(outcome_of(&callers[i]), POOL__ARRIVED);
         assert_int_equal(callers[i].woken, 1);
         assert_false(callers[i].locked);
@@ -1064,7 +1072,7 @@ static void one_who_is_held_cannot_leave_until_it_sets_off_again(void **state)
     assert_true(pool__core_look(&core, aboard[0], later, &next_ns));
     assert_int_equal(aboard[0]->outcome, POOL__LEFT);
     assert_false(pool__core_hold(aboard[0]));
-    assert_false(pool__core_arrive(aboard[0]));
+    assert_false(arrive(aboard[0]));
     assert_int_equal(caller.woken, 0);
 }
 
@@ -1110,9 +1118,10 @@ static void *run_rider(void *arg)
     return run_borrower(b);
 }
 
-static void start_rider(struct borrower *b, uint64_t ride_ns)
+static void start_rider(struct borrower *b, unsigned place, uint64_t ride_ns)
 {
-    *b = (struct borrower){.waiter = {.deadline_ns = POOL__FOREVER, .ride_ns = ride_ns}, .place = 1};
+    *b = (struct borrower){.waiter = {.deadline_ns = POOL__FOREVER, .ride_ns = ride_ns},
+                           .place = place};
     assert_int_equal(pthread_create(&b->thread, NULL, run_rider, b), 0);
     assert_true(passes(is_in_its_place, b));
 }
@@ -1123,12 +1132,47 @@ static void a_sleeping_rider_is_woken_when_it_arrives(void **state)
     static struct borrower b;
     struct pool__waiter *aboard[1];
     begin(1, 0, 0);
-    start_rider(&b, POOL__FOREVER);
+    start_rider(&b, 1, POOL__FOREVER);
     assert_int_equal(board(1, aboard), 1);
     pool__core_set_off(aboard[0]);
-    assert_true(pool__core_arrive(aboard[0]));
+    assert_true(arrive(aboard[0]));
     finish(&b);
     assert_int_equal(b.outcome, POOL__ARRIVED);
+}
+
+/* From that place on; `wakes_0` and `wakes_1` are the system calls that it takes, per bench. */
+static void assert_woken_together(uint32_t place, unsigned wakes_0, unsigned wakes_1)
+{
+    enum { RIDERS = 4 };
+    static struct borrower riders[RIDERS];
+    struct pool__waiter *aboard[RIDERS];
+    struct pool__wakes wakes = {0};
+    core.places = place;
+    atomic_store(&core.benches[0], 0);
+    atomic_store(&core.benches[1], 0);
+    for (unsigned i = 0; i < RIDERS; i++)
+        start_rider(&riders[i], i + 1, POOL__FOREVER);
+    assert_int_equal(board(RIDERS, aboard), RIDERS);
+    for (unsigned i = 0; i < RIDERS; i++) {
+        pool__core_set_off(aboard[i]);
+        assert_true(pool__core_arrive(&core, aboard[i], &wakes));
+    }
+    pool__core_wake(&core, &wakes);
+    for (unsigned i = 0; i < RIDERS; i++) {
+        finish(&riders[i]);
+        assert_int_equal(riders[i].outcome, POOL__ARRIVED);
+    }
+    assert_int_equal(core.benches[0], wakes_0);
+    assert_int_equal(core.benches[1], wakes_1);
+}
+
+static void sleeping_riders_are_woken_together(void **state)
+{
+    (void)state;
+    begin(1, 0, 0);
+    assert_woken_together(0, 1, 0);
+    assert_woken_together(POOL__BENCH_PLACES - 1, 1, 1);
+    assert_woken_together(UINT32_MAX - 1, 1, 0); /* the last bench, and the first */
 }
 
 static void a_sleeping_rider_leaves_by_itself_and_never_early(void **state)
@@ -1138,13 +1182,13 @@ static void a_sleeping_rider_leaves_by_itself_and_never_early(void **state)
     for (unsigned i = 0; i < 10; i++) {
         static struct borrower b;
         struct pool__waiter *aboard[1];
-        start_rider(&b, i * MS / 2);
+        start_rider(&b, 1, i * MS / 2);
         assert_int_equal(board(1, aboard), 1);
         pool__core_set_off(aboard[0]);
         finish(&b);
         assert_int_equal(b.outcome, POOL__LEFT);
         assert_true(b.returned_ns >= b.waiter.boarded_ns + i * MS / 2);
-        assert_false(pool__core_arrive(aboard[0]));
+        assert_false(arrive(aboard[0]));
     }
 }
 
@@ -1246,6 +1290,7 @@ int main(void)
         TEST(a_rider_leaves_at_the_earlier_of_its_limits_and_not_before),
         TEST(one_in_the_queue_looks_again_in_time_to_leave),
         TEST(a_sleeping_rider_is_woken_when_it_arrives),
+        TEST(sleeping_riders_are_woken_together),
         TEST(a_sleeping_rider_leaves_by_itself_and_never_early),
         TEST(a_newcomer_cannot_overtake_for_ever),
     };

@@ -441,7 +441,7 @@ static bool anybody(const struct pool__waiter *waiter, void *arg)
     return true;
 }
 
-static void carry(struct pool__waiter *waiter, bool again)
+static void carry(struct pool__waiter *waiter, bool again, struct pool__wakes *wakes)
 {
     struct rider *rider = POOL__ENTRY(waiter, struct rider, waiter);
     pool__core_set_off(waiter);
@@ -452,17 +452,19 @@ static void carry(struct pool__waiter *waiter, bool again)
     }
     rider->served++;
     rider->has_what_it_wanted = true;
-    pool__core_arrive(waiter);
+    pool__core_arrive(&w.core, waiter, wakes);
 }
 
 /* Takes everybody along who waits, before slot 0 is given back. */
 static void lead_on_slot_0(bool again)
 {
     struct pool__waiter *aboard[EXPLORE_THREADS];
+    struct pool__wakes wakes = {0};
     unsigned count = pool__core_board(&w.core, EXPLORE_THREADS, anybody, NULL, aboard);
     seen |= count ? 0 : SEEN_ALONE;
     for (unsigned i = 0; i < count; i++)
-        carry(aboard[i], again);
+        carry(aboard[i], again, &wakes);
+    pool__core_wake(&w.core, &wakes);
 }
 
 static void leads_and_gives_slot_0(unsigned self)

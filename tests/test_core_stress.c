@@ -132,23 +132,24 @@ static bool by_chance(const struct pool__waiter *waiter, void *arg)
     return draw(arg, 8) != 0;
 }
 
-static void carry(struct stresser *t, struct pool__waiter *waiter)
+static void carry(struct stresser *t, struct pool__waiter *waiter, struct pool__wakes *wakes)
 {
     struct rider *rider = POOL__ENTRY(waiter, struct rider, waiter);
     t->carried++;
     if (draw(t, 4) == 0 && !pool__core_hold(waiter)) {
-        require(!pool__core_arrive(waiter), "one who has left arrives");
+        require(!pool__core_arrive(&the.core, waiter, wakes), "one who has left arrives");
         drop(rider);
         return;
     }
     rider->carried++;
-    pool__core_arrive(waiter);
+    pool__core_arrive(&the.core, waiter, wakes);
     drop(rider);
 }
 
 static void lead(struct stresser *t)
 {
     struct pool__waiter *aboard[THREADS];
+    struct pool__wakes wakes = {0};
     unsigned count = pool__core_board(&the.core, (unsigned)draw(t, THREADS), by_chance, t, aboard);
     for (unsigned i = 0; i < count; i++)
         atomic_fetch_add(&POOL__ENTRY(aboard[i], struct rider, waiter)->holders, 1);
@@ -157,7 +158,8 @@ static void lead(struct stresser *t)
     for (volatile uint64_t i = draw(t, 400); i > 0; i--)
         ;
     for (unsigned i = 0; i < count; i++)
-        carry(t, aboard[i]);
+        carry(t, aboard[i], &wakes);
+    pool__core_wake(&the.core, &wakes);
 }
 
 /* Giving it back */
