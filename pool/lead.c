@@ -7,8 +7,8 @@
  * long, and nobody is overtaken by those behind.
  *
  * How many come along is the share of this connection: the waiters divided by the open
- * connections. With fewer waiters than connections there are none, because one of those
- * will be free as soon.
+ * connections; and some more if the server is far away, see sooner_here. With fewer waiters
+ * than connections there are none, because one of those will be free as soon.
  *
  * A rider waits with its own deadline. If that passes, it leaves: its statement has been
  * sent and may run, its reply is read and dropped by the leader. What belongs to the
@@ -23,6 +23,7 @@
 #include <stdlib.h>
 
 #define ATTEMPTS 3
+#define LEAST_MEAN_NS 50000 /* no statement is taken to be quicker on a server with others */
 #define SHORTEST_RIDE_MS 20 /* a statement with less time than this goes, or leads, alone */
 
 /* ---- jobs ---- */
@@ -335,14 +336,20 @@ static bool may_board(const struct pool__waiter *waiter, void *arg)
     return true;
 }
 
-/* This connection's share of those who wait, within the depth. */
-static unsigned share(struct pool *pool)
+/* This connection's share of those who wait. */
+static unsigned share(const struct pool *pool, unsigned open)
 {
-    unsigned waiting = atomic_load(&pool->core.waiting);
-    unsigned open = pool->core.limit - atomic_load(&pool->core.absent);
-    unsigned most = pool->options.v.pipeline_depth - 1;
-    unsigned fair = open ? waiting / open : 0;
-    return fair < most ? fair : most;
+    return open ? atomic_load(&pool->core.waiting) / open : 0;
+}
+
+/* The others wait for the next connection, which is on its way for as long as the server is
+ * away, divided by their number. For so long others may go before one on this. */
+static unsigned sooner_here(const struct pool__conn *conn, const struct pool__stmt *stmt,
+                            unsigned open)
+{
+    uint64_t each_ns = stmt->mean_ns > LEAST_MEAN_NS ? stmt->mean_ns : LEAST_MEAN_NS;
+    uint64_t count = conn->trip_ns / open / each_ns;
+    return count < POOL__RIDE_MOST ? (unsigned)count : POOL__RIDE_MOST;
 }
 
 /* If the leader's time runs out the connection is given up, with the riders' replies. Under
@@ -359,12 +366,16 @@ static unsigned take_along(struct pool *pool, const struct pool__borrowed *borro
     /* A program that does not dispatch would keep blocking callers waiting for its replies. */
     bool callbacks_only = pool->loop.manual && pool__fiber_current();
     struct boarding boarding = {borrowed->conn, POOL__RIDE_BYTES - job->form.size, callbacks_only};
-    unsigned most = share(pool);
-    if (!most || !pool__may_pipeline(borrowed->conn) ||
-        !pool__may_ride(borrowed->conn, &job->form))
+    unsigned open = pool->core.limit - atomic_load(&pool->core.absent);
+    unsigned wanted = share(pool, open);
+    const struct pool__stmt *own;
+    if (!wanted || !pool__may_pipeline(borrowed->conn) ||
+        !(own = pool__may_ride(borrowed->conn, &job->form)))
         return 0;
-    unsigned count =
-        pool__core_board(&pool->core, most, may_board, &boarding, ret_waiters);
+    wanted += sooner_here(borrowed->conn, own, open);
+    unsigned most = pool->options.v.pipeline_depth - 1;
+    unsigned count = pool__core_board(&pool->core, wanted < most ? wanted : most, may_board,
+                                      &boarding, ret_waiters);
     atomic_fetch_add(&pool->aboard, count);
     return count;
 }

@@ -141,11 +141,18 @@ char *pool__run_format(struct pool__run *run, const struct pool__sql_info *info,
     return formatted;
 }
 
+void pool__note_time(const struct pool__conn *conn, struct pool__stmt *stmt, uint64_t ns,
+                     unsigned count)
+{
+    uint64_t way_ns = conn->trip_ns == UINT64_MAX ? 0 : conn->trip_ns;
+    pool__stmt_note_time(stmt, ns > way_ns ? (ns - way_ns) / count : 0);
+}
+
 static void note_execution(struct pool__run *run, struct pool__stmt *stmt, bool typical)
 {
     run->ended_ns = pool__now_ns();
     if (typical)
-        pool__stmt_note_time(stmt, run->ended_ns - run->started_ns);
+        pool__note_time(run->conn, stmt, run->ended_ns - run->started_ns, 1);
     if (run->conn->dirty || run->conn->in_transaction)
         stmt->leaves_traces = true;
 }

@@ -37,10 +37,9 @@ bool pool__may_pipeline(const struct pool__conn *conn)
            (status & SERVER_STATUS_AUTOCOMMIT) && !(status & SERVER_MORE_RESULTS_EXIST);
 }
 
-/* Beyond the time that the way takes. */
-static bool is_quick(const struct pool__conn *conn, const struct pool__stmt *stmt)
+static bool is_quick(const struct pool__stmt *stmt)
 {
-    return stmt->mean_ns && stmt->mean_ns < QUICK_NS + conn->trip_ns;
+    return stmt->mean_ns && stmt->mean_ns < QUICK_NS;
 }
 
 static bool is_prepared(const struct pool__stmt *stmt, const struct pool__form *form)
@@ -50,14 +49,16 @@ static bool is_prepared(const struct pool__stmt *stmt, const struct pool__form *
            mysql_stmt_param_count(stmt->native) == form->count;
 }
 
-bool pool__may_ride(const struct pool__conn *conn, const struct pool__form *form)
+const struct pool__stmt *pool__may_ride(const struct pool__conn *conn,
+                                        const struct pool__form *form)
 {
     const struct pool__stmt *stmt =
         pool__stmt_peek(&conn->cache, form->sql, form->len, form->hash);
-    return stmt && stmt->info.class_ == POOL__SQL_PLAIN && !stmt->leaves_traces &&
-           !stmt->info.multiple && is_quick(conn, stmt) && form->size < conn->max_packet &&
-           (form->as_text ? stmt->info.placeholders == form->args.count
-                          : is_prepared(stmt, form));
+    bool may = stmt && stmt->info.class_ == POOL__SQL_PLAIN && !stmt->leaves_traces &&
+               !stmt->info.multiple && is_quick(stmt) && form->size < conn->max_packet &&
+               (form->as_text ? stmt->info.placeholders == form->args.count
+                              : is_prepared(stmt, form));
+    return may ? stmt : NULL;
 }
 
 /* A passenger with what its execution needs. */
@@ -356,7 +357,7 @@ static void note_times(struct ride *ride, uint64_t started_ns)
     ride->conn->heard_ns = ride->conn->broken ? 0 : now;
     for (unsigned i = 0; i < ride->sent; i++)
         if (is_first_of_its_kind(ride, i))
-            pool__stmt_note_time(ride->seats[i].stmt, (now - started_ns) / ride->sent);
+            pool__note_time(ride->conn, ride->seats[i].stmt, now - started_ns, ride->sent);
 }
 
 /* Statements whose columns have changed, or that the server has forgotten. It sends, so it

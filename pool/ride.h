@@ -35,8 +35,9 @@ typedef bool pool__progress_fn(struct pool__passenger **passengers, unsigned cou
  * session are concerned. */
 bool pool__may_pipeline(const struct pool__conn *conn);
 
-/* Whether this one can: prepared here, plain, and known to be quick. */
-bool pool__may_ride(const struct pool__conn *conn, const struct pool__form *form);
+/* The statement if this one can: prepared here, plain, and known to be quick. Else NULL. */
+const struct pool__stmt *pool__may_ride(const struct pool__conn *conn,
+                                        const struct pool__form *form);
 
 /* Runs them, each of which pool__may_ride has allowed. `told` is called for each of the
  * passengers in turn, or for several that are done, except for the first, which is the

@@ -36,6 +36,9 @@ bool pool__receive_prepared(struct pool__run *run, struct pool__stmt *stmt);
 bool pool__receive_text(struct pool__run *run);
 /* The text with its values written into it, to be freed; NULL if there are none, or on failure. */
 char *pool__run_format(struct pool__run *run, const struct pool__sql_info *info, size_t *ret_len);
+/* So many statements of that kind took so long together, the way to the server included. */
+void pool__note_time(const struct pool__conn *conn, struct pool__stmt *stmt, uint64_t ns,
+                     unsigned count);
 /* After a failure: the server does not know the statement any more, and has not run it. */
 bool pool__is_forgotten(const struct pool__run *run, const struct pool__stmt *stmt);
 

@@ -36,7 +36,8 @@ struct pool__stmt {
     struct pool__columns *columns; /* of its last reply; NULL: not known, or none */
     bool outdated;      /* its columns have changed: prepare anew for the next use */
     bool leaves_traces; /* a trigger or so of it has changed the session */
-    uint64_t mean_ns;   /* of one execution, moving average; 0: not known yet */
+    uint64_t mean_ns;   /* of one execution without the way to the server, moving average; 0: not
+                           known yet */
     uint64_t last_ns;   /* of the last one; 0: there was none */
     size_t reply_bytes; /* seldom fewer; 0: not known yet */
     MYSQL_BIND *binds;  /* info.placeholders of them */
@@ -69,7 +70,7 @@ struct pool__stmt *pool__stmt_find(struct pool__stmt_cache *cache, const char *s
 struct pool__stmt *pool__stmt_peek(const struct pool__stmt_cache *cache, const char *sql,
                                    size_t len, uint64_t hash);
 
-/* One execution has taken so long. */
+/* One execution has taken so long, without the way to the server. */
 void pool__stmt_note_time(struct pool__stmt *stmt, uint64_t ns);
 /* One reply had so many bytes. */
 void pool__stmt_note_reply(struct pool__stmt *stmt, size_t bytes);

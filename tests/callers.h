@@ -4,7 +4,7 @@
  *
  * Whether a statement is quick enough to ride is measured, and no test may depend on how
  * fast the machine is. So whoever holds the connection, and nobody else may, enters a short
- * mean time for whatever has been run on it, except q.slow.
+ * mean time for whatever has been run on it, except q.slow, and a short way to the server.
  *
  * What went along is seen while the server is frozen: the leader has sent all it takes
  * along, and those who are still in the queue stayed behind.
@@ -170,6 +170,7 @@ static inline void call_quick(struct pool_conn handle)
         if (stmt->mean_ns && (!q.slow || strcmp(stmt->sql, q.slow) != 0))
             stmt->mean_ns = QUICK_MEAN_NS;
     }
+    conn_of(handle)->trip_ns = QUICK_MEAN_NS;
 }
 
 static inline void hold(void)

@@ -352,10 +352,13 @@ server_mutant lead.c test_pipeline a_big_value_does_not_go_along \
     's/ && job->form.size <= POOL__RIDE_BYTES \/ 4//'
 server_mutant lead.c test_pipeline at_most_pipeline_depth_statements_go_together \
     "the depth is not looked at" \
-    's/return fair < most \? fair : most;/return most ? fair : 0;/'
+    's/wanted < most \? wanted : most, may_board/most ? wanted : 0, may_board/'
 server_mutant lead.c test_pipeline the_share_of_a_connection_goes_along_and_no_more \
     "one connection takes the share of all" \
-    's/open \? waiting \/ open : 0/open ? waiting : 0/'
+    's/(return open \? atomic_load\(&pool->core.waiting\)) \/ open : 0/\1 : 0/'
+server_mutant lead.c test_pipeline more_go_along_while_the_next_connection_is_far_away \
+    "the way to the server is not looked at" \
+    's/wanted \+= sooner_here\(borrowed->conn, own, open\);/(void)sooner_here(borrowed->conn, own, open);/'
 server_mutant lead.c test_pipeline who_asks_to_be_alone_does_not_go_along \
     "who asks to be alone rides" \
     's/!\(job->request->flags & POOL_ALONE\) && //'

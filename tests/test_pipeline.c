@@ -126,6 +126,16 @@ static void the_share_of_a_connection_goes_along_and_no_more(void **state)
     pool_conn_release(other, NULL);
 }
 
+static void more_go_along_while_the_next_connection_is_far_away(void **state)
+{
+    (void)state;
+    struct pool_conn other = make_two_and_hold();
+    conn_of(q.held)->trip_ns = 120000; /* of two connections the next one is here in 60 us */
+    queue_up_plus(6);
+    assert_left_behind(2);
+    pool_conn_release(other, NULL);
+}
+
 static void with_fewer_waiters_than_connections_nobody_goes_along(void **state)
 {
     (void)state;
@@ -430,6 +440,7 @@ int main(int argc, char **argv)
         TEST(at_most_pipeline_depth_statements_go_together),
         TEST(a_pipeline_depth_of_1_switches_it_off),
         TEST(the_share_of_a_connection_goes_along_and_no_more),
+        TEST(more_go_along_while_the_next_connection_is_far_away),
         TEST(with_fewer_waiters_than_connections_nobody_goes_along),
         TEST(those_who_go_together_stay_within_eight_kilobytes),
         TEST(who_asks_to_be_alone_does_not_go_along),
