@@ -28,6 +28,7 @@
 
 #define QUICK_NS POOL__NS_PER_MS          /* on average */
 #define PATIENCE_NS (5 * POOL__NS_PER_MS) /* longer than a tick: no timer need be programmed */
+#define LEAST_RECORD_BYTES 22             /* of TLS 1.3: header, type and tag; 1.2 adds more */
 #define HASTY_RIDES 100                   /* without patience, after it was in vain */
 
 bool pool__may_pipeline(const struct pool__conn *conn)
@@ -122,9 +123,11 @@ static void tell_who_is_there(struct ride *ride)
     ride->there_count = 0;
 }
 
+/* On the socket: with TLS each reply is a record of its own. */
 static size_t usual_bytes(const struct seat *seat)
 {
-    return seat->stmt->reply_bytes ? seat->stmt->reply_bytes : POOL__LEAST_REPLY;
+    size_t bytes = seat->stmt->reply_bytes ? seat->stmt->reply_bytes : POOL__LEAST_REPLY;
+    return bytes + (seat->run.wait->tls ? LEAST_RECORD_BYTES : 0);
 }
 
 /* How many bytes are worth waking up for: half of the last reply, which comes as a whole, behind
