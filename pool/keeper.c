@@ -121,17 +121,20 @@ static unsigned open_count(struct pool *pool)
     return counts[POOL__IDLE] + counts[POOL__BUSY] + counts[POOL__CHORE];
 }
 
-static void note_failure_locked(struct pool *pool, const struct pool_error *failure, unsigned open)
+/* `of_set_up`: the server had let the pool in. */
+static void note_failure_locked(struct pool *pool, const struct pool_error *failure,
+                                bool of_set_up, unsigned open)
 {
     struct pool__health *health = &pool->health;
     uint64_t now = pool__now_ns();
     health->failures++;
+    unsigned in_a_row = of_set_up && failure->code == POOL_ERR_LOST ? 1 : health->failures;
     health->class_ = pool__classify_connect(failure->server_errno);
     health->cause = *failure;
     health->parallel = pool__policy_ramp(health->parallel, false);
     health->random = health->random * UINT64_C(6364136223846793005) + 1442695040888963407;
     health->next_try_ns = pool__after_ms(
-        now, pool__policy_backoff_ms(health->class_, health->failures,
+        now, pool__policy_backoff_ms(health->class_, in_a_row,
                                      (uint32_t)(health->random >> 32)));
     if (health->class_ == POOL__C_CAPACITY)
         note_capacity_locked(health, open, now);
@@ -140,7 +143,7 @@ static void note_failure_locked(struct pool *pool, const struct pool_error *fail
 
 /* A server that lets the pool in is up. That the new connection was lost in its set-up
  * (somebody kills sessions, say) is no reason to pause; unless it goes on and on, as
- * with a proxy that has no server behind it. */
+ * with a proxy that has no server behind it. Then there are pauses, but short ones. */
 static bool is_interruption_locked(struct pool__health *health, const struct pool_error *failure)
 {
     return failure->code == POOL_ERR_LOST && ++health->interruptions <= INTERRUPTIONS;
@@ -186,7 +189,7 @@ void pool__report_connect(struct pool *pool, const struct pool_error *failure, b
     if (failure && logged_in && is_interruption_locked(health, failure))
         health->cause = *failure;
     else if (failure)
-        note_failure_locked(pool, failure, open);
+        note_failure_locked(pool, failure, logged_in, open);
     else
         note_success_locked(health);
     pool__unlock(&health->lock);

@@ -220,9 +220,39 @@ static void the_last_state_that_is_told_is_the_present_one(void **state)
     assert_int_equal(atomic_load(&news.told), 10 * (POOL_STATE_DOWN + 1) + POOL_STATE_UP + 1);
 }
 
+/* ---- pauses between connects ---- */
+
+/* The longest pause after so many connects that were lost. */
+static uint64_t longest_pause_ns(struct pool *pool, unsigned count, bool logged_in)
+{
+    struct pool_error lost = {.code = POOL_ERR_LOST, .server_errno = 2013};
+    uint64_t longest = 0;
+    for (unsigned i = 0; i < count; i++) {
+        pool__report_connect(pool, &lost, logged_in);
+        pool__lock(&pool->health.lock);
+        uint64_t until = pool->health.next_try_ns;
+        pool__unlock(&pool->health.lock);
+        uint64_t now = pool__now_ns();
+        if (until > now && until - now > longest)
+            longest = until - now;
+    }
+    return longest;
+}
+
+static void a_server_that_lets_in_is_tried_again_soon(void **state)
+{
+    (void)state;
+    struct pool *pool = pool_of("MYPOOL_URL", (struct pool_options){0});
+    assert_int_equal(longest_pause_ns(pool, 16, true), 0);
+    assert_in_range(longest_pause_ns(pool, 100, true), 1, 100 * POOL__NS_PER_MS);
+    assert_true(longest_pause_ns(pool, 100, false) > 100 * POOL__NS_PER_MS);
+    assert_true(pool_end(pool, PATIENCE_MS, NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_server_that_lets_in_is_tried_again_soon),
         cmocka_unit_test(the_third_lost_connection_has_the_idle_ones_pinged_at_once),
         cmocka_unit_test(
             callers_fail_fast_when_the_last_connection_goes_after_a_failed_connect),
