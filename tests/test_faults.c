@@ -1986,7 +1986,7 @@ static void server_threads_stay_within_the_limit_after_a_freeze(void **state)
     (void)state;
     options.connect_timeout_ms = 500;
     make_pool(options);
-    start_load(12, 100);
+    start_load(12, 300);
     start_sampler();
     for (int round = 0; round < 3; round++) {
         uint64_t before = failures();
@@ -1994,7 +1994,8 @@ static void server_threads_stay_within_the_limit_after_a_freeze(void **state)
         assert_within(GENEROUS, failures() >= before + 60);
         signal_server(SIGCONT);
         zero_successes();
-        assert_within(GENEROUS, everybody_served());
+        /* On a busy machine many connects and statements pass these limits. */
+        assert_within(4 * GENEROUS, everybody_served());
     }
     stop_load();
     assert_peak(4 + 1);
