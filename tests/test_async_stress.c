@@ -203,7 +203,7 @@ static void run_stress(bool manual, unsigned count, unsigned until)
         assert_int_equal(pthread_create(&callers[i], NULL, be_caller, &seeds[i]), 0);
     if (manual)
         assert_int_equal(pthread_create(&dispatcher, NULL, be_dispatcher, NULL), 0);
-    bool reached = WITHIN(20 * GENEROUS + count, atomic_load(&s.finished) >= until);
+    bool reached = WITHIN(10 * GENEROUS + count, atomic_load(&s.finished) >= until);
     f.pool = NULL;
     pool_end(s.pool, 200, NULL);
     atomic_store(&s.stop, true);

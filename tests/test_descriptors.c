@@ -20,7 +20,7 @@
 
 #include "clock.h"
 
-#define GENEROUS 15000
+#define GENEROUS 30000
 #define SILENCE_MS 50 /* after which a connection is looked at more closely */
 
 static struct fixture {

@@ -36,7 +36,7 @@
 
 #define CODES (POOL_ERR_UNSUPPORTED + 1)
 #define MOST 16         /* threads of a load */
-#define GENEROUS 15000  /* ms until something must have happened */
+#define GENEROUS 30000  /* ms until something must have happened */
 #define LATE 4000       /* ms; later than this something was waited for */
 
 /* Counts what pool_query answers, until told to stop. */

@@ -27,7 +27,7 @@
 
 #include "server.h"
 
-#define GENEROUS 15000
+#define GENEROUS 30000
 
 static struct fixture {
     struct pool *pool;

@@ -29,7 +29,7 @@
 #include "clock.h"
 #include "proxy.h"
 
-#define GENEROUS 15000  /* ms until something must have happened */
+#define GENEROUS 30000  /* ms until something must have happened */
 #define LATE 4000       /* ms; later than this something was waited for */
 #define MOST_OFFSETS 400 /* bytes of a request or reply that are tried */
 

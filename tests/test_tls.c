@@ -26,7 +26,7 @@
 
 #include "server.h"
 
-#define GENEROUS 15000 /* ms until something must have happened */
+#define GENEROUS 30000 /* ms until something must have happened */
 #define LATE 4000      /* ms; later than this something was waited for */
 #define BIG (20u << 20)
 

@@ -6,6 +6,6 @@
 
 #include "clock.h"
 
-#define GENEROUS 15000 /* ms until something must have happened */
+#define GENEROUS 30000 /* ms until something must have happened */
 
 #endif
