@@ -68,6 +68,7 @@ static struct {
     struct stresser threads[THREADS + 1];
     _Atomic uint32_t phase;
     _Atomic uint32_t resting;
+    _Atomic bool maintaining; /* the maintainer may be inside the core */
     _Atomic uint32_t closures; /* the maintainer parks on it */
     _Atomic(const char *) fault; /* the first that a thread found */
 } the;
@@ -333,10 +334,12 @@ static void *run_maintainer(void *arg)
     unsigned slot;
     while (atomic_load(&the.phase) != STOP) {
         uint32_t closures = atomic_load(&the.closures);
+        atomic_store(&the.maintaining, true);
         while (pool__core_reserve_empty(&the.core, &slot)) {
             use(t, slot);
             give(t, slot);
         }
+        atomic_store(&the.maintaining, false);
         pool__park(&the.closures, closures, pool__now_ns() + 5 * MS);
     }
     return NULL;
@@ -390,16 +393,19 @@ static bool at_rest(void)
 {
     unsigned counts[POOL__STATES];
     pool__core_count(&the.core, counts);
-    return atomic_load(&the.resting) == THREADS && counts[POOL__IDLE] == SLOTS;
+    /* In this order: when all are idle the maintainer may still be on its way out. */
+    return atomic_load(&the.resting) == THREADS && counts[POOL__IDLE] == SLOTS &&
+           !atomic_load(&the.maintaining);
 }
 
 static void await_rest(void)
 {
     uint64_t deadline_ns = pool__now_ns() + REST_NS;
-    while (!at_rest() && pool__now_ns() < deadline_ns)
+    bool rests = at_rest();
+    for (; !rests && pool__now_ns() < deadline_ns; rests = at_rest())
         sched_yield();
     require(atomic_load(&the.resting) == THREADS, "somebody waits while slots are idle");
-    require(at_rest(), "a slot was lost");
+    require(rests, "a slot was lost");
 }
 
 static void check_books(void)
