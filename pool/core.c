@@ -197,13 +197,22 @@ void pool__core_wake(struct pool__core *core, struct pool__wakes *wakes)
     wakes->bits = 0;
 }
 
+static uint32_t bench_of(uint32_t place)
+{
+    return place / POOL__BENCH_PLACES % POOL__BENCHES;
+}
+
+static uint32_t place_bit(uint32_t place)
+{
+    return UINT32_C(1) << place % POOL__BENCH_PLACES;
+}
+
 static void wake_from(struct pool__core *core, uint32_t place, struct pool__wakes *wakes)
 {
-    uint32_t bench = place / POOL__BENCH_PLACES % POOL__BENCHES;
-    if (bench != wakes->bench)
+    if (bench_of(place) != wakes->bench)
         pool__core_wake(core, wakes);
-    wakes->bench = bench;
-    wakes->bits |= UINT32_C(1) << place % POOL__BENCH_PLACES;
+    wakes->bench = bench_of(place);
+    wakes->bits |= place_bit(place);
 }
 
 /* Those whom a caller of the functions below has to wake once it holds no lock. */
@@ -328,10 +337,8 @@ static void nudge(struct pool__core *core)
     void (*wake)(struct pool__waiter *) = waiter ? waiter->wake : NULL;
     if (waiter && !wake) {
         /* Stored under the lock, so the waiter cannot be gone before it is woken. */
-        struct pool__wakes one = {0};
         atomic_store(&waiter->outcome, POOL__NUDGED);
-        wake_from(core, waiter->place, &one);
-        pool__core_wake(core, &one);
+        pool__unpark_all(&core->benches[bench_of(waiter->place)], place_bit(waiter->place));
     } else {
         atomic_store(&core->nudged, 0);
     }
@@ -655,8 +662,7 @@ bool pool__core_look(struct pool__core *core, struct pool__waiter *waiter, uint6
 
 enum pool__outcome pool__core_wait(struct pool__core *core, struct pool__waiter *waiter)
 {
-    _Atomic uint32_t *bench = &core->benches[waiter->place / POOL__BENCH_PLACES % POOL__BENCHES];
-    uint32_t bit = UINT32_C(1) << waiter->place % POOL__BENCH_PLACES;
+    _Atomic uint32_t *bench = &core->benches[bench_of(waiter->place)];
     for (;;) {
         uint64_t next_ns;
         uint32_t turn = atomic_load(bench); /* before the outcome: who stores that changes it */
@@ -667,7 +673,7 @@ enum pool__outcome pool__core_wait(struct pool__core *core, struct pool__waiter 
         if (outcome == POOL__NUDGED)
             look_for_slot(core, waiter);
         else if (!pool__core_look(core, waiter, pool__now_ns(), &next_ns))
-            pool__park_as(bench, turn, bit, next_ns);
+            pool__park_as(bench, turn, place_bit(waiter->place), next_ns);
     }
 }
 

@@ -121,32 +121,22 @@ static unsigned open_count(struct pool *pool)
     return counts[POOL__IDLE] + counts[POOL__BUSY] + counts[POOL__CHORE];
 }
 
-/* `of_set_up`: the server had let the pool in. */
 static void note_failure_locked(struct pool *pool, const struct pool_error *failure,
-                                bool of_set_up, unsigned open)
+                                bool interrupted, unsigned open)
 {
     struct pool__health *health = &pool->health;
     uint64_t now = pool__now_ns();
     health->failures++;
-    unsigned in_a_row = of_set_up && failure->code == POOL_ERR_LOST ? 1 : health->failures;
     health->class_ = pool__classify_connect(failure->server_errno);
     health->cause = *failure;
     health->parallel = pool__policy_ramp(health->parallel, false);
     health->random = health->random * UINT64_C(6364136223846793005) + 1442695040888963407;
     health->next_try_ns = pool__after_ms(
-        now, pool__policy_backoff_ms(health->class_, in_a_row,
+        now, pool__policy_backoff_ms(health->class_, interrupted ? 1 : health->failures,
                                      (uint32_t)(health->random >> 32)));
     if (health->class_ == POOL__C_CAPACITY)
         note_capacity_locked(health, open, now);
     health->state = open ? POOL_STATE_RETRYING : POOL_STATE_DOWN;
-}
-
-/* A server that lets the pool in is up. That the new connection was lost in its set-up
- * (somebody kills sessions, say) is no reason to pause; unless it goes on and on, as
- * with a proxy that has no server behind it. Then there are pauses, but short ones. */
-static bool is_interruption_locked(struct pool__health *health, const struct pool_error *failure)
-{
-    return failure->code == POOL_ERR_LOST && ++health->interruptions <= INTERRUPTIONS;
 }
 
 static void note_success_locked(struct pool__health *health)
@@ -181,15 +171,19 @@ static void tell_state(struct pool *pool)
     pool__unlock(&health->lock);
 }
 
+/* A server that lets the pool in is up. That the new connection was lost in its set-up
+ * (somebody kills sessions, say) is no reason to pause; unless it goes on and on, as
+ * with a proxy that has no server behind it. Then there are pauses, but short ones. */
 void pool__report_connect(struct pool *pool, const struct pool_error *failure, bool logged_in)
 {
     struct pool__health *health = &pool->health;
+    bool interrupted = failure && logged_in && failure->code == POOL_ERR_LOST;
     unsigned open = open_count(pool);
     pool__lock(&health->lock);
-    if (failure && logged_in && is_interruption_locked(health, failure))
+    if (interrupted && ++health->interruptions <= INTERRUPTIONS)
         health->cause = *failure;
     else if (failure)
-        note_failure_locked(pool, failure, logged_in, open);
+        note_failure_locked(pool, failure, interrupted, open);
     else
         note_success_locked(health);
     pool__unlock(&health->lock);

@@ -368,9 +368,10 @@ static unsigned take_along(struct pool *pool, const struct pool__borrowed *borro
     struct boarding boarding = {borrowed->conn, POOL__RIDE_BYTES - job->form.size, callbacks_only};
     unsigned open = pool->core.limit - atomic_load(&pool->core.absent);
     unsigned wanted = share(pool, open);
-    const struct pool__stmt *own;
-    if (!wanted || !pool__may_pipeline(borrowed->conn) ||
-        !(own = pool__may_ride(borrowed->conn, &job->form)))
+    if (!wanted || !pool__may_pipeline(borrowed->conn))
+        return 0;
+    const struct pool__stmt *own = pool__may_ride(borrowed->conn, &job->form);
+    if (!own)
         return 0;
     wanted += sooner_here(borrowed->conn, own, open);
     unsigned most = pool->options.v.pipeline_depth - 1;

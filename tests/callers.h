@@ -25,10 +25,9 @@
 
 #include "pool.h"
 #include "server.h"
+#include "waiting.h"
 
-#define CALLERS 20      /* at most */
-#define GENEROUS 30000  /* ms until something must have happened */
-#define LATE 4000       /* ms; later than this something was waited for */
+#define CALLERS 20 /* at most */
 #define QUICK_MEAN_NS 1000
 
 /* One call on a thread of its own. */

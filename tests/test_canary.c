@@ -22,12 +22,11 @@
 #include <cmocka.h>
 
 #include "capture.h"
-#include "clock.h"
+#include "waiting.h"
 
 #define PASSWORD "canary-of-the-password"
 #define VALUE "canary-of-a-value"
 #define LITERAL "canary-of-a-literal" /* in a statement of the program's */
-#define GENEROUS 30000
 #define BIG 20000 /* bytes of a value, over max_packet_bytes */
 
 /* Texts that somebody was given, one after the other. */

@@ -18,9 +18,8 @@
 
 #include <cmocka.h>
 
-#include "clock.h"
+#include "waiting.h"
 
-#define GENEROUS 30000
 #define SILENCE_MS 50 /* after which a connection is looked at more closely */
 
 static struct fixture {

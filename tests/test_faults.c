@@ -33,11 +33,10 @@
 #include <cmocka.h>
 
 #include "server.h"
+#include "waiting.h"
 
 #define CODES (POOL_ERR_UNSUPPORTED + 1)
-#define MOST 16         /* threads of a load */
-#define GENEROUS 30000  /* ms until something must have happened */
-#define LATE 4000       /* ms; later than this something was waited for */
+#define MOST 16 /* threads of a load */
 
 /* Counts what pool_query answers, until told to stop. */
 struct load {

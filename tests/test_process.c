@@ -26,8 +26,7 @@
 #include <cmocka.h>
 
 #include "server.h"
-
-#define GENEROUS 30000
+#include "waiting.h"
 
 static struct fixture {
     struct pool *pool;

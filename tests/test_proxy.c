@@ -26,11 +26,9 @@
 
 #include <cmocka.h>
 
-#include "clock.h"
 #include "proxy.h"
+#include "waiting.h"
 
-#define GENEROUS 30000  /* ms until something must have happened */
-#define LATE 4000       /* ms; later than this something was waited for */
 #define MOST_OFFSETS 400 /* bytes of a request or reply that are tried */
 
 static struct fixture {

@@ -25,9 +25,8 @@
 #include <cmocka.h>
 
 #include "server.h"
+#include "waiting.h"
 
-#define GENEROUS 30000 /* ms until something must have happened */
-#define LATE 4000      /* ms; later than this something was waited for */
 #define BIG (20u << 20)
 
 static struct fixture {

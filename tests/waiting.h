@@ -7,5 +7,6 @@
 #include "clock.h"
 
 #define GENEROUS 30000 /* ms until something must have happened */
+#define LATE 4000      /* ms; later than this something was waited for */
 
 #endif

@@ -40,7 +40,7 @@ struct run {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     unsigned ready;          /* lock: callers at the gate, or failed before it */
-    unsigned idle;           /* lock: callers that work no more */
+    unsigned idle;           /* lock: callers that have worked and do no more */
     unsigned gone;           /* lock: callers that have ended */
     bool failed;             /* lock: some caller could not open */
     struct problem *problem; /* lock: its problem */
@@ -139,10 +139,10 @@ static void arrive(struct run *run, const struct problem *problem)
     pthread_mutex_unlock(&run->lock);
 }
 
-static void count(struct run *run, unsigned *callers)
+static void count_one(struct run *run, unsigned *counter)
 {
     pthread_mutex_lock(&run->lock);
-    ++*callers;
+    ++*counter;
     pthread_cond_broadcast(&run->changed);
     pthread_mutex_unlock(&run->lock);
 }
@@ -155,15 +155,14 @@ static void *caller_main(void *arg)
 
     if (run->mode->caller_open && !run->mode->caller_open(&seat->caller, &problem)) {
         arrive(run, &problem);
-        count(run, &run->idle);
     } else {
         arrive(run, NULL);
         work(run, &seat->caller);
-        count(run, &run->idle);
+        count_one(run, &run->idle);
         if (run->mode->caller_close)
             run->mode->caller_close(&seat->caller);
     }
-    count(run, &run->gone);
+    count_one(run, &run->gone);
     return NULL;
 }
 
@@ -191,7 +190,7 @@ static bool wait_until_ready(struct run *run, unsigned callers)
 
 /* A caller may hang in a network read without a deadline, in `raw` for example if
  * the server stops. Nothing can end such a thread, so the program ends instead. */
-static void wait_until(struct run *run, const unsigned *count, unsigned callers)
+static void wait_until(struct run *run, const unsigned *counter, unsigned callers)
 {
     struct timespec deadline;
     int status = 0;
@@ -199,11 +198,11 @@ static void wait_until(struct run *run, const unsigned *count, unsigned callers)
     clock_gettime(CLOCK_MONOTONIC, &deadline);
     deadline.tv_sec += PATIENCE_S;
     pthread_mutex_lock(&run->lock);
-    while (*count < callers && status == 0)
+    while (*counter < callers && status == 0)
         status = pthread_cond_timedwait(&run->changed, &run->lock, &deadline);
-    if (*count < callers) {
+    if (*counter < callers) {
         fprintf(stderr, "poolbench: %s: %u of %u callers still wait for the server after %d s\n",
-                run->mode->name, callers - *count, callers, PATIENCE_S);
+                run->mode->name, callers - *counter, callers, PATIENCE_S);
         _exit(1);
     }
     pthread_mutex_unlock(&run->lock);
