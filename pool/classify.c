@@ -133,13 +133,18 @@ enum pool__connect_class pool__classify_connect(unsigned code)
     }
 }
 
-/* The library has one code for all of TLS; what the system says has its number behind it. */
+/* The library has one code for all of TLS; what the system says has its number behind it.
+ * Version 3.4 says EAGAIN, left over from a read before, for a session that has ended. */
 bool pool__is_cut_off(unsigned code, const char *text)
 {
-    char reset[16];
-    char pipe[16];
-    snprintf(reset, sizeof reset, " (%d)", ECONNRESET);
-    snprintf(pipe, sizeof pipe, " (%d)", EPIPE);
-    return code == TLS_ERROR && (strstr(text, "unexpected eof") || strstr(text, reset) ||
-                                 strstr(text, pipe));
+    static const int numbers[] = {ECONNRESET, EPIPE, EAGAIN};
+    if (code != TLS_ERROR)
+        return false;
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        char number[16];
+        snprintf(number, sizeof number, " (%d)", numbers[i]);
+        if (strstr(text, number))
+            return true;
+    }
+    return strstr(text, "unexpected eof");
 }

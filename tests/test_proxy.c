@@ -636,6 +636,15 @@ static void the_end_does_not_wait_for_a_connect_whose_first_packet_is_dropped(vo
     assert_timely("pool_end", now_ms() - begin, 1);
 }
 
+/* A reset that comes with the first bytes can be there before the client has seen that it is
+ * connected: then the kernel knows of no connection that was lost. */
+static bool is_lost(const struct pool_error *err, bool by_reset)
+{
+    return err->code == POOL_ERR_CONNECT &&
+           (err->server_errno == CR_SERVER_LOST ||
+            (by_reset && err->server_errno == CR_CONNECTION_ERROR));
+}
+
 /* A session that ends while the two agree on TLS says nothing about certificates: it is tried
  * again soon, like any other. True if it was cut before it could be used. */
 static bool is_lost_when_cut_after(long bytes, bool by_reset)
@@ -652,7 +661,7 @@ static bool is_lost_when_cut_after(long bytes, bool by_reset)
     atomic_store(&proxy.cut[DOWN], -1);
     pool_end(f.pool, 0, NULL);
     f.pool = NULL;
-    if (!ok && (err.code != POOL_ERR_CONNECT || err.server_errno != CR_SERVER_LOST))
+    if (!ok && !is_lost(&err, by_reset))
         fail_msg("cut after %ld bytes: %s (%u): %s", bytes, pool_code_name(err.code),
                  err.server_errno, err.message);
     return !ok;
