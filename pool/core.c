@@ -459,7 +459,7 @@ void pool__core_to_chore(struct pool__core *core, unsigned index)
     struct pool__slot *slot = &core->slots[index];
     uint64_t word = load_word(slot);
     /* Eviction still counts: the chore's end will look at it. */
-    while (!pool__move(slot, &word, with_state(word & ~(POOL__RUNNING | POOL__UNCLEAN), POOL__CHORE)))
+    while (!pool__move(slot, &word, with_state(word & (~POOL__FLAGS | POOL__EVICT), POOL__CHORE)))
         ;
 }
 
@@ -525,13 +525,28 @@ enum pool__claim pool__core_claim(struct pool__core *core, unsigned index, uint3
     return claim;
 }
 
-void pool__core_unclaim(struct pool__core *core, unsigned index, bool unclean)
+bool pool__core_unclaim(struct pool__core *core, unsigned index, bool unclean)
 {
     struct pool__slot *slot = &core->slots[index];
     uint64_t word = load_word(slot);
     uint64_t flag = unclean ? POOL__UNCLEAN : 0;
-    while (!pool__move(slot, &word, (word & ~(POOL__RUNNING | POOL__UNCLEAN)) | flag))
-        ;
+    while (!(word & POOL__GIVEN_UP))
+        if (pool__move(slot, &word, (word & ~(POOL__RUNNING | POOL__UNCLEAN)) | flag))
+            return true;
+    return false;
+}
+
+enum pool__claim pool__core_give_up(struct pool__core *core, unsigned index, uint32_t generation)
+{
+    struct pool__slot *slot = &core->slots[index];
+    uint64_t word = load_word(slot);
+    enum pool__claim claim;
+    do
+        claim = check_ticket(word, generation);
+    while (claim != POOL__CLAIM_STALE &&
+           !pool__move(slot, &word,
+                       word | (claim == POOL__CLAIMED ? POOL__RUNNING : POOL__GIVEN_UP)));
+    return claim;
 }
 
 enum pool__claim pool__core_release(struct pool__core *core, unsigned index, uint32_t generation)

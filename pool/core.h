@@ -35,7 +35,8 @@ enum pool__state {
 #define POOL__EVICT UINT64_C(8)    /* must be closed when it is given back */
 #define POOL__RUNNING UINT64_C(16) /* a call is running on the borrowed connection */
 #define POOL__UNCLEAN UINT64_C(32) /* the return has work to do: reset, close or hand over */
-#define POOL__FLAGS (POOL__EVICT | POOL__RUNNING | POOL__UNCLEAN)
+#define POOL__GIVEN_UP UINT64_C(64) /* whoever ends the call that runs has to give it back */
+#define POOL__FLAGS (POOL__EVICT | POOL__RUNNING | POOL__UNCLEAN | POOL__GIVEN_UP)
 #define POOL__GENERATION UINT64_C(0x100000000)
 
 /* One cache line pair per slot, so that borrowers of different slots do not meet. */
@@ -288,10 +289,15 @@ bool pool__core_reserve_idle(struct pool__core *core, unsigned slot);
 bool pool__core_evict(struct pool__core *core, unsigned slot);
 
 /* Marks the borrowed slot as running a call, if the generation is current and no
- * other call runs; and back, remembering whether the connection is still clean. */
+ * other call runs; and back, remembering whether the connection is still clean. If that is
+ * false the slot stays claimed: it was given up meanwhile, and the caller gives it back. */
 enum pool__claim { POOL__CLAIMED, POOL__CLAIM_STALE, POOL__CLAIM_RUNNING, POOL__RELEASED };
 enum pool__claim pool__core_claim(struct pool__core *core, unsigned slot, uint32_t generation);
-void pool__core_unclaim(struct pool__core *core, unsigned slot, bool unclean);
+bool pool__core_unclaim(struct pool__core *core, unsigned slot, bool unclean);
+
+/* Claims the slot; or, if a call of somebody else's runs on it (CLAIM_RUNNING), leaves it to
+ * that to give the slot back. */
+enum pool__claim pool__core_give_up(struct pool__core *core, unsigned slot, uint32_t generation);
 
 /* Gives a clean borrowed slot back (RELEASED). If there is more to do, because it is
  * unclean, to be evicted, or a waiter is due, it is claimed instead. */

@@ -553,13 +553,30 @@ bool pool__claim_handle(struct pool_conn conn, struct pool__borrowed *ret_borrow
 }
 
 /* After a statement the return takes the long way if somebody waits, too: that way hands
- * the connection over, while the quick one lets the fastest have it. */
+ * the connection over, while the quick one lets the fastest have it. Whoever held the handle
+ * may have given it up while the call ran. */
 void pool__unclaim_handle(struct pool *pool, const struct pool__borrowed *borrowed)
 {
     const struct pool__conn *conn = borrowed->conn;
     bool unclean = !conn || conn->broken || conn->dirty || conn->in_transaction ||
                    atomic_load_explicit(&pool->core.waiting, memory_order_relaxed);
-    pool__core_unclaim(&pool->core, borrowed->slot, unclean);
+    if (!pool__core_unclaim(&pool->core, borrowed->slot, unclean))
+        pool__return(pool, borrowed->slot);
+}
+
+/* Under the lock pool_end holds nothing for a moment, so what runs is a call. */
+void pool__give_up_handle(struct pool_conn conn)
+{
+    unsigned slot;
+    uint32_t generation;
+    if (pool_conn_release(conn, NULL) || !read_ticket(conn, &slot, &generation, NULL))
+        return;
+    struct pool *pool = conn.pool;
+    pool__lock(&pool->end_lock);
+    enum pool__claim claimed = pool__core_give_up(&pool->core, slot, generation);
+    pool__unlock(&pool->end_lock);
+    if (claimed == POOL__CLAIMED)
+        pool__return(pool, slot);
 }
 
 bool pool_conn_release(struct pool_conn conn, struct pool_error *err)

@@ -234,6 +234,9 @@ static inline struct pool_conn pool__handle(struct pool *pool, unsigned slot, ui
 bool pool__claim_handle(struct pool_conn conn, struct pool__borrowed *ret_borrowed,
                         struct pool_error *err);
 void pool__unclaim_handle(struct pool *pool, const struct pool__borrowed *borrowed);
+/* Releases it in any case: if another thread has been let in and runs a call on it, that gives
+ * the connection back when it is over. */
+void pool__give_up_handle(struct pool_conn conn);
 void pool__set_label(struct pool *pool, unsigned slot, const char *label);
 void pool__copy_label(struct pool *pool, unsigned slot, char ret_label[64]);
 

@@ -37,9 +37,9 @@ bool pool__run_look(struct pool__run *run)
     return false;
 }
 
-/* A look is a system call, and a connection that has answered just now needs none: the
- * keeper's watch could hardly be slower. */
-#define JUST_NOW_NS UINT64_C(250000)
+/* A look is a system call, and a connection that has answered just now needs none: nobody can
+ * have decided to kill it since, and the keeper's watch could hardly be slower. */
+#define JUST_NOW_NS UINT64_C(50000)
 
 bool pool__has_just_answered(const struct pool__conn *conn, uint64_t now)
 {

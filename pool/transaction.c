@@ -63,7 +63,7 @@ static bool begin(struct pool *pool, struct pool_conn *ret_conn, struct pool_err
             return false;
         if (pool_conn_begin(*ret_conn, err))
             return true;
-        pool_conn_release(*ret_conn, NULL);
+        pool__give_up_handle(*ret_conn);
         bool again = may_begin_again(pool, err, begins) && pool__now_ns() < deadline_ns;
         if (err->fatal) /* the begin is gone with its session */
             err->not_executed = true;
@@ -97,7 +97,7 @@ bool pool_transaction(struct pool *pool, pool_transaction_fn *fn, void *arg,
     for (unsigned retry = 0;; retry++) {
         if (begin(pool, &conn, err)) {
             bool done = attempt(conn, fn, arg, err);
-            pool_conn_release(conn, NULL);
+            pool__give_up_handle(conn);
             if (done)
                 return true;
         }
@@ -117,7 +117,7 @@ static void run_transaction(struct pool__op *op, struct pool_error *err)
 {
     op->began = pool_conn_begin(op->conn, err);
     bool done = op->began && attempt(op->conn, op->with.transaction, op->arg, err);
-    pool_conn_release(op->conn, NULL);
+    pool__give_up_handle(op->conn);
     if (!op->began && err->fatal) /* the begin is gone with its session */
         err->not_executed = true;
     bool again = err->retry_transaction; /* the function may say so without another reason */

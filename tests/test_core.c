@@ -381,6 +381,32 @@ static void a_clean_slot_is_released_in_one_step(void **state)
     assert_int_equal(count_of(POOL__IDLE), 1);
 }
 
+static void a_slot_that_is_given_up_is_left_to_the_call_that_runs(void **state)
+{
+    (void)state;
+    begin(1, 1, 0);
+    uint32_t generation = borrow(0);
+    assert_int_equal(pool__core_give_up(&core, 0, generation + 1), POOL__CLAIM_STALE);
+    assert_int_equal(pool__core_claim(&core, 0, generation), POOL__CLAIMED);
+    assert_int_equal(pool__core_give_up(&core, 0, generation), POOL__CLAIM_RUNNING);
+    assert_false(pool__core_unclaim(&core, 0, false));
+    assert_int_equal(pool__core_claim(&core, 0, generation), POOL__CLAIM_RUNNING);
+    pool__core_to_chore(&core, 0);
+    assert_true(pool__core_give(&core, 0));
+    generation = borrow(0);
+    assert_int_equal(pool__core_claim(&core, 0, generation), POOL__CLAIMED);
+    assert_true(pool__core_unclaim(&core, 0, false));
+}
+
+static void a_slot_that_is_given_up_while_nothing_runs_is_claimed(void **state)
+{
+    (void)state;
+    begin(1, 1, 0);
+    uint32_t generation = borrow(0);
+    assert_int_equal(pool__core_give_up(&core, 0, generation), POOL__CLAIMED);
+    assert_int_equal(pool__core_claim(&core, 0, generation), POOL__CLAIM_RUNNING);
+}
+
 static void an_unclean_slot_is_claimed_by_its_release(void **state)
 {
     (void)state;
@@ -1234,6 +1260,8 @@ int main(void)
         TEST(only_idle_slots_are_reserved_for_chores),
         TEST(each_state_counts_once),
         TEST(a_ticket_can_be_claimed_once_at_a_time),
+        TEST(a_slot_that_is_given_up_is_left_to_the_call_that_runs),
+        TEST(a_slot_that_is_given_up_while_nothing_runs_is_claimed),
         TEST(a_borrow_for_one_call_is_claimed_already),
         TEST(a_call_in_progress_prevents_the_release),
         TEST(releasing_twice_is_refused),

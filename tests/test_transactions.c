@@ -430,6 +430,64 @@ static void a_connection_killed_inside_loses_the_transaction_once(void **state)
     lose_the_connection(*state, true);
 }
 
+/* ---- a handle in the hands of another thread ---- */
+
+static struct {
+    struct pool_conn conn;
+    pthread_t thread;
+    struct pool_error err;
+    bool ok;
+} stranger;
+
+static void *sleep_on_it(void *arg)
+{
+    stranger.ok = did(stranger.conn, "SELECT SLEEP(600)", &stranger.err);
+    return arg;
+}
+
+/* Returns while the other thread's statement runs. */
+static bool let_another_in(struct pool_conn conn, void *arg, struct pool_error *err)
+{
+    struct pool *admin = arg;
+    unsigned long id = pool_conn_thread_id(conn);
+    stranger.conn = conn;
+    if (pthread_create(&stranger.thread, NULL, sleep_on_it, NULL) != 0)
+        return false;
+    wait_until(admin,
+               "SELECT COUNT(*) FROM information_schema.processlist WHERE id = ? AND info LIKE "
+               "'SELECT SLEEP%'",
+               POOL_ARGS(id));
+    (void)err;
+    return true;
+}
+
+static void a_connection_that_another_thread_still_uses_comes_back_when_it_is_through(void **state)
+{
+    (void)state;
+    struct pool *pool = pool_of("MYPOOL_URL", (struct pool_options){.connection_limit = 1});
+    struct pool *admin = pool_of("MYPOOL_ADMIN_URL", (struct pool_options){.connection_limit = 1});
+    struct pool_error err;
+    struct pool_stats stats;
+    assert_false(pool_transaction(pool, let_another_in, admin, &err));
+    assert_int_equal(err.code, POOL_ERR_INVALID); /* the commit found a call on it */
+    char kill[48];
+    unsigned long id = (unsigned long)number(
+        admin, "SELECT id FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%'",
+        POOL_NO_ARGS);
+    snprintf(kill, sizeof kill, "KILL QUERY %lu", id);
+    run(admin, kill);
+    pthread_join(stranger.thread, NULL);
+    assert_false(stranger.ok);
+    assert_false(pool_conn_release(stranger.conn, &err));
+    assert_int_equal(err.code, POOL_ERR_STALE);
+    assert_int_equal(number(pool, "SELECT 7", POOL_NO_ARGS), 7); /* on the only connection */
+    pool_stats(pool, &stats);
+    assert_int_equal(stats.in_use, 0);
+    assert_int_equal(stats.acquired, stats.released);
+    pool_end(pool, 0, NULL);
+    pool_end(admin, 0, NULL);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_tables, end_pool)
 
 int main(void)
@@ -451,6 +509,7 @@ int main(void)
         TEST(a_commit_that_is_lost_on_the_way_is_never_repeated),
         TEST(a_connection_killed_before_the_commit_loses_the_transaction_once),
         TEST(a_connection_killed_inside_loses_the_transaction_once),
+        TEST(a_connection_that_another_thread_still_uses_comes_back_when_it_is_through),
     };
     return cmocka_run_group_tests_name("transactions", tests, NULL, NULL);
 }
