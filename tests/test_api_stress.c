@@ -61,7 +61,7 @@ static struct round {
     pthread_mutex_t lock;
     struct pool_conn conns[SHARED];
     struct pool_call told[SHARED];
-    struct pool_conn *lent; /* every handle that there was */
+    struct pool_conn *lent; /* every handle that was borrowed */
     unsigned lent_count, lent_room;
     /* Of the hooks. */
     _Atomic uint64_t opened, closed, acquired, released, enqueued;
@@ -97,6 +97,14 @@ static void share_conn(unsigned number, struct pool_conn conn)
     pthread_mutex_lock(&r.lock);
     struct pool_conn before = r.conns[number % SHARED];
     r.conns[number % SHARED] = conn;
+    pthread_mutex_unlock(&r.lock);
+    pool_conn_release(before, NULL);
+}
+
+/* One that we have borrowed, and so have to give back in the end. */
+static void keep_and_share(unsigned number, struct pool_conn conn)
+{
+    pthread_mutex_lock(&r.lock);
     if (r.lent_count == r.lent_room) {
         r.lent_room = r.lent_room ? 2 * r.lent_room : 1024;
         r.lent = realloc(r.lent, r.lent_room * sizeof *r.lent);
@@ -105,7 +113,7 @@ static void share_conn(unsigned number, struct pool_conn conn)
     }
     r.lent[r.lent_count++] = conn;
     pthread_mutex_unlock(&r.lock);
-    pool_conn_release(before, NULL);
+    share_conn(number, conn);
 }
 
 static struct pool_call shared_call(unsigned number)
@@ -167,7 +175,7 @@ static void take_conn(const struct pool_error *err, struct pool_conn conn, void 
     struct ticket *ticket = arg;
     unsigned what = draw(&ticket->seed, 4);
     if (!err)
-        share_conn(ticket->seed, conn);
+        keep_and_share(ticket->seed, conn);
     if (!err && what == 0)
         pool_conn_release(conn, NULL);
     if (!err && what == 1)
@@ -285,7 +293,7 @@ static void borrow_and_share(unsigned *seed)
     struct pool_conn conn;
     if (!pool_get_connection(r.pool, &conn, NULL))
         return;
-    share_conn(*seed, conn);
+    keep_and_share(*seed, conn);
     pool_result_free(pool_conn_query(conn, "SYNTAX", POOL_NO_ARGS, NULL));
     pool_conn_release(conn, NULL);
     pool_conn_release(conn, NULL);
@@ -296,7 +304,7 @@ static void borrow_and_begin(unsigned *seed)
     struct pool_conn conn;
     if (!pool_get_connection(r.pool, &conn, NULL))
         return;
-    share_conn(*seed, conn);
+    keep_and_share(*seed, conn);
     pool_conn_begin(conn, NULL);
     if (draw(seed, 2))
         pool_conn_destroy(conn, NULL);
