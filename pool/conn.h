@@ -56,11 +56,9 @@ bool pool__conn_open(const struct pool__options *options,
                      int cut_fd, uint64_t deadline_ns, struct pool__conn **ret_conn,
                      struct pool_error *err);
 
-/* Runs the init SQL and the init callback. */
-bool pool__conn_init_session(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err);
-
-/* Brings the session back to what a new one is. Any failure: close it. */
-bool pool__conn_reset(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err);
+/* Sends a command that is answered by a bare OK. */
+bool pool__conn_command(struct pool__conn *conn, int (*command)(MYSQL *), uint64_t deadline_ns,
+                        struct pool_error *err);
 bool pool__conn_ping(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err);
 
 /* Something came behind the last reply that was no part of it. Costs nothing. */

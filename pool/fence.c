@@ -7,8 +7,6 @@
 #include "error.h"
 #include "query.h"
 
-#include <string.h>
-
 void pool__fence_init(struct pool__fence *fence, struct pool__conn *conn)
 {
     unsigned status = conn->mysql->server_status;
@@ -16,19 +14,10 @@ void pool__fence_init(struct pool__fence *fence, struct pool__conn *conn)
     fence->inside = conn->in_transaction || !(status & SERVER_STATUS_AUTOCOMMIT);
 }
 
-static bool say(struct pool__fence *fence, const char *sql, uint64_t deadline_ns,
-                struct pool_error *err)
-{
-    struct pool_result *result =
-        pool__query_text(fence->conn, sql, strlen(sql), deadline_ns, err);
-    pool_result_free(result);
-    return result != NULL;
-}
-
 bool pool__fence_open(struct pool__fence *fence, uint64_t deadline_ns, struct pool_error *err)
 {
     const char *sql = fence->inside ? "SAVEPOINT mypool_batch" : "START TRANSACTION";
-    if (!say(fence, sql, deadline_ns, err))
+    if (!pool__say(fence->conn, sql, deadline_ns, err))
         return false;
     fence->kind = fence->inside ? POOL__FENCE_SAVEPOINT : POOL__FENCE_TRANSACTION;
     return true;
@@ -39,8 +28,8 @@ bool pool__fence_close(struct pool__fence *fence, uint64_t deadline_ns, struct p
     if (!fence->kind)
         return true;
     fence->committing = fence->kind == POOL__FENCE_TRANSACTION;
-    if (!say(fence, fence->committing ? "COMMIT" : "RELEASE SAVEPOINT mypool_batch", deadline_ns,
-             err))
+    const char *sql = fence->committing ? "COMMIT" : "RELEASE SAVEPOINT mypool_batch";
+    if (!pool__say(fence->conn, sql, deadline_ns, err))
         return false;
     fence->committing = false;
     fence->kind = POOL__FENCE_NONE;
@@ -52,9 +41,9 @@ static bool undo_savepoint(struct pool__fence *fence, uint64_t deadline_ns,
                            const struct pool_error *err)
 {
     struct pool_error ignored;
-    if (!say(fence, "ROLLBACK TO SAVEPOINT mypool_batch", deadline_ns, &ignored))
+    if (!pool__say(fence->conn, "ROLLBACK TO SAVEPOINT mypool_batch", deadline_ns, &ignored))
         return err->retry_transaction && !ignored.fatal;
-    return say(fence, "RELEASE SAVEPOINT mypool_batch", deadline_ns, &ignored);
+    return pool__say(fence->conn, "RELEASE SAVEPOINT mypool_batch", deadline_ns, &ignored);
 }
 
 void pool__fence_undo(struct pool__fence *fence, uint64_t deadline_ns, struct pool_error *err)
@@ -62,8 +51,10 @@ void pool__fence_undo(struct pool__fence *fence, uint64_t deadline_ns, struct po
     struct pool_error ignored;
     if (!fence->kind || fence->conn->broken)
         return;
-    if (!(fence->kind == POOL__FENCE_SAVEPOINT ? undo_savepoint(fence, deadline_ns, err)
-                                               : say(fence, "ROLLBACK", deadline_ns, &ignored)))
+    bool undone = fence->kind == POOL__FENCE_SAVEPOINT
+                      ? undo_savepoint(fence, deadline_ns, err)
+                      : pool__say(fence->conn, "ROLLBACK", deadline_ns, &ignored);
+    if (!undone)
         fence->conn->broken = true;
     fence->committing = false;
     fence->kind = POOL__FENCE_NONE;

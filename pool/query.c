@@ -432,3 +432,11 @@ struct pool_result *pool__query_text(struct pool__conn *conn, const char *sql, s
     struct pool__form form = {.text = sql, .text_len = len, .as_text = true};
     return pool__query(conn, &form, NULL, deadline_ns, err);
 }
+
+bool pool__say(struct pool__conn *conn, const char *sql, uint64_t deadline_ns,
+               struct pool_error *err)
+{
+    struct pool_result *result = pool__query_text(conn, sql, strlen(sql), deadline_ns, err);
+    pool_result_free(result);
+    return result != NULL;
+}
