@@ -301,6 +301,8 @@ struct pool_options {
                                 known to cope [pipelineDepth] */
     bool manual_dispatch;    /* callbacks run in pool_dispatch alone; default on a thread of the
                                 pool's [manualDispatch] */
+    bool use_affected_rows;  /* pool_affected_rows of an UPDATE counts the rows that changed;
+                                default those that matched [useAffectedRows] */
 };
 
 /* ------------------------------------------------------------------------
@@ -497,7 +499,13 @@ enum pool_type pool_column_type(const struct pool_result *result, unsigned colum
 int pool_column_index(const struct pool_result *result, const char *name); /* -1 if none */
 
 uint64_t pool_row_count(const struct pool_result *result); /* of this set */
+/* The rows that an UPDATE has matched, whether or not they had the new values already; those
+ * that INSERT, REPLACE or DELETE has written or removed; of a set with columns its rows. With
+ * use_affected_rows those of an UPDATE that have changed. Upserts: see docs/queries.md. */
 uint64_t pool_affected_rows(const struct pool_result *result);
+/* The rows that an UPDATE has really changed; of everything else pool_affected_rows. A server
+ * that takes a batch of UPDATEs in bulk does not tell: then it is pool_affected_rows, too. */
+uint64_t pool_changed_rows(const struct pool_result *result);
 uint64_t pool_insert_id(const struct pool_result *result);
 unsigned pool_warning_count(const struct pool_result *result);
 

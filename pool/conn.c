@@ -192,7 +192,9 @@ static bool try_login(struct pool__conn *conn, const struct pool_credentials *cr
     const struct pool_options *v = &conn->options->v;
     struct pool__wait wait = {.deadline_ns = deadline_ns, .cut_fd = conn->cut_fd,
                               .connecting = true, .reach_ns = reach_ns};
-    unsigned long flags = CLIENT_REMEMBER_OPTIONS | (v->multi_statements ? CLIENT_MULTI_STATEMENTS : 0);
+    unsigned long flags = CLIENT_REMEMBER_OPTIONS |
+                          (v->multi_statements ? CLIENT_MULTI_STATEMENTS : 0) |
+                          (v->use_affected_rows ? 0 : CLIENT_FOUND_ROWS);
     pool__wait_begin(&wait, conn->options->tls != POOL_TLS_OFF);
     bool ok = (!v->socket || pool__wait_for_room(v->socket, &wait)) &&
               mysql_real_connect(conn->mysql, host, credentials->user, credentials->password,
@@ -518,10 +520,10 @@ bool pool__conn_sees_thread(struct pool__conn *conn, unsigned long thread_id,
     return seen;
 }
 
-void pool__conn_note_send(struct pool__conn *conn, enum pool__sql_class class_)
+void pool__conn_note_send(struct pool__conn *conn, const struct pool__sql_info *info)
 {
-    conn->class_ = class_;
-    if (class_ == POOL__SQL_OTHER)
+    conn->class_ = info->class_;
+    if (info->class_ == POOL__SQL_OTHER)
         conn->dirty = true; /* it may do its work and then fail, with no status to tell */
 }
 

@@ -118,7 +118,7 @@ void pool__conn_leave(struct pool__conn *conn, struct pool__wait *wait);
 void pool__conn_note_database(struct pool__conn *conn);
 
 /* Before a statement is sent: what it may leave behind if it fails. */
-void pool__conn_note_send(struct pool__conn *conn, enum pool__sql_class class_);
+void pool__conn_note_send(struct pool__conn *conn, const struct pool__sql_info *info);
 
 /* Fills err from the handle's (or the statement's) error. `sent`: the statement may
  * have reached the server, should the deadline have passed. Marks the connection

@@ -71,12 +71,11 @@ bool pool__receive_text(struct pool__run *run)
     return mysql_read_query_result(run->conn->mysql) == 0;
 }
 
-static bool send_text(struct pool__run *run, const char *sql, size_t len,
-                      enum pool__sql_class class_)
+static bool send_text(struct pool__run *run, const char *sql, size_t len)
 {
     MYSQL *mysql = run->conn->mysql;
     run->sent = true;
-    pool__conn_note_send(run->conn, class_);
+    pool__conn_note_send(run->conn, run->info);
     if (mysql_send_query(mysql, sql, len) != 0) {
         pool__conn_error(run->conn, run->wait, NULL, run->wait->reading, run->err);
         return false;
@@ -85,7 +84,7 @@ static bool send_text(struct pool__run *run, const char *sql, size_t len,
         pool__conn_error(run->conn, run->wait, NULL, true, run->err);
         return false;
     }
-    return pool__read_text(run, class_);
+    return pool__read_text(run);
 }
 
 /* The server would answer a packet over its limit with an error or by hanging up,
@@ -166,11 +165,12 @@ static bool run_text(struct pool__run *run)
                                  : pool__sql_inspect(run->form->text, run->form->text_len, &own,
                                                      run->err);
     const struct pool__sql_info *info = stmt ? &stmt->info : &own;
+    run->info = info;
     if (!known || !check_single(run, info, true))
         return false;
     char *formatted = pool__run_format(run, info, &len);
     bool ok = run->err->code == POOL_OK && check_size(run, len) &&
-              send_text(run, formatted ? formatted : run->form->text, len, info->class_);
+              send_text(run, formatted ? formatted : run->form->text, len);
     free(formatted);
     if (ok && stmt)
         note_execution(run, stmt, true);
@@ -234,7 +234,7 @@ static bool prepare_and_execute(struct pool__run *run, struct pool__stmt *stmt)
     bool together = may_go_together(run);
     int failed;
     run->sent = true;
-    pool__conn_note_send(run->conn, stmt->info.class_);
+    pool__conn_note_send(run->conn, &stmt->info);
     atomic_fetch_add_explicit(&cache->budget->prepares, 1, memory_order_relaxed);
     mysql_stmt_attr_set(native, STMT_ATTR_PREBIND_PARAMS, &count);
     if (count)
@@ -272,7 +272,7 @@ bool pool__send_prepared(struct pool__run *run, struct pool__stmt *stmt)
     my_bool on = 1;
     my_bool off = 0;
     run->sent = true;
-    pool__conn_note_send(run->conn, stmt->info.class_);
+    pool__conn_note_send(run->conn, &stmt->info);
     if (stmt->info.placeholders)
         mysql_stmt_bind_param(stmt->native, stmt->binds);
     mysql_options(mysql, MARIADB_OPT_SKIP_READ_RESPONSE, &on);
@@ -384,6 +384,7 @@ static bool find_and_run(struct pool__run *run)
         cache->hits++;
     else
         stmt = pool__stmt_add(cache, form->sql, form->len, form->hash, run->err);
+    run->info = stmt ? &stmt->info : NULL;
     return stmt && check_single(run, &stmt->info, false) && check_count(run, stmt, form->count) &&
            pool__bind_values(stmt->binds, stmt->store, form->values, form->count, run->err) &&
            check_size(run, form->size) && run_prepared(run, stmt);

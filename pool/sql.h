@@ -19,6 +19,7 @@ struct pool__sql_info {
     unsigned placeholders; /* each use of a :name counts */
     bool named;            /* the placeholders are :name */
     bool multiple;         /* several statements; the body of a routine counts as one */
+    bool updates;          /* a single UPDATE */
     bool read_only;        /* a plain SELECT or VALUES that takes no row locks and writes no file */
 };
 
