@@ -303,6 +303,8 @@ struct pool_options {
                                 pool's [manualDispatch] */
     bool use_affected_rows;  /* pool_affected_rows of an UPDATE counts the rows that changed;
                                 default those that matched [useAffectedRows] */
+    bool no_autocommit;      /* sessions begin with autocommit off; default on, whatever the server
+                                says [autocommit=false] */
 };
 
 /* ------------------------------------------------------------------------

@@ -260,6 +260,7 @@ struct pool_result *pool__conn_query_as(struct pool_conn conn, const struct pool
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
     if (pool__job_init(&job, conn.pool, request, sink, err)) {
         job.batch = batch;
+        job.held = true;
         result = pool__run_job(conn.pool, &borrowed, &job, call_deadline(request), 0, err);
         pool__job_fini(&job);
     }

@@ -523,6 +523,7 @@ bool pool__conn_sees_thread(struct pool__conn *conn, unsigned long thread_id,
 void pool__conn_note_send(struct pool__conn *conn, const struct pool__sql_info *info)
 {
     conn->class_ = info->class_;
+    conn->read_only = info->read_only;
     if (info->class_ == POOL__SQL_OTHER)
         conn->dirty = true; /* it may do its work and then fail, with no status to tell */
 }
@@ -531,8 +532,9 @@ void pool__conn_note_status(struct pool__conn *conn, enum pool__sql_class class_
 {
     unsigned status = conn->mysql->server_status;
     conn->in_transaction = status & SERVER_STATUS_IN_TRANS;
+    bool autocommit = status & SERVER_STATUS_AUTOCOMMIT;
     if (class_ == POOL__SQL_OTHER || (status & SERVER_SESSION_STATE_CHANGED) ||
-        !(status & SERVER_STATUS_AUTOCOMMIT))
+        autocommit != conn->autocommit)
         conn->dirty = true;
 }
 

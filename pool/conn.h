@@ -33,8 +33,10 @@ struct pool__conn {
     bool broken;     /* must be closed */
     bool dirty;      /* must be reset before the next borrower */
     bool in_transaction; /* as of the last status that can be trusted */
+    bool autocommit;     /* of the fresh session */
     bool running;    /* broken while a statement may be running on the server */
-    enum pool__sql_class class_; /* of the statement that is being run */
+    enum pool__sql_class class_; /* of the statement that is being run, or was last */
+    bool read_only;              /* likewise */
     uint64_t max_packet; /* the server's max_allowed_packet */
     uint64_t max_prepared; /* the server's max_prepared_stmt_count */
     uint32_t wait_timeout_s;

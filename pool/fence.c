@@ -5,13 +5,13 @@
 #include "fence.h"
 
 #include "error.h"
+#include "keep.h"
 #include "query.h"
 
-void pool__fence_init(struct pool__fence *fence, struct pool__conn *conn)
+void pool__fence_init(struct pool__fence *fence, struct pool__conn *conn, bool held)
 {
-    unsigned status = conn->mysql->server_status;
     *fence = (struct pool__fence){.conn = conn};
-    fence->inside = conn->in_transaction || !(status & SERVER_STATUS_AUTOCOMMIT);
+    fence->inside = conn->in_transaction || (held && !pool__commits_by_itself(conn));
 }
 
 bool pool__fence_open(struct pool__fence *fence, uint64_t deadline_ns, struct pool_error *err)

@@ -16,7 +16,9 @@ struct pool__fence {
     bool committing;            /* the commit has been tried and not answered */
 };
 
-void pool__fence_init(struct pool__fence *fence, struct pool__conn *conn);
+/* `held`: the connection is a handle of the program's, and so is its transaction; without
+ * autocommit there always is one. */
+void pool__fence_init(struct pool__fence *fence, struct pool__conn *conn, bool held);
 bool pool__fence_open(struct pool__fence *fence, uint64_t deadline_ns, struct pool_error *err);
 /* Keeps what was done within. Nothing if none is open. */
 bool pool__fence_close(struct pool__fence *fence, uint64_t deadline_ns, struct pool_error *err);

@@ -15,6 +15,7 @@
 #include "bulk.h"
 #include "error.h"
 #include "fence.h"
+#include "keep.h"
 #include "pool.h"
 #include "run.h"
 
@@ -101,9 +102,10 @@ static uint64_t statement_deadline(const struct load *load)
 
 static bool needs_fence(const struct load *load)
 {
+    bool keeps_itself = load->fence.inside || pool__commits_by_itself(load->conn);
     bool all = load->count == load->batch->table.rows;
     bool one_statement = load->count == 1 || (load->bulk.stmt && load->batch->inserts);
-    return !load->fence.kind && (!one_statement || (load->batch->atomic && !all));
+    return !load->fence.kind && (!one_statement || !keeps_itself || (load->batch->atomic && !all));
 }
 
 static bool begin_chunk(struct load *load)
@@ -247,19 +249,19 @@ static bool look(struct load *load)
 
 static bool begin(struct load *load)
 {
-    pool__fence_init(&load->fence, load->conn);
     return look(load) && check_biggest(load) &&
            pool__bulk_init(&load->bulk, load->conn, &load->batch->table, load->form->text,
                            load->form->text_len, statement_deadline(load), load->err);
 }
 
 struct pool_result *pool__load(struct pool__conn *conn, const struct pool__batch *batch,
-                               const struct pool__form *form, uint64_t deadline_ns,
+                               const struct pool__form *form, bool held, uint64_t deadline_ns,
                                struct pool_error *err)
 {
     struct load load = {
         .conn = conn, .batch = batch, .form = form, .deadline_ns = deadline_ns, .err = err};
     pool__ok(err);
+    pool__fence_init(&load.fence, conn, held);
     bool ok = begin(&load);
     if (!ok)
         err->not_executed = true;

@@ -22,10 +22,12 @@ struct pool__batch {
     size_t biggest; /* the row with most bytes */
 };
 
-/* `form` has the text of the statement. NULL on failure; conn->broken and conn->dirty say
+/* `form` has the text of the statement. `held`: the connection is a handle of the program's;
+ * else what was executed is committed, chunk by chunk or all at once, also without autocommit.
+ * NULL on failure; conn->broken and conn->dirty say
  * what has become of the connection. */
 struct pool_result *pool__load(struct pool__conn *conn, const struct pool__batch *batch,
-                               const struct pool__form *form, uint64_t deadline_ns,
+                               const struct pool__form *form, bool held, uint64_t deadline_ns,
                                struct pool_error *err);
 
 /* single.c: executes rows one by one, several on their way at once where that can be. Puts

@@ -24,10 +24,11 @@ static uint64_t number_or(struct pool_result *row, unsigned column, uint64_t fal
 }
 
 /* Both flavours; MySQL needs its charset set again after a reset, and setting it is
- * harmless elsewhere. */
-#define TRACK                                                                                      \
+ * harmless elsewhere. A server or its init_connect may switch autocommit off; then a session
+ * that is lent for one statement would lose it. */
+#define SET_UP                                                                                     \
     "SET NAMES utf8mb4, SESSION session_track_state_change = 1, "                                  \
-    "SESSION session_track_system_variables = ''"
+    "SESSION session_track_system_variables = '', SESSION autocommit = "
 #define READ_FACTS                                                                                 \
     "SELECT CONNECTION_ID(), @@max_allowed_packet, @@max_prepared_stmt_count, @@wait_timeout, "    \
     "CURRENT_ROLE(), DATABASE()"
@@ -35,7 +36,8 @@ static uint64_t number_or(struct pool_result *row, unsigned column, uint64_t fal
 static struct pool_result *read_facts(struct pool__conn *conn, uint64_t deadline_ns,
                                       struct pool_error *err)
 {
-    if (!pool__say(conn, TRACK, deadline_ns, err))
+    const char *set_up = conn->options->v.no_autocommit ? SET_UP "0" : SET_UP "1";
+    if (!pool__say(conn, set_up, deadline_ns, err))
         return NULL;
     struct pool_result *facts =
         pool__query_text(conn, READ_FACTS, strlen(READ_FACTS), deadline_ns, err);
@@ -88,6 +90,7 @@ static void session_is_fresh(struct pool__conn *conn)
 {
     conn->dirty = false;
     conn->in_transaction = false;
+    conn->autocommit = conn->mysql->server_status & SERVER_STATUS_AUTOCOMMIT;
 }
 
 static bool run_init(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err)
@@ -117,11 +120,21 @@ static bool remember_after_init(struct pool__conn *conn, uint64_t deadline_ns,
     return ok;
 }
 
+/* What the init did without autocommit, or behind a BEGIN of its own. Nobody after it could
+ * tell that from the work of a borrower. */
+static bool keep_work_of_init(struct pool__conn *conn, uint64_t deadline_ns,
+                              struct pool_error *err)
+{
+    bool open = conn->mysql->server_status & SERVER_STATUS_IN_TRANS;
+    return !open || pool__say(conn, "COMMIT", deadline_ns, err);
+}
+
 bool pool__session_init(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err)
 {
     const struct pool_options *v = &conn->options->v;
     if ((v->init_sql || v->init) &&
-        (!run_init(conn, deadline_ns, err) || !remember_after_init(conn, deadline_ns, err)))
+        (!run_init(conn, deadline_ns, err) || !remember_after_init(conn, deadline_ns, err) ||
+         !keep_work_of_init(conn, deadline_ns, err)))
         return false;
     session_is_fresh(conn);
     return !conn->broken || pool__fail(err, POOL_ERR_LOST, "the connection was lost in its set-up");
