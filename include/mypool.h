@@ -568,6 +568,9 @@ bool pool_conn_stream(struct pool_conn conn, const char *sql, struct pool_args a
 /* Like pool_batch_with; acquire_timeout_ms is not used. */
 struct pool_result *pool_conn_batch(struct pool_conn conn, const struct pool_batch_request *request,
                                     struct pool_error *err);
+/* A transaction, begun here or in SQL. After a deadlock the server has undone it and left it:
+ * then everything but a rollback or another begin is refused, the commit too, with the number of
+ * that error, retry_transaction and not_executed. */
 bool pool_conn_begin(struct pool_conn conn, struct pool_error *err);
 bool pool_conn_commit(struct pool_conn conn, struct pool_error *err);
 bool pool_conn_rollback(struct pool_conn conn, struct pool_error *err);
@@ -592,7 +595,11 @@ typedef bool pool_transaction_fn(struct pool_conn conn, void *arg, struct pool_e
 /* Borrows a connection, begins, calls fn, commits or rolls back, releases. If fn
  * or the commit failed with retry_transaction (deadlock, lock wait timeout) all of
  * it is run again, up to 3 times, after a short random pause: fn must not have
- * effects outside the database. A connection that proves to be dead at the begin is
+ * effects outside the database. It need not look at each error: what the server has undone is
+ * never committed, and nothing runs outside of the transaction. If fn ends that itself, by COMMIT
+ * or a statement that implies it, what follows is refused until it begins another. True means
+ * that all that fn did is committed; false that nothing is, unless err->message says that fn had
+ * ended the transaction. A connection that proves to be dead at the begin is
  * exchanged for another one. A commit that was lost on the way is never
  * repeated: POOL_ERR_LOST with not_executed false. threads: any. callback: no. */
 bool pool_transaction(struct pool *pool, pool_transaction_fn *fn, void *arg, struct pool_error *err);

@@ -307,7 +307,8 @@ bool pool__check_no_transaction(struct pool_conn conn, struct pool_error *err)
     struct pool__borrowed borrowed;
     if (!pool__claim_open(conn, &borrowed, err))
         return false;
-    bool open = borrowed.conn->in_transaction;
+    /* In doubt the statement itself finds out, see trx.c. */
+    bool open = borrowed.conn->in_transaction && !pool__trx_is_doubtful(&borrowed.conn->trx);
     pool__unclaim_handle(conn.pool, &borrowed);
     /* The server would commit it silently. */
     return !open || pool__fail(err, POOL_ERR_INVALID, "a transaction is open already");

@@ -307,12 +307,16 @@ bool pool__conn_command(struct pool__conn *conn, int (*command)(MYSQL *), uint64
                         struct pool_error *err)
 {
     struct pool__wait wait;
+    struct pool_error own;
+    err = err ? err : &own;
     pool__conn_enter(conn, &wait, deadline_ns);
+    conn->turn = POOL__TURN_NONE;
     bool ok = command(conn->mysql) == 0;
     pool__conn_leave(conn, &wait);
     if (!ok) {
         pool__conn_error(conn, &wait, NULL, true, err);
-        conn->broken = true;
+        /* In a cluster whatever comes next is told that the transaction was undone. */
+        conn->broken = conn->broken || !err->retry_transaction;
         conn->running = false; /* neither a ping nor a reset occupies the server */
     }
     return ok;
@@ -523,6 +527,7 @@ bool pool__conn_sees_thread(struct pool__conn *conn, unsigned long thread_id,
 void pool__conn_note_send(struct pool__conn *conn, const struct pool__sql_info *info)
 {
     conn->class_ = info->class_;
+    conn->turn = info->turn;
     conn->read_only = info->read_only;
     if (info->class_ == POOL__SQL_OTHER)
         conn->dirty = true; /* it may do its work and then fail, with no status to tell */
@@ -600,6 +605,7 @@ void pool__conn_error(struct pool__conn *conn, const struct pool__wait *wait, MY
     describe(conn, stmt, code, err);
     if (breaks(facts.class_))
         conn->broken = true;
+    pool__trx_note_error(conn, code, &facts);
     /* An error carries no status, and a function or a trigger may have changed the
      * session before it: only refusals to even start leave it clean for certain. */
     if (!facts.before_start || conn->in_transaction)

@@ -10,6 +10,7 @@
 #include "mypool.h"
 #include "options.h"
 #include "stmt.h"
+#include "trx.h"
 #include "wait.h"
 
 #include <mysql.h>
@@ -34,8 +35,10 @@ struct pool__conn {
     bool dirty;      /* must be reset before the next borrower */
     bool in_transaction; /* as of the last status that can be trusted */
     bool autocommit;     /* of the fresh session */
+    struct pool__trx trx;
     bool running;    /* broken while a statement may be running on the server */
     enum pool__sql_class class_; /* of the statement that is being run, or was last */
+    enum pool__sql_turn turn;    /* likewise */
     bool read_only;              /* likewise */
     uint64_t max_packet; /* the server's max_allowed_packet */
     uint64_t max_prepared; /* the server's max_prepared_stmt_count */

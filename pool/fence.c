@@ -14,22 +14,58 @@ void pool__fence_init(struct pool__fence *fence, struct pool__conn *conn, bool h
     fence->inside = conn->in_transaction || (held && !pool__commits_by_itself(conn));
 }
 
-bool pool__fence_open(struct pool__fence *fence, uint64_t deadline_ns, struct pool_error *err)
+/* That is no change of the session which anybody will see. To switch it on commits. */
+static bool switch_autocommit(struct pool__fence *fence, bool on, uint64_t deadline_ns,
+                              struct pool_error *err)
 {
-    const char *sql = fence->inside ? "SAVEPOINT mypool_batch" : "START TRANSACTION";
-    if (!pool__say(fence->conn, sql, deadline_ns, err))
+    struct pool__conn *conn = fence->conn;
+    bool dirty = conn->dirty;
+    if (!pool__say(conn, on ? "SET autocommit = 1" : "SET autocommit = 0", deadline_ns, err))
         return false;
-    fence->kind = fence->inside ? POOL__FENCE_SAVEPOINT : POOL__FENCE_TRANSACTION;
+    conn->dirty = dirty;
+    conn->autocommit = on;
     return true;
+}
+
+static bool begin(struct pool__fence *fence, bool ahead, uint64_t deadline_ns,
+                  struct pool_error *err)
+{
+    if (ahead && pool__commits_by_itself(fence->conn)) {
+        fence->kind = POOL__FENCE_NO_AUTOCOMMIT;
+        return switch_autocommit(fence, false, deadline_ns, err);
+    }
+    fence->kind = POOL__FENCE_TRANSACTION;
+    return pool__say(fence->conn, "START TRANSACTION", deadline_ns, err);
+}
+
+bool pool__fence_open(struct pool__fence *fence, bool ahead, uint64_t deadline_ns,
+                      struct pool_error *err)
+{
+    if (fence->inside)
+        fence->kind = POOL__FENCE_SAVEPOINT;
+    bool ok = fence->inside ? pool__say(fence->conn, "SAVEPOINT mypool_batch", deadline_ns, err)
+                            : begin(fence, ahead, deadline_ns, err);
+    if (!ok)
+        fence->kind = POOL__FENCE_NONE;
+    return ok;
+}
+
+static bool commit(struct pool__fence *fence, uint64_t deadline_ns, struct pool_error *err)
+{
+    fence->committing = true;
+    return fence->kind == POOL__FENCE_NO_AUTOCOMMIT
+               ? switch_autocommit(fence, true, deadline_ns, err)
+               : pool__say(fence->conn, "COMMIT", deadline_ns, err);
 }
 
 bool pool__fence_close(struct pool__fence *fence, uint64_t deadline_ns, struct pool_error *err)
 {
     if (!fence->kind)
         return true;
-    fence->committing = fence->kind == POOL__FENCE_TRANSACTION;
-    const char *sql = fence->committing ? "COMMIT" : "RELEASE SAVEPOINT mypool_batch";
-    if (!pool__say(fence->conn, sql, deadline_ns, err))
+    bool ok = fence->kind == POOL__FENCE_SAVEPOINT
+                  ? pool__say(fence->conn, "RELEASE SAVEPOINT mypool_batch", deadline_ns, err)
+                  : commit(fence, deadline_ns, err);
+    if (!ok)
         return false;
     fence->committing = false;
     fence->kind = POOL__FENCE_NONE;
@@ -46,14 +82,21 @@ static bool undo_savepoint(struct pool__fence *fence, uint64_t deadline_ns,
     return pool__say(fence->conn, "RELEASE SAVEPOINT mypool_batch", deadline_ns, &ignored);
 }
 
-void pool__fence_undo(struct pool__fence *fence, uint64_t deadline_ns, struct pool_error *err)
+static bool undo_transaction(struct pool__fence *fence, uint64_t deadline_ns)
 {
     struct pool_error ignored;
+    return pool__say(fence->conn, "ROLLBACK", deadline_ns, &ignored) &&
+           (fence->kind == POOL__FENCE_TRANSACTION ||
+            switch_autocommit(fence, true, deadline_ns, &ignored));
+}
+
+void pool__fence_undo(struct pool__fence *fence, uint64_t deadline_ns, struct pool_error *err)
+{
     if (!fence->kind || fence->conn->broken)
         return;
     bool undone = fence->kind == POOL__FENCE_SAVEPOINT
                       ? undo_savepoint(fence, deadline_ns, err)
-                      : pool__say(fence->conn, "ROLLBACK", deadline_ns, &ignored);
+                      : undo_transaction(fence, deadline_ns);
     if (!undone)
         fence->conn->broken = true;
     fence->committing = false;

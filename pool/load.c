@@ -118,7 +118,8 @@ static bool begin_chunk(struct load *load)
     else if (!pool__bulk_pack(&load->bulk, load->done, &load->count, load->err))
         return false;
     return !needs_fence(load) ||
-           pool__fence_open(&load->fence, statement_deadline(load), load->err);
+           pool__fence_open(&load->fence, !load->bulk.stmt && load->conn->pipelines,
+                            statement_deadline(load), load->err);
 }
 
 /* The rows have been executed, also if it fails. */
@@ -147,6 +148,9 @@ static bool run_in_bulk(struct load *load)
         return pool__fail(load->err, POOL_ERR_SERVER, "the server keeps forgetting the statement");
     load->forgotten = end == POOL__BULK_FORGOTTEN;
     load->count = 0;
+    /* Nothing has been executed: rows that go one by one get a fence of their own kind. */
+    if (end == POOL__BULK_REFUSED && load->done == 0)
+        pool__fence_undo(&load->fence, statement_deadline(load), load->err);
     return true;
 }
 
@@ -156,8 +160,8 @@ static bool run_singly(struct load *load)
     rows.values += load->done * rows.columns;
     rows.rows = load->count;
     load->sent = true;
-    if (pool__load_singly(load->conn, load->form, &rows, statement_deadline(load), &load->result,
-                          &load->row, load->err))
+    if (pool__load_singly(load->conn, load->form, &rows, pool__fence_lets_ahead(&load->fence),
+                          statement_deadline(load), &load->result, &load->row, load->err))
         return true;
     load->one_failed = true;
     load->open_outcome = load->conn->broken && !load->fence.kind;
@@ -261,8 +265,10 @@ struct pool_result *pool__load(struct pool__conn *conn, const struct pool__batch
     struct load load = {
         .conn = conn, .batch = batch, .form = form, .deadline_ns = deadline_ns, .err = err};
     pool__ok(err);
+    bool ok = !pool__trx_is_doubtful(&conn->trx) ||
+              pool__trx_allows(conn, form->text, form->text_len, statement_deadline(&load), err);
     pool__fence_init(&load.fence, conn, held);
-    bool ok = begin(&load);
+    ok = ok && begin(&load);
     if (!ok)
         err->not_executed = true;
     else

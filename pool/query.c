@@ -405,6 +405,10 @@ struct pool_result *pool__query(struct pool__conn *conn, const struct pool__form
         run.err->fatal = true;
         return NULL;
     }
+    if (pool__trx_is_doubtful(&conn->trx) &&
+        !pool__trx_allows(conn, form->text, form->text_len, deadline_ns, run.err))
+        return NULL;
+    bool was_in_transaction = conn->in_transaction;
     run.started_ns = pool__now_ns();
     if (!(pool__has_just_answered(conn, run.started_ns) || pool__run_look(&run)) ||
         !pool__run_begin(&run))
@@ -417,6 +421,8 @@ struct pool_result *pool__query(struct pool__conn *conn, const struct pool__form
     conn->heard_ns = !ok ? 0 : run.ended_ns ? run.ended_ns : pool__now_ns();
     if (ok && conn->heard_ns - run.started_ns < conn->trip_ns)
         conn->trip_ns = conn->heard_ns - run.started_ns;
+    if (ok && (was_in_transaction || conn->trx.guarded))
+        pool__trx_note_end(conn, was_in_transaction);
     if (ok || run.stopped) {
         pool__ok(run.err);
         return run.result;

@@ -301,6 +301,30 @@ static enum pool__sql_class classify(const struct reading *reading, bool doubtfu
     return is_plain(reading) ? POOL__SQL_PLAIN : POOL__SQL_OTHER;
 }
 
+static bool rolls_back_to_savepoint(const struct reading *reading)
+{
+    return is_word(&reading->head[1], "TO") || is_word(&reading->head[2], "TO");
+}
+
+static enum pool__sql_turn turn_of(const struct reading *reading, bool doubtful)
+{
+    static const char *const hiders[] = {"CALL", "EXECUTE", "XA", NULL};
+    static const char *const makers[] = {"CREATE", "ALTER", NULL};
+    const struct pool__token *head = reading->head;
+    bool runs_body = reading->has_body && !is_one_of(&head[0], makers, is_word);
+    if (doubtful || reading->multiple || runs_body || is_one_of(&head[0], hiders, is_word) ||
+        head[0].kind == POOL__TOKEN_COMMENT_SQL)
+        return POOL__TURN_HIDDEN;
+    if (is_word(&head[0], "COMMIT"))
+        return POOL__TURN_COMMIT;
+    if (is_word(&head[0], "ROLLBACK"))
+        return rolls_back_to_savepoint(reading) ? POOL__TURN_NONE : POOL__TURN_ROLLBACK;
+    if (is_word(&head[0], "BEGIN") ||
+        (is_word(&head[0], "START") && is_word(&head[1], "TRANSACTION")))
+        return POOL__TURN_BEGIN;
+    return POOL__TURN_NONE;
+}
+
 static bool is_read_only(const struct reading *reading)
 {
     return !reading->not_read_only &&
@@ -333,6 +357,7 @@ bool pool__sql_inspect(const char *sql, size_t len, struct pool__sql_info *ret_i
     enum pool__sql_class class_ = classify(&reading, lexer.doubt != NULL);
     *ret_info = (struct pool__sql_info){
         .class_ = class_,
+        .turn = turn_of(&reading, lexer.doubt != NULL),
         .placeholders = lexer.placeholders,
         .named = lexer.named,
         .multiple = reading.multiple,
