@@ -533,12 +533,34 @@ void pool__conn_note_send(struct pool__conn *conn, const struct pool__sql_info *
         conn->dirty = true; /* it may do its work and then fail, with no status to tell */
 }
 
-void pool__conn_note_status(struct pool__conn *conn, enum pool__sql_class class_)
+static bool tells_of(const struct pool__conn *conn, enum enum_session_state_type type)
+{
+    const char *data;
+    size_t len;
+    return mysql_session_track_get_first(conn->mysql, type, &data, &len) == 0;
+}
+
+/* MySQL reports the begin and the end of each transaction as a change, also if it is not to.
+ * What is reported comes with OK packets only. */
+static bool session_has_changed(const struct pool__conn *conn, bool ok)
+{
+    if (!(conn->mysql->server_status & SERVER_SESSION_STATE_CHANGED))
+        return false;
+    if (conn->mariadb || !ok)
+        return true;
+    bool transaction = tells_of(conn, SESSION_TRACK_TRANSACTION_STATE) ||
+                       tells_of(conn, SESSION_TRACK_GTIDS);
+    return !transaction || tells_of(conn, SESSION_TRACK_SYSTEM_VARIABLES) ||
+           tells_of(conn, SESSION_TRACK_SCHEMA) || tells_of(conn, SESSION_TRACK_STATE_CHANGE) ||
+           tells_of(conn, SESSION_TRACK_TRANSACTION_CHARACTERISTICS);
+}
+
+void pool__conn_note_status(struct pool__conn *conn, enum pool__sql_class class_, bool ok)
 {
     unsigned status = conn->mysql->server_status;
     conn->in_transaction = status & SERVER_STATUS_IN_TRANS;
     bool autocommit = status & SERVER_STATUS_AUTOCOMMIT;
-    if (class_ == POOL__SQL_OTHER || (status & SERVER_SESSION_STATE_CHANGED) ||
+    if (class_ == POOL__SQL_OTHER || session_has_changed(conn, ok) ||
         autocommit != conn->autocommit)
         conn->dirty = true;
 }

@@ -112,8 +112,9 @@ bool pool__conn_kill_query(struct pool__conn *conn, unsigned long thread_id,
 bool pool__conn_sees_thread(struct pool__conn *conn, unsigned long thread_id,
                             uint64_t deadline_ns, bool *ret_known);
 
-/* After any statement: takes over the status that came with the reply. */
-void pool__conn_note_status(struct pool__conn *conn, enum pool__sql_class class_);
+/* After any statement: takes over the status that came with the reply. `ok`: with an OK packet,
+ * not behind rows. */
+void pool__conn_note_status(struct pool__conn *conn, enum pool__sql_class class_, bool ok);
 
 /* Begins and ends a stretch of libmariadb calls under a deadline. */
 void pool__conn_enter(struct pool__conn *conn, struct pool__wait *wait, uint64_t deadline_ns);

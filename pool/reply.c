@@ -151,7 +151,9 @@ static bool more_sets(const struct pool__run *run)
 /* A session change anywhere in a chain of results counts. */
 static void note_status(struct pool__run *run)
 {
-    pool__conn_note_status(run->conn, run->info->class_);
+    unsigned columns;
+    pool__result_columns(run->result, &columns);
+    pool__conn_note_status(run->conn, run->info->class_, columns == 0);
 }
 
 static bool has_columns_of_preparation(const struct pool__column *columns, unsigned count,
