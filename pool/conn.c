@@ -374,6 +374,8 @@ static void free_conn(struct pool__conn *conn)
 {
     free(conn->role);
     free(conn->database);
+    free(conn->identity);
+    free(conn->time_limit);
     free(conn);
 }
 

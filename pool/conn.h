@@ -45,6 +45,9 @@ struct pool__conn {
     uint32_t wait_timeout_s;
     char *role;      /* of the fresh session, after its init; NULL if none */
     char *database;  /* likewise */
+    char *identity;  /* who it is to the server, as of the login */
+    char *time_limit; /* max_statement_time of the account; NULL if it has none */
+    bool login_is_more; /* than a reset: init_connect, or what stands between, sets more */
     uint64_t database_hash; /* of the name of the current one */
     uint64_t opened_ns;
     uint64_t heard_ns; /* when the last reply was complete */
