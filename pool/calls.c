@@ -359,7 +359,9 @@ void *pool_conn_native(struct pool_conn conn)
     struct pool__borrowed borrowed;
     if (!pool__claim_open(conn, &borrowed, NULL))
         return NULL;
-    borrowed.conn->dirty = true; /* whatever the program does with it goes unseen */
+    /* Whatever the program does with it goes unseen. */
+    borrowed.conn->dirty = true;
+    pool__trx_note_unseen(borrowed.conn);
     MYSQL *native = borrowed.conn->mysql;
     pool__unclaim_handle(conn.pool, &borrowed);
     return native;

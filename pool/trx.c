@@ -18,7 +18,8 @@
 #define INTERRUPTED 1317
 #define HIDDEN                                                                                     \
     "the transaction was ended inside, by a routine, a block, several statements in one request, " \
-    "or a statement that failed; what ran before was committed or rolled back by that"
+    "the native handle, or a statement that failed; what ran before was committed or rolled back " \
+    "by that"
 
 static void forget(struct pool__trx *trx)
 {
@@ -183,6 +184,17 @@ void pool__trx_note_end(struct pool__conn *conn, bool was)
         note_gone(conn);
     else if (was && (conn->turn == POOL__TURN_BEGIN || conn->turn == POOL__TURN_COMMIT))
         conn->trx.kept = true; /* one has ended, and the next has begun */
+}
+
+void pool__trx_note_unseen(struct pool__conn *conn)
+{
+    struct pool__trx *trx = &conn->trx;
+    if (!conn->in_transaction)
+        return;
+    trx->unsure = true;
+    trx->hidden = true;
+    trx->over = false;
+    trx->cause = 0;
 }
 
 /* ---- after an error ---- */

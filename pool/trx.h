@@ -48,6 +48,9 @@ bool pool__trx_allows(struct pool__conn *conn, const char *sql, size_t len, uint
  * been. */
 void pool__trx_note_end(struct pool__conn *conn, bool was);
 
+/* Statements may be run, and fail, that are not seen. */
+void pool__trx_note_unseen(struct pool__conn *conn);
+
 /* After an error of the server. */
 struct pool__error_facts;
 void pool__trx_note_error(struct pool__conn *conn, unsigned code,

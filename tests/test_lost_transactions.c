@@ -595,6 +595,26 @@ static void a_commit_behind_a_routine_that_ended_the_transaction_fails(void **st
     assert_journal(0, 0);
 }
 
+static bool uses_native(struct pool_conn conn, void *arg, struct pool_error *err)
+{
+    struct pool_error ignored;
+    (void)arg;
+    did(conn, BEFORE, err);
+    mysql_query(pool_conn_native(conn), "ROLLBACK");
+    did(conn, AFTER, &ignored);
+    return true;
+}
+
+static void what_the_native_handle_ended_is_noticed(void **state)
+{
+    (void)state;
+    struct pool_error err;
+    make_plain_pool();
+    assert_false(pool_transaction(f.pool, uses_native, NULL, &err));
+    assert_refused(&err, POOL_ERR_INVALID, 0);
+    assert_journal(0, 0);
+}
+
 static void on_a_handle_ddl_commits_and_the_rest_goes_on(void **state)
 {
     (void)state;
@@ -741,6 +761,7 @@ int main(void)
         TEST(savepoints_end_nothing),
         TEST(the_guard_ends_with_the_transaction),
         TEST(a_commit_behind_a_routine_that_ended_the_transaction_fails),
+        TEST(what_the_native_handle_ended_is_noticed),
         TEST(on_a_handle_ddl_commits_and_the_rest_goes_on),
         TEST_OF(rows_behind_a_deadlock_in_a_batch_are_not_kept, atomic),
         TEST_OF(rows_behind_a_deadlock_in_a_batch_are_not_kept, chunks),
