@@ -301,6 +301,10 @@ struct pool_options {
                                 known to cope [pipelineDepth] */
     bool manual_dispatch;    /* callbacks run in pool_dispatch alone; default on a thread of the
                                 pool's [manualDispatch] */
+    bool use_affected_rows;  /* pool_affected_rows of an UPDATE counts the rows that changed;
+                                default those that matched [useAffectedRows] */
+    bool no_autocommit;      /* sessions begin with autocommit off; default on, whatever the server
+                                says [autocommit=false] */
 };
 
 /* ------------------------------------------------------------------------
@@ -497,7 +501,13 @@ enum pool_type pool_column_type(const struct pool_result *result, unsigned colum
 int pool_column_index(const struct pool_result *result, const char *name); /* -1 if none */
 
 uint64_t pool_row_count(const struct pool_result *result); /* of this set */
+/* The rows that an UPDATE has matched, whether or not they had the new values already; those
+ * that INSERT, REPLACE or DELETE has written or removed; of a set with columns its rows. With
+ * use_affected_rows those of an UPDATE that have changed. Upserts: see docs/queries.md. */
 uint64_t pool_affected_rows(const struct pool_result *result);
+/* The rows that an UPDATE has really changed; of everything else pool_affected_rows. A server
+ * that takes a batch of UPDATEs in bulk does not tell: then it is pool_affected_rows, too. */
+uint64_t pool_changed_rows(const struct pool_result *result);
 uint64_t pool_insert_id(const struct pool_result *result);
 unsigned pool_warning_count(const struct pool_result *result);
 
@@ -558,6 +568,9 @@ bool pool_conn_stream(struct pool_conn conn, const char *sql, struct pool_args a
 /* Like pool_batch_with; acquire_timeout_ms is not used. */
 struct pool_result *pool_conn_batch(struct pool_conn conn, const struct pool_batch_request *request,
                                     struct pool_error *err);
+/* A transaction, begun here or in SQL. After a deadlock the server has undone it and left it:
+ * then everything but a rollback or another begin is refused, the commit too, with the number of
+ * that error, retry_transaction and not_executed. */
 bool pool_conn_begin(struct pool_conn conn, struct pool_error *err);
 bool pool_conn_commit(struct pool_conn conn, struct pool_error *err);
 bool pool_conn_rollback(struct pool_conn conn, struct pool_error *err);
@@ -582,7 +595,11 @@ typedef bool pool_transaction_fn(struct pool_conn conn, void *arg, struct pool_e
 /* Borrows a connection, begins, calls fn, commits or rolls back, releases. If fn
  * or the commit failed with retry_transaction (deadlock, lock wait timeout) all of
  * it is run again, up to 3 times, after a short random pause: fn must not have
- * effects outside the database. A connection that proves to be dead at the begin is
+ * effects outside the database. It need not look at each error: what the server has undone is
+ * never committed, and nothing runs outside of the transaction. If fn ends that itself, by COMMIT
+ * or a statement that implies it, what follows is refused until it begins another. True means
+ * that all that fn did is committed; false that nothing is, unless err->message says that fn had
+ * ended the transaction. A connection that proves to be dead at the begin is
  * exchanged for another one. A commit that was lost on the way is never
  * repeated: POOL_ERR_LOST with not_executed false. threads: any. callback: no. */
 bool pool_transaction(struct pool *pool, pool_transaction_fn *fn, void *arg, struct pool_error *err);

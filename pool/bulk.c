@@ -71,7 +71,7 @@ static int prepare_native(struct pool__bulk *bulk)
 {
     struct pool__stmt *stmt = bulk->stmt;
     struct pool__stmt_cache *cache = &bulk->conn->cache;
-    pool__conn_note_send(bulk->conn, stmt->info.class_);
+    pool__conn_note_send(bulk->conn, &stmt->info);
     atomic_fetch_add_explicit(&cache->budget->prepares, 1, memory_order_relaxed);
     int failed = mysql_stmt_prepare(stmt->native, stmt->sql, stmt->len);
     if (failed && mysql_stmt_errno(stmt->native) == TOO_MANY_STATEMENTS)
@@ -162,7 +162,7 @@ static bool send_packet(struct pool__bulk *bulk, struct pool__run *run)
     MYSQL *mysql = bulk->conn->mysql;
     struct pool__stmt *stmt = bulk->stmt;
     struct pool__pack *packet = &bulk->pack;
-    pool__conn_note_send(bulk->conn, stmt->info.class_);
+    pool__conn_note_send(bulk->conn, &stmt->info);
     pool__pack_address(packet, (uint32_t)stmt->native->stmt_id);
     if (mysql->methods->db_command(mysql, COM_STMT_BULK_EXECUTE, (const char *)packet->data,
                                    packet->len, 1, stmt->native) == 0)
@@ -222,7 +222,8 @@ enum pool__bulk_end pool__bulk_run(struct pool__bulk *bulk, uint64_t deadline_ns
                                    struct pool_result **ret_result, struct pool_error *err)
 {
     struct pool__wait wait;
-    struct pool__run run = {.conn = bulk->conn, .wait = &wait, .err = err};
+    struct pool__run run = {
+        .conn = bulk->conn, .info = &bulk->stmt->info, .wait = &wait, .err = err};
     bulk->sent = false;
     if (!pool__run_begin(&run))
         return POOL__BULK_FAILED;

@@ -260,6 +260,7 @@ struct pool_result *pool__conn_query_as(struct pool_conn conn, const struct pool
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
     if (pool__job_init(&job, conn.pool, request, sink, err)) {
         job.batch = batch;
+        job.held = true;
         result = pool__run_job(conn.pool, &borrowed, &job, call_deadline(request), 0, err);
         pool__job_fini(&job);
     }
@@ -306,7 +307,8 @@ bool pool__check_no_transaction(struct pool_conn conn, struct pool_error *err)
     struct pool__borrowed borrowed;
     if (!pool__claim_open(conn, &borrowed, err))
         return false;
-    bool open = borrowed.conn->in_transaction;
+    /* In doubt the statement itself finds out, see trx.c. */
+    bool open = borrowed.conn->in_transaction && !pool__trx_is_doubtful(&borrowed.conn->trx);
     pool__unclaim_handle(conn.pool, &borrowed);
     /* The server would commit it silently. */
     return !open || pool__fail(err, POOL_ERR_INVALID, "a transaction is open already");
@@ -357,7 +359,9 @@ void *pool_conn_native(struct pool_conn conn)
     struct pool__borrowed borrowed;
     if (!pool__claim_open(conn, &borrowed, NULL))
         return NULL;
-    borrowed.conn->dirty = true; /* whatever the program does with it goes unseen */
+    /* Whatever the program does with it goes unseen. */
+    borrowed.conn->dirty = true;
+    pool__trx_note_unseen(borrowed.conn);
     MYSQL *native = borrowed.conn->mysql;
     pool__unclaim_handle(conn.pool, &borrowed);
     return native;

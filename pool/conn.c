@@ -1,14 +1,8 @@
 /*
- * The life of one connection: connect, prove TLS, set the session up, reset it,
- * ping it, close it. Written in blocking style; every wait goes through
+ * The life of one connection: connect, prove TLS, ping it, close it; what its session is
+ * made into is in session.c. Written in blocking style; every wait goes through
  * pool__wait_hook and therefore ends at the caller's deadline. The thread that owns
  * the connection's slot runs it; there are no locks here.
- *
- * The set-up of a session is two statements. The first switches on the server's
- * report of changed session state, which lets the pool skip the reset of a clean
- * connection. The second reads the limits of the server and the facts that a later
- * reset must find again: a reset keeps the database and the role, so those are
- * compared, and a connection that cannot be brought back is closed.
  *
  * libmariadb's options are a trap of their own (see docs/design.md): the host is
  * validated before it gets here, the allow-list of authentication plugins is always
@@ -30,6 +24,7 @@
 #include "query.h"
 #include "resolve.h"
 #include "room.h"
+#include "session.h"
 
 #include <errmsg.h>
 #include <ma_pvio.h>
@@ -197,7 +192,9 @@ static bool try_login(struct pool__conn *conn, const struct pool_credentials *cr
     const struct pool_options *v = &conn->options->v;
     struct pool__wait wait = {.deadline_ns = deadline_ns, .cut_fd = conn->cut_fd,
                               .connecting = true, .reach_ns = reach_ns};
-    unsigned long flags = CLIENT_REMEMBER_OPTIONS | (v->multi_statements ? CLIENT_MULTI_STATEMENTS : 0);
+    unsigned long flags = CLIENT_REMEMBER_OPTIONS |
+                          (v->multi_statements ? CLIENT_MULTI_STATEMENTS : 0) |
+                          (v->use_affected_rows ? 0 : CLIENT_FOUND_ROWS);
     pool__wait_begin(&wait, conn->options->tls != POOL_TLS_OFF);
     bool ok = (!v->socket || pool__wait_for_room(v->socket, &wait)) &&
               mysql_real_connect(conn->mysql, host, credentials->user, credentials->password,
@@ -257,80 +254,6 @@ static bool login(struct pool__conn *conn, const struct pool_credentials *creden
     return prove_tls(conn, err);
 }
 
-static uint64_t number_or(struct pool_result *row, unsigned column, uint64_t fallback)
-{
-    return pool_is_null(row, column) ? fallback : pool_get_uint(row, column);
-}
-
-/* Both flavours; MySQL needs its charset set again after a reset, and setting it is
- * harmless elsewhere. */
-#define TRACK                                                                                      \
-    "SET NAMES utf8mb4, SESSION session_track_state_change = 1, "                                  \
-    "SESSION session_track_system_variables = ''"
-#define READ_FACTS                                                                                 \
-    "SELECT CONNECTION_ID(), @@max_allowed_packet, @@max_prepared_stmt_count, @@wait_timeout, "    \
-    "CURRENT_ROLE(), DATABASE()"
-
-static bool run_internal(struct pool__conn *conn, const char *sql, uint64_t deadline_ns,
-                         struct pool_error *err)
-{
-    struct pool_result *result = pool__query_text(conn, sql, strlen(sql), deadline_ns, err);
-    pool_result_free(result);
-    return result != NULL;
-}
-
-static struct pool_result *read_facts(struct pool__conn *conn, uint64_t deadline_ns,
-                                      struct pool_error *err)
-{
-    if (!run_internal(conn, TRACK, deadline_ns, err))
-        return NULL;
-    struct pool_result *facts =
-        pool__query_text(conn, READ_FACTS, strlen(READ_FACTS), deadline_ns, err);
-    if (facts && !pool_next(facts)) {
-        pool_result_free(facts);
-        pool__fail(err, POOL_ERR_CONNECT, "the server gave no answer to the session set-up");
-        return NULL;
-    }
-    return facts;
-}
-
-static bool copy_text(char **to, const char *text)
-{
-    free(*to);
-    *to = text ? strdup(text) : NULL;
-    return *to || !text;
-}
-
-/* What a reset does not touch, and must therefore be found again after one. */
-static bool remember_names(struct pool__conn *conn, const char *role, const char *database,
-                           struct pool_error *err)
-{
-    if (copy_text(&conn->role, role) && copy_text(&conn->database, database))
-        return true;
-    return pool__fail(err, POOL_ERR_NOMEM, "out of memory for a connection");
-}
-
-static void remember_limits(struct pool__conn *conn, struct pool_result *facts)
-{
-    conn->max_packet = number_or(facts, 1, UINT64_MAX);
-    conn->max_prepared = number_or(facts, 2, 16382);
-    conn->wait_timeout_s = (uint32_t)number_or(facts, 3, 28800);
-}
-
-static bool remember_facts(struct pool__conn *conn, struct pool_result *facts,
-                           struct pool_error *err)
-{
-    conn->thread_id = (unsigned long)number_or(facts, 0, 0);
-    remember_limits(conn, facts);
-    return remember_names(conn, pool_get_text(facts, 4), pool_get_text(facts, 5), err);
-}
-
-/* MySQL says NONE where MariaDB says NULL; the texts are only compared. */
-static bool same_text(const char *a, const char *b)
-{
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
-
 /* The server runs a prepared statement in the database that was current when it was
  * prepared: after USE the cached ones are of no use. */
 void pool__conn_note_database(struct pool__conn *conn)
@@ -340,49 +263,6 @@ void pool__conn_note_database(struct pool__conn *conn)
     if (hash != conn->database_hash)
         pool__stmt_cache_fini(&conn->cache);
     conn->database_hash = hash;
-}
-
-static void session_is_fresh(struct pool__conn *conn)
-{
-    conn->dirty = false;
-    conn->in_transaction = false;
-}
-
-static bool run_init(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err)
-{
-    const struct pool_options *v = &conn->options->v;
-    struct pool_setup setup = {conn, deadline_ns};
-    for (const char *const *sql = v->init_sql; sql && *sql; sql++)
-        if (!run_internal(conn, *sql, deadline_ns, err))
-            return false;
-    pool__ok(err);
-    if (!v->init || v->init(&setup, v->init_arg, err))
-        return true;
-    if (err && err->code == POOL_OK)
-        pool__fail(err, POOL_ERR_CONNECT, "the init callback refused the connection");
-    return false;
-}
-
-/* The init may have set a role or chosen a database: those are then the base. */
-static bool remember_after_init(struct pool__conn *conn, uint64_t deadline_ns,
-                                struct pool_error *err)
-{
-    static const char sql[] = "SELECT CURRENT_ROLE(), DATABASE()";
-    struct pool_result *row = pool__query_text(conn, sql, strlen(sql), deadline_ns, err);
-    bool ok = row && pool_next(row) &&
-              remember_names(conn, pool_get_text(row, 0), pool_get_text(row, 1), err);
-    pool_result_free(row);
-    return ok;
-}
-
-bool pool__conn_init_session(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err)
-{
-    const struct pool_options *v = &conn->options->v;
-    if ((v->init_sql || v->init) &&
-        (!run_init(conn, deadline_ns, err) || !remember_after_init(conn, deadline_ns, err)))
-        return false;
-    session_is_fresh(conn);
-    return !conn->broken || pool__fail(err, POOL_ERR_LOST, "the connection was lost in its set-up");
 }
 
 static struct pool__conn *new_conn(const struct pool__options *options,
@@ -405,23 +285,6 @@ static struct pool__conn *new_conn(const struct pool__options *options,
     return conn;
 }
 
-/* One that speaks the protocol itself gives out numbers of its own. */
-static bool is_behind_proxy(const struct pool__conn *conn)
-{
-    return mysql_thread_id(conn->mysql) != conn->thread_id;
-}
-
-static bool start_session(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err)
-{
-    conn->mariadb = mariadb_connection(conn->mysql) != 0;
-    struct pool_result *facts = read_facts(conn, deadline_ns, err);
-    bool ok = facts && remember_facts(conn, facts, err);
-    pool_result_free(facts);
-    session_is_fresh(conn);
-    conn->pipelines = ok && conn->mariadb && !is_behind_proxy(conn);
-    return ok;
-}
-
 bool pool__conn_open(const struct pool__options *options,
                      const struct pool_credentials *credentials, struct pool__stmt_budget *budget,
                      int cut_fd, uint64_t deadline_ns, struct pool__conn **ret_conn,
@@ -437,69 +300,26 @@ bool pool__conn_open(const struct pool__options *options,
     }
     *ret_conn = conn;
     conn->opened_ns = pool__now_ns();
-    return start_session(conn, deadline_ns, err);
+    return pool__session_start(conn, deadline_ns, err);
 }
 
-/* Sends a command that is answered by a bare OK. */
-static bool run_command(struct pool__conn *conn, int (*command)(MYSQL *), uint64_t deadline_ns,
+bool pool__conn_command(struct pool__conn *conn, int (*command)(MYSQL *), uint64_t deadline_ns,
                         struct pool_error *err)
 {
     struct pool__wait wait;
+    struct pool_error own;
+    err = err ? err : &own;
     pool__conn_enter(conn, &wait, deadline_ns);
+    conn->turn = POOL__TURN_NONE;
     bool ok = command(conn->mysql) == 0;
     pool__conn_leave(conn, &wait);
     if (!ok) {
         pool__conn_error(conn, &wait, NULL, true, err);
-        conn->broken = true;
+        /* In a cluster whatever comes next is told that the transaction was undone. */
+        conn->broken = conn->broken || !err->retry_transaction;
         conn->running = false; /* neither a ping nor a reset occupies the server */
     }
     return ok;
-}
-
-static bool restore_database(struct pool__conn *conn, struct pool_result *facts,
-                             uint64_t deadline_ns, struct pool_error *err)
-{
-    const char *base = conn->database;
-    const char *now = pool_get_text(facts, 5);
-    if (same_text(base, now))
-        return true;
-    if (!base)
-        return pool__fail(err, POOL_ERR_LOST, "a chosen database cannot be un-chosen");
-    char *name = pool_escape_id(base);
-    size_t size = name ? strlen(name) + sizeof "USE " : 0;
-    char *use = name ? malloc(size) : NULL;
-    bool ok = false;
-    if (use) {
-        snprintf(use, size, "USE %s", name);
-        ok = run_internal(conn, use, deadline_ns, err);
-    } else {
-        pool__fail(err, POOL_ERR_NOMEM, "out of memory");
-    }
-    free(name);
-    free(use);
-    return ok;
-}
-
-bool pool__conn_reset(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err)
-{
-    /* With an unread result the library's reset can spin or shift replies. */
-    if (conn->mysql->status != MYSQL_STATUS_READY ||
-        (conn->mysql->server_status & SERVER_MORE_RESULTS_EXIST))
-        return pool__fail(err, POOL_ERR_LOST, "a result was left unread");
-    if (!pool__conn_is_ours(conn))
-        return pool__fail(err, POOL_ERR_LOST, "the program has closed the connection's descriptor");
-    if (!run_command(conn, mysql_reset_connection, deadline_ns, err))
-        return false;
-    /* The reset has closed all prepared statements, here and on the server. */
-    pool__stmt_cache_fini(&conn->cache);
-    struct pool_result *facts = read_facts(conn, deadline_ns, err);
-    bool ok = facts && restore_database(conn, facts, deadline_ns, err);
-    if (ok && !same_text(conn->role, pool_get_text(facts, 4)))
-        ok = pool__fail(err, POOL_ERR_LOST, "the role was changed, which a reset cannot undo");
-    if (ok)
-        remember_limits(conn, facts);
-    pool_result_free(facts);
-    return ok && pool__conn_init_session(conn, deadline_ns, err);
 }
 
 bool pool__conn_ping(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err)
@@ -510,7 +330,7 @@ bool pool__conn_ping(struct pool__conn *conn, uint64_t deadline_ns, struct pool_
             err->fatal = err->not_executed = true;
         return false;
     }
-    return run_command(conn, mysql_ping, deadline_ns, err);
+    return pool__conn_command(conn, mysql_ping, deadline_ns, err);
 }
 
 bool pool__conn_has_leftovers(const struct pool__conn *conn)
@@ -554,6 +374,8 @@ static void free_conn(struct pool__conn *conn)
 {
     free(conn->role);
     free(conn->database);
+    free(conn->identity);
+    free(conn->time_limit);
     free(conn);
 }
 
@@ -629,7 +451,7 @@ enum pool__kill pool__conn_kill(struct pool__conn *conn, unsigned long thread_id
     char sql[48];
     struct pool_error err;
     snprintf(sql, sizeof sql, "KILL CONNECTION %lu", thread_id);
-    if (run_internal(conn, sql, deadline_ns, &err))
+    if (pool__say(conn, sql, deadline_ns, &err))
         return POOL__KILL_SENT;
     if (err.server_errno == NO_SUCH_THREAD)
         return POOL__KILL_GONE;
@@ -663,7 +485,7 @@ static bool kill_in_a_block(struct pool__conn *conn, const unsigned long *thread
     char *sql = conn->mariadb ? make_kills(thread_ids, count) : NULL;
     if (!sql)
         return false;
-    bool ok = run_internal(conn, sql, deadline_ns, &err);
+    bool ok = pool__say(conn, sql, deadline_ns, &err);
     free(sql);
     *ret_sent = ok || !err.not_executed ? count : 0;
     return ok || err.server_errno != SYNTAX_ERROR;
@@ -687,7 +509,7 @@ bool pool__conn_kill_query(struct pool__conn *conn, unsigned long thread_id,
     char sql[48];
     struct pool_error err;
     snprintf(sql, sizeof sql, "KILL QUERY %lu", thread_id);
-    return run_internal(conn, sql, deadline_ns, &err) || err.code == POOL_ERR_SERVER ||
+    return pool__say(conn, sql, deadline_ns, &err) || err.code == POOL_ERR_SERVER ||
            err.not_executed;
 }
 
@@ -704,19 +526,44 @@ bool pool__conn_sees_thread(struct pool__conn *conn, unsigned long thread_id,
     return seen;
 }
 
-void pool__conn_note_send(struct pool__conn *conn, enum pool__sql_class class_)
+void pool__conn_note_send(struct pool__conn *conn, const struct pool__sql_info *info)
 {
-    conn->class_ = class_;
-    if (class_ == POOL__SQL_OTHER)
+    conn->class_ = info->class_;
+    conn->turn = info->turn;
+    conn->read_only = info->read_only;
+    if (info->class_ == POOL__SQL_OTHER)
         conn->dirty = true; /* it may do its work and then fail, with no status to tell */
 }
 
-void pool__conn_note_status(struct pool__conn *conn, enum pool__sql_class class_)
+static bool tells_of(const struct pool__conn *conn, enum enum_session_state_type type)
+{
+    const char *data;
+    size_t len;
+    return mysql_session_track_get_first(conn->mysql, type, &data, &len) == 0;
+}
+
+/* MySQL reports the begin and the end of each transaction as a change, also if it is not to.
+ * What is reported comes with OK packets only. */
+static bool session_has_changed(const struct pool__conn *conn, bool ok)
+{
+    if (!(conn->mysql->server_status & SERVER_SESSION_STATE_CHANGED))
+        return false;
+    if (conn->mariadb || !ok)
+        return true;
+    bool transaction = tells_of(conn, SESSION_TRACK_TRANSACTION_STATE) ||
+                       tells_of(conn, SESSION_TRACK_GTIDS);
+    return !transaction || tells_of(conn, SESSION_TRACK_SYSTEM_VARIABLES) ||
+           tells_of(conn, SESSION_TRACK_SCHEMA) || tells_of(conn, SESSION_TRACK_STATE_CHANGE) ||
+           tells_of(conn, SESSION_TRACK_TRANSACTION_CHARACTERISTICS);
+}
+
+void pool__conn_note_status(struct pool__conn *conn, enum pool__sql_class class_, bool ok)
 {
     unsigned status = conn->mysql->server_status;
     conn->in_transaction = status & SERVER_STATUS_IN_TRANS;
-    if (class_ == POOL__SQL_OTHER || (status & SERVER_SESSION_STATE_CHANGED) ||
-        !(status & SERVER_STATUS_AUTOCOMMIT))
+    bool autocommit = status & SERVER_STATUS_AUTOCOMMIT;
+    if (class_ == POOL__SQL_OTHER || session_has_changed(conn, ok) ||
+        autocommit != conn->autocommit)
         conn->dirty = true;
 }
 
@@ -782,6 +629,7 @@ void pool__conn_error(struct pool__conn *conn, const struct pool__wait *wait, MY
     describe(conn, stmt, code, err);
     if (breaks(facts.class_))
         conn->broken = true;
+    pool__trx_note_error(conn, code, &facts);
     /* An error carries no status, and a function or a trigger may have changed the
      * session before it: only refusals to even start leave it clean for certain. */
     if (!facts.before_start || conn->in_transaction)

@@ -10,6 +10,7 @@
 #include "mypool.h"
 #include "options.h"
 #include "stmt.h"
+#include "trx.h"
 #include "wait.h"
 
 #include <mysql.h>
@@ -33,13 +34,20 @@ struct pool__conn {
     bool broken;     /* must be closed */
     bool dirty;      /* must be reset before the next borrower */
     bool in_transaction; /* as of the last status that can be trusted */
+    bool autocommit;     /* of the fresh session */
+    struct pool__trx trx;
     bool running;    /* broken while a statement may be running on the server */
-    enum pool__sql_class class_; /* of the statement that is being run */
+    enum pool__sql_class class_; /* of the statement that is being run, or was last */
+    enum pool__sql_turn turn;    /* likewise */
+    bool read_only;              /* likewise */
     uint64_t max_packet; /* the server's max_allowed_packet */
     uint64_t max_prepared; /* the server's max_prepared_stmt_count */
     uint32_t wait_timeout_s;
     char *role;      /* of the fresh session, after its init; NULL if none */
     char *database;  /* likewise */
+    char *identity;  /* who it is to the server, as of the login */
+    char *time_limit; /* max_statement_time of the account; NULL if it has none */
+    bool login_is_more; /* than a reset: init_connect, or what stands between, sets more */
     uint64_t database_hash; /* of the name of the current one */
     uint64_t opened_ns;
     uint64_t heard_ns; /* when the last reply was complete */
@@ -56,11 +64,9 @@ bool pool__conn_open(const struct pool__options *options,
                      int cut_fd, uint64_t deadline_ns, struct pool__conn **ret_conn,
                      struct pool_error *err);
 
-/* Runs the init SQL and the init callback. */
-bool pool__conn_init_session(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err);
-
-/* Brings the session back to what a new one is. Any failure: close it. */
-bool pool__conn_reset(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err);
+/* Sends a command that is answered by a bare OK. */
+bool pool__conn_command(struct pool__conn *conn, int (*command)(MYSQL *), uint64_t deadline_ns,
+                        struct pool_error *err);
 bool pool__conn_ping(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err);
 
 /* Something came behind the last reply that was no part of it. Costs nothing. */
@@ -109,8 +115,9 @@ bool pool__conn_kill_query(struct pool__conn *conn, unsigned long thread_id,
 bool pool__conn_sees_thread(struct pool__conn *conn, unsigned long thread_id,
                             uint64_t deadline_ns, bool *ret_known);
 
-/* After any statement: takes over the status that came with the reply. */
-void pool__conn_note_status(struct pool__conn *conn, enum pool__sql_class class_);
+/* After any statement: takes over the status that came with the reply. `ok`: with an OK packet,
+ * not behind rows. */
+void pool__conn_note_status(struct pool__conn *conn, enum pool__sql_class class_, bool ok);
 
 /* Begins and ends a stretch of libmariadb calls under a deadline. */
 void pool__conn_enter(struct pool__conn *conn, struct pool__wait *wait, uint64_t deadline_ns);
@@ -120,7 +127,7 @@ void pool__conn_leave(struct pool__conn *conn, struct pool__wait *wait);
 void pool__conn_note_database(struct pool__conn *conn);
 
 /* Before a statement is sent: what it may leave behind if it fails. */
-void pool__conn_note_send(struct pool__conn *conn, enum pool__sql_class class_);
+void pool__conn_note_send(struct pool__conn *conn, const struct pool__sql_info *info);
 
 /* Fills err from the handle's (or the statement's) error. `sent`: the statement may
  * have reached the server, should the deadline have passed. Marks the connection

@@ -5,42 +5,67 @@
 #include "fence.h"
 
 #include "error.h"
+#include "keep.h"
 #include "query.h"
 
-#include <string.h>
-
-void pool__fence_init(struct pool__fence *fence, struct pool__conn *conn)
+void pool__fence_init(struct pool__fence *fence, struct pool__conn *conn, bool held)
 {
-    unsigned status = conn->mysql->server_status;
     *fence = (struct pool__fence){.conn = conn};
-    fence->inside = conn->in_transaction || !(status & SERVER_STATUS_AUTOCOMMIT);
+    fence->inside = conn->in_transaction || (held && !pool__commits_by_itself(conn));
 }
 
-static bool say(struct pool__fence *fence, const char *sql, uint64_t deadline_ns,
-                struct pool_error *err)
+/* That is no change of the session which anybody will see. To switch it on commits. */
+static bool switch_autocommit(struct pool__fence *fence, bool on, uint64_t deadline_ns,
+                              struct pool_error *err)
 {
-    struct pool_result *result =
-        pool__query_text(fence->conn, sql, strlen(sql), deadline_ns, err);
-    pool_result_free(result);
-    return result != NULL;
-}
-
-bool pool__fence_open(struct pool__fence *fence, uint64_t deadline_ns, struct pool_error *err)
-{
-    const char *sql = fence->inside ? "SAVEPOINT mypool_batch" : "START TRANSACTION";
-    if (!say(fence, sql, deadline_ns, err))
+    struct pool__conn *conn = fence->conn;
+    bool dirty = conn->dirty;
+    if (!pool__say(conn, on ? "SET autocommit = 1" : "SET autocommit = 0", deadline_ns, err))
         return false;
-    fence->kind = fence->inside ? POOL__FENCE_SAVEPOINT : POOL__FENCE_TRANSACTION;
+    conn->dirty = dirty;
+    conn->autocommit = on;
     return true;
+}
+
+static bool begin(struct pool__fence *fence, bool ahead, uint64_t deadline_ns,
+                  struct pool_error *err)
+{
+    if (ahead && pool__commits_by_itself(fence->conn)) {
+        fence->kind = POOL__FENCE_NO_AUTOCOMMIT;
+        return switch_autocommit(fence, false, deadline_ns, err);
+    }
+    fence->kind = POOL__FENCE_TRANSACTION;
+    return pool__say(fence->conn, "START TRANSACTION", deadline_ns, err);
+}
+
+bool pool__fence_open(struct pool__fence *fence, bool ahead, uint64_t deadline_ns,
+                      struct pool_error *err)
+{
+    if (fence->inside)
+        fence->kind = POOL__FENCE_SAVEPOINT;
+    bool ok = fence->inside ? pool__say(fence->conn, "SAVEPOINT mypool_batch", deadline_ns, err)
+                            : begin(fence, ahead, deadline_ns, err);
+    if (!ok)
+        fence->kind = POOL__FENCE_NONE;
+    return ok;
+}
+
+static bool commit(struct pool__fence *fence, uint64_t deadline_ns, struct pool_error *err)
+{
+    fence->committing = true;
+    return fence->kind == POOL__FENCE_NO_AUTOCOMMIT
+               ? switch_autocommit(fence, true, deadline_ns, err)
+               : pool__say(fence->conn, "COMMIT", deadline_ns, err);
 }
 
 bool pool__fence_close(struct pool__fence *fence, uint64_t deadline_ns, struct pool_error *err)
 {
     if (!fence->kind)
         return true;
-    fence->committing = fence->kind == POOL__FENCE_TRANSACTION;
-    if (!say(fence, fence->committing ? "COMMIT" : "RELEASE SAVEPOINT mypool_batch", deadline_ns,
-             err))
+    bool ok = fence->kind == POOL__FENCE_SAVEPOINT
+                  ? pool__say(fence->conn, "RELEASE SAVEPOINT mypool_batch", deadline_ns, err)
+                  : commit(fence, deadline_ns, err);
+    if (!ok)
         return false;
     fence->committing = false;
     fence->kind = POOL__FENCE_NONE;
@@ -52,18 +77,27 @@ static bool undo_savepoint(struct pool__fence *fence, uint64_t deadline_ns,
                            const struct pool_error *err)
 {
     struct pool_error ignored;
-    if (!say(fence, "ROLLBACK TO SAVEPOINT mypool_batch", deadline_ns, &ignored))
+    if (!pool__say(fence->conn, "ROLLBACK TO SAVEPOINT mypool_batch", deadline_ns, &ignored))
         return err->retry_transaction && !ignored.fatal;
-    return say(fence, "RELEASE SAVEPOINT mypool_batch", deadline_ns, &ignored);
+    return pool__say(fence->conn, "RELEASE SAVEPOINT mypool_batch", deadline_ns, &ignored);
+}
+
+static bool undo_transaction(struct pool__fence *fence, uint64_t deadline_ns)
+{
+    struct pool_error ignored;
+    return pool__say(fence->conn, "ROLLBACK", deadline_ns, &ignored) &&
+           (fence->kind == POOL__FENCE_TRANSACTION ||
+            switch_autocommit(fence, true, deadline_ns, &ignored));
 }
 
 void pool__fence_undo(struct pool__fence *fence, uint64_t deadline_ns, struct pool_error *err)
 {
-    struct pool_error ignored;
     if (!fence->kind || fence->conn->broken)
         return;
-    if (!(fence->kind == POOL__FENCE_SAVEPOINT ? undo_savepoint(fence, deadline_ns, err)
-                                               : say(fence, "ROLLBACK", deadline_ns, &ignored)))
+    bool undone = fence->kind == POOL__FENCE_SAVEPOINT
+                      ? undo_savepoint(fence, deadline_ns, err)
+                      : undo_transaction(fence, deadline_ns);
+    if (!undone)
         fence->conn->broken = true;
     fence->committing = false;
     fence->kind = POOL__FENCE_NONE;

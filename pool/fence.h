@@ -7,7 +7,13 @@
 
 #include "conn.h"
 
-enum pool__fence_kind { POOL__FENCE_NONE, POOL__FENCE_TRANSACTION, POOL__FENCE_SAVEPOINT };
+enum pool__fence_kind {
+    POOL__FENCE_NONE,
+    POOL__FENCE_TRANSACTION,
+    POOL__FENCE_NO_AUTOCOMMIT, /* a transaction, too; should the server undo it, what is on its
+                                  way already is not kept by itself either */
+    POOL__FENCE_SAVEPOINT
+};
 
 struct pool__fence {
     struct pool__conn *conn;
@@ -16,8 +22,17 @@ struct pool__fence {
     bool committing;            /* the commit has been tried and not answered */
 };
 
-void pool__fence_init(struct pool__fence *fence, struct pool__conn *conn);
-bool pool__fence_open(struct pool__fence *fence, uint64_t deadline_ns, struct pool_error *err);
+/* `held`: the connection is a handle of the program's, and so is its transaction; without
+ * autocommit there always is one. */
+void pool__fence_init(struct pool__fence *fence, struct pool__conn *conn, bool held);
+/* `ahead`: statements will be sent before those in front of them are answered. */
+bool pool__fence_open(struct pool__fence *fence, bool ahead, uint64_t deadline_ns,
+                      struct pool_error *err);
+/* Whether they may be. */
+static inline bool pool__fence_lets_ahead(const struct pool__fence *fence)
+{
+    return fence->kind == POOL__FENCE_NO_AUTOCOMMIT;
+}
 /* Keeps what was done within. Nothing if none is open. */
 bool pool__fence_close(struct pool__fence *fence, uint64_t deadline_ns, struct pool_error *err);
 

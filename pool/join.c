@@ -34,6 +34,7 @@ static void join_rows(struct pool__set *to, const struct pool__set *from)
 static void join_sets(struct pool__set *to, const struct pool__set *from)
 {
     to->affected += from->affected;
+    to->changed += from->changed;
     to->warnings += from->warnings;
     if (!to->insert_id)
         to->insert_id = from->insert_id;

@@ -17,6 +17,7 @@
 #include "lead.h"
 
 #include "error.h"
+#include "keep.h"
 #include "result.h"
 #include "ride.h"
 
@@ -43,6 +44,7 @@ bool pool__job_init(struct pool__job *job, const struct pool *pool,
     job->sink = sink;
     job->batch = NULL;
     job->limit_ns = 0;
+    job->held = false;
     job->company = false;
     if (!pool__form_init(&job->form, request, pool->options.v.no_prepare, err)) {
         err->not_executed = true;
@@ -123,9 +125,12 @@ static struct pool_result *run(struct pool *pool, struct pool__conn *conn, struc
                                struct pool_error *err)
 {
     if (job->batch)
-        return pool__load(conn, job->batch, &job->form, call_deadline_ns, err);
+        return pool__load(conn, job->batch, &job->form, job->held, call_deadline_ns, err);
     uint64_t deadline_ns = statement_deadline(pool, job, call_deadline_ns, waited_ns);
-    return pool__query(conn, &job->form, job->sink, deadline_ns, err);
+    struct pool_result *result = pool__query(conn, &job->form, job->sink, deadline_ns, err);
+    if (!result || job->held || pool__commits_by_itself(conn))
+        return result;
+    return pool__keep_work(conn, result, deadline_ns, err);
 }
 
 struct pool_result *pool__run_job(struct pool *pool, const struct pool__borrowed *borrowed,

@@ -16,6 +16,7 @@ struct pool__job {
     const struct pool__sink *sink; /* NULL: into a result */
     const struct pool__batch *batch; /* its text with these rows; NULL: a single statement */
     struct pool__form form;
+    bool held;         /* on a handle of the program's, not on a connection borrowed for this */
     bool rides;        /* may be taken along by another borrower */
     bool company;      /* others are on the connection with it */
     uint64_t limit_ns; /* for all attempts at the statement together, waits not counted; 0: not

@@ -15,6 +15,7 @@
 #include "bulk.h"
 #include "error.h"
 #include "fence.h"
+#include "keep.h"
 #include "pool.h"
 #include "run.h"
 
@@ -101,9 +102,10 @@ static uint64_t statement_deadline(const struct load *load)
 
 static bool needs_fence(const struct load *load)
 {
+    bool keeps_itself = load->fence.inside || pool__commits_by_itself(load->conn);
     bool all = load->count == load->batch->table.rows;
     bool one_statement = load->count == 1 || (load->bulk.stmt && load->batch->inserts);
-    return !load->fence.kind && (!one_statement || (load->batch->atomic && !all));
+    return !load->fence.kind && (!one_statement || !keeps_itself || (load->batch->atomic && !all));
 }
 
 static bool begin_chunk(struct load *load)
@@ -116,7 +118,8 @@ static bool begin_chunk(struct load *load)
     else if (!pool__bulk_pack(&load->bulk, load->done, &load->count, load->err))
         return false;
     return !needs_fence(load) ||
-           pool__fence_open(&load->fence, statement_deadline(load), load->err);
+           pool__fence_open(&load->fence, !load->bulk.stmt && load->conn->pipelines,
+                            statement_deadline(load), load->err);
 }
 
 /* The rows have been executed, also if it fails. */
@@ -145,6 +148,9 @@ static bool run_in_bulk(struct load *load)
         return pool__fail(load->err, POOL_ERR_SERVER, "the server keeps forgetting the statement");
     load->forgotten = end == POOL__BULK_FORGOTTEN;
     load->count = 0;
+    /* Nothing has been executed: rows that go one by one get a fence of their own kind. */
+    if (end == POOL__BULK_REFUSED && load->done == 0)
+        pool__fence_undo(&load->fence, statement_deadline(load), load->err);
     return true;
 }
 
@@ -154,8 +160,8 @@ static bool run_singly(struct load *load)
     rows.values += load->done * rows.columns;
     rows.rows = load->count;
     load->sent = true;
-    if (pool__load_singly(load->conn, load->form, &rows, statement_deadline(load), &load->result,
-                          &load->row, load->err))
+    if (pool__load_singly(load->conn, load->form, &rows, pool__fence_lets_ahead(&load->fence),
+                          statement_deadline(load), &load->result, &load->row, load->err))
         return true;
     load->one_failed = true;
     load->open_outcome = load->conn->broken && !load->fence.kind;
@@ -247,20 +253,22 @@ static bool look(struct load *load)
 
 static bool begin(struct load *load)
 {
-    pool__fence_init(&load->fence, load->conn);
     return look(load) && check_biggest(load) &&
            pool__bulk_init(&load->bulk, load->conn, &load->batch->table, load->form->text,
                            load->form->text_len, statement_deadline(load), load->err);
 }
 
 struct pool_result *pool__load(struct pool__conn *conn, const struct pool__batch *batch,
-                               const struct pool__form *form, uint64_t deadline_ns,
+                               const struct pool__form *form, bool held, uint64_t deadline_ns,
                                struct pool_error *err)
 {
     struct load load = {
         .conn = conn, .batch = batch, .form = form, .deadline_ns = deadline_ns, .err = err};
     pool__ok(err);
-    bool ok = begin(&load);
+    bool ok = !pool__trx_is_doubtful(&conn->trx) ||
+              pool__trx_allows(conn, form->text, form->text_len, statement_deadline(&load), err);
+    pool__fence_init(&load.fence, conn, held);
+    ok = ok && begin(&load);
     if (!ok)
         err->not_executed = true;
     else

@@ -22,17 +22,19 @@ struct pool__batch {
     size_t biggest; /* the row with most bytes */
 };
 
-/* `form` has the text of the statement. NULL on failure; conn->broken and conn->dirty say
+/* `form` has the text of the statement. `held`: the connection is a handle of the program's;
+ * else what was executed is committed, chunk by chunk or all at once, also without autocommit.
+ * NULL on failure; conn->broken and conn->dirty say
  * what has become of the connection. */
 struct pool_result *pool__load(struct pool__conn *conn, const struct pool__batch *batch,
-                               const struct pool__form *form, uint64_t deadline_ns,
+                               const struct pool__form *form, bool held, uint64_t deadline_ns,
                                struct pool_error *err);
 
-/* single.c: executes rows one by one, several on their way at once where that can be. Puts
+/* single.c: executes rows one by one, with `ahead` several on their way at once. Puts
  * what came of them into *total (NULL before the first). On failure *ret_row is the row that
  * failed; those after it may have been executed, too. */
 bool pool__load_singly(struct pool__conn *conn, const struct pool__form *form,
-                       const struct pool__table *rows, uint64_t deadline_ns,
+                       const struct pool__table *rows, bool ahead, uint64_t deadline_ns,
                        struct pool_result **total, size_t *ret_row, struct pool_error *err);
 
 /* Takes `part` over. */

@@ -306,6 +306,7 @@ struct pool__op *pool__op_new(struct pool *pool, const struct pool__op_kind *kin
         return NULL;
     }
     op->kind = kind;
+    op->job.held = !kind->queues;
     op->ask = pool__ask_for(pool, &op->request, kind->handle ? 0 : POOL__RUNNING);
     pool__call_init(&op->call, pool, &op->job, op->ask.deadline_ns);
     op->task.run = begin;

@@ -95,6 +95,8 @@ static const struct pool__option table[] = {
     TEXT(application_name, "applicationName", 255),
     U32(pipeline_depth, "pipelineDepth", 16, 1, 64, NULL),
     ROW(manual_dispatch, "manualDispatch", FLAG, .max = 1),
+    ROW(no_autocommit, "autocommit", NOT_FLAG, .max = 1),
+    ROW(use_affected_rows, "useAffectedRows", FLAG, .max = 1),
 };
 /* clang-format on */
 

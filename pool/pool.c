@@ -432,6 +432,7 @@ static void note_release(struct pool *pool, unsigned slot)
 static void settle(struct pool *pool, unsigned slot)
 {
     struct pool__conn *conn = pool->core.slots[slot].conn;
+    conn->trx = (struct pool__trx){.guarded = false}; /* the next holder believes nothing */
     switch (pool__policy_returned(pool->options.v.reset_policy, conn->broken, conn->dirty,
                                   conn->in_transaction)) {
     case POOL__CLOSE:
@@ -559,6 +560,7 @@ void pool__unclaim_handle(struct pool *pool, const struct pool__borrowed *borrow
 {
     const struct pool__conn *conn = borrowed->conn;
     bool unclean = !conn || conn->broken || conn->dirty || conn->in_transaction ||
+                   conn->trx.guarded || pool__trx_is_doubtful(&conn->trx) ||
                    atomic_load_explicit(&pool->core.waiting, memory_order_relaxed);
     if (!pool__core_unclaim(&pool->core, borrowed->slot, unclean))
         pool__return(pool, borrowed->slot);

@@ -71,12 +71,11 @@ bool pool__receive_text(struct pool__run *run)
     return mysql_read_query_result(run->conn->mysql) == 0;
 }
 
-static bool send_text(struct pool__run *run, const char *sql, size_t len,
-                      enum pool__sql_class class_)
+static bool send_text(struct pool__run *run, const char *sql, size_t len)
 {
     MYSQL *mysql = run->conn->mysql;
     run->sent = true;
-    pool__conn_note_send(run->conn, class_);
+    pool__conn_note_send(run->conn, run->info);
     if (mysql_send_query(mysql, sql, len) != 0) {
         pool__conn_error(run->conn, run->wait, NULL, run->wait->reading, run->err);
         return false;
@@ -85,7 +84,7 @@ static bool send_text(struct pool__run *run, const char *sql, size_t len,
         pool__conn_error(run->conn, run->wait, NULL, true, run->err);
         return false;
     }
-    return pool__read_text(run, class_);
+    return pool__read_text(run);
 }
 
 /* The server would answer a packet over its limit with an error or by hanging up,
@@ -166,11 +165,12 @@ static bool run_text(struct pool__run *run)
                                  : pool__sql_inspect(run->form->text, run->form->text_len, &own,
                                                      run->err);
     const struct pool__sql_info *info = stmt ? &stmt->info : &own;
+    run->info = info;
     if (!known || !check_single(run, info, true))
         return false;
     char *formatted = pool__run_format(run, info, &len);
     bool ok = run->err->code == POOL_OK && check_size(run, len) &&
-              send_text(run, formatted ? formatted : run->form->text, len, info->class_);
+              send_text(run, formatted ? formatted : run->form->text, len);
     free(formatted);
     if (ok && stmt)
         note_execution(run, stmt, true);
@@ -234,7 +234,7 @@ static bool prepare_and_execute(struct pool__run *run, struct pool__stmt *stmt)
     bool together = may_go_together(run);
     int failed;
     run->sent = true;
-    pool__conn_note_send(run->conn, stmt->info.class_);
+    pool__conn_note_send(run->conn, &stmt->info);
     atomic_fetch_add_explicit(&cache->budget->prepares, 1, memory_order_relaxed);
     mysql_stmt_attr_set(native, STMT_ATTR_PREBIND_PARAMS, &count);
     if (count)
@@ -272,7 +272,7 @@ bool pool__send_prepared(struct pool__run *run, struct pool__stmt *stmt)
     my_bool on = 1;
     my_bool off = 0;
     run->sent = true;
-    pool__conn_note_send(run->conn, stmt->info.class_);
+    pool__conn_note_send(run->conn, &stmt->info);
     if (stmt->info.placeholders)
         mysql_stmt_bind_param(stmt->native, stmt->binds);
     mysql_options(mysql, MARIADB_OPT_SKIP_READ_RESPONSE, &on);
@@ -384,6 +384,7 @@ static bool find_and_run(struct pool__run *run)
         cache->hits++;
     else
         stmt = pool__stmt_add(cache, form->sql, form->len, form->hash, run->err);
+    run->info = stmt ? &stmt->info : NULL;
     return stmt && check_single(run, &stmt->info, false) && check_count(run, stmt, form->count) &&
            pool__bind_values(stmt->binds, stmt->store, form->values, form->count, run->err) &&
            check_size(run, form->size) && run_prepared(run, stmt);
@@ -404,6 +405,10 @@ struct pool_result *pool__query(struct pool__conn *conn, const struct pool__form
         run.err->fatal = true;
         return NULL;
     }
+    if (pool__trx_is_doubtful(&conn->trx) &&
+        !pool__trx_allows(conn, form->text, form->text_len, deadline_ns, run.err))
+        return NULL;
+    bool was_in_transaction = conn->in_transaction;
     run.started_ns = pool__now_ns();
     if (!(pool__has_just_answered(conn, run.started_ns) || pool__run_look(&run)) ||
         !pool__run_begin(&run))
@@ -416,6 +421,8 @@ struct pool_result *pool__query(struct pool__conn *conn, const struct pool__form
     conn->heard_ns = !ok ? 0 : run.ended_ns ? run.ended_ns : pool__now_ns();
     if (ok && conn->heard_ns - run.started_ns < conn->trip_ns)
         conn->trip_ns = conn->heard_ns - run.started_ns;
+    if (ok && (was_in_transaction || conn->trx.guarded))
+        pool__trx_note_end(conn, was_in_transaction);
     if (ok || run.stopped) {
         pool__ok(run.err);
         return run.result;
@@ -431,4 +438,12 @@ struct pool_result *pool__query_text(struct pool__conn *conn, const char *sql, s
 {
     struct pool__form form = {.text = sql, .text_len = len, .as_text = true};
     return pool__query(conn, &form, NULL, deadline_ns, err);
+}
+
+bool pool__say(struct pool__conn *conn, const char *sql, uint64_t deadline_ns,
+               struct pool_error *err)
+{
+    struct pool_result *result = pool__query_text(conn, sql, strlen(sql), deadline_ns, err);
+    pool_result_free(result);
+    return result != NULL;
 }

@@ -90,6 +90,32 @@ static bool read_rows(struct pool__run *run)
     }
 }
 
+static const char *read_number(const char *text, uint64_t *ret_number)
+{
+    uint64_t number = 0;
+    text += strcspn(text, "0123456789");
+    if (!*text)
+        return NULL;
+    for (; *text >= '0' && *text <= '9'; text++)
+        number = number * 10 + (uint64_t)(*text - '0');
+    *ret_number = number;
+    return text;
+}
+
+/* An UPDATE is answered with "Rows matched: 3  Changed: 1  Warnings: 0", in the language of the
+ * server. In a request of several statements only the English words tell what was one. */
+static void note_changed_rows(struct pool__run *run)
+{
+    const char *info = run->conn->mysql->info;
+    uint64_t matched, changed;
+    run->conn->mysql->info = NULL; /* or it might be taken for that of the next reply */
+    if (!info || !(run->info->updates || strncmp(info, "Rows matched: ", 14) == 0))
+        return;
+    info = read_number(info, &matched);
+    if (info && read_number(info, &changed))
+        pool__result_set_changed(run->result, changed);
+}
+
 /* The rest of a set, whose columns have been dealt with. */
 static bool read_rest_of_set(struct pool__run *run, unsigned count, bool binary)
 {
@@ -105,6 +131,8 @@ static bool read_rest_of_set(struct pool__run *run, unsigned count, bool binary)
     uint64_t rows = pool__result_rows(run->result) - rows_before;
     pool__result_end_set(run->result, count ? rows : mysql->affected_rows,
                          count ? 0 : mysql->insert_id, mysql->warning_count);
+    if (!count)
+        note_changed_rows(run);
     return true;
 }
 
@@ -121,9 +149,11 @@ static bool more_sets(const struct pool__run *run)
 }
 
 /* A session change anywhere in a chain of results counts. */
-static void note_status(struct pool__run *run, enum pool__sql_class class_)
+static void note_status(struct pool__run *run)
 {
-    pool__conn_note_status(run->conn, class_);
+    unsigned columns;
+    pool__result_columns(run->result, &columns);
+    pool__conn_note_status(run->conn, run->info->class_, columns == 0);
 }
 
 static bool has_columns_of_preparation(const struct pool__column *columns, unsigned count,
@@ -202,7 +232,7 @@ bool pool__read_prepared(struct pool__run *run, struct pool__stmt *stmt)
     for (bool ok = read_first_set(run, stmt); ok; ok = read_next_set(run, stmt)) {
         native->state = MYSQL_STMT_FETCH_DONE;
         native->upsert_status.server_status = run->conn->mysql->server_status;
-        note_status(run, stmt->info.class_);
+        note_status(run);
         if (!more_sets(run))
             return true;
         if (time_is_up(run, ROWS_PER_LOOK - 1))
@@ -211,13 +241,13 @@ bool pool__read_prepared(struct pool__run *run, struct pool__stmt *stmt)
     return false;
 }
 
-bool pool__read_text(struct pool__run *run, enum pool__sql_class class_)
+bool pool__read_text(struct pool__run *run)
 {
     MYSQL *mysql = run->conn->mysql;
     for (;;) {
         if (!read_set(run, mysql->fields, mysql->field_count, false))
             return false;
-        note_status(run, class_);
+        note_status(run);
         if (!more_sets(run))
             return true;
         if (time_is_up(run, ROWS_PER_LOOK - 1))

@@ -345,10 +345,17 @@ void pool__result_end_set(struct pool_result *result, uint64_t affected, uint64_
         pool__result_drop_rows(result);
     if (set) {
         set->affected = affected;
+        set->changed = affected;
         set->insert_id = insert_id;
         set->warnings = warnings;
     }
     pool_rewind(result);
+}
+
+void pool__result_set_changed(struct pool_result *result, uint64_t changed)
+{
+    if (result->building)
+        result->building->changed = changed;
 }
 
 uint64_t pool__result_rows(const struct pool_result *result)
@@ -435,6 +442,11 @@ uint64_t pool_row_count(const struct pool_result *result)
 uint64_t pool_affected_rows(const struct pool_result *result)
 {
     return current_set(result)->affected;
+}
+
+uint64_t pool_changed_rows(const struct pool_result *result)
+{
+    return current_set(result)->changed;
 }
 
 uint64_t pool_insert_id(const struct pool_result *result)

@@ -52,6 +52,8 @@ void pool__result_drop_rows(struct pool_result *result);
 
 void pool__result_end_set(struct pool_result *result, uint64_t affected, uint64_t insert_id,
                           unsigned warnings);
+/* Of the set that has just ended: an UPDATE changed other than it affected. */
+void pool__result_set_changed(struct pool_result *result, uint64_t changed);
 
 /* Makes one of two results that have an end each: the affected rows, warnings and rows of the
  * first sets together, and the first insert id that there is. `part` goes into `total`, also

@@ -210,7 +210,7 @@ static bool send_text(struct ride *ride, struct seat *seat)
     bool ok = run->err->code == POOL_OK;
     if (ok) {
         run->sent = true;
-        pool__conn_note_send(ride->conn, seat->stmt->info.class_);
+        pool__conn_note_send(ride->conn, &seat->stmt->info);
         ok = mysql_send_query(ride->conn->mysql, formatted ? formatted : run->form->text, len) == 0;
     } else {
         run->err->not_executed = true;
@@ -230,6 +230,7 @@ static bool send_one(struct ride *ride, struct seat *seat)
     const struct pool__form *form = seat->run.form;
     struct pool__stmt_cache *cache = &ride->conn->cache;
     seat->stmt = pool__stmt_find(cache, form->sql, form->len, form->hash);
+    seat->run.info = &seat->stmt->info;
     seat->text = form->as_text;
     cache->hits += !seat->text;
     if (!pool__run_begin(&seat->run)) {
@@ -300,7 +301,7 @@ static bool receive_first(struct seat *seat)
 
 static bool read_rest(struct seat *seat)
 {
-    return seat->text ? pool__read_text(&seat->run, seat->stmt->info.class_)
+    return seat->text ? pool__read_text(&seat->run)
                       : pool__read_prepared(&seat->run, seat->stmt);
 }
 

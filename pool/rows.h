@@ -30,6 +30,7 @@ struct pool__set {
     struct pool__row *last_row;
     uint64_t rows;
     uint64_t affected;
+    uint64_t changed;
     uint64_t insert_id;
 };
 

@@ -14,6 +14,7 @@ struct pool__run {
     struct pool__conn *conn;
     const struct pool__form *form;
     const struct pool__sink *sink;
+    const struct pool__sql_info *info; /* of the statement, from when it is known */
     struct pool__wait *wait;
     struct pool_result *result;
     struct pool_error *err;
@@ -45,6 +46,6 @@ bool pool__is_forgotten(const struct pool__run *run, const struct pool__stmt *st
 /* Read the reply to its end, into run->result or through the sink. False with the error
  * filled in; the connection is marked broken if the reply was not read to its end. */
 bool pool__read_prepared(struct pool__run *run, struct pool__stmt *stmt);
-bool pool__read_text(struct pool__run *run, enum pool__sql_class class_);
+bool pool__read_text(struct pool__run *run);
 
 #endif

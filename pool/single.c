@@ -4,8 +4,8 @@
  * The first goes like any statement: prepared, or as text if it has to be. Once the statement
  * is known to the connection the others follow in windows, sent back to back like the riders
  * of ride.c, and as small, so that sending never waits for replies to be read. If one of a
- * window fails those behind it have been sent already: whoever calls this has a transaction
- * around it.
+ * window fails those behind it have been sent already: whoever calls this has a fence around
+ * it, and one that holds also if the server undoes the transaction.
  *
  * Whoever owns the connection runs this; there are no locks.
  */
@@ -81,7 +81,7 @@ static void run_window(struct pool__conn *conn, struct window *window, unsigned 
 /* Fills the window with the rows from `from` on; 0 with the error if there is no first. */
 static unsigned fill_window(struct window *window, const struct pool__conn *conn,
                             const struct pool__form *statement, const struct pool__table *rows,
-                            size_t from, struct pool_error *err)
+                            size_t from, bool ahead, struct pool_error *err)
 {
     unsigned count = 0;
     unsigned depth = 1;
@@ -98,7 +98,7 @@ static unsigned fill_window(struct window *window, const struct pool__conn *conn
         window->kept[count] = (struct pool__kept){.code = POOL_OK};
         window->passengers[count] = (struct pool__passenger){
             .form = form, .kept = &window->kept[count], .deadline_ns = POOL__FOREVER};
-        if (count == 0 && form->size < conn->max_packet)
+        if (count == 0 && ahead && form->size < conn->max_packet)
             depth = depth_of(conn, form);
         count++;
     }
@@ -129,7 +129,7 @@ static unsigned empty_window(struct window *window, unsigned count, struct pool_
 }
 
 bool pool__load_singly(struct pool__conn *conn, const struct pool__form *form,
-                       const struct pool__table *rows, uint64_t deadline_ns,
+                       const struct pool__table *rows, bool ahead, uint64_t deadline_ns,
                        struct pool_result **total, size_t *ret_row, struct pool_error *err)
 {
     struct window *window = malloc(sizeof *window);
@@ -139,7 +139,7 @@ bool pool__load_singly(struct pool__conn *conn, const struct pool__form *form,
     if (!window)
         return pool__fail(err, POOL_ERR_NOMEM, "out of memory for a batch");
     while (ok && row < rows->rows) {
-        unsigned count = fill_window(window, conn, form, rows, row, err);
+        unsigned count = fill_window(window, conn, form, rows, row, ahead, err);
         unsigned good = 0;
         if (count > 0) {
             run_window(conn, window, count, deadline_ns);

@@ -37,6 +37,7 @@ struct reading {
     struct pool__token head[HEAD_TOKENS]; /* the first tokens */
     size_t tokens;                        /* in the first statement */
     struct pool__token first;             /* the first that is not an opening parenthesis */
+    struct pool__token verb;              /* the same, but behind a WITH and its list */
     struct pool__token before;            /* the last token, */
     struct pool__token before_that;       /* and the one before */
     struct pool__token before_name;       /* what precedes the last name, which may be a.b.c */
@@ -203,8 +204,10 @@ static void follow_names(struct reading *reading, const struct pool__token *toke
 {
     if (reading->tokens == 1)
         reading->in_with_list = is_word(token, "WITH");
-    if (reading->in_with_list)
+    if (reading->in_with_list) {
         reading->in_with_list = !ends_with_list(reading, token);
+        reading->verb = *token;
+    }
     if (is_sign(token, '('))
         reading->depth++;
     if (is_sign(token, ')') && reading->depth > 0)
@@ -230,7 +233,7 @@ static void take_token(struct reading *reading, const struct pool__token *token)
         reading->head[reading->tokens] = *token;
     reading->tokens++;
     if (reading->first.kind == POOL__TOKEN_END && !is_sign(token, '('))
-        reading->first = *token;
+        reading->first = reading->verb = *token;
     reading->has_body = reading->has_body || starts_body(reading, token);
     reading->touches_session = reading->touches_session || touches_session(reading, token) ||
                                calls_unknown(reading, token);
@@ -298,6 +301,30 @@ static enum pool__sql_class classify(const struct reading *reading, bool doubtfu
     return is_plain(reading) ? POOL__SQL_PLAIN : POOL__SQL_OTHER;
 }
 
+static bool rolls_back_to_savepoint(const struct reading *reading)
+{
+    return is_word(&reading->head[1], "TO") || is_word(&reading->head[2], "TO");
+}
+
+static enum pool__sql_turn turn_of(const struct reading *reading, bool doubtful)
+{
+    static const char *const hiders[] = {"CALL", "EXECUTE", "XA", NULL};
+    static const char *const makers[] = {"CREATE", "ALTER", NULL};
+    const struct pool__token *head = reading->head;
+    bool runs_body = reading->has_body && !is_one_of(&head[0], makers, is_word);
+    if (doubtful || reading->multiple || runs_body || is_one_of(&head[0], hiders, is_word) ||
+        head[0].kind == POOL__TOKEN_COMMENT_SQL)
+        return POOL__TURN_HIDDEN;
+    if (is_word(&head[0], "COMMIT"))
+        return POOL__TURN_COMMIT;
+    if (is_word(&head[0], "ROLLBACK"))
+        return rolls_back_to_savepoint(reading) ? POOL__TURN_NONE : POOL__TURN_ROLLBACK;
+    if (is_word(&head[0], "BEGIN") ||
+        (is_word(&head[0], "START") && is_word(&head[1], "TRANSACTION")))
+        return POOL__TURN_BEGIN;
+    return POOL__TURN_NONE;
+}
+
 static bool is_read_only(const struct reading *reading)
 {
     return !reading->not_read_only &&
@@ -330,9 +357,11 @@ bool pool__sql_inspect(const char *sql, size_t len, struct pool__sql_info *ret_i
     enum pool__sql_class class_ = classify(&reading, lexer.doubt != NULL);
     *ret_info = (struct pool__sql_info){
         .class_ = class_,
+        .turn = turn_of(&reading, lexer.doubt != NULL),
         .placeholders = lexer.placeholders,
         .named = lexer.named,
         .multiple = reading.multiple,
+        .updates = !reading.multiple && is_word(&reading.verb, "UPDATE"),
         .read_only = class_ == POOL__SQL_PLAIN && is_read_only(&reading),
     };
     return true;

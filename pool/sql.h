@@ -14,11 +14,22 @@ enum pool__sql_class {
     POOL__SQL_OTHER        /* anything else, or not certain */
 };
 
+/* What it means to an open transaction. */
+enum pool__sql_turn {
+    POOL__TURN_NONE, /* nothing; or it commits, being what it is, as CREATE TABLE does */
+    POOL__TURN_BEGIN,
+    POOL__TURN_COMMIT,
+    POOL__TURN_ROLLBACK, /* of all of it */
+    POOL__TURN_HIDDEN    /* it runs statements that are not seen here */
+};
+
 struct pool__sql_info {
     enum pool__sql_class class_;
+    enum pool__sql_turn turn;
     unsigned placeholders; /* each use of a :name counts */
     bool named;            /* the placeholders are :name */
     bool multiple;         /* several statements; the body of a routine counts as one */
+    bool updates;          /* a single UPDATE */
     bool read_only;        /* a plain SELECT or VALUES that takes no row locks and writes no file */
 };
 

@@ -11,6 +11,7 @@
 
 #include "error.h"
 
+#include <stdio.h>
 #include <time.h>
 
 #define RETRIES 3
@@ -72,16 +73,82 @@ static bool begin(struct pool *pool, struct pool_conn *ret_conn, struct pool_err
     }
 }
 
+/* ---- what the function may do to the transaction ---- */
+
+/* From now on nothing runs outside of a transaction. */
+static void guard(struct pool_conn conn)
+{
+    struct pool__borrowed borrowed;
+    if (!pool__claim_open(conn, &borrowed, NULL))
+        return; /* then nothing runs at all */
+    borrowed.conn->trx = (struct pool__trx){.guarded = true};
+    pool__unclaim_handle(conn.pool, &borrowed);
+}
+
+/* Ends that, and tells what has become of the transaction. False if the handle is stale, or
+ * busy, which the function should not have left it. */
+static bool unguard(struct pool_conn conn, struct pool__trx *ret_trx, struct pool_error *err)
+{
+    struct pool__borrowed borrowed;
+    if (!pool__claim_open(conn, &borrowed, err))
+        return false;
+    struct pool__trx *trx = &borrowed.conn->trx;
+    *ret_trx = *trx;
+    trx->guarded = false;
+    if (trx->end == POOL__TRX_COMMITTED || trx->end == POOL__TRX_ROLLED_BACK)
+        trx->end = POOL__TRX_OPEN;
+    pool__unclaim_handle(conn.pool, &borrowed);
+    return true;
+}
+
+#define ASKED_FOR_A_ROLLBACK "the transaction function asked for a rollback"
+
+/* Of what failed, part cannot be undone: to run it again would do that twice. */
+static void tell_what_is_kept(struct pool_error *err)
+{
+    struct pool_error told = *err;
+    bool reason = err->code != POOL_OK;
+    told.code = reason ? err->code : POOL_ERR_CANCELLED;
+    snprintf(told.message, sizeof told.message,
+             "%.320s; the function had ended the transaction itself, and what it did before that "
+             "was not undone",
+             reason ? err->message : ASKED_FOR_A_ROLLBACK);
+    told.not_executed = false;
+    told.retry_transaction = false;
+    *err = told;
+}
+
+static bool commit(struct pool_conn conn, const struct pool__trx *trx, struct pool_error *err)
+{
+    if (trx->end == POOL__TRX_ROLLED_BACK)
+        return pool__fail(err, POOL_ERR_CANCELLED,
+                          "the transaction function has rolled the transaction back itself");
+    if (trx->end == POOL__TRX_COMMITTED && trx->refused)
+        return pool__fail(err, POOL_ERR_INVALID,
+                          "the transaction function has ended the transaction itself, and "
+                          "statements after that were refused");
+    if (trx->end != POOL__TRX_COMMITTED)
+        return pool_conn_commit(conn, err);
+    pool__ok(err); /* it has done that, too */
+    return true;
+}
+
 /* One run on a borrowed connection with a transaction. False with code POOL_OK: the
  * function said no and gave no reason. */
 static bool attempt(struct pool_conn conn, pool_transaction_fn *fn, void *arg,
                     struct pool_error *err)
 {
+    struct pool__trx trx = {.guarded = false};
     struct pool_error ignored;
-    if (fn(conn, arg, err))
-        return pool_conn_commit(conn, err);
-    /* If this fails too, the release finds the transaction open and resets. */
-    pool_conn_rollback(conn, &ignored);
+    guard(conn);
+    bool ok = fn(conn, arg, err);
+    bool here = unguard(conn, &trx, ok ? err : &ignored);
+    if (ok && here && commit(conn, &trx, err))
+        return true;
+    if (!ok) /* if this fails too, the release finds the transaction open and resets */
+        pool_conn_rollback(conn, &ignored);
+    if (trx.kept)
+        tell_what_is_kept(err);
     return false;
 }
 
@@ -107,7 +174,7 @@ bool pool_transaction(struct pool *pool, pool_transaction_fn *fn, void *arg,
         pool__ok(err);
     }
     if (err->code == POOL_OK)
-        pool__fail(err, POOL_ERR_CANCELLED, "the transaction function asked for a rollback");
+        pool__fail(err, POOL_ERR_CANCELLED, ASKED_FOR_A_ROLLBACK);
     return false;
 }
 
@@ -122,7 +189,7 @@ static void run_transaction(struct pool__op *op, struct pool_error *err)
         err->not_executed = true;
     bool again = err->retry_transaction; /* the function may say so without another reason */
     if (!done && err->code == POOL_OK)
-        pool__fail(err, POOL_ERR_CANCELLED, "the transaction function asked for a rollback");
+        pool__fail(err, POOL_ERR_CANCELLED, ASKED_FOR_A_ROLLBACK);
     err->retry_transaction = again;
 }
 

@@ -16,6 +16,7 @@
 #include "pool.h"
 
 #include "error.h"
+#include "session.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -81,7 +82,7 @@ static bool open_once(struct pool *pool, bool refresh, uint64_t deadline_ns,
     return pool__ask_credentials(pool, refresh, &credentials, err) &&
            pool__conn_open(&pool->options, &credentials, &pool->budget, pool->cut_fd, deadline_ns,
                            ret_conn, err) &&
-           pool__conn_init_session(*ret_conn, deadline_ns, err);
+           pool__session_init(*ret_conn, deadline_ns, err);
 }
 
 static bool open_conn(struct pool *pool, struct pool__conn **ret_conn, struct pool_error *err)
@@ -257,7 +258,7 @@ static void do_reset(struct pool *pool, unsigned slot)
 {
     struct pool__conn *conn = conn_of(pool, slot);
     count(&pool->counters.resets);
-    if (!pool__conn_reset(conn, pool__deadline_in(step_ms(pool)), NULL)) {
+    if (!pool__session_reset(conn, pool__deadline_in(step_ms(pool)), NULL)) {
         begin_and_close(pool, slot, POOL_CLOSE_RESET);
         return;
     }

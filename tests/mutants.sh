@@ -315,7 +315,7 @@ server_mutant worker.c test_faults a_connect_ends_at_its_deadline_although_the_s
     's/(struct pool_error \*err\)\n\{\n    uint64_t deadline_ns = )pool__deadline_in\(step_ms\(pool\)\)/\1POOL__FOREVER/'
 server_mutant worker.c test_faults a_reset_ends_at_its_deadline_although_the_server_is_frozen \
     "a reset has no deadline" \
-    's/(pool__conn_reset\([^;]*)pool__deadline_in\(step_ms\(pool\)\)/\1POOL__FOREVER/'
+    's/(pool__session_reset\([^;]*)pool__deadline_in\(step_ms\(pool\)\)/\1POOL__FOREVER/'
 server_mutant worker.c test_faults a_ping_ends_at_its_deadline_although_the_server_is_frozen \
     "a ping has no deadline" \
     's/(pool__conn_ping\([^;]*)pool__deadline_in\(step_ms\(pool\)\)/\1POOL__FOREVER/'

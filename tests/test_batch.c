@@ -469,7 +469,7 @@ static void the_first_insert_id_is_told(void **state)
     }
 }
 
-static void updates_and_deletes_count_what_they_changed(void **state)
+static void updates_count_what_they_matched_and_deletes_what_they_removed(void **state)
 {
     (void)state;
     struct pool_value set[] = {pool_int(50), pool_int(0), pool_int(1),
@@ -480,7 +480,7 @@ static void updates_and_deletes_count_what_they_changed(void **state)
     struct pool_value *values = new_pairs(0, 3);
     batch(insert, values, 3, 2);
     free(values);
-    assert_int_equal(batch("UPDATE held SET v = ? WHERE n = ?", set, 3, 2), 1);
+    assert_int_equal(batch("UPDATE held SET v = ? WHERE n = ?", set, 3, 2), 2);
     assert_sum("SELECT v FROM mypool.held WHERE n = 0", 50);
     assert_int_equal(batch("DELETE FROM held WHERE n = ?", gone, 3, 1), 2);
     assert_rows(1);
@@ -1369,7 +1369,7 @@ int main(void)
         TEST(a_row_bigger_than_a_packet_is_refused_by_its_number),
         TEST(a_row_may_fill_a_packet_to_its_last_byte),
         TEST(the_first_insert_id_is_told),
-        TEST(updates_and_deletes_count_what_they_changed),
+        TEST(updates_count_what_they_matched_and_deletes_what_they_removed),
         TEST(replaced_rows_count_twice),
         TEST(returned_rows_come_in_one_set),
         TEST(warnings_are_counted),

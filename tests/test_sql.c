@@ -322,6 +322,42 @@ static void only_selects_without_locks_and_files_are_read_only(void **state)
 
 /* ---- expand ---- */
 
+static void what_ends_or_begins_a_transaction_is_told(void **state)
+{
+    (void)state;
+    static const struct { const char *sql; enum pool__sql_turn turn; } cases[] = {
+        {"BEGIN", POOL__TURN_BEGIN}, {"begin work", POOL__TURN_BEGIN},
+        {"/* hint */ START TRANSACTION READ ONLY", POOL__TURN_BEGIN},
+        {"COMMIT", POOL__TURN_COMMIT}, {"COMMIT AND CHAIN", POOL__TURN_COMMIT},
+        {"ROLLBACK", POOL__TURN_ROLLBACK}, {"ROLLBACK WORK AND NO CHAIN", POOL__TURN_ROLLBACK},
+        {"ROLLBACK TO s", POOL__TURN_NONE}, {"ROLLBACK WORK TO SAVEPOINT s", POOL__TURN_NONE},
+        {"SAVEPOINT s", POOL__TURN_NONE}, {"START SLAVE", POOL__TURN_NONE},
+        {"CREATE TABLE t (a INT)", POOL__TURN_NONE}, {"UPDATE t SET a = 1", POOL__TURN_NONE},
+        {"CREATE PROCEDURE p() BEGIN COMMIT; END", POOL__TURN_NONE},
+        {"CALL p()", POOL__TURN_HIDDEN}, {"EXECUTE s", POOL__TURN_HIDDEN},
+        {"BEGIN NOT ATOMIC COMMIT; END", POOL__TURN_HIDDEN}, {"SELECT 1; COMMIT", POOL__TURN_HIDDEN},
+        {"/*!50000 COMMIT */", POOL__TURN_HIDDEN}, {"XA END 'x'", POOL__TURN_HIDDEN},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++)
+        if (inspect(cases[i].sql).turn != cases[i].turn)
+            fail_msg("wrong turn: %s", cases[i].sql);
+}
+
+static void updates_are_told_from_the_rest(void **state)
+{
+    (void)state;
+    static const struct { const char *sql; bool updates; } cases[] = {
+        {"UPDATE t SET a = 1", true}, {"update t, u set t.a = u.a", true},
+        {"WITH c (x) AS (SELECT 1) UPDATE t, c SET t.a = c.x", true},
+        {"WITH c AS (SELECT 1) SELECT * FROM c FOR UPDATE", false},
+        {"INSERT INTO t VALUES (1) ON DUPLICATE KEY UPDATE a = 1", false},
+        {"SELECT 1 FOR UPDATE", false}, {"UPDATE t SET a = 1; DELETE FROM t", false},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++)
+        if (inspect(cases[i].sql).updates != cases[i].updates)
+            fail_msg("wrong: %s", cases[i].sql);
+}
+
 static void assert_expands_to(const char *sql, struct pool_args args, const char *text,
                               const struct pool_value *const *values, size_t count)
 {
@@ -904,6 +940,8 @@ int main(void)
         cmocka_unit_test(near_transactions_are_other),
         cmocka_unit_test(several_statements_are_told_from_one_with_a_body),
         cmocka_unit_test(only_selects_without_locks_and_files_are_read_only),
+        cmocka_unit_test(what_ends_or_begins_a_transaction_is_told),
+        cmocka_unit_test(updates_are_told_from_the_rest),
         cmocka_unit_test(a_list_is_padded_with_its_last_value_to_a_power_of_two),
         cmocka_unit_test(an_empty_list_becomes_null),
         cmocka_unit_test(names_take_their_values_as_often_as_they_occur),

@@ -1,0 +1,59 @@
+/*
+ * What the holder of a connection believes of its transaction, and what has become of it.
+ *
+ * The server ends transactions by itself: after a deadlock, after some lock wait timeouts, in
+ * a cluster. What the holder sends then would run on its own and be kept at once. So it is
+ * refused until the holder rolls back, or begins anew.
+ *
+ * Called by whoever owns the connection, one thread at a time.
+ */
+#ifndef POOL_TRX_H
+#define POOL_TRX_H
+
+#include "mypool.h"
+
+enum pool__trx_end {
+    POOL__TRX_OPEN,        /* or there was none */
+    POOL__TRX_LOST,        /* the server has undone it, and its holder has not answered that */
+    POOL__TRX_HIDDEN,      /* ended by a statement that may have committed it or not */
+    POOL__TRX_COMMITTED,   /* guarded: by the function, or by a statement that does so */
+    POOL__TRX_ROLLED_BACK  /* guarded: by the function */
+};
+
+struct pool__trx {
+    bool guarded; /* in pool_transaction: nothing runs outside of a transaction */
+    bool refused; /* guarded: something was, since the last begin */
+    bool kept;    /* guarded: part of what the function did is committed */
+    bool unsure;  /* an error may have ended it: the server is to be asked */
+    bool over;    /* unsure: the holder has tried to end it */
+    bool hidden;  /* unsure: it may have been committed */
+    unsigned cause; /* LOST, or unsure: the number of the error */
+    enum pool__trx_end end;
+};
+
+struct pool__conn;
+
+/* Whether pool__trx_allows is to be asked before the next statement. */
+static inline bool pool__trx_is_doubtful(const struct pool__trx *trx)
+{
+    return trx->unsure || trx->end != POOL__TRX_OPEN;
+}
+
+/* False with the reason, and not_executed, if the statement must not be sent. May ask the
+ * server. */
+bool pool__trx_allows(struct pool__conn *conn, const char *sql, size_t len, uint64_t deadline_ns,
+                      struct pool_error *err);
+
+/* After a statement that has succeeded, if a transaction was open before it, or should have
+ * been. */
+void pool__trx_note_end(struct pool__conn *conn, bool was);
+
+/* Statements may be run, and fail, that are not seen. */
+void pool__trx_note_unseen(struct pool__conn *conn);
+
+/* After an error of the server. */
+struct pool__error_facts;
+void pool__trx_note_error(struct pool__conn *conn, unsigned code,
+                          const struct pool__error_facts *facts);
+
+#endif
