@@ -29,7 +29,8 @@ static bool check_verb(const char *sql, size_t len, bool *ret_inserts, struct po
 {
     struct pool__lexer lexer;
     struct pool__token first;
-    if (!pool__lexer_init(&lexer, sql, len, err) || !pool__lexer_next(&lexer, &first, err))
+    if (!pool__lexer_init(&lexer, sql, len, POOL__QUOTES_UNKNOWN, err) ||
+        !pool__lexer_next(&lexer, &first, err))
         return false;
     *ret_inserts = is_verb(&first, "INSERT") || is_verb(&first, "REPLACE");
     return *ret_inserts || is_verb(&first, "UPDATE") || is_verb(&first, "DELETE") ||
@@ -49,7 +50,7 @@ static bool check_statement(const struct pool_batch_request *request, size_t len
         return pool__fail(err, POOL_ERR_INVALID, "a batch takes a single statement");
     if (info.named)
         return pool__fail(err, POOL_ERR_INVALID, "a batch takes ? placeholders, not :name");
-    return info.placeholders == request->columns ||
+    return pool__sql_takes(&info, request->columns) ||
            pool__fail(err, POOL_ERR_INVALID,
                       "the statement has %u placeholder%s but the rows have %zu column%s",
                       info.placeholders, info.placeholders == 1 ? "" : "s", request->columns,

@@ -358,6 +358,8 @@ void *pool_conn_native(struct pool_conn conn)
     if (!pool__claim_open(conn, &borrowed, NULL))
         return NULL;
     borrowed.conn->dirty = true; /* whatever the program does with it goes unseen */
+    borrowed.conn->native_given = true;
+    borrowed.conn->quotes_known = false;
     MYSQL *native = borrowed.conn->mysql;
     pool__unclaim_handle(conn.pool, &borrowed);
     return native;

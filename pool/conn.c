@@ -269,7 +269,7 @@ static uint64_t number_or(struct pool_result *row, unsigned column, uint64_t fal
     "SESSION session_track_system_variables = ''"
 #define READ_FACTS                                                                                 \
     "SELECT CONNECTION_ID(), @@max_allowed_packet, @@max_prepared_stmt_count, @@wait_timeout, "    \
-    "CURRENT_ROLE(), DATABASE()"
+    "CURRENT_ROLE(), DATABASE(), @@sql_mode, @@character_set_client"
 
 static bool run_internal(struct pool__conn *conn, const char *sql, uint64_t deadline_ns,
                          struct pool_error *err)
@@ -310,18 +310,19 @@ static bool remember_names(struct pool__conn *conn, const char *role, const char
     return pool__fail(err, POOL_ERR_NOMEM, "out of memory for a connection");
 }
 
-static void remember_limits(struct pool__conn *conn, struct pool_result *facts)
+static void remember_settings(struct pool__conn *conn, struct pool_result *facts)
 {
     conn->max_packet = number_or(facts, 1, UINT64_MAX);
     conn->max_prepared = number_or(facts, 2, 16382);
     conn->wait_timeout_s = (uint32_t)number_or(facts, 3, 28800);
+    pool__conn_note_quotes(conn, pool_get_text(facts, 6), pool_get_text(facts, 7));
 }
 
 static bool remember_facts(struct pool__conn *conn, struct pool_result *facts,
                            struct pool_error *err)
 {
     conn->thread_id = (unsigned long)number_or(facts, 0, 0);
-    remember_limits(conn, facts);
+    remember_settings(conn, facts);
     return remember_names(conn, pool_get_text(facts, 4), pool_get_text(facts, 5), err);
 }
 
@@ -367,10 +368,13 @@ static bool run_init(struct pool__conn *conn, uint64_t deadline_ns, struct pool_
 static bool remember_after_init(struct pool__conn *conn, uint64_t deadline_ns,
                                 struct pool_error *err)
 {
-    static const char sql[] = "SELECT CURRENT_ROLE(), DATABASE()";
+    static const char sql[] =
+        "SELECT CURRENT_ROLE(), DATABASE(), @@sql_mode, @@character_set_client";
     struct pool_result *row = pool__query_text(conn, sql, strlen(sql), deadline_ns, err);
     bool ok = row && pool_next(row) &&
               remember_names(conn, pool_get_text(row, 0), pool_get_text(row, 1), err);
+    if (ok)
+        pool__conn_note_quotes(conn, pool_get_text(row, 2), pool_get_text(row, 3));
     pool_result_free(row);
     return ok;
 }
@@ -497,7 +501,7 @@ bool pool__conn_reset(struct pool__conn *conn, uint64_t deadline_ns, struct pool
     if (ok && !same_text(conn->role, pool_get_text(facts, 4)))
         ok = pool__fail(err, POOL_ERR_LOST, "the role was changed, which a reset cannot undo");
     if (ok)
-        remember_limits(conn, facts);
+        remember_settings(conn, facts);
     pool_result_free(facts);
     return ok && pool__conn_init_session(conn, deadline_ns, err);
 }
@@ -707,8 +711,10 @@ bool pool__conn_sees_thread(struct pool__conn *conn, unsigned long thread_id,
 void pool__conn_note_send(struct pool__conn *conn, enum pool__sql_class class_)
 {
     conn->class_ = class_;
-    if (class_ == POOL__SQL_OTHER)
-        conn->dirty = true; /* it may do its work and then fail, with no status to tell */
+    if (class_ != POOL__SQL_OTHER)
+        return;
+    conn->dirty = true; /* it may do its work and then fail, with no status to tell */
+    conn->quotes_known = false;
 }
 
 void pool__conn_note_status(struct pool__conn *conn, enum pool__sql_class class_)

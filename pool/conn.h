@@ -35,6 +35,9 @@ struct pool__conn {
     bool in_transaction; /* as of the last status that can be trusted */
     bool running;    /* broken while a statement may be running on the server */
     enum pool__sql_class class_; /* of the statement that is being run */
+    enum pool__quotes quotes; /* of the session, see quotes.c */
+    bool quotes_known;        /* nothing that may change them was run since they were asked for */
+    bool native_given;        /* the program has the MYSQL *: nothing stays known */
     uint64_t max_packet; /* the server's max_allowed_packet */
     uint64_t max_prepared; /* the server's max_prepared_stmt_count */
     uint32_t wait_timeout_s;
@@ -55,6 +58,10 @@ bool pool__conn_open(const struct pool__options *options,
                      const struct pool_credentials *credentials, struct pool__stmt_budget *budget,
                      int cut_fd, uint64_t deadline_ns, struct pool__conn **ret_conn,
                      struct pool_error *err);
+
+/* How quotes are read, from now on: from @@sql_mode and @@character_set_client, either of which
+ * may be NULL. See quotes.c. */
+void pool__conn_note_quotes(struct pool__conn *conn, const char *sql_mode, const char *charset);
 
 /* Runs the init SQL and the init callback. */
 bool pool__conn_init_session(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err);

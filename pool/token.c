@@ -5,17 +5,22 @@
  * server's reading depends on settings that the pool cannot know for sure:
  *
  *   - With NO_BACKSLASH_ESCAPES (and in "..." with ANSI_QUOTES) a backslash is an ordinary
- *     character, so 'a\' is a whole string; otherwise it goes on. Both readings are the
+ *     character, so 'a\' is a whole string; otherwise it goes on. All readings are the
  *     same up to the first quote after an odd number of backslashes.
  *   - An executable comment is SQL for some versions, and skipped by others, who look for
  *     the end of the comment without looking at quotes. Both readings are the same unless
  *     it contains another comment, or quotes around a comment mark.
  *   - $tag$ opens a string in new versions of MySQL only.
  *
- * So the text is read the default way, and the first such spot is remembered as a doubt:
- * up to there all servers agree. A placeholder behind it is refused, with the advice to
- * pass such text as a value; a statement without one is harmless and is accepted, but
- * must not be relied upon to be what it looks like (see pool__sql_inspect).
+ * Backslashes have three readings (enum pool__quotes), and a lexer follows the one it was
+ * told. It reports whether the others may be different (`escaped_quote`); those who do not
+ * know the session try all three, see pool__sql_inspect and expand.c.
+ *
+ * The other two depend on the version of the server. There the text is read the default way,
+ * and the first such spot is remembered as a doubt: up to there all servers agree. A
+ * placeholder behind it is refused, with the advice to pass such text as a value; a statement
+ * without one is harmless and is accepted, but must not be relied upon to be what it looks
+ * like.
  *
  * What looks like SQL within an executable comment is reported like any other SQL, but
  * those who write literals there must not write a comment mark.
@@ -69,7 +74,7 @@ static void doubt(struct pool__lexer *lexer, size_t at, const char *why)
 }
 
 bool pool__lexer_init(struct pool__lexer *lexer, const char *sql, size_t len,
-                      struct pool_error *err)
+                      enum pool__quotes quotes, struct pool_error *err)
 {
     if (!sql)
         return pool__fail(err, POOL_ERR_INVALID, "no statement was given");
@@ -80,7 +85,7 @@ bool pool__lexer_init(struct pool__lexer *lexer, const char *sql, size_t len,
     size_t valid = pool__utf8_valid_length(sql, len);
     if (valid < len)
         return pool__fail(err, POOL_ERR_INVALID, "statement is not valid UTF-8 at byte %zu", valid);
-    *lexer = (struct pool__lexer){.sql = sql, .len = len};
+    *lexer = (struct pool__lexer){.sql = sql, .len = len, .quotes = quotes};
     return true;
 }
 
@@ -163,17 +168,33 @@ static bool fail_quote(size_t start, char quote, struct pool_error *err)
                       quote == '`' ? "identifier" : "string", start, quote);
 }
 
+static bool has_escapes(const struct pool__lexer *lexer, char quote)
+{
+    if (lexer->quotes == POOL__QUOTES_BARE)
+        return false;
+    return quote == '\'' || (quote == '"' && lexer->quotes != POOL__QUOTES_ANSI);
+}
+
+/* Moves from a backslash to the character that it takes along. */
+static void step_over_backslash(struct pool__lexer *lexer, char quote)
+{
+    lexer->at++;
+    if (peek(lexer, 0) != quote || lexer->escaped_quote)
+        return;
+    lexer->escaped_quote = true;
+    lexer->escaped_quote_at = lexer->at;
+}
+
 /* Moves behind the closing quote. A doubled quote stands for itself, in all three kinds. */
 static bool scan_quoted(struct pool__lexer *lexer, struct pool_error *err)
 {
     size_t start = lexer->at++;
     char quote = lexer->sql[start];
+    bool escapes = has_escapes(lexer, quote);
     for (; lexer->at < lexer->len; lexer->at++) {
         char c = lexer->sql[lexer->at];
-        if (c == '\\' && quote != '`' && lexer->at + 1 < lexer->len) {
-            lexer->at++;
-            if (peek(lexer, 0) == quote)
-                doubt(lexer, lexer->at, "a backslash before a quote");
+        if (c == '\\' && escapes && lexer->at + 1 < lexer->len) {
+            step_over_backslash(lexer, quote);
         } else if (c == quote) {
             if (peek(lexer, 1) != quote)
                 break;
@@ -199,16 +220,18 @@ static void scan_word(struct pool__lexer *lexer)
         doubt(lexer, start, "a dollar quote");
 }
 
-/* A colon is not the start of a placeholder behind a name, a number, a quote, an @ or
- * another colon. */
+/* A colon is not the start of a placeholder if it touches a name, a number, a quote, an @ or
+ * another colon before it. It is if it touches a placeholder: `:a:b` is two of them, as `??`
+ * is, whatever the server says of that. */
 static bool at_name_placeholder(const struct pool__lexer *lexer)
 {
     if (peek(lexer, 0) != ':' || !is_name_start(peek(lexer, 1)))
         return false;
-    if (lexer->at == 0)
+    if (lexer->at == 0 || lexer->last_end != lexer->at)
         return true;
-    char before = lexer->sql[lexer->at - 1];
-    return !is_word(before) && !strchr(":@'\"`", before);
+    if (lexer->last == POOL__TOKEN_SIGN)
+        return !strchr(":@", lexer->sql[lexer->at - 1]);
+    return lexer->last != POOL__TOKEN_WORD && lexer->last != POOL__TOKEN_QUOTED;
 }
 
 static bool scan_placeholder(struct pool__lexer *lexer, struct pool_error *err)
@@ -273,5 +296,7 @@ bool pool__lexer_next(struct pool__lexer *lexer, struct pool__token *ret_token,
                           lexer->comment_start);
     }
     *ret_token = (struct pool__token){kind, lexer->sql + start, lexer->at - start};
+    lexer->last = kind;
+    lexer->last_end = lexer->at;
     return true;
 }
