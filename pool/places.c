@@ -222,7 +222,12 @@ bool pool__sql_places_find(struct pool__sql_places *places, const char *sql, siz
 static bool same_place(const struct pool__sql_place *a, const struct pool__sql_place *b)
 {
     return a->start == b->start && a->len == b->len && a->in_comment == b->in_comment &&
-           a->list == b->list && a->element == b->element && a->comma_before == b->comma_before &&
+           (a->list == POOL__NOWHERE) == (b->list == POOL__NOWHERE);
+}
+
+static bool same_element(const struct pool__sql_place *a, const struct pool__sql_place *b)
+{
+    return a->list == b->list && a->element == b->element && a->comma_before == b->comma_before &&
            a->comma_after == b->comma_after;
 }
 
@@ -231,14 +236,16 @@ static bool same_list(const struct pool__sql_list *a, const struct pool__sql_lis
     return a->elements == b->elements && a->is_list == b->is_list && a->is_split == b->is_split;
 }
 
-bool pool__sql_places_agree(const struct pool__sql_places *a, const struct pool__sql_places *b)
+bool pool__sql_places_agree(const struct pool__sql_places *a, const struct pool__sql_places *b,
+                            bool exactly)
 {
-    if (a->count != b->count || a->list_count != b->list_count)
+    if (a->count != b->count || (exactly && a->list_count != b->list_count))
         return false;
     for (size_t i = 0; i < a->count; i++)
-        if (!same_place(&a->places[i], &b->places[i]))
+        if (!same_place(&a->places[i], &b->places[i]) ||
+            (exactly && !same_element(&a->places[i], &b->places[i])))
             return false;
-    for (size_t i = 0; i < a->list_count; i++)
+    for (size_t i = 0; exactly && i < a->list_count; i++)
         if (!same_list(&a->lists[i], &b->lists[i]))
             return false;
     return true;

@@ -69,14 +69,16 @@ bool pool__sql_places_find(struct pool__sql_places *places, const char *sql, siz
                            enum pool__quotes quotes, struct pool_error *err);
 void pool__sql_places_free(struct pool__sql_places *places);
 
-/* Whether both have found the same, values apart. */
-bool pool__sql_places_agree(const struct pool__sql_places *a, const struct pool__sql_places *b);
+/* Whether both have found the same, values apart. Only `exactly` asks for the same in what is
+ * of use for empty lists alone. */
+bool pool__sql_places_agree(const struct pool__sql_places *a, const struct pool__sql_places *b,
+                            bool exactly);
 
 /* The same for a session that is not known: see readings.c. With the first a server that has
  * prepared what comes of it tells how many placeholders it has; with the second literals are
  * written into the text, and are safe in every session. */
 bool pool__sql_places_find_possible(struct pool__sql_places *places, const char *sql, size_t len,
-                                    struct pool_error *err);
+                                    bool exactly, struct pool_error *err);
 bool pool__sql_places_find_safe(struct pool__sql_places *places, const char *sql, size_t len,
                                 struct pool_error *err);
 

@@ -30,9 +30,16 @@ static bool fail_ambiguous(size_t escaped_quote_at, struct pool_error *err)
                       escaped_quote_at);
 }
 
-/* Keeps the first reading that is possible. */
-static bool take_reading(struct pool__sql_places *places, bool *found, const char *sql, size_t len,
-                         enum pool__quotes quotes, size_t escaped_quote_at, struct pool_error *err)
+/* What has been found so far: by the first reading that is possible. */
+struct search {
+    struct pool__sql_places *places;
+    bool found;
+    bool exactly;
+    size_t escaped_quote_at;
+};
+
+static bool take_reading(struct search *search, const char *sql, size_t len,
+                         enum pool__quotes quotes, struct pool_error *err)
 {
     struct pool__sql_places other;
     struct pool_error why = {0};
@@ -40,29 +47,30 @@ static bool take_reading(struct pool__sql_places *places, bool *found, const cha
     if (!pool__sql_places_find(&other, sql, len, quotes, &why)) {
         if (why.code == POOL_ERR_NOMEM)
             ok = pool__fail_copy(err, &why);
-    } else if (!*found) {
-        pool__sql_places_free(places);
-        *places = other;
-        *found = true;
+    } else if (!search->found) {
+        pool__sql_places_free(search->places);
+        *search->places = other;
+        search->found = true;
         return true;
-    } else if (!pool__sql_places_agree(places, &other)) {
-        ok = fail_ambiguous(escaped_quote_at, err);
+    } else if (!pool__sql_places_agree(search->places, &other, search->exactly)) {
+        ok = fail_ambiguous(search->escaped_quote_at, err);
     }
     pool__sql_places_free(&other);
     return ok;
 }
 
 bool pool__sql_places_find_possible(struct pool__sql_places *places, const char *sql, size_t len,
-                                    struct pool_error *err)
+                                    bool exactly, struct pool_error *err)
 {
     struct pool_error why = {0};
-    bool found = pool__sql_places_find(places, sql, len, POOL__QUOTES_ESCAPED, &why);
-    size_t at = places->escaped_quote_at;
-    if (places->escaped_quote && (found || why.code != POOL_ERR_NOMEM))
+    struct search search = {.places = places, .exactly = exactly};
+    search.found = pool__sql_places_find(places, sql, len, POOL__QUOTES_ESCAPED, &why);
+    search.escaped_quote_at = places->escaped_quote_at;
+    if (places->escaped_quote && why.code != POOL_ERR_NOMEM)
         for (size_t i = 0; i < 2; i++)
-            if (!take_reading(places, &found, sql, len, others[i], at, err))
+            if (!take_reading(&search, sql, len, others[i], err))
                 return false;
-    return found || pool__fail_copy(err, &why);
+    return search.found || pool__fail_copy(err, &why);
 }
 
 static bool has_place_at(const struct pool__sql_places *places, const struct pool__sql_place *place)
