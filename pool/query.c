@@ -241,7 +241,17 @@ static bool counts_agree(struct pool__run *run, const struct pool__stmt *stmt)
     return false;
 }
 
-/* False also if the counts do not agree; then there is an error in run->err. */
+static bool execute_together(struct pool__run *run, struct pool__stmt *stmt)
+{
+    unsigned count = (unsigned)run->form->count;
+    mysql_stmt_attr_set(stmt->native, STMT_ATTR_PREBIND_PARAMS, &count);
+    if (count)
+        mysql_stmt_bind_param(stmt->native, stmt->binds);
+    return mariadb_stmt_execute_direct(stmt->native, stmt->sql, stmt->len) == 0;
+}
+
+/* False also if the counts do not agree; then there is an error in run->err. The library is
+ * not told a count, for it would fail without a word if the server has another. */
 static bool execute_apart(struct pool__run *run, struct pool__stmt *stmt)
 {
     MYSQL_STMT *native = stmt->native;
@@ -254,19 +264,11 @@ static bool prepare_and_execute(struct pool__run *run, struct pool__stmt *stmt)
 {
     struct pool__stmt_cache *cache = &run->conn->cache;
     MYSQL_STMT *native = stmt->native;
-    unsigned count = (unsigned)run->form->count;
     bool together = may_go_together(run, stmt);
-    bool ok;
     run->sent = true;
     pool__conn_note_send(run->conn, stmt->info.class_);
     atomic_fetch_add_explicit(&cache->budget->prepares, 1, memory_order_relaxed);
-    mysql_stmt_attr_set(native, STMT_ATTR_PREBIND_PARAMS, &count);
-    if (count)
-        mysql_stmt_bind_param(native, stmt->binds);
-    if (together)
-        ok = mariadb_stmt_execute_direct(native, stmt->sql, stmt->len) == 0;
-    else
-        ok = execute_apart(run, stmt);
+    bool ok = together ? execute_together(run, stmt) : execute_apart(run, stmt);
     if (!ok && mysql_stmt_errno(native) == TOO_MANY_STATEMENTS &&
         native->state < MYSQL_STMT_PREPARED) {
         atomic_store(&cache->budget->careful, true);
