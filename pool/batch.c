@@ -29,8 +29,7 @@ static bool check_verb(const char *sql, size_t len, bool *ret_inserts, struct po
 {
     struct pool__lexer lexer;
     struct pool__token first;
-    if (!pool__lexer_init(&lexer, sql, len, POOL__QUOTES_UNKNOWN, err) ||
-        !pool__lexer_next(&lexer, &first, err))
+    if (!pool__lexer_init(&lexer, sql, len, err) || !pool__lexer_next(&lexer, &first, err))
         return false;
     *ret_inserts = is_verb(&first, "INSERT") || is_verb(&first, "REPLACE");
     return *ret_inserts || is_verb(&first, "UPDATE") || is_verb(&first, "DELETE") ||

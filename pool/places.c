@@ -205,7 +205,7 @@ bool pool__sql_places_find(struct pool__sql_places *places, const char *sql, siz
 {
     struct finder finder = {.places = places, .list = POOL__NOWHERE};
     *places = (struct pool__sql_places){0};
-    bool ok = pool__lexer_init(&finder.lexer, sql, len, quotes, err);
+    bool ok = pool__lexer_init_for(&finder.lexer, sql, len, quotes, err);
     struct pool__token token = {.kind = POOL__TOKEN_COMMENT_SQL};
     while (ok && token.kind != POOL__TOKEN_END) {
         ok = pool__lexer_next(&finder.lexer, &token, err) &&

@@ -332,7 +332,7 @@ static bool inspect(const char *sql, size_t len, enum pool__quotes quotes,
     struct pool__lexer lexer = {0};
     struct reading reading = {0};
     bool uncertain = false;
-    bool ok = pool__lexer_init(&lexer, sql, len, quotes, err) &&
+    bool ok = pool__lexer_init_for(&lexer, sql, len, quotes, err) &&
               read_statement(&lexer, &reading, &uncertain, err);
     ret_info->escaped_quote = lexer.escaped_quote;
     ret_info->semicolon = ok ? reading.semicolon : reading.ended;

@@ -12,15 +12,14 @@
  *     it contains another comment, or quotes around a comment mark.
  *   - $tag$ opens a string in new versions of MySQL only.
  *
- * Backslashes have three readings (enum pool__quotes), and a lexer follows the one it was
- * told. It reports whether the others may be different (`escaped_quote`); those who do not
- * know the session try all three, see pool__sql_inspect and expand.c.
+ * So the text is read the default way, and the first such spot is remembered as a doubt:
+ * up to there all servers agree. A placeholder behind it is refused, with the advice to
+ * pass such text as a value; a statement without one is harmless and is accepted, but
+ * must not be relied upon to be what it looks like.
  *
- * The other two depend on the version of the server. There the text is read the default way,
- * and the first such spot is remembered as a doubt: up to there all servers agree. A
- * placeholder behind it is refused, with the advice to pass such text as a value; a statement
- * without one is harmless and is accepted, but must not be relied upon to be what it looks
- * like.
+ * Backslashes have three readings (enum pool__quotes). Who knows the session, or tries all
+ * three as sql.c and readings.c do, tells the lexer which to follow; then they are no doubt,
+ * and `escaped_quote` says whether the others may go on otherwise.
  *
  * What looks like SQL within an executable comment is reported like any other SQL, but
  * those who write literals there must not write a comment mark.
@@ -73,8 +72,8 @@ static void doubt(struct pool__lexer *lexer, size_t at, const char *why)
     lexer->doubt_at = at;
 }
 
-bool pool__lexer_init(struct pool__lexer *lexer, const char *sql, size_t len,
-                      enum pool__quotes quotes, struct pool_error *err)
+bool pool__lexer_init_for(struct pool__lexer *lexer, const char *sql, size_t len,
+                          enum pool__quotes quotes, struct pool_error *err)
 {
     if (!sql)
         return pool__fail(err, POOL_ERR_INVALID, "no statement was given");
@@ -87,6 +86,12 @@ bool pool__lexer_init(struct pool__lexer *lexer, const char *sql, size_t len,
         return pool__fail(err, POOL_ERR_INVALID, "statement is not valid UTF-8 at byte %zu", valid);
     *lexer = (struct pool__lexer){.sql = sql, .len = len, .quotes = quotes};
     return true;
+}
+
+bool pool__lexer_init(struct pool__lexer *lexer, const char *sql, size_t len,
+                      struct pool_error *err)
+{
+    return pool__lexer_init_for(lexer, sql, len, POOL__QUOTES_UNKNOWN, err);
 }
 
 static void skip_line(struct pool__lexer *lexer)
@@ -181,6 +186,8 @@ static void step_over_backslash(struct pool__lexer *lexer, char quote)
     lexer->at++;
     if (peek(lexer, 0) != quote || lexer->escaped_quote)
         return;
+    if (lexer->quotes == POOL__QUOTES_UNKNOWN)
+        doubt(lexer, lexer->at, "a backslash before a quote");
     lexer->escaped_quote = true;
     lexer->escaped_quote_at = lexer->at;
 }

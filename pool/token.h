@@ -52,10 +52,14 @@ struct pool__lexer {
     bool named;             /* they are :name, not ? */
 };
 
-/* Borrows `sql`, and reads it in one way: unknown `quotes` are taken for ESCAPED. False if
- * it is NULL, has a NUL byte, or is not UTF-8. */
+/* Borrows `sql`. False if it is NULL, has a NUL byte, or is not UTF-8. */
 bool pool__lexer_init(struct pool__lexer *lexer, const char *sql, size_t len,
-                      enum pool__quotes quotes, struct pool_error *err);
+                      struct pool_error *err);
+
+/* The same, to read it in one way. If that is unknown, a backslash before a quote is a doubt
+ * like others: placeholders behind it are refused. */
+bool pool__lexer_init_for(struct pool__lexer *lexer, const char *sql, size_t len,
+                          enum pool__quotes quotes, struct pool_error *err);
 
 /* Finds the next token; comments and blanks are skipped. False if the text is broken, or
  * if it is uncertain whether a placeholder is one. */

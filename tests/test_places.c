@@ -293,7 +293,7 @@ static bool read_tokens(const char *sql, struct reading *reading)
     struct pool__lexer lexer;
     struct pool__token token;
     *reading = (struct reading){.count = 0};
-    if (!pool__lexer_init(&lexer, sql, strlen(sql), POOL__QUOTES_ESCAPED, NULL))
+    if (!pool__lexer_init_for(&lexer, sql, strlen(sql), POOL__QUOTES_ESCAPED, NULL))
         return false;
     for (;;) {
         if (!pool__lexer_next(&lexer, &token, NULL) || reading->count == COUNT(reading->at))

@@ -361,6 +361,37 @@ static void placeholders_in_a_comment_for_others_are_counted_by_the_server(void 
     assert_non_null(strstr(err.message, "placeholders in the statement, not 3"));
 }
 
+static void assert_batch_arrives(struct pool *pool, const char *sql, const char *begin)
+{
+    struct pool_error err;
+    struct pool_value values[COUNT(hostile)];
+    for (size_t i = 0; i < COUNT(hostile); i++)
+        values[i] = pool_text(hostile[i]);
+    run(pool, "CREATE TABLE batched (a TEXT, b TEXT)");
+    struct pool_result *result = pool_batch(pool, sql, values, COUNT(hostile), 1, &err);
+    if (!result)
+        fail_with(sql, &err);
+    pool_result_free(result);
+    for (size_t i = 0; i < COUNT(hostile); i++)
+        assert_answer(pool, "SELECT COUNT(*) FROM batched WHERE a = ? AND BINARY b = ?",
+                      POOL_ARGS(begin, hostile[i]), 0, "1");
+    run(pool, "DROP TABLE batched");
+}
+
+static void batches_are_read_as_their_session_does(void **state)
+{
+    struct pool **pools = *state;
+    for (int mode = 0; mode < MODES; mode++) {
+        bool bare = mode % 2;
+        const char *sql = bare ? "INSERT INTO batched VALUES ('C:\\', ?)"
+                               : "INSERT INTO batched VALUES ('it\\'s', ?)";
+        struct pool *text = open_pool(modes[mode], (struct pool_options){.no_prepare = true});
+        assert_batch_arrives(pools[mode], sql, bare ? "C:\\" : "it's");
+        assert_batch_arrives(text, sql, bare ? "C:\\" : "it's");
+        assert_true(pool_end(text, 5000, NULL));
+    }
+}
+
 /* ---- the property: prepared and as text are the same ---- */
 
 static void make_statement(char *sql, size_t *ret_count, uint32_t *seed)
@@ -629,6 +660,7 @@ int main(void)
         TEST(the_server_counts_the_placeholders_before_anything_is_bound),
         TEST(names_that_depend_on_the_session_are_refused),
         TEST(placeholders_in_a_comment_for_others_are_counted_by_the_server),
+        TEST(batches_are_read_as_their_session_does),
         TEST(random_statements_mean_the_same_as_text),
         TEST(a_change_of_the_mode_is_noticed),
         TEST(a_routine_with_a_mode_of_its_own_misleads_nobody),
