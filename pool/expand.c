@@ -138,20 +138,12 @@ static bool expand(const char *sql, size_t len, const struct pool__sql_places *p
     return true;
 }
 
-static bool has_empty_list(struct pool_args args)
-{
-    for (size_t i = 0; i < args.count; i++)
-        if (args.values[i].type == POOL_TYPE_LIST && args.values[i].as.list.count == 0)
-            return true;
-    return false;
-}
-
 bool pool__sql_expand(const char *sql, size_t len, struct pool_args args,
                       struct pool__sql_expanded *ret_expanded, struct pool_error *err)
 {
     struct pool__sql_places places = {0};
     bool ok = pool__args_check(args, err) &&
-              pool__sql_places_find_possible(&places, sql, len, has_empty_list(args), err) &&
+              pool__sql_places_find_possible(&places, sql, len, pool__sql_depth_for(args), err) &&
               pool__sql_places_give(&places, sql, args, err) &&
               expand(sql, len, &places, ret_expanded, err);
     pool__sql_places_free(&places);

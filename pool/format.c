@@ -307,10 +307,12 @@ static void put_statement(struct buffer *buffer, const char *sql, size_t len,
 static bool find_places(struct pool__sql_places *places, const char *sql, size_t len,
                         struct pool_args args, enum pool__quotes quotes, struct pool_error *err)
 {
-    return pool__args_check(args, err) &&
-           (quotes == POOL__QUOTES_UNKNOWN
-                ? pool__sql_places_find_safe(places, sql, len, err)
-                : pool__sql_places_find(places, sql, len, quotes, err)) &&
+    if (!pool__args_check(args, err))
+        return false;
+    enum pool__depth depth = pool__sql_depth_for(args);
+    return (quotes == POOL__QUOTES_UNKNOWN
+                ? pool__sql_places_find_safe(places, sql, len, depth, err)
+                : pool__sql_places_find(places, sql, len, quotes, depth, err)) &&
            pool__sql_places_give(places, sql, args, err);
 }
 

@@ -165,12 +165,8 @@ static void take_into_list(struct finder *finder, const struct pool__token *toke
     list->has_place = token->kind == POOL__TOKEN_PLACEHOLDER;
 }
 
-static bool take_token(struct finder *finder, const struct pool__token *token,
-                       struct pool_error *err)
+static bool follow(struct finder *finder, const struct pool__token *token, struct pool_error *err)
 {
-    if (token->kind == POOL__TOKEN_PLACEHOLDER &&
-        !add_place(finder->places, &finder->lexer, token, err))
-        return false;
     if (is_sign(token, ';')) { /* whatever is open never ends */
         finder->depth = 0;
         finder->list = POOL__NOWHERE;
@@ -190,6 +186,19 @@ static bool take_token(struct finder *finder, const struct pool__token *token,
     return true;
 }
 
+enum pool__depth pool__sql_depth_for(struct pool_args args)
+{
+    enum pool__depth depth = POOL__DEPTH_PLACES;
+    for (size_t i = 0; i < args.count; i++) {
+        if (args.values[i].type != POOL_TYPE_LIST)
+            continue;
+        if (args.values[i].as.list.count == 0)
+            return POOL__DEPTH_EMPTY;
+        depth = POOL__DEPTH_LISTS;
+    }
+    return depth;
+}
+
 /* What was read of a subquery, or of parentheses that are never closed, is no list. */
 static void drop_what_is_no_list(struct pool__sql_places *places)
 {
@@ -201,16 +210,19 @@ static void drop_what_is_no_list(struct pool__sql_places *places)
 }
 
 bool pool__sql_places_find(struct pool__sql_places *places, const char *sql, size_t len,
-                           enum pool__quotes quotes, struct pool_error *err)
+                           enum pool__quotes quotes, enum pool__depth depth,
+                           struct pool_error *err)
 {
     struct finder finder = {.places = places, .list = POOL__NOWHERE};
     *places = (struct pool__sql_places){0};
     bool ok = pool__lexer_init_for(&finder.lexer, sql, len, quotes, err);
     struct pool__token token = {.kind = POOL__TOKEN_COMMENT_SQL};
     while (ok && token.kind != POOL__TOKEN_END) {
-        ok = pool__lexer_next(&finder.lexer, &token, err) &&
-             (token.kind == POOL__TOKEN_COMMENT_SQL || token.kind == POOL__TOKEN_END ||
-              take_token(&finder, &token, err));
+        ok = pool__lexer_next(&finder.lexer, &token, err);
+        if (ok && token.kind == POOL__TOKEN_PLACEHOLDER)
+            ok = add_place(places, &finder.lexer, &token, err);
+        if (ok && depth != POOL__DEPTH_PLACES && token.kind != POOL__TOKEN_COMMENT_SQL)
+            ok = follow(&finder, &token, err);
     }
     drop_what_is_no_list(places);
     places->named = finder.lexer.named;
@@ -237,8 +249,9 @@ static bool same_list(const struct pool__sql_list *a, const struct pool__sql_lis
 }
 
 bool pool__sql_places_agree(const struct pool__sql_places *a, const struct pool__sql_places *b,
-                            bool exactly)
+                            enum pool__depth depth)
 {
+    bool exactly = depth == POOL__DEPTH_EMPTY;
     if (a->count != b->count || (exactly && a->list_count != b->list_count))
         return false;
     for (size_t i = 0; i < a->count; i++)

@@ -63,24 +63,32 @@ struct pool__sql_places {
     size_t escaped_quote_at;
 };
 
+/* How much has to be known of them. */
+enum pool__depth {
+    POOL__DEPTH_PLACES, /* no value is a list: no IN (...) is looked for */
+    POOL__DEPTH_LISTS,
+    POOL__DEPTH_EMPTY /* some list is empty: readings have to agree in what is of use for that */
+};
+enum pool__depth pool__sql_depth_for(struct pool_args args);
+
 /* Reads the text in the way of these quotes. After a failure the places up to there are
  * known. Free with pool__sql_places_free in either case. */
 bool pool__sql_places_find(struct pool__sql_places *places, const char *sql, size_t len,
-                           enum pool__quotes quotes, struct pool_error *err);
+                           enum pool__quotes quotes, enum pool__depth depth,
+                           struct pool_error *err);
 void pool__sql_places_free(struct pool__sql_places *places);
 
-/* Whether both have found the same, values apart. Only `exactly` asks for the same in what is
- * of use for empty lists alone. */
+/* Whether both have found the same, values apart. */
 bool pool__sql_places_agree(const struct pool__sql_places *a, const struct pool__sql_places *b,
-                            bool exactly);
+                            enum pool__depth depth);
 
 /* The same for a session that is not known: see readings.c. With the first a server that has
  * prepared what comes of it tells how many placeholders it has; with the second literals are
  * written into the text, and are safe in every session. */
 bool pool__sql_places_find_possible(struct pool__sql_places *places, const char *sql, size_t len,
-                                    bool exactly, struct pool_error *err);
+                                    enum pool__depth depth, struct pool_error *err);
 bool pool__sql_places_find_safe(struct pool__sql_places *places, const char *sql, size_t len,
-                                struct pool_error *err);
+                                enum pool__depth depth, struct pool_error *err);
 
 /* Gives each place its value; every value must have a place and every place a value. An empty
  * list must be an element of IN (...). The values have been checked. */

@@ -34,7 +34,7 @@ static bool fail_ambiguous(size_t escaped_quote_at, struct pool_error *err)
 struct search {
     struct pool__sql_places *places;
     bool found;
-    bool exactly;
+    enum pool__depth depth;
     size_t escaped_quote_at;
 };
 
@@ -44,7 +44,7 @@ static bool take_reading(struct search *search, const char *sql, size_t len,
     struct pool__sql_places other;
     struct pool_error why = {0};
     bool ok = true;
-    if (!pool__sql_places_find(&other, sql, len, quotes, &why)) {
+    if (!pool__sql_places_find(&other, sql, len, quotes, search->depth, &why)) {
         if (why.code == POOL_ERR_NOMEM)
             ok = pool__fail_copy(err, &why);
     } else if (!search->found) {
@@ -52,7 +52,7 @@ static bool take_reading(struct search *search, const char *sql, size_t len,
         *search->places = other;
         search->found = true;
         return true;
-    } else if (!pool__sql_places_agree(search->places, &other, search->exactly)) {
+    } else if (!pool__sql_places_agree(search->places, &other, search->depth)) {
         ok = fail_ambiguous(search->escaped_quote_at, err);
     }
     pool__sql_places_free(&other);
@@ -60,11 +60,11 @@ static bool take_reading(struct search *search, const char *sql, size_t len,
 }
 
 bool pool__sql_places_find_possible(struct pool__sql_places *places, const char *sql, size_t len,
-                                    bool exactly, struct pool_error *err)
+                                    enum pool__depth depth, struct pool_error *err)
 {
     struct pool_error why = {0};
-    struct search search = {.places = places, .exactly = exactly};
-    search.found = pool__sql_places_find(places, sql, len, POOL__QUOTES_ESCAPED, &why);
+    struct search search = {.places = places, .depth = depth};
+    search.found = pool__sql_places_find(places, sql, len, POOL__QUOTES_ESCAPED, depth, &why);
     search.escaped_quote_at = places->escaped_quote_at;
     if (places->escaped_quote && why.code != POOL_ERR_NOMEM)
         for (size_t i = 0; i < 2; i++)
@@ -110,7 +110,7 @@ static bool check_safe(const struct pool__sql_places *places, const char *sql, s
     struct pool_error why = {0};
     size_t unsafe = 0;
     bool ok = true;
-    pool__sql_places_find(&other, sql, len, quotes, &why);
+    pool__sql_places_find(&other, sql, len, quotes, POOL__DEPTH_PLACES, &why);
     if (why.code == POOL_ERR_NOMEM)
         ok = pool__fail_copy(err, &why);
     else if (!sees_places(&other, places, &unsafe))
@@ -123,9 +123,9 @@ static bool check_safe(const struct pool__sql_places *places, const char *sql, s
 }
 
 bool pool__sql_places_find_safe(struct pool__sql_places *places, const char *sql, size_t len,
-                                struct pool_error *err)
+                                enum pool__depth depth, struct pool_error *err)
 {
-    if (!pool__sql_places_find(places, sql, len, POOL__QUOTES_ESCAPED, err))
+    if (!pool__sql_places_find(places, sql, len, POOL__QUOTES_ESCAPED, depth, err))
         return false;
     for (size_t i = 0; places->escaped_quote && i < 2; i++)
         if (!check_safe(places, sql, len, others[i], err))

@@ -343,7 +343,7 @@ static bool inspect(const char *sql, size_t len, enum pool__quotes quotes,
     ret_info->named = lexer.named;
     ret_info->multiple = reading.multiple;
     ret_info->read_only = ret_info->class_ == POOL__SQL_PLAIN && is_read_only(&reading);
-    ret_info->uncertain = uncertain;
+    ret_info->uncertain = uncertain || lexer.doubt;
     for (unsigned i = 0; i < POOL__READINGS; i++)
         ret_info->counts[i] = lexer.placeholders;
     return true;

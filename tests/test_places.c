@@ -362,7 +362,8 @@ static bool expanded_well(const char *sql, const struct pool__sql_expanded *expa
 {
     static struct reading before, after;
     struct pool__sql_places places;
-    bool ok = pool__sql_places_find(&places, sql, strlen(sql), POOL__QUOTES_ESCAPED, NULL) &&
+    bool ok = pool__sql_places_find(&places, sql, strlen(sql), POOL__QUOTES_ESCAPED, POOL__DEPTH_LISTS,
+                                    NULL) &&
               read_tokens(sql, &before) && read_tokens(expanded->sql, &after) &&
               after.placeholders == expanded->count && same_tokens(&before, &after, &places, sql);
     pool__sql_places_free(&places);

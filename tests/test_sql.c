@@ -179,7 +179,7 @@ static void the_count_of_placeholders_is_uncertain_if_readings_differ(void **sta
         {"SELECT \"a\\\"?\", \"b\\\"c\", ?", 1, 2, 0, true},
         {"SELECT 'a\\'b', 'b\\'c', ?", 1, 1, 2, false},
         {"SELECT /*!50000 ?, */ ?", 2, 2, 1, true}, {"SELECT /*!50000 1, */ ?", 1, 1, 2, false},
-        {"SELECT ?, ?", 2, 2, 1, false},
+        {"SELECT ?, ?", 2, 2, 1, false}, {"SELECT 1 /*! '*/ ? /*' */", 0, 0, 1, true},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct pool__sql_info info = inspect(cases[i].sql);
@@ -799,7 +799,7 @@ static void make_values(struct random_values *random, uint32_t *seed)
 static size_t count_placeholders(const char *sql, enum pool__quotes quotes)
 {
     struct pool__sql_places places;
-    bool ok = pool__sql_places_find(&places, sql, strlen(sql), quotes, NULL);
+    bool ok = pool__sql_places_find(&places, sql, strlen(sql), quotes, POOL__DEPTH_PLACES, NULL);
     size_t count = ok && !places.named ? places.count : SIZE_MAX;
     pool__sql_places_free(&places);
     return count;
