@@ -158,9 +158,10 @@ struct pool_value pool_text_n(const char *text, size_t len);
 struct pool_value pool_bytes(const void *data, size_t len);
 struct pool_value pool_decimal(const char *digits); /* such as "-12.50" */
 struct pool_value pool_time(struct pool_time time);
-/* The values of one `IN (?)`, not nested, of one kind. The statement is padded
- * with repeated last values up to a power of two, so that few different
- * statements are cached; an empty list is IN (NULL), which matches nothing. */
+/* Several values for one placeholder, not nested, of one kind. As an element of IN (...) the
+ * list is padded with repeated last values up to a power of two, so that few different
+ * statements are cached; anywhere else it is exactly its values. Nothing is IN an empty list,
+ * and everything, NULL included, is NOT IN it; elsewhere an empty list is POOL_ERR_INVALID. */
 struct pool_value pool_list(const struct pool_value *values, size_t count);
 struct pool_value pool_named(const char *name, struct pool_value value);
 
@@ -709,13 +710,15 @@ struct pool_result *pool_setup_query(struct pool_setup *setup, const char *sql, 
  */
 
 /* A quoted literal, safe with and without NO_BACKSLASH_ESCAPES: quotes are
- * doubled, and text with a backslash or a NUL is written in hexadecimal. NULL if
- * out of memory. `text` NULL gives NULL the SQL word. */
+ * doubled, and text with a backslash or a NUL is written in hexadecimal, which is an
+ * expression, not a string to the grammar (SHOW ... LIKE, COMMENT); a request with POOL_TEXT
+ * writes both as strings. NULL if out of memory. `text` NULL gives NULL the SQL word. */
 char *pool_escape(const char *text, size_t len);
 /* An identifier in backticks; "a.b" stays one name. NULL if it is empty, has a
  * NUL, or memory is out. */
 char *pool_escape_id(const char *name);
-/* `sql` with its placeholders replaced by literals. NULL on failure. */
+/* `sql` with its placeholders replaced by literals, for sessions of every SQL mode. NULL on
+ * failure, which includes a placeholder that some of them would take for a part of a string. */
 char *pool_format(const char *sql, struct pool_args args, struct pool_error *err);
 
 #ifdef __cplusplus

@@ -49,7 +49,7 @@ static bool check_statement(const struct pool_batch_request *request, size_t len
         return pool__fail(err, POOL_ERR_INVALID, "a batch takes a single statement");
     if (info.named)
         return pool__fail(err, POOL_ERR_INVALID, "a batch takes ? placeholders, not :name");
-    return info.placeholders == request->columns ||
+    return pool__sql_takes(&info, request->columns) ||
            pool__fail(err, POOL_ERR_INVALID,
                       "the statement has %u placeholder%s but the rows have %zu column%s",
                       info.placeholders, info.placeholders == 1 ? "" : "s", request->columns,

@@ -361,6 +361,8 @@ void *pool_conn_native(struct pool_conn conn)
         return NULL;
     /* Whatever the program does with it goes unseen. */
     borrowed.conn->dirty = true;
+    borrowed.conn->native_given = true;
+    borrowed.conn->quotes_known = false;
     pool__trx_note_unseen(borrowed.conn);
     MYSQL *native = borrowed.conn->mysql;
     pool__unclaim_handle(conn.pool, &borrowed);

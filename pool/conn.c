@@ -531,8 +531,10 @@ void pool__conn_note_send(struct pool__conn *conn, const struct pool__sql_info *
     conn->class_ = info->class_;
     conn->turn = info->turn;
     conn->read_only = info->read_only;
-    if (info->class_ == POOL__SQL_OTHER)
-        conn->dirty = true; /* it may do its work and then fail, with no status to tell */
+    if (info->class_ != POOL__SQL_OTHER)
+        return;
+    conn->dirty = true; /* it may do its work and then fail, with no status to tell */
+    conn->quotes_known = false;
 }
 
 static bool tells_of(const struct pool__conn *conn, enum enum_session_state_type type)

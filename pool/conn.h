@@ -40,6 +40,9 @@ struct pool__conn {
     enum pool__sql_class class_; /* of the statement that is being run, or was last */
     enum pool__sql_turn turn;    /* likewise */
     bool read_only;              /* likewise */
+    enum pool__quotes quotes; /* of the session, see quotes.c */
+    bool quotes_known;        /* nothing that may change them was run since they were asked for */
+    bool native_given;        /* the program has the MYSQL *: nothing stays known */
     uint64_t max_packet; /* the server's max_allowed_packet */
     uint64_t max_prepared; /* the server's max_prepared_stmt_count */
     uint32_t wait_timeout_s;
@@ -63,6 +66,10 @@ bool pool__conn_open(const struct pool__options *options,
                      const struct pool_credentials *credentials, struct pool__stmt_budget *budget,
                      int cut_fd, uint64_t deadline_ns, struct pool__conn **ret_conn,
                      struct pool_error *err);
+
+/* How quotes are read, from now on: from @@sql_mode and @@character_set_client, either of which
+ * may be NULL. See quotes.c. */
+void pool__conn_note_quotes(struct pool__conn *conn, const char *sql_mode, const char *charset);
 
 /* Sends a command that is answered by a bare OK. */
 bool pool__conn_command(struct pool__conn *conn, int (*command)(MYSQL *), uint64_t deadline_ns,

@@ -69,6 +69,28 @@ static size_t size_as_text(const struct pool__form *form)
     return size;
 }
 
+static bool is_special(const struct pool_value *value)
+{
+    const struct pool_bytes *bytes = &value->as.bytes;
+    return value->type == POOL_TYPE_TEXT && bytes->data &&
+           (memchr(bytes->data, '\\', bytes->len) || memchr(bytes->data, '\0', bytes->len));
+}
+
+/* The values may not have been checked yet. */
+bool pool__form_has_special_text(const struct pool__form *form)
+{
+    for (size_t i = 0; form->args.values && i < form->args.count; i++) {
+        const struct pool_value *value = &form->args.values[i];
+        bool is_list = value->type == POOL_TYPE_LIST;
+        if (!is_list && is_special(value))
+            return true;
+        for (size_t k = 0; is_list && value->as.list.values && k < value->as.list.count; k++)
+            if (is_special(&value->as.list.values[k]))
+                return true;
+    }
+    return false;
+}
+
 bool pool__form_init(struct pool__form *form, const struct pool_request *request, bool no_prepare,
                      struct pool_error *err)
 {
@@ -76,6 +98,7 @@ bool pool__form_init(struct pool__form *form, const struct pool_request *request
     form->text_len = request->sql_len ? request->sql_len : strlen(request->sql);
     form->args = request->args;
     form->as_text = no_prepare || (request->flags & POOL_TEXT);
+    form->depends_on_quotes = form->as_text && pool__form_has_special_text(form);
     form->sql = form->text;
     form->len = form->text_len;
     form->hash = 0;

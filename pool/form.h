@@ -23,6 +23,7 @@ struct pool__form {
     size_t text_len;
     struct pool_args args;
     bool as_text; /* not to be prepared */
+    bool depends_on_quotes; /* of as_text: how its literals look depends on the session */
     /* To be freed. */
     struct pool__sql_expanded expanded;
     const struct pool_value **many;
@@ -33,5 +34,8 @@ struct pool__form {
 bool pool__form_init(struct pool__form *form, const struct pool_request *request, bool no_prepare,
                      struct pool_error *err);
 void pool__form_fini(struct pool__form *form);
+
+/* Whether a text among the values is written in different ways in different sessions. */
+bool pool__form_has_special_text(const struct pool__form *form);
 
 #endif

@@ -1,14 +1,19 @@
 /*
  * SQL as text: literals, identifiers, and statements with their values filled in.
  *
- * A literal must mean the same whatever the session's sql_mode. Quotes are doubled, which
- * every mode understands, and text in which a backslash would matter, or with a NUL, is
- * written in hexadecimal: _utf8mb4 X'...' is an ordinary text literal (same strength in
- * comparisons as 'abc', indexes are used, JSON functions take it), which CONVERT(...) is
- * not. Text that is not valid UTF-8 would be refused with that introducer; it goes as
- * bare X'...' and the server judges it like the bytes of a prepared statement. Text inside
- * an executable comment is always hexadecimal, because a server that skips the comment
- * sees an end of comment inside quotes, too.
+ * In a session that is known text becomes what a string is there: quotes are doubled and,
+ * where a backslash escapes, backslashes too. This is the only form that the grammar takes
+ * everywhere: behind LIKE in SHOW, for a COMMENT, as the member of an ENUM. It is written
+ * only if the connection's charset is UTF-8, see pool__conn_quotes.
+ *
+ * If the session is not known a literal must mean the same in all of them. Quotes are doubled,
+ * which every mode understands, and text in which a backslash would matter is written in
+ * hexadecimal: _utf8mb4 X'...' is an ordinary text literal (same strength in comparisons as
+ * 'abc', indexes are used, JSON functions take it), which CONVERT(...) is not. The same goes
+ * for text with a NUL where it cannot be escaped, and for text inside an executable comment,
+ * because a server that skips the comment sees an end of comment inside quotes, too. Text that
+ * is not valid UTF-8 would be refused with that introducer; it goes as bare X'...' and the
+ * server judges it like the bytes of a prepared statement.
  *
  * A literal never touches its neighbours: '?''x' would join two strings into one, x? would
  * make a name of a number. A blank is put between them, but not behind a minus, where it
@@ -24,6 +29,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "places.h"
 #include "value.h"
 
 /* Text that grows. Once memory is out everything is ignored until the end. */
@@ -108,7 +114,25 @@ static void put_hex(struct buffer *buffer, const void *data, size_t len)
     }
 }
 
-static void put_text(struct buffer *buffer, const char *text, size_t len, bool in_comment)
+/* As put_quoted, with a backslash before each backslash and NUL. */
+static void put_escaped(struct buffer *buffer, const char *text, size_t len)
+{
+    size_t done = 0;
+    put_word(buffer, "'");
+    for (size_t i = 0; i < len; i++) {
+        const char *escaped = text[i] == '\\' ? "\\\\" : text[i] == '\'' ? "''" : "\\0";
+        if (text[i] != '\\' && text[i] != '\'' && text[i] != '\0')
+            continue;
+        put(buffer, text + done, i - done);
+        put_word(buffer, escaped);
+        done = i + 1;
+    }
+    put(buffer, text + done, len - done);
+    put_word(buffer, "'");
+}
+
+static void put_text(struct buffer *buffer, const char *text, size_t len,
+                     enum pool__quotes quotes)
 {
     if (len == 0) {
         put_word(buffer, "''");
@@ -118,12 +142,26 @@ static void put_text(struct buffer *buffer, const char *text, size_t len, bool i
         put_hex(buffer, text, len);
         return;
     }
-    if (!in_comment && !memchr(text, '\\', len) && !memchr(text, '\0', len)) {
+    bool nul = memchr(text, '\0', len);
+    bool backslash = memchr(text, '\\', len);
+    if (!nul && (!backslash || quotes == POOL__QUOTES_BARE)) {
         put_quoted(buffer, text, len, '\'');
-        return;
+    } else if (quotes == POOL__QUOTES_ESCAPED || quotes == POOL__QUOTES_ANSI) {
+        put_escaped(buffer, text, len);
+    } else {
+        put_word(buffer, "_utf8mb4 ");
+        put_hex(buffer, text, len);
     }
-    put_word(buffer, "_utf8mb4 ");
-    put_hex(buffer, text, len);
+}
+
+static void put_text_in_comment(struct buffer *buffer, const char *text, size_t len)
+{
+    if (len > 0 && pool__utf8_valid_length(text, len) == len)
+        put_word(buffer, "_utf8mb4 ");
+    if (len > 0)
+        put_hex(buffer, text, len);
+    else
+        put_word(buffer, "''");
 }
 
 /* The decimal point is written by hand: printf follows the locale of the program. */
@@ -171,8 +209,14 @@ static void put_integer(struct buffer *buffer, const struct pool_value *value)
     put_word(buffer, text);
 }
 
+/* How literals are to look at one place. */
+struct style {
+    enum pool__quotes quotes;
+    bool in_comment;
+};
+
 /* The value has been checked, and is not a list. */
-static void put_single(struct buffer *buffer, const struct pool_value *value, bool in_comment)
+static void put_single(struct buffer *buffer, const struct pool_value *value, struct style style)
 {
     switch (value->type) {
     case POOL_TYPE_INT:
@@ -186,7 +230,10 @@ static void put_single(struct buffer *buffer, const struct pool_value *value, bo
         put(buffer, value->as.bytes.data, value->as.bytes.len);
         return;
     case POOL_TYPE_TEXT:
-        put_text(buffer, value->as.bytes.data, value->as.bytes.len, in_comment);
+        if (style.in_comment)
+            put_text_in_comment(buffer, value->as.bytes.data, value->as.bytes.len);
+        else
+            put_text(buffer, value->as.bytes.data, value->as.bytes.len, style.quotes);
         return;
     case POOL_TYPE_BYTES:
         put_hex(buffer, value->as.bytes.data, value->as.bytes.len);
@@ -204,63 +251,81 @@ static void put_single(struct buffer *buffer, const struct pool_value *value, bo
     }
 }
 
-static void put_value(struct buffer *buffer, const struct pool_value *value, bool in_comment)
+static void put_value(struct buffer *buffer, const struct pool_value *value, struct style style)
 {
-    if (value->type != POOL_TYPE_LIST || value->as.list.count == 0) {
-        put_single(buffer, value, in_comment);
+    if (value->type != POOL_TYPE_LIST) {
+        put_single(buffer, value, style);
         return;
     }
     for (size_t i = 0; i < value->as.list.count; i++) {
         if (i > 0)
             put_word(buffer, ", ");
-        put_single(buffer, &value->as.list.values[i], in_comment);
+        put_single(buffer, &value->as.list.values[i], style);
     }
 }
 
-static bool is_blank(char c)
+/* The text before place number `at`, or behind all of them. */
+static void put_between(struct buffer *buffer, const char *sql,
+                        const struct pool__sql_places *places, size_t at, size_t from, size_t to)
 {
-    return c == ' ' || (c >= '\t' && c <= '\r');
+    while (from < to) {
+        size_t cut = pool__sql_places_next_cut(places, at, from, to);
+        put(buffer, sql + from, cut - from);
+        from = cut + 1;
+    }
 }
 
-static void put_blank_before(struct buffer *buffer)
+/* `rest` is the text behind the place. */
+static void put_place(struct buffer *buffer, const struct pool__sql_place *place,
+                      enum pool__quotes quotes, const char *rest, size_t rest_len)
 {
-    if (buffer->failed || buffer->len == 0)
+    if (place->fill == POOL__FILL_NOTHING)
         return;
-    char before = buffer->data[buffer->len - 1];
-    if (!is_blank(before) && !strchr("(,=<>+*-", before))
+    if (!buffer->failed && buffer->len > 0 && pool__touches_before(buffer->data[buffer->len - 1]))
         put_word(buffer, " ");
-}
-
-static void put_blank_after(struct buffer *buffer, const char *rest, size_t len)
-{
-    if (len > 0 && !is_blank(rest[0]) && !strchr("),;=<>", rest[0]))
+    if (place->fill == POOL__FILL_NO_ROWS)
+        put_word(buffer, POOL__NO_ROWS);
+    else
+        put_value(buffer, place->value, (struct style){quotes, place->in_comment});
+    if (rest_len > 0 && pool__touches_after(rest[0]))
         put_word(buffer, " ");
 }
 
 static void put_statement(struct buffer *buffer, const char *sql, size_t len,
-                          const struct pool__sql_places *places)
+                          const struct pool__sql_places *places, enum pool__quotes quotes)
 {
     size_t done = 0;
     for (size_t i = 0; i < places->count; i++) {
         const struct pool__sql_place *place = &places->places[i];
-        put(buffer, sql + done, place->start - done);
-        put_blank_before(buffer);
-        put_value(buffer, place->value, place->in_comment);
+        put_between(buffer, sql, places, i, done, place->start);
         done = place->start + place->len;
-        put_blank_after(buffer, sql + done, len - done);
+        put_place(buffer, place, quotes, sql + done, len - done);
     }
-    put(buffer, sql + done, len - done);
+    put_between(buffer, sql, places, places->count, done, len);
 }
 
-bool pool__sql_format(const char *sql, size_t len, struct pool_args args, char **ret_sql,
-                      size_t *ret_len, struct pool_error *err)
+static bool find_places(struct pool__sql_places *places, const char *sql, size_t len,
+                        struct pool_args args, enum pool__quotes quotes, struct pool_error *err)
 {
-    struct pool__sql_places places;
+    if (!pool__args_check(args, err))
+        return false;
+    enum pool__depth depth = pool__sql_depth_for(args);
+    return (quotes == POOL__QUOTES_UNKNOWN
+                ? pool__sql_places_find_safe(places, sql, len, depth, err)
+                : pool__sql_places_find(places, sql, len, quotes, depth, err)) &&
+           pool__sql_places_give(places, sql, args, err);
+}
+
+bool pool__sql_format(const char *sql, size_t len, struct pool_args args,
+                      enum pool__quotes quotes, char **ret_sql, size_t *ret_len,
+                      struct pool_error *err)
+{
+    struct pool__sql_places places = {0};
     struct buffer buffer = {0};
     char *text = NULL;
-    if (pool__sql_places_find(&places, sql, len, args, err)) {
+    if (find_places(&places, sql, len, args, quotes, err)) {
         reserve(&buffer, len + 1);
-        put_statement(&buffer, sql, len, &places);
+        put_statement(&buffer, sql, len, &places, quotes);
         text = take_text(&buffer);
         if (!text)
             pool__fail(err, POOL_ERR_NOMEM, "out of memory for an SQL statement");
@@ -281,7 +346,7 @@ char *pool_format(const char *sql, struct pool_args args, struct pool_error *err
         pool__fail(err, POOL_ERR_INVALID, "no statement was given");
         return NULL;
     }
-    if (!pool__sql_format(sql, strlen(sql), args, &text, &len, err))
+    if (!pool__sql_format(sql, strlen(sql), args, POOL__QUOTES_UNKNOWN, &text, &len, err))
         return NULL;
     pool__ok(err);
     return text;
@@ -291,7 +356,7 @@ char *pool_escape(const char *text, size_t len)
 {
     struct buffer buffer = {0};
     if (text)
-        put_text(&buffer, text, len, false);
+        put_text(&buffer, text, len, POOL__QUOTES_UNKNOWN);
     else
         put_word(&buffer, "NULL");
     return take_text(&buffer);

@@ -136,7 +136,8 @@ char *pool__run_format(struct pool__run *run, const struct pool__sql_info *info,
     char *formatted = NULL;
     *ret_len = form->text_len;
     if (form->args.count || info->placeholders || info->named)
-        pool__sql_format(form->text, form->text_len, form->args, &formatted, ret_len, run->err);
+        pool__sql_format(form->text, form->text_len, form->args, run->quotes, &formatted, ret_len,
+                         run->err);
     return formatted;
 }
 
@@ -166,7 +167,7 @@ static bool run_text(struct pool__run *run)
                                                      run->err);
     const struct pool__sql_info *info = stmt ? &stmt->info : &own;
     run->info = info;
-    if (!known || !check_single(run, info, true))
+    if (!known || !check_single(run, info, true) || !pool__run_find_quotes(run, info))
         return false;
     char *formatted = pool__run_format(run, info, &len);
     bool ok = run->err->code == POOL_OK && check_size(run, len) &&
@@ -207,15 +208,16 @@ static enum attempt judge_error(struct pool__run *run, struct pool__stmt *stmt)
 }
 
 /* Prepare and execute in one round trip, the execution meaning "the statement prepared
- * last". If the server has no room for another statement (1461) it takes that for the
+ * last". Not if the server may count other placeholders than were bound. If the server has no room for another statement (1461) it takes that for the
  * one before and runs it again: so the one before must not be one that writes, and once
  * the server has been full the two are sent apart. */
-static bool may_go_together(const struct pool__run *run)
+static bool may_go_together(const struct pool__run *run, const struct pool__stmt *stmt)
 {
     const struct pool__stmt_cache *cache = &run->conn->cache;
-    return !cache->prepared ||
-           (!cache->writes_last &&
-            !atomic_load_explicit(&cache->budget->careful, memory_order_relaxed));
+    return !stmt->info.uncertain &&
+           (!cache->prepared ||
+            (!cache->writes_last &&
+             !atomic_load_explicit(&cache->budget->careful, memory_order_relaxed)));
 }
 
 /* 2057 says that there are other columns than when the statement was prepared; the reply is in
@@ -226,26 +228,48 @@ static bool has_fewer_columns(const MYSQL_STMT *native)
     return native->last_errno == 2057 && mysql->fields && mysql->field_count < native->field_count;
 }
 
+static bool counts_agree(struct pool__run *run, const struct pool__stmt *stmt)
+{
+    unsigned long count = mysql_stmt_param_count(stmt->native);
+    /* Binding would read as many values as the server counts. */
+    if (count == run->form->count)
+        return true;
+    pool__fail(run->err, POOL_ERR_INVALID,
+               "the server counts %lu placeholders in the statement, not %zu", count,
+               run->form->count);
+    run->err->not_executed = true;
+    return false;
+}
+
+static bool execute_together(struct pool__run *run, struct pool__stmt *stmt)
+{
+    unsigned count = (unsigned)run->form->count;
+    mysql_stmt_attr_set(stmt->native, STMT_ATTR_PREBIND_PARAMS, &count);
+    if (count)
+        mysql_stmt_bind_param(stmt->native, stmt->binds);
+    return mariadb_stmt_execute_direct(stmt->native, stmt->sql, stmt->len) == 0;
+}
+
+/* False also if the counts do not agree; then there is an error in run->err. The library is
+ * not told a count, for it would fail without a word if the server has another. */
+static bool execute_apart(struct pool__run *run, struct pool__stmt *stmt)
+{
+    MYSQL_STMT *native = stmt->native;
+    return mysql_stmt_prepare(native, stmt->sql, stmt->len) == 0 && counts_agree(run, stmt) &&
+           (run->form->count == 0 || !mysql_stmt_bind_param(native, stmt->binds)) &&
+           mysql_stmt_execute(native) == 0;
+}
+
 static bool prepare_and_execute(struct pool__run *run, struct pool__stmt *stmt)
 {
     struct pool__stmt_cache *cache = &run->conn->cache;
     MYSQL_STMT *native = stmt->native;
-    unsigned count = stmt->info.placeholders;
-    bool together = may_go_together(run);
-    int failed;
+    bool together = may_go_together(run, stmt);
     run->sent = true;
     pool__conn_note_send(run->conn, &stmt->info);
     atomic_fetch_add_explicit(&cache->budget->prepares, 1, memory_order_relaxed);
-    mysql_stmt_attr_set(native, STMT_ATTR_PREBIND_PARAMS, &count);
-    if (count)
-        mysql_stmt_bind_param(native, stmt->binds);
-    if (together)
-        failed = mariadb_stmt_execute_direct(native, stmt->sql, stmt->len);
-    else
-        failed = mysql_stmt_prepare(native, stmt->sql, stmt->len) ||
-                 (count && mysql_stmt_bind_param(native, stmt->binds)) ||
-                 mysql_stmt_execute(native);
-    if (failed && mysql_stmt_errno(native) == TOO_MANY_STATEMENTS &&
+    bool ok = together ? execute_together(run, stmt) : execute_apart(run, stmt);
+    if (!ok && mysql_stmt_errno(native) == TOO_MANY_STATEMENTS &&
         native->state < MYSQL_STMT_PREPARED) {
         atomic_store(&cache->budget->careful, true);
         if (together && cache->prepared) /* the answer of the one before may be under way */
@@ -253,17 +277,7 @@ static bool prepare_and_execute(struct pool__run *run, struct pool__stmt *stmt)
     }
     cache->prepared = true;
     cache->writes_last = !stmt->info.read_only;
-    return !failed || has_fewer_columns(native);
-}
-
-static bool counts_agree(struct pool__run *run, const struct pool__stmt *stmt)
-{
-    unsigned long count = mysql_stmt_param_count(stmt->native);
-    /* Binding would read as many values as the server counts. */
-    return count == stmt->info.placeholders ||
-           pool__fail(run->err, POOL_ERR_INVALID,
-                      "the server counts %lu placeholders in the statement, not %u", count,
-                      stmt->info.placeholders);
+    return ok || has_fewer_columns(native);
 }
 
 bool pool__send_prepared(struct pool__run *run, struct pool__stmt *stmt)
@@ -334,6 +348,8 @@ static enum attempt execute(struct pool__run *run, struct pool__stmt *stmt, bool
                       : pool__send_prepared(run, stmt) && pool__receive_prepared(run, stmt);
     if (ok)
         return read_reply(run, stmt, prepare);
+    if (run->err->code != POOL_OK) /* before anything was bound */
+        return FAILED;
     if (run->conn->broken && !run->wait->timed_out && !run->wait->cut)
         return lost_before_execution(run);
     enum attempt attempt = first ? judge_error(run, stmt) : FAILED;
@@ -367,7 +383,7 @@ static bool check_count(struct pool__run *run, const struct pool__stmt *stmt, si
     if (stmt->info.named)
         return pool__fail(run->err, POOL_ERR_INVALID,
                           "the statement has :name placeholders but no named values were given");
-    if (stmt->info.placeholders == count)
+    if (pool__sql_takes(&stmt->info, count))
         return true;
     return pool__fail(run->err, POOL_ERR_INVALID,
                       "the statement has %u placeholder%s but %zu value%s given",

@@ -57,7 +57,8 @@ const struct pool__stmt *pool__may_ride(const struct pool__conn *conn,
         pool__stmt_peek(&conn->cache, form->sql, form->len, form->hash);
     bool may = stmt && stmt->info.class_ == POOL__SQL_PLAIN && !stmt->leaves_traces &&
                !stmt->info.multiple && is_quick(stmt) && form->size < conn->max_packet &&
-               (form->as_text ? stmt->info.placeholders == form->args.count
+               (form->as_text ? stmt->info.placeholders == form->args.count &&
+                                    pool__knows_quotes(conn, form, &stmt->info)
                               : is_prepared(stmt, form));
     return may ? stmt : NULL;
 }
@@ -206,6 +207,7 @@ static bool send_text(struct ride *ride, struct seat *seat)
 {
     struct pool__run *run = &seat->run;
     size_t len;
+    pool__run_use_quotes(run, &seat->stmt->info);
     char *formatted = pool__run_format(run, &seat->stmt->info, &len);
     bool ok = run->err->code == POOL_OK;
     if (ok) {

@@ -21,6 +21,7 @@ struct pool__run {
     uint64_t started_ns;
     uint64_t ended_ns; /* 0: not known */
     size_t reply_bytes; /* so many at least */
+    enum pool__quotes quotes; /* for which the text is written */
     bool looked;  /* the socket was seen to be open and silent before anything was sent */
     bool sent;    /* something of the statement may have gone to the server */
     bool stopped; /* the row callback said so */
@@ -42,6 +43,16 @@ void pool__note_time(const struct pool__conn *conn, struct pool__stmt *stmt, uin
                      unsigned count);
 /* After a failure: the server does not know the statement any more, and has not run it. */
 bool pool__is_forgotten(const struct pool__run *run, const struct pool__stmt *stmt);
+
+/* quotes.c: whether the session's way of reading quotes is known as far as the statement, with
+ * its values written into it, depends on that. */
+bool pool__knows_quotes(const struct pool__conn *conn, const struct pool__form *form,
+                        const struct pool__sql_info *info);
+/* Sets run->quotes: to unknown, unless they matter and are known. */
+void pool__run_use_quotes(struct pool__run *run, const struct pool__sql_info *info);
+/* The same, but first asks the server if need be, which must have answered everything before.
+ * False if that fails. */
+bool pool__run_find_quotes(struct pool__run *run, const struct pool__sql_info *info);
 
 /* Read the reply to its end, into run->result or through the sink. False with the error
  * filled in; the connection is marked broken if the reply was not read to its end. */

@@ -32,9 +32,11 @@ static uint64_t number_or(struct pool_result *row, unsigned column, uint64_t fal
 
 #define FACTS                                                                                      \
     "SELECT CONNECTION_ID(), @@max_allowed_packet, @@max_prepared_stmt_count, @@wait_timeout, "    \
-    "CURRENT_ROLE(), DATABASE(), CONCAT(USER(), ' ', CURRENT_USER()), @@GLOBAL.init_connect"
+    "CURRENT_ROLE(), DATABASE(), CONCAT(USER(), ' ', CURRENT_USER()), @@GLOBAL.init_connect, "     \
+    "@@sql_mode, @@character_set_client"
 enum fact {
     CONNECTION_ID, MAX_PACKET, MAX_PREPARED, WAIT_TIMEOUT, ROLE, DATABASE, IDENTITY, INIT_CONNECT,
+    SQL_MODE, CHARSET,
     AS_AFTER_RESET, TIME_LIMIT /* after a login only */
 };
 
@@ -104,11 +106,12 @@ static bool remember_names(struct pool__conn *conn, const char *role, const char
     return pool__fail(err, POOL_ERR_NOMEM, "out of memory for a connection");
 }
 
-static void remember_limits(struct pool__conn *conn, struct pool_result *facts)
+static void remember_settings(struct pool__conn *conn, struct pool_result *facts)
 {
     conn->max_packet = number_or(facts, MAX_PACKET, UINT64_MAX);
     conn->max_prepared = number_or(facts, MAX_PREPARED, 16382);
     conn->wait_timeout_s = (uint32_t)number_or(facts, WAIT_TIMEOUT, 28800);
+    pool__conn_note_quotes(conn, pool_get_text(facts, SQL_MODE), pool_get_text(facts, CHARSET));
 }
 
 static bool has_init_connect(struct pool_result *facts)
@@ -134,7 +137,7 @@ static bool remember_facts(struct pool__conn *conn, struct pool_result *facts,
                            struct pool_error *err)
 {
     conn->thread_id = (unsigned long)number_or(facts, CONNECTION_ID, 0);
-    remember_limits(conn, facts);
+    remember_settings(conn, facts);
     return remember_names(conn, pool_get_text(facts, ROLE), pool_get_text(facts, DATABASE), err) &&
            remember_login(conn, facts, err);
 }
@@ -171,10 +174,13 @@ static bool run_init(struct pool__conn *conn, uint64_t deadline_ns, struct pool_
 static bool remember_after_init(struct pool__conn *conn, uint64_t deadline_ns,
                                 struct pool_error *err)
 {
-    static const char sql[] = "SELECT CURRENT_ROLE(), DATABASE()";
+    static const char sql[] =
+        "SELECT CURRENT_ROLE(), DATABASE(), @@sql_mode, @@character_set_client";
     struct pool_result *row = pool__query_text(conn, sql, strlen(sql), deadline_ns, err);
     bool ok = row && pool_next(row) &&
               remember_names(conn, pool_get_text(row, 0), pool_get_text(row, 1), err);
+    if (ok)
+        pool__conn_note_quotes(conn, pool_get_text(row, 2), pool_get_text(row, 3));
     pool_result_free(row);
     return ok;
 }
@@ -294,7 +300,7 @@ bool pool__session_reset(struct pool__conn *conn, uint64_t deadline_ns, struct p
               restore_database(conn, facts, deadline_ns, err) &&
               restore_time_limit(conn, deadline_ns, err);
     if (ok)
-        remember_limits(conn, facts);
+        remember_settings(conn, facts);
     pool_result_free(facts);
     return ok && pool__session_init(conn, deadline_ns, err);
 }

@@ -14,6 +14,7 @@
 #include "error.h"
 #include "result.h"
 #include "ride.h"
+#include "run.h"
 
 #include <stdlib.h>
 
@@ -53,7 +54,8 @@ static unsigned depth_of(const struct pool__conn *conn, const struct pool__form 
     bool ready = known && !form->as_text && stmt->native &&
                  stmt->native->state >= MYSQL_STMT_PREPARED &&
                  mysql_stmt_param_count(stmt->native) == form->count;
-    return conn->pipelines && (ready || (known && form->as_text))
+    bool as_text = known && form->as_text && pool__knows_quotes(conn, form, &stmt->info);
+    return conn->pipelines && (ready || as_text)
                ? conn->options->v.pipeline_depth
                : 1;
 }

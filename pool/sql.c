@@ -12,7 +12,9 @@
  * is told by the word before the name. What triggers and views do is not visible here.
  *
  * A text that servers may read in different ways (the doubts of token.c) is OTHER, and so
- * is one with an executable comment.
+ * is one with an executable comment. One with a backslash before a quote is read in all ways
+ * in which a session may read it, and has the worst class of them; a way in which it breaks
+ * off in a string counts for nothing, because the server does not run it then.
  *
  * A semicolon with something behind it makes several statements. The body of a routine,
  * trigger or event, and a compound statement, have semicolons of their own; telling them
@@ -46,6 +48,7 @@ struct reading {
     size_t depth;                         /* open parentheses */
     bool ended;                           /* a semicolon has been seen */
     bool multiple;
+    bool semicolon;                       /* with something behind it */
     bool has_body;                        /* its semicolons separate nothing */
     bool touches_session;
     bool not_read_only;
@@ -226,6 +229,7 @@ static void take_token(struct reading *reading, const struct pool__token *token)
         return;
     }
     if (reading->ended) {
+        reading->semicolon = true;
         reading->multiple = !reading->has_body;
         return;
     }
@@ -331,7 +335,8 @@ static bool is_read_only(const struct reading *reading)
            (is_word(&reading->first, "SELECT") || is_word(&reading->first, "VALUES"));
 }
 
-static bool read_statement(struct pool__lexer *lexer, struct reading *reading,
+/* Whether a placeholder in an executable comment is one depends on the server's version. */
+static bool read_statement(struct pool__lexer *lexer, struct reading *reading, bool *uncertain,
                            struct pool_error *err)
 {
     struct pool__token token;
@@ -340,6 +345,7 @@ static bool read_statement(struct pool__lexer *lexer, struct reading *reading,
             return false;
         if (token.kind == POOL__TOKEN_END)
             break;
+        *uncertain = *uncertain || (token.kind == POOL__TOKEN_PLACEHOLDER && lexer->in_comment);
         take_token(reading, &token);
     }
     if (reading->tokens == 0 && !reading->multiple)
@@ -347,22 +353,82 @@ static bool read_statement(struct pool__lexer *lexer, struct reading *reading,
     return true;
 }
 
+static bool inspect(const char *sql, size_t len, enum pool__quotes quotes,
+                    struct pool__sql_info *ret_info, struct pool_error *err)
+{
+    struct pool__lexer lexer = {0};
+    struct reading reading = {0};
+    bool uncertain = false;
+    bool ok = pool__lexer_init_for(&lexer, sql, len, quotes, err) &&
+              read_statement(&lexer, &reading, &uncertain, err);
+    ret_info->escaped_quote = lexer.escaped_quote;
+    ret_info->semicolon = ok ? reading.semicolon : reading.ended;
+    if (!ok)
+        return false;
+    ret_info->class_ = classify(&reading, lexer.doubt != NULL);
+    ret_info->turn = turn_of(&reading, lexer.doubt != NULL);
+    ret_info->updates = !reading.multiple && is_word(&reading.verb, "UPDATE");
+    ret_info->placeholders = lexer.placeholders;
+    ret_info->named = lexer.named;
+    ret_info->multiple = reading.multiple;
+    ret_info->read_only = ret_info->class_ == POOL__SQL_PLAIN && is_read_only(&reading);
+    ret_info->uncertain = uncertain || lexer.doubt;
+    for (unsigned i = 0; i < POOL__READINGS; i++)
+        ret_info->counts[i] = lexer.placeholders;
+    return true;
+}
+
+/* One more reading of the same text. Whether it is `multiple` stays as it was: a wrong yes
+ * would refuse it, and after a wrong no the server does. */
+static void merge(struct pool__sql_info *info, unsigned reading, const struct pool__sql_info *other)
+{
+    info->counts[reading] = other->placeholders;
+    info->uncertain = info->uncertain || other->uncertain ||
+                      other->placeholders != info->counts[0];
+    if (other->placeholders > info->placeholders)
+        info->placeholders = other->placeholders;
+    if (other->class_ > info->class_)
+        info->class_ = other->class_;
+    if (other->turn != info->turn)
+        info->turn = POOL__TURN_HIDDEN;
+    info->semicolon = info->semicolon || other->semicolon;
+    info->read_only = info->read_only && other->read_only;
+    info->updates = info->updates && other->updates;
+}
+
+/* A reading that breaks off counts if there is a whole statement before that, which a server
+ * that takes several would run. */
+static bool inspect_others(const char *sql, size_t len, bool ok, struct pool__sql_info *info)
+{
+    static const enum pool__quotes others[] = {POOL__QUOTES_ANSI, POOL__QUOTES_BARE};
+    bool may_run = !ok && info->semicolon;
+    for (unsigned i = 0; i < 2; i++) {
+        struct pool__sql_info other = {0};
+        bool other_ok = inspect(sql, len, others[i], &other, NULL);
+        may_run = may_run || (!other_ok && other.semicolon);
+        if (ok && other_ok)
+            merge(info, i + 1, &other);
+        else if (other_ok)
+            *info = other;
+        ok = ok || other_ok;
+    }
+    info->escaped_quote = true;
+    info->semicolon = info->semicolon || may_run;
+    if (may_run)
+        info->class_ = POOL__SQL_OTHER;
+    return ok;
+}
+
 bool pool__sql_inspect(const char *sql, size_t len, struct pool__sql_info *ret_info,
                        struct pool_error *err)
 {
-    struct pool__lexer lexer;
-    struct reading reading = {0};
-    if (!pool__lexer_init(&lexer, sql, len, err) || !read_statement(&lexer, &reading, err))
-        return false;
-    enum pool__sql_class class_ = classify(&reading, lexer.doubt != NULL);
-    *ret_info = (struct pool__sql_info){
-        .class_ = class_,
-        .turn = turn_of(&reading, lexer.doubt != NULL),
-        .placeholders = lexer.placeholders,
-        .named = lexer.named,
-        .multiple = reading.multiple,
-        .updates = !reading.multiple && is_word(&reading.verb, "UPDATE"),
-        .read_only = class_ == POOL__SQL_PLAIN && is_read_only(&reading),
-    };
-    return true;
+    struct pool__sql_info info = {0};
+    bool ok = inspect(sql, len, POOL__QUOTES_ESCAPED, &info, err);
+    if (info.escaped_quote && inspect_others(sql, len, ok, &info) && !ok) {
+        pool__ok(err);
+        ok = true;
+    }
+    if (ok)
+        *ret_info = info;
+    return ok;
 }

@@ -5,7 +5,7 @@
  * server's reading depends on settings that the pool cannot know for sure:
  *
  *   - With NO_BACKSLASH_ESCAPES (and in "..." with ANSI_QUOTES) a backslash is an ordinary
- *     character, so 'a\' is a whole string; otherwise it goes on. Both readings are the
+ *     character, so 'a\' is a whole string; otherwise it goes on. All readings are the
  *     same up to the first quote after an odd number of backslashes.
  *   - An executable comment is SQL for some versions, and skipped by others, who look for
  *     the end of the comment without looking at quotes. Both readings are the same unless
@@ -15,7 +15,11 @@
  * So the text is read the default way, and the first such spot is remembered as a doubt:
  * up to there all servers agree. A placeholder behind it is refused, with the advice to
  * pass such text as a value; a statement without one is harmless and is accepted, but
- * must not be relied upon to be what it looks like (see pool__sql_inspect).
+ * must not be relied upon to be what it looks like.
+ *
+ * Backslashes have three readings (enum pool__quotes). Who knows the session, or tries all
+ * three as sql.c and readings.c do, tells the lexer which to follow; then they are no doubt,
+ * and `escaped_quote` says whether the others may go on otherwise.
  *
  * What looks like SQL within an executable comment is reported like any other SQL, but
  * those who write literals there must not write a comment mark.
@@ -42,9 +46,13 @@ static bool is_name_start(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (unsigned char)c >= 0x80;
 }
 
-static bool is_word(char c)
+/* A name start, a digit or a dollar: one bit for each, as most bytes of a text come by here. */
+static inline bool is_word(char c)
 {
-    return is_name_start(c) || is_digit(c) || c == '$';
+    static const uint64_t set[4] = {UINT64_C(0x03FF001000000000), UINT64_C(0x07FFFFFE87FFFFFE),
+                                    UINT64_MAX, UINT64_MAX};
+    unsigned char byte = (unsigned char)c;
+    return set[byte / 64] >> byte % 64 & 1;
 }
 
 /* The byte `ahead` of the current one, or NUL behind the end; the text has no NUL. */
@@ -68,8 +76,8 @@ static void doubt(struct pool__lexer *lexer, size_t at, const char *why)
     lexer->doubt_at = at;
 }
 
-bool pool__lexer_init(struct pool__lexer *lexer, const char *sql, size_t len,
-                      struct pool_error *err)
+bool pool__lexer_init_for(struct pool__lexer *lexer, const char *sql, size_t len,
+                          enum pool__quotes quotes, struct pool_error *err)
 {
     if (!sql)
         return pool__fail(err, POOL_ERR_INVALID, "no statement was given");
@@ -80,8 +88,14 @@ bool pool__lexer_init(struct pool__lexer *lexer, const char *sql, size_t len,
     size_t valid = pool__utf8_valid_length(sql, len);
     if (valid < len)
         return pool__fail(err, POOL_ERR_INVALID, "statement is not valid UTF-8 at byte %zu", valid);
-    *lexer = (struct pool__lexer){.sql = sql, .len = len};
+    *lexer = (struct pool__lexer){.sql = sql, .len = len, .quotes = quotes};
     return true;
+}
+
+bool pool__lexer_init(struct pool__lexer *lexer, const char *sql, size_t len,
+                      struct pool_error *err)
+{
+    return pool__lexer_init_for(lexer, sql, len, POOL__QUOTES_UNKNOWN, err);
 }
 
 static void skip_line(struct pool__lexer *lexer)
@@ -163,17 +177,35 @@ static bool fail_quote(size_t start, char quote, struct pool_error *err)
                       quote == '`' ? "identifier" : "string", start, quote);
 }
 
+static bool has_escapes(const struct pool__lexer *lexer, char quote)
+{
+    if (lexer->quotes == POOL__QUOTES_BARE)
+        return false;
+    return quote == '\'' || (quote == '"' && lexer->quotes != POOL__QUOTES_ANSI);
+}
+
+/* Moves from a backslash to the character that it takes along. */
+static void step_over_backslash(struct pool__lexer *lexer, char quote)
+{
+    lexer->at++;
+    if (peek(lexer, 0) != quote || lexer->escaped_quote)
+        return;
+    if (lexer->quotes == POOL__QUOTES_UNKNOWN)
+        doubt(lexer, lexer->at, "a backslash before a quote");
+    lexer->escaped_quote = true;
+    lexer->escaped_quote_at = lexer->at;
+}
+
 /* Moves behind the closing quote. A doubled quote stands for itself, in all three kinds. */
 static bool scan_quoted(struct pool__lexer *lexer, struct pool_error *err)
 {
     size_t start = lexer->at++;
     char quote = lexer->sql[start];
+    bool escapes = has_escapes(lexer, quote);
     for (; lexer->at < lexer->len; lexer->at++) {
         char c = lexer->sql[lexer->at];
-        if (c == '\\' && quote != '`' && lexer->at + 1 < lexer->len) {
-            lexer->at++;
-            if (peek(lexer, 0) == quote)
-                doubt(lexer, lexer->at, "a backslash before a quote");
+        if (c == '\\' && escapes && lexer->at + 1 < lexer->len) {
+            step_over_backslash(lexer, quote);
         } else if (c == quote) {
             if (peek(lexer, 1) != quote)
                 break;
@@ -193,22 +225,26 @@ static bool scan_quoted(struct pool__lexer *lexer, struct pool_error *err)
 static void scan_word(struct pool__lexer *lexer)
 {
     size_t start = lexer->at;
-    while (is_word(peek(lexer, 0)))
-        lexer->at++;
+    size_t at = start;
+    while (at < lexer->len && is_word(lexer->sql[at]))
+        at++;
+    lexer->at = at;
     if (lexer->sql[start] == '$' && memchr(lexer->sql + start + 1, '$', lexer->at - start - 1))
         doubt(lexer, start, "a dollar quote");
 }
 
-/* A colon is not the start of a placeholder behind a name, a number, a quote, an @ or
- * another colon. */
+/* A colon is not the start of a placeholder if it touches a name, a number, a quote, an @ or
+ * another colon before it. It is if it touches a placeholder: `:a:b` is two of them, as `??`
+ * is, whatever the server says of that. */
 static bool at_name_placeholder(const struct pool__lexer *lexer)
 {
     if (peek(lexer, 0) != ':' || !is_name_start(peek(lexer, 1)))
         return false;
-    if (lexer->at == 0)
+    if (lexer->at == 0 || lexer->last_end != lexer->at)
         return true;
-    char before = lexer->sql[lexer->at - 1];
-    return !is_word(before) && !strchr(":@'\"`", before);
+    if (lexer->last == POOL__TOKEN_SIGN)
+        return !strchr(":@", lexer->sql[lexer->at - 1]);
+    return lexer->last != POOL__TOKEN_WORD && lexer->last != POOL__TOKEN_QUOTED;
 }
 
 static bool scan_placeholder(struct pool__lexer *lexer, struct pool_error *err)
@@ -273,5 +309,7 @@ bool pool__lexer_next(struct pool__lexer *lexer, struct pool__token *ret_token,
                           lexer->comment_start);
     }
     *ret_token = (struct pool__token){kind, lexer->sql + start, lexer->at - start};
+    lexer->last = kind;
+    lexer->last_end = lexer->at;
     return true;
 }

@@ -188,6 +188,34 @@ static bool act_list(struct pool *pool, struct pool_error *err)
     return rows != NULL;
 }
 
+static bool act_empty_list(struct pool *pool, struct pool_error *err)
+{
+    struct pool_request request = {.sql = "SELECT 'a\\'b\\'' IN (?), 1 NOT IN ('it', ?)",
+                                   .args = POOL_ARGS(pool_list(NULL, 0), pool_list(NULL, 0))};
+    struct pool_result *rows = pool_query_with(pool, &request, err);
+    request.flags = POOL_TEXT;
+    pool_result_free(rows);
+    rows = rows ? pool_query_with(pool, &request, err) : NULL;
+    pool_result_free(rows);
+    return rows != NULL;
+}
+
+/* The session has to be asked how it reads quotes, as it may have been changed. */
+static bool act_question(struct pool *pool, struct pool_error *err)
+{
+    struct pool_conn conn;
+    struct pool_request request = {
+        .sql = "SELECT 'it\\'s', ?", .args = POOL_ARGS("x\\y"), .flags = POOL_TEXT};
+    if (!pool_get_connection(pool, &conn, err))
+        return false;
+    struct pool_result *rows = pool_conn_query(conn, "DO 1", POOL_NO_ARGS, err);
+    pool_result_free(rows);
+    rows = rows ? pool_conn_query_with(conn, &request, err) : NULL;
+    pool_result_free(rows);
+    pool_conn_release(conn, NULL);
+    return rows != NULL;
+}
+
 static bool act_named_text(struct pool *pool, struct pool_error *err)
 {
     struct pool_request request = {
@@ -481,6 +509,8 @@ static const struct row {
     {"a first query", act_query, false, false},
     {"a query on a warm pool", act_query, true, false},
     {"a list", act_list, true, false},
+    {"empty lists", act_empty_list, true, false},
+    {"a text and how it is read", act_question, true, false},
     {"named values as text", act_named_text, true, false},
     {"a large result", act_many_rows, true, false},
     {"a wide row and its texts", act_wide_row, true, false},
