@@ -124,6 +124,7 @@ static void free_one(struct pool_result *result)
         chunk = next;
     }
     free(result->spare);
+    free(result->misread_memory);
     free(result);
 }
 
@@ -367,7 +368,7 @@ static void go_to_set(struct pool_result *r, struct pool__set *set)
 
 bool pool_next(struct pool_result *result)
 {
-    if (!result || !result->set)
+    if (!result || !result->set || result->misread)
         return false;
     if (result->started)
         result->row = result->row ? result->row->next : NULL;
@@ -381,7 +382,7 @@ bool pool_next(struct pool_result *result)
 
 bool pool_next_set(struct pool_result *result)
 {
-    if (!result || !result->set || !result->set->next)
+    if (!result || !result->set || !result->set->next || result->misread)
         return false;
     go_to_set(result, result->set->next);
     return true;
@@ -389,8 +390,10 @@ bool pool_next_set(struct pool_result *result)
 
 void pool_rewind(struct pool_result *result)
 {
-    if (result)
-        go_to_set(result, result->first);
+    if (!result)
+        return;
+    result->misread = NULL;
+    go_to_set(result, result->first);
 }
 
 /* ---- the set ---- */
@@ -416,15 +419,6 @@ enum pool_type pool_column_type(const struct pool_result *result, unsigned colum
 {
     const struct pool__set *set = current_set(result);
     return column < set->count ? (enum pool_type)set->columns[column].type : POOL_TYPE_NULL;
-}
-
-int pool_column_index(const struct pool_result *result, const char *name)
-{
-    const struct pool__set *set = current_set(result);
-    for (unsigned i = 0; name && i < set->count; i++)
-        if (strcmp(set->columns[i].name, name) == 0)
-            return (int)i;
-    return -1;
 }
 
 uint64_t pool_row_count(const struct pool_result *result)
