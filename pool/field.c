@@ -74,7 +74,10 @@ static struct pool__number number_from_float(const struct pool__field *field)
 
 static struct pool__number number_from_bytes(const struct pool__field *field)
 {
-    return number_from_double(pool__double_number(double_of(field), field->column->decimals));
+    unsigned decimals = field->column->decimals;
+    double value = double_of(field);
+    return number_from_double(decimals < POOL__ANY_DECIMALS ? pool__double_number(value, decimals)
+                                                            : value);
 }
 
 /* Only the first 1023 characters count, because strtod needs a NUL and a text of a

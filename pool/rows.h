@@ -82,8 +82,9 @@ static inline void *pool__result_take(struct pool_result *r, size_t size)
 /* Of POOL_SCAN. */
 static inline bool pool__target_is_valid(const struct pool_target *target)
 {
-    return (unsigned)target->type <= POOL_TO_TIME ? target->to != NULL
-                                                  : target->type == POOL_TO_SKIP && !target->to;
+    if ((unsigned)target->type <= POOL_TO_TIME)
+        return target->to != NULL;
+    return target->type == POOL_TO_SKIP && !target->to;
 }
 
 /* False if there is no such value, or it is NULL. */

@@ -126,6 +126,18 @@ static inline bool scan_column(struct pool_result *r, unsigned column, enum pool
     }
 }
 
+/* One store for what most variables are. */
+static inline void write_variable(const struct pool_target *target, const union scanned *value)
+{
+    size_t size = target_sizes[target->type];
+    if (size == 8)
+        memcpy(target->to, value, 8);
+    else if (size == 4)
+        memcpy(target->to, value, 4);
+    else
+        memcpy(target->to, value, size);
+}
+
 /* Nothing is written before every value is known to fit. The first values are kept for
  * the writing; the others are read again, which cannot fail, since texts are remembered. */
 bool pool_scan(struct pool_result *result, const struct pool_target *targets, size_t count)
@@ -142,7 +154,7 @@ bool pool_scan(struct pool_result *result, const struct pool_target *targets, si
             continue;
         if (i >= 8)
             scan_column(result, i, targets[i].type, &other);
-        memcpy(targets[i].to, i < 8 ? &first[i] : &other, target_sizes[targets[i].type]);
+        write_variable(&targets[i], i < 8 ? &first[i] : &other);
     }
     return true;
 }

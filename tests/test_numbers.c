@@ -472,6 +472,22 @@ static void floats_at_random_come_back_prepared_and_with_six_digits_as_text(void
     pool_result_free(text);
 }
 
+/* What docs/queries.md advises. */
+static void all_digits_can_be_had_both_ways(void **state)
+{
+    struct pool_error err;
+    run(*state, "DROP TABLE IF EXISTS both_ways");
+    run(*state, "CREATE TABLE both_ways (v FLOAT)");
+    run(*state, "INSERT INTO both_ways VALUES (16777215)");
+    for (unsigned flags = 0; flags <= POOL_TEXT; flags++) {
+        struct pool_result *row = query(
+            *state, "SELECT v + 0e0, PI() + 0e0 FROM both_ways", POOL_NO_ARGS, flags, &err);
+        assert_true(pool_next(row) && pool_get_double(row, 0) == 16777215);
+        assert_string_equal(pool_get_text(row, 1), "3.141592653589793");
+        pool_result_free(row);
+    }
+}
+
 /* ---- what decides between the two ways ---- */
 
 static void a_number_of_digits_is_truncated_as_a_number(void **state)
@@ -504,6 +520,7 @@ int main(void)
         TEST(doubles_are_sent_as_doubles),
         TEST(doubles_at_random_come_back_both_ways),
         TEST(floats_at_random_come_back_prepared_and_with_six_digits_as_text),
+        TEST(all_digits_can_be_had_both_ways),
         TEST(a_number_of_digits_is_truncated_as_a_number),
     };
     return cmocka_run_group_tests_name("numbers", tests, NULL, NULL);
