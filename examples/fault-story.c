@@ -31,7 +31,7 @@
 
 #define CALLERS 16
 #define CONNECTIONS 8
-#define CODES (POOL_ERR_UNSUPPORTED + 1)
+#define CODES (POOL_ERR_NO_ROW + 1)
 #define STEPS 12 /* rows of the time line */
 
 #define MS 1000000ull /* nanoseconds */

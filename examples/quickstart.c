@@ -13,13 +13,17 @@ static bool print_rows(struct pool *pool, struct pool_error *err)
     struct pool_result *rows = pool_query(pool, sql, POOL_ARGS("Ada", "Grace"), err);
     const char *name;
     int64_t id;
+    bool all;
 
     if (!rows)
         return false;
     while (pool_next(rows) && POOL_SCAN(rows, &id, &name))
         printf("%lld %s\n", (long long)id, name);
+    all = !pool_result_error(rows);
+    if (!all)
+        *err = *pool_result_error(rows);
     pool_result_free(rows);
-    return true;
+    return all;
 }
 
 int main(int argc, char **argv)

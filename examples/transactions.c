@@ -44,32 +44,22 @@ struct transfer {
 
 static bool run(struct pool *pool, const char *sql, struct pool_args args, struct pool_error *err)
 {
-    struct pool_result *result = pool_query(pool, sql, args, err);
-
-    pool_result_free(result);
-    return result != NULL;
+    return pool_exec(pool, sql, args, NULL, err);
 }
 
 static bool add(struct pool_conn conn, int account, int amount, struct pool_error *err)
 {
     const char *sql = "UPDATE mypool_example_accounts SET balance = balance + ? WHERE id = ?";
-    struct pool_result *result = pool_conn_query(conn, sql, POOL_ARGS(amount, account), err);
 
-    pool_result_free(result);
-    return result != NULL;
+    return pool_conn_exec(conn, sql, POOL_ARGS(amount, account), NULL, err);
 }
 
 static bool read_balance(struct pool_conn conn, int account, int64_t *ret_balance,
                          struct pool_error *err)
 {
     const char *sql = "SELECT balance FROM mypool_example_accounts WHERE id = ? FOR UPDATE";
-    struct pool_result *row = pool_conn_query(conn, sql, POOL_ARGS(account), err);
 
-    if (!row)
-        return false;
-    *ret_balance = pool_next(row) ? pool_get_int(row, 0) : 0;
-    pool_result_free(row);
-    return true;
+    return POOL_CONN_QUERY_ONE(conn, sql, POOL_ARGS(account), err, ret_balance);
 }
 
 /* True commits. A declined transfer commits too: it has changed nothing. */

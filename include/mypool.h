@@ -11,11 +11,12 @@
  *         POOL_ARGS("Seoul", 30), &err);
  *     if (!rows)
  *         fprintf(stderr, "%s: %s\n", pool_code_name(err.code), err.message);
- *     while (pool_next(rows)) {
- *         int64_t id;
- *         const char *name;
- *         POOL_SCAN(rows, &id, &name);
- *     }
+ *     int64_t id;
+ *     const char *name;
+ *     while (pool_next(rows) && POOL_SCAN(rows, &id, &name))
+ *         printf("%lld %s\n", (long long)id, name);
+ *     if (pool_result_error(rows))
+ *         fprintf(stderr, "%s\n", pool_result_error(rows)->message);
  *     pool_result_free(rows);
  *
  * Conventions. Every function that can fail takes a `struct pool_error *err`
@@ -65,7 +66,8 @@ struct pool_result; /* the rows that a statement returned */
     X(POOL_ERR_SERVER, "POOL_SERVER", "the server refused the statement")                          \
     X(POOL_ERR_TOO_BIG, "POOL_TOO_BIG", "a row, a result or a packet is over its limit")           \
     X(POOL_ERR_STALE, "POOL_STALE", "the handle was released, or belongs to another process")      \
-    X(POOL_ERR_UNSUPPORTED, "POOL_UNSUPPORTED", "not supported by this server or library")
+    X(POOL_ERR_UNSUPPORTED, "POOL_UNSUPPORTED", "not supported by this server or library")         \
+    X(POOL_ERR_NO_ROW, "POOL_NO_ROW", "the statement returned no row, and one was asked for")
 
 enum pool_code {
 #define POOL_CODE_ENUM(id, name, text) id,
@@ -87,6 +89,66 @@ struct pool_error {
  * Never NULL. threads: any. callback: yes. */
 const char *pool_code_name(enum pool_code code);
 
+/* Errors of the server that programs ask for, as they are in server_errno: X(identifier,
+ * number). The names are the servers' own with POOL_ before them; where the number has two,
+ * or belongs to one of the servers alone, a comment says so. */
+#define POOL_SERVER_ERRORS(X)                                                                      \
+    X(POOL_ER_CON_COUNT_ERROR, 1040)             /* too many connections */                        \
+    X(POOL_ER_DBACCESS_DENIED_ERROR, 1044)       /* to the database */                             \
+    X(POOL_ER_ACCESS_DENIED_ERROR, 1045)         /* user or password */                            \
+    X(POOL_ER_BAD_NULL_ERROR, 1048)              /* NULL in a NOT NULL column */                   \
+    X(POOL_ER_BAD_DB_ERROR, 1049)                /* unknown database */                            \
+    X(POOL_ER_TABLE_EXISTS_ERROR, 1050)                                                            \
+    X(POOL_ER_BAD_TABLE_ERROR, 1051)             /* unknown table in DROP */                       \
+    X(POOL_ER_BAD_FIELD_ERROR, 1054)             /* unknown column */                              \
+    X(POOL_ER_DUP_ENTRY, 1062)                   /* duplicate key */                               \
+    X(POOL_ER_PARSE_ERROR, 1064)                 /* syntax */                                      \
+    X(POOL_ER_WRONG_VALUE_COUNT_ON_ROW, 1136)                                                      \
+    X(POOL_ER_TABLEACCESS_DENIED_ERROR, 1142)                                                      \
+    X(POOL_ER_COLUMNACCESS_DENIED_ERROR, 1143)                                                     \
+    X(POOL_ER_NO_SUCH_TABLE, 1146)                                                                 \
+    X(POOL_ER_NET_PACKET_TOO_LARGE, 1153)        /* over max_allowed_packet */                     \
+    X(POOL_ER_TOO_MANY_USER_CONNECTIONS, 1203)                                                     \
+    X(POOL_ER_LOCK_WAIT_TIMEOUT, 1205)                                                             \
+    X(POOL_ER_LOCK_DEADLOCK, 1213)                                                                 \
+    X(POOL_ER_NO_REFERENCED_ROW, 1216)           /* foreign key; no name: see ..._2 */             \
+    X(POOL_ER_ROW_IS_REFERENCED, 1217)           /* foreign key; no name: see ..._2 */             \
+    X(POOL_ER_SPECIFIC_ACCESS_DENIED_ERROR, 1227) /* a privilege is missing */                     \
+    X(POOL_ER_WARN_DATA_OUT_OF_RANGE, 1264)      /* a number is out of range for its column */     \
+    X(POOL_WARN_DATA_TRUNCATED, 1265)            /* such as what is no member of an ENUM */        \
+    X(POOL_ER_OPTION_PREVENTS_STATEMENT, 1290)   /* such as --read-only */                         \
+    X(POOL_ER_TRUNCATED_WRONG_VALUE, 1292)       /* such as an impossible date */                  \
+    X(POOL_ER_SP_DOES_NOT_EXIST, 1305)           /* unknown procedure or function */               \
+    X(POOL_ER_QUERY_INTERRUPTED, 1317)           /* KILL QUERY */                                  \
+    X(POOL_ER_NO_DEFAULT_FOR_FIELD, 1364)                                                          \
+    X(POOL_ER_DIVISION_BY_ZERO, 1365)                                                              \
+    X(POOL_ER_TRUNCATED_WRONG_VALUE_FOR_FIELD, 1366) /* such as text in a number */                \
+    X(POOL_ER_DATA_TOO_LONG, 1406)                                                                 \
+    X(POOL_ER_ROW_IS_REFERENCED_2, 1451)         /* foreign key: others refer to the row */        \
+    X(POOL_ER_NO_REFERENCED_ROW_2, 1452)         /* foreign key: the row does not exist */         \
+    X(POOL_ER_MAX_PREPARED_STMT_COUNT_REACHED, 1461)                                               \
+    X(POOL_ER_DUP_ENTRY_WITH_KEY_NAME, 1586)                                                       \
+    X(POOL_ER_SIGNAL_EXCEPTION, 1644)            /* SIGNAL without a number of its own */          \
+    X(POOL_ER_DATA_OUT_OF_RANGE, 1690)           /* the value of an expression */                  \
+    X(POOL_ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION, 1792)                                         \
+    X(POOL_ER_MUST_CHANGE_PASSWORD, 1820)                                                          \
+    X(POOL_ER_READ_ONLY_MODE, 1836)                                                                \
+    X(POOL_ER_STATEMENT_TIMEOUT, 1969)           /* MariaDB: max_statement_time */                 \
+    X(POOL_ER_QUERY_TIMEOUT, 3024)               /* MySQL: max_execution_time */                   \
+    X(POOL_ER_LOCK_NOWAIT, 3572)                 /* MySQL; MariaDB says LOCK_WAIT_TIMEOUT */       \
+    X(POOL_ER_CHECK_CONSTRAINT_VIOLATED, 3819)   /* MySQL */                                       \
+    X(POOL_ER_CONSTRAINT_FAILED, 4025)           /* MariaDB: a check constraint */
+
+enum pool_server_error {
+#define POOL_SERVER_ERROR_ENUM(id, number) id = number,
+    POOL_SERVER_ERRORS(POOL_SERVER_ERROR_ENUM)
+#undef POOL_SERVER_ERROR_ENUM
+};
+
+/* "ER_DUP_ENTRY" for 1062; NULL for a number that is not in the list. threads: any.
+ * callback: yes. */
+const char *pool_server_error_name(unsigned server_errno);
+
 /* ------------------------------------------------------------------------
  * Values: what goes into placeholders
  */
@@ -105,6 +167,9 @@ enum pool_type {
     POOL_TYPE_DATETIME, /* DATETIME and TIMESTAMP */
     POOL_TYPE_LIST    /* values of IN (?); arguments only */
 };
+
+/* "INT", "DATETIME", "LIST": what follows POOL_TYPE_. Never NULL. threads: any. callback: yes. */
+const char *pool_type_name(enum pool_type type);
 
 /* A date, a time, or both. Zero dates (0000-00-00, 2024-00-00) are kept as
  * they are. A TIME has its hours (0 to 838) in `hour` and no days. */
@@ -224,6 +289,11 @@ enum pool_state {
     POOL_STATE_RETRYING, /* the last connect failed; the next is delayed */
     POOL_STATE_DOWN     /* nothing is open and connects fail: callers fail fast */
 };
+
+/* "up", "retrying" or "down"; and why, as "server", "idle", "read_only": what follows
+ * POOL_CLOSE_. For logs and labels of metrics. Never NULL. threads: any. callback: yes. */
+const char *pool_state_name(enum pool_state state);
+const char *pool_close_reason_name(enum pool_close_reason reason);
 
 /* Hooks are called without any lock, on whichever thread does the work; they
  * must be quick and must not call blocking functions of the pool. Any may be
@@ -427,8 +497,23 @@ struct pool_result *pool_query(struct pool *pool, const char *sql, struct pool_a
 struct pool_result *pool_query_with(struct pool *pool, const struct pool_request *request,
                                     struct pool_error *err);
 
+/* What a statement without rows has done. */
+struct pool_outcome {
+    uint64_t affected_rows; /* like pool_affected_rows */
+    uint64_t insert_id;     /* like pool_insert_id */
+    unsigned warnings;      /* like pool_warning_count */
+    unsigned reserved[9];   /* zero */
+};
+
+/* Runs a statement of whose result only that is wanted; NULL: not even that. Rows are read and
+ * dropped. Of several results (CALL) it is the last one that counts.
+ * threads: any. callback: no. */
+bool pool_exec(struct pool *pool, const char *sql, struct pool_args args,
+               struct pool_outcome *ret_outcome, struct pool_error *err);
+
 /* Called for each row; `row` may be read with pool_get_... and POOL_SCAN until the
- * callback returns. False stops: the rest is not read. Must not use the pool's
+ * callback returns. False stops: the rest is not read. After a POOL_SCAN that failed the stream
+ * stops, too, whatever is returned, and fails with pool_result_error. Must not use the pool's
  * blocking calls on the same connection. */
 typedef bool pool_row_fn(struct pool_result *row, void *arg);
 
@@ -492,14 +577,23 @@ struct pool_result *pool_batch(struct pool *pool, const char *sql, const struct 
 
 void pool_result_free(struct pool_result *result); /* NULL is allowed */
 
-bool pool_next(struct pool_result *result);     /* to the next row; false at the end, or if NULL */
+/* To the next row; false at the end, if NULL, and after a mistake (pool_result_error). */
+bool pool_next(struct pool_result *result);
 bool pool_next_set(struct pool_result *result); /* to the next result set (CALL), before its first row */
 void pool_rewind(struct pool_result *result);   /* before the first row of the first set */
+
+/* What went wrong while the rows were read: the first value that POOL_SCAN found not to fit its
+ * variable, with row and column from 1, or the first name that no column has. NULL if all went
+ * well, or if `result` is NULL. It stays, and pool_next and pool_next_set are false, so that a
+ * loop over the rows ends and this, asked after it, tells whether it has seen all of them.
+ * pool_rewind forgets it. Valid until then, or until the result is freed. */
+const struct pool_error *pool_result_error(const struct pool_result *result);
 
 unsigned pool_column_count(const struct pool_result *result);
 const char *pool_column_name(const struct pool_result *result, unsigned column); /* NULL if none */
 enum pool_type pool_column_type(const struct pool_result *result, unsigned column);
-int pool_column_index(const struct pool_result *result, const char *name); /* -1 if none */
+/* The first of that name, exactly or else but for the case of ASCII letters; -1 if none. */
+int pool_column_index(const struct pool_result *result, const char *name);
 
 uint64_t pool_row_count(const struct pool_result *result); /* of this set */
 /* The rows that an UPDATE has matched, whether or not they had the new values already; those
@@ -523,11 +617,24 @@ const char *pool_get_text(struct pool_result *result, unsigned column); /* any t
 const void *pool_get_bytes(struct pool_result *result, unsigned column, size_t *ret_len);
 bool pool_get_time(const struct pool_result *result, unsigned column, struct pool_time *ret_time);
 
+/* The same by the name of the column, without regard to the case of ASCII letters. A name that
+ * no column has, or several, gives 0, NULL or false, true for pool_is_null_by, and is told by
+ * pool_result_error. */
+bool pool_is_null_by(struct pool_result *result, const char *name);
+int64_t pool_get_int_by(struct pool_result *result, const char *name);
+uint64_t pool_get_uint_by(struct pool_result *result, const char *name);
+double pool_get_double_by(struct pool_result *result, const char *name);
+const char *pool_get_text_by(struct pool_result *result, const char *name);
+const void *pool_get_bytes_by(struct pool_result *result, const char *name, size_t *ret_len);
+bool pool_get_time_by(struct pool_result *result, const char *name, struct pool_time *ret_time);
+
 /* Where POOL_SCAN puts a column. */
 enum pool_target_type {
     POOL_TO_BOOL, POOL_TO_I8, POOL_TO_U8, POOL_TO_I16, POOL_TO_U16, POOL_TO_I32, POOL_TO_U32,
     POOL_TO_I64, POOL_TO_U64, POOL_TO_FLOAT, POOL_TO_DOUBLE, POOL_TO_TEXT, POOL_TO_BYTES,
-    POOL_TO_TIME
+    POOL_TO_TIME,
+    POOL_TO_SKIP,    /* nowhere; `to` is NULL */
+    POOL_TO_NEW_TEXT /* char *, a copy to be freed with free(); of pool_query_one alone */
 };
 struct pool_target {
     enum pool_target_type type;
@@ -536,8 +643,23 @@ struct pool_target {
 
 /* Reads the first `count` columns of the current row. False, with nothing
  * written, if there is no row, there are fewer columns, or a value does not fit
- * its variable. NULL gives 0, NULL or an empty pool_bytes. Use POOL_SCAN. */
+ * its variable; all but the end of the rows is kept for pool_result_error. The SQL NULL
+ * gives 0, NULL or an empty pool_bytes. Use POOL_SCAN; NULL (nullptr in C++) in place of a
+ * variable skips its column. */
 bool pool_scan(struct pool_result *result, const struct pool_target *targets, size_t count);
+
+/* Runs a statement and reads the first `count` columns of its only row, like pool_scan. False,
+ * with nothing written, if that fails: POOL_ERR_NO_ROW without a row, POOL_ERR_INVALID if there
+ * are several (write LIMIT 1 if any will do) or a value does not fit. Nothing borrowed remains:
+ * text goes into a char *, as a copy that the caller frees with free(), NULL for the SQL NULL;
+ * POOL_TO_TEXT and POOL_TO_BYTES are refused. Use
+ *
+ *     POOL_QUERY_ONE(pool, "SELECT age, name FROM users WHERE id = ?", POOL_ARGS(7), &err,
+ *                    &age, &name)
+ *
+ * threads: any. callback: no. */
+bool pool_query_one(struct pool *pool, const char *sql, struct pool_args args,
+                    const struct pool_target *targets, size_t count, struct pool_error *err);
 
 /* ------------------------------------------------------------------------
  * Connections and transactions
@@ -564,6 +686,11 @@ struct pool_result *pool_conn_query(struct pool_conn conn, const char *sql, stru
                                     struct pool_error *err);
 struct pool_result *pool_conn_query_with(struct pool_conn conn, const struct pool_request *request,
                                          struct pool_error *err);
+/* Like pool_exec and pool_query_one, which see; with POOL_CONN_QUERY_ONE. */
+bool pool_conn_exec(struct pool_conn conn, const char *sql, struct pool_args args,
+                    struct pool_outcome *ret_outcome, struct pool_error *err);
+bool pool_conn_query_one(struct pool_conn conn, const char *sql, struct pool_args args,
+                         const struct pool_target *targets, size_t count, struct pool_error *err);
 bool pool_conn_stream(struct pool_conn conn, const char *sql, struct pool_args args,
                       pool_row_fn *fn, void *arg, struct pool_error *err);
 /* Like pool_batch_with; acquire_timeout_ms is not used. */
@@ -792,6 +919,13 @@ static inline struct pool_target pool__to(double *to) { return {POOL_TO_DOUBLE, 
 static inline struct pool_target pool__to(const char **to) { return {POOL_TO_TEXT, to}; }
 static inline struct pool_target pool__to(struct pool_bytes *to) { return {POOL_TO_BYTES, to}; }
 static inline struct pool_target pool__to(struct pool_time *to) { return {POOL_TO_TIME, to}; }
+static inline struct pool_target pool__to(std::nullptr_t) { return {POOL_TO_SKIP, nullptr}; }
+
+/* Of one row whose result does not remain: text is copied. */
+template <class T> static inline struct pool_target pool__own(T to) { return pool__to(to); }
+static inline struct pool_target pool__own(char **to) { return {POOL_TO_NEW_TEXT, to}; }
+struct pool_target pool__own(const char **to) = delete;
+struct pool_target pool__own(struct pool_bytes *to) = delete;
 
 template <class... T> static inline bool pool__scan(struct pool_result *result, T... to)
 {
@@ -799,6 +933,25 @@ template <class... T> static inline bool pool__scan(struct pool_result *result, 
     return pool_scan(result, targets, sizeof...(T));
 }
 #define POOL_SCAN(result, ...) (pool__scan((result), __VA_ARGS__))
+
+template <class... T>
+static inline bool pool__query_one(struct pool *pool, const char *sql, struct pool_args args,
+                                   struct pool_error *err, T... to)
+{
+    const struct pool_target targets[] = {pool__own(to)...};
+    return pool_query_one(pool, sql, args, targets, sizeof...(T), err);
+}
+template <class... T>
+static inline bool pool__conn_query_one(struct pool_conn conn, const char *sql,
+                                        struct pool_args args, struct pool_error *err, T... to)
+{
+    const struct pool_target targets[] = {pool__own(to)...};
+    return pool_conn_query_one(conn, sql, args, targets, sizeof...(T), err);
+}
+#define POOL_QUERY_ONE(pool, sql, args, err, ...)                                                  \
+    (pool__query_one((pool), (sql), (args), (err), __VA_ARGS__))
+#define POOL_CONN_QUERY_ONE(conn, sql, args, err, ...)                                             \
+    (pool__conn_query_one((conn), (sql), (args), (err), __VA_ARGS__))
 
 #else /* C11 */
 
@@ -825,8 +978,24 @@ static inline struct pool_value pool__null(const void *v)
         unsigned long *: sizeof(long) == 8 ? POOL_TO_U64 : POOL_TO_U32,                            \
         long long *: POOL_TO_I64, unsigned long long *: POOL_TO_U64, float *: POOL_TO_FLOAT,       \
         double *: POOL_TO_DOUBLE, const char **: POOL_TO_TEXT,                                     \
-        struct pool_bytes *: POOL_TO_BYTES, struct pool_time *: POOL_TO_TIME), (p)}
+        struct pool_bytes *: POOL_TO_BYTES, struct pool_time *: POOL_TO_TIME,                      \
+        POOL__NULLPTR void *: POOL_TO_SKIP), (p)}
+/* Of one row whose result does not remain: text is copied, and const char ** does not compile. */
+#define POOL__OWN(p)                                                                               \
+    {_Generic((p),                                                                                 \
+        bool *: POOL_TO_BOOL, signed char *: POOL_TO_I8, unsigned char *: POOL_TO_U8,              \
+        short *: POOL_TO_I16, unsigned short *: POOL_TO_U16, int *: POOL_TO_I32,                   \
+        unsigned *: POOL_TO_U32, long *: sizeof(long) == 8 ? POOL_TO_I64 : POOL_TO_I32,            \
+        unsigned long *: sizeof(long) == 8 ? POOL_TO_U64 : POOL_TO_U32,                            \
+        long long *: POOL_TO_I64, unsigned long long *: POOL_TO_U64, float *: POOL_TO_FLOAT,       \
+        double *: POOL_TO_DOUBLE, char **: POOL_TO_NEW_TEXT, struct pool_time *: POOL_TO_TIME,     \
+        POOL__NULLPTR void *: POOL_TO_SKIP), (p)}
 /* clang-format on */
+#if defined __STDC_VERSION__ && __STDC_VERSION__ >= 202311L
+#define POOL__NULLPTR typeof(nullptr): POOL_TO_SKIP,
+#else
+#define POOL__NULLPTR
+#endif
 
 #define POOL_NAMED(name, v) (pool_named((name), POOL__VALUE(v)))
 #define POOL_ARGS(...)                                                                             \
@@ -835,6 +1004,14 @@ static inline struct pool_value pool__null(const void *v)
 #define POOL_SCAN(result, ...)                                                                     \
     (pool_scan((result), (const struct pool_target[]){POOL__MAP(POOL__TO, __VA_ARGS__)},           \
                POOL__COUNT(__VA_ARGS__)))
+#define POOL_QUERY_ONE(pool, sql, args, err, ...)                                                  \
+    (pool_query_one((pool), (sql), (args),                                                         \
+                    (const struct pool_target[]){POOL__MAP(POOL__OWN, __VA_ARGS__)},               \
+                    POOL__COUNT(__VA_ARGS__), (err)))
+#define POOL_CONN_QUERY_ONE(conn, sql, args, err, ...)                                             \
+    (pool_conn_query_one((conn), (sql), (args),                                                    \
+                         (const struct pool_target[]){POOL__MAP(POOL__OWN, __VA_ARGS__)},          \
+                         POOL__COUNT(__VA_ARGS__), (err)))
 
 /* Applies a macro to each of up to 64 arguments; none make one zero, so that the array has
  * an element. */

@@ -1,6 +1,7 @@
 /*
  * The wire formats of result rows: what a column looks like on the wire, how a row
- * packet is taken apart, and how one value is turned into a number, a time or text.
+ * packet is taken apart (decode.c), and how one value is turned into a number, a time or text
+ * (field.c).
  *
  * Everything a server sends is taken for hostile: pool__row_split checks all lengths
  * and ranges once, and the other functions rely on what it has accepted. Nothing here
@@ -10,6 +11,7 @@
 #define POOL_DECODE_H
 
 #include "mypool.h"
+#include "number.h"
 
 #include <mysql.h>
 
@@ -32,7 +34,7 @@ struct pool__column {
     uint8_t type;     /* enum pool_type */
     uint8_t form;     /* enum pool__wire_form */
     uint8_t size;     /* bytes of a value; 0: a length precedes it */
-    uint8_t decimals; /* fraction digits of seconds; above 6: as many as needed */
+    uint8_t decimals; /* of seconds, above 6: as many as needed; of FLOAT and DOUBLE, above 30 */
 };
 
 #define POOL__CELL_NULL UINT32_MAX
@@ -42,6 +44,12 @@ struct pool__cell {
     uint32_t at;
     uint32_t len; /* POOL__CELL_NULL: the SQL NULL */
 };
+
+/* Of numbers with a point. */
+static inline bool pool__is_real_type(unsigned type)
+{
+    return type == POOL_TYPE_FLOAT || type == POOL_TYPE_DOUBLE;
+}
 
 /* A value that is not NULL. */
 struct pool__field {
@@ -85,7 +93,7 @@ double pool__number_double(const struct pool__number *number);
 /* Dates, times, and text that is one. */
 bool pool__field_time(const struct pool__field *field, struct pool_time *ret_time);
 
-#define POOL__TEXT_SIZE 288
+#define POOL__TEXT_SIZE POOL__NUMBER_SIZE
 
 /* The text of a value of any form but POOL__FORM_CHARS, with a NUL. Returns its length. */
 size_t pool__field_format(const struct pool__field *field, char text[POOL__TEXT_SIZE]);

@@ -19,8 +19,9 @@
  * make a name of a number. A blank is put between them, but not behind a minus, where it
  * could complete the start of a comment.
  *
- * Doubles have 17 digits, which is exact, and an exponent, without which the server would
- * take them for decimals.
+ * Doubles have the fewest digits that read back, and an exponent, without which the server
+ * would take them for decimals. Dates and times are typed literals (DATE'2024-02-29'): a text
+ * would be compared with text as text.
  */
 #include "sql.h"
 
@@ -29,6 +30,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "number.h"
 #include "places.h"
 #include "value.h"
 
@@ -164,20 +166,32 @@ static void put_text_in_comment(struct buffer *buffer, const char *text, size_t 
         put_word(buffer, "''");
 }
 
-/* The decimal point is written by hand: printf follows the locale of the program. */
 static void put_double(struct buffer *buffer, double value)
 {
-    char text[64];
-    int len = snprintf(text, sizeof text, "%.16e", value);
-    bool in_point = false;
-    for (int i = 0; i < len; i++) {
-        bool keep = (text[i] >= '0' && text[i] <= '9') || strchr("+-e", text[i]);
-        if (keep)
-            put(buffer, &text[i], 1);
-        else if (!in_point)
-            put_word(buffer, ".");
-        in_point = !keep;
-    }
+    char text[POOL__NUMBER_SIZE];
+    put(buffer, text, pool__double_literal(value, text));
+}
+
+/* False for a zero in it, or the 30th of February. */
+static bool is_day_of_calendar(const struct pool_time *time)
+{
+    static const unsigned char days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool leap = time->year % 4 == 0 && (time->year % 100 != 0 || time->year % 400 == 0);
+    if (time->year == 0 || time->month == 0 || time->day == 0)
+        return false;
+    return time->day <= days[time->month - 1] + (unsigned)(leap && time->month == 2);
+}
+
+/* A literal of the type that the value has in a prepared statement. What such a literal may
+ * refuse, depending on server and SQL mode, is text. */
+static const char *word_before(const struct pool_time *time)
+{
+    bool last_second = time->hour == 838 && time->minute == 59 && time->second == 59;
+    if (time->type == POOL_TYPE_TIME)
+        return last_second && time->microsecond > 0 ? "" : "TIME";
+    if (!is_day_of_calendar(time))
+        return "";
+    return time->type == POOL_TYPE_DATE ? "DATE" : "TIMESTAMP";
 }
 
 static void put_time(struct buffer *buffer, const struct pool_time *time)
@@ -196,6 +210,7 @@ static void put_time(struct buffer *buffer, const struct pool_time *time)
                                 time->minute, time->second);
     if (time->type != POOL_TYPE_DATE && time->microsecond > 0)
         len += (size_t)snprintf(text + len, sizeof text - len, ".%06u", time->microsecond);
+    put_word(buffer, word_before(time));
     put_quoted(buffer, text, len, '\'');
 }
 

@@ -17,7 +17,8 @@
  */
 #include "pack.h"
 
-#include <float.h>
+#include "number.h"
+
 #include <math.h>
 #include <mysql.h>
 #include <stdio.h>
@@ -28,7 +29,7 @@
 #define UNSIGNED 0x80 /* in the byte after the type */
 /* A type of our own, of two bytes in the packet. */
 #define UNSIGNED_LONGLONG (MYSQL_TYPE_LONGLONG | UNSIGNED)
-#define LONGEST_NUMBER 32 /* written as digits */
+#define LONGEST_NUMBER 40 /* written as digits, with a length */
 #define LONGEST_TIME 32
 
 /* What a column has seen. */
@@ -209,27 +210,6 @@ static uint8_t *put_data(uint8_t *to, const void *data, size_t len)
     return to + len;
 }
 
-/* The shortest digits that give the same double; printf follows the locale of the program,
- * and the point is written by hand. */
-static int double_as_text(char *text, size_t size, double value)
-{
-    int len = 0;
-    for (int digits = DBL_DIG; digits <= DBL_DECIMAL_DIG; digits++) {
-        len = snprintf(text, size, "%.*g", digits, value);
-        if (strtod(text, NULL) == value)
-            break;
-    }
-    int kept = 0;
-    for (int i = 0; i < len; i++) {
-        bool plain = (text[i] >= '0' && text[i] <= '9') || strchr("+-e", text[i]);
-        if (plain)
-            text[kept++] = text[i];
-        else if (kept > 0 && text[kept - 1] != '.')
-            text[kept++] = '.';
-    }
-    return kept;
-}
-
 static int time_as_text(char *text, size_t size, const struct pool_time *time)
 {
     int len = 0;
@@ -247,14 +227,16 @@ static int time_as_text(char *text, size_t size, const struct pool_time *time)
 
 static uint8_t *put_as_text(uint8_t *to, const struct pool_value *value)
 {
-    char text[128];
+    char text[POOL__NUMBER_SIZE];
     int len;
     switch (value->type) {
     case POOL_TYPE_INT: len = snprintf(text, sizeof text, "%lld", (long long)value->as.i); break;
     case POOL_TYPE_UINT:
         len = snprintf(text, sizeof text, "%llu", (unsigned long long)value->as.u);
         break;
-    case POOL_TYPE_DOUBLE: len = double_as_text(text, sizeof text, value->as.d); break;
+    case POOL_TYPE_DOUBLE:
+        len = (int)pool__double_text(value->as.d, POOL__ANY_DECIMALS, text);
+        break;
     case POOL_TYPE_DATE:
     case POOL_TYPE_TIME:
     case POOL_TYPE_DATETIME: len = time_as_text(text, sizeof text, &value->as.time); break;

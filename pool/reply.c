@@ -31,9 +31,13 @@ static bool deliver_row(struct pool__run *run, const uint8_t *row, size_t len)
         return pool__result_add_row(run->result, row, len, run->err) || abandon_reply(run);
     if (!pool__result_stream_row(run->result, row, len, run->err))
         return abandon_reply(run);
-    if (run->sink->fn(run->result, run->sink->arg))
+    bool more = run->sink->fn(run->result, run->sink->arg);
+    const struct pool_error *misread = pool_result_error(run->result);
+    if (misread)
+        pool__fail_copy(run->err, misread); /* whatever the callback says: the row was not read */
+    else if (more)
         return true;
-    run->stopped = true;
+    run->stopped = !misread;
     return abandon_reply(run);
 }
 

@@ -124,6 +124,7 @@ static void free_one(struct pool_result *result)
         chunk = next;
     }
     free(result->spare);
+    free(result->misread_memory);
     free(result);
 }
 
@@ -374,7 +375,7 @@ static void go_to_set(struct pool_result *r, struct pool__set *set)
 
 bool pool_next(struct pool_result *result)
 {
-    if (!result || !result->set)
+    if (!result || !result->set || result->misread)
         return false;
     if (result->started)
         result->row = result->row ? result->row->next : NULL;
@@ -388,7 +389,7 @@ bool pool_next(struct pool_result *result)
 
 bool pool_next_set(struct pool_result *result)
 {
-    if (!result || !result->set || !result->set->next)
+    if (!result || !result->set || !result->set->next || result->misread)
         return false;
     go_to_set(result, result->set->next);
     return true;
@@ -396,8 +397,10 @@ bool pool_next_set(struct pool_result *result)
 
 void pool_rewind(struct pool_result *result)
 {
-    if (result)
-        go_to_set(result, result->first);
+    if (!result)
+        return;
+    result->misread = NULL;
+    go_to_set(result, result->first);
 }
 
 /* ---- the set ---- */
@@ -423,15 +426,6 @@ enum pool_type pool_column_type(const struct pool_result *result, unsigned colum
 {
     const struct pool__set *set = current_set(result);
     return column < set->count ? (enum pool_type)set->columns[column].type : POOL_TYPE_NULL;
-}
-
-int pool_column_index(const struct pool_result *result, const char *name)
-{
-    const struct pool__set *set = current_set(result);
-    for (unsigned i = 0; name && i < set->count; i++)
-        if (strcmp(set->columns[i].name, name) == 0)
-            return (int)i;
-    return -1;
 }
 
 uint64_t pool_row_count(const struct pool_result *result)

@@ -58,6 +58,8 @@ struct pool_result {
     bool started;               /* pool_next was called in this set */
     bool streaming;             /* `row` is not in the set's list, its texts have no NUL */
     struct pool_result *joined; /* freed with this one, which has their rows */
+    const struct pool_error *misread;  /* NULL: all was read well, see misread.h */
+    struct pool_error *misread_memory; /* NULL, or made once */
 
     struct pool__set first_set;
     _Alignas(8) uint8_t bytes[];
@@ -76,6 +78,14 @@ static inline void *pool__result_take(struct pool_result *r, size_t size)
     r->arena.next += size;
     r->arena.left -= size;
     return memory;
+}
+
+/* Of POOL_SCAN. */
+static inline bool pool__target_is_valid(const struct pool_target *target)
+{
+    if ((unsigned)target->type <= POOL_TO_TIME)
+        return target->to != NULL;
+    return target->type == POOL_TO_SKIP && !target->to;
 }
 
 /* False if there is no such value, or it is NULL. */

@@ -1,7 +1,8 @@
 /*
  * POOL_SCAN: a whole row into variables, or nothing. Unlike the getters it refuses what
- * does not fit.
+ * does not fit, and misread.c says why.
  */
+#include "misread.h"
 #include "rows.h"
 
 #include <math.h>
@@ -110,6 +111,8 @@ static inline bool scan_column(struct pool_result *r, unsigned column, enum pool
         return true;
     }
     switch (type) {
+    case POOL_TO_SKIP:
+        return true;
     case POOL_TO_TEXT:
         ret->text = pool_get_text(r, column);
         return ret->text != NULL;
@@ -123,9 +126,16 @@ static inline bool scan_column(struct pool_result *r, unsigned column, enum pool
     }
 }
 
-static bool is_target_valid(const struct pool_target *target)
+/* One store for what most variables are. */
+static inline void write_variable(const struct pool_target *target, const union scanned *value)
 {
-    return (unsigned)target->type <= POOL_TO_TIME && target->to;
+    size_t size = target_sizes[target->type];
+    if (size == 8)
+        memcpy(target->to, value, 8);
+    else if (size == 4)
+        memcpy(target->to, value, 4);
+    else
+        memcpy(target->to, value, size);
 }
 
 /* Nothing is written before every value is known to fit. The first values are kept for
@@ -134,15 +144,17 @@ bool pool_scan(struct pool_result *result, const struct pool_target *targets, si
 {
     union scanned first[8], other;
     if (!result || !result->row || count > result->set->count || (count > 0 && !targets))
-        return false;
+        return pool__misread_scan(result, targets, count, 0);
     for (unsigned i = 0; i < count; i++)
-        if (!is_target_valid(&targets[i]) ||
+        if (!pool__target_is_valid(&targets[i]) ||
             !scan_column(result, i, targets[i].type, i < 8 ? &first[i] : &other))
-            return false;
+            return pool__misread_scan(result, targets, count, i);
     for (unsigned i = 0; i < count; i++) {
+        if (!targets[i].to)
+            continue;
         if (i >= 8)
             scan_column(result, i, targets[i].type, &other);
-        memcpy(targets[i].to, i < 8 ? &first[i] : &other, target_sizes[targets[i].type]);
+        write_variable(&targets[i], i < 8 ? &first[i] : &other);
     }
     return true;
 }

@@ -11,6 +11,8 @@ static bool deliver_row(struct pool_result *row, void *arg)
 {
     struct pool__op *op = arg;
     enum pool_flow flow = op->with.flow(row, op->arg);
+    if (pool_result_error(row))
+        return false;
     if (flow == POOL_FLOW_PAUSE && !op->resumed && !op->cancelled) {
         op->paused = true;
         pool__wait_pause();

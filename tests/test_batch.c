@@ -190,7 +190,7 @@ static void doubles_come_back(void **state)
 {
     (void)state;
     struct pool_value values[] = {pool_double(0.1), pool_null(), pool_double(-1.7e308)};
-    const char *texts[] = {"0.1", NULL, "-1.7e+308"};
+    const char *texts[] = {"0.1", NULL, "-1.7e308"};
     fill_column("DOUBLE", values, 3);
     assert_texts("v", texts, 3);
 }

@@ -58,12 +58,33 @@ static bool counts_values(void)
            has_values(2, POOL_ARGS(n, "x"));
 }
 
+#ifdef __cplusplus
+#define NOTHING nullptr
+#else
+#define NOTHING NULL
+#endif
+
+static bool query_one(struct pool *pool, struct pool_error *err)
+{
+    int64_t n = 0;
+    char *text = NOTHING;
+    struct pool_outcome outcome;
+    bool ok = POOL_QUERY_ONE(pool, "SELECT ? + 1, 'skipped', ?", POOL_ARGS(41, "it's"), err, &n,
+                             NOTHING, &text) &&
+              n == 42 && strcmp(text, "it's") == 0 &&
+              pool_exec(pool, "DO ?", POOL_ARGS(1), &outcome, err) && outcome.affected_rows == 0;
+    free(text);
+    return ok;
+}
+
 static bool query(struct pool *pool, struct pool_error *err)
 {
     int64_t n = 0;
     const char *text = NULL;
     struct pool_result *rows = pool_query(pool, "SELECT ? + 1, ?", POOL_ARGS(41, "it's"), err);
-    bool ok = pool_next(rows) && POOL_SCAN(rows, &n, &text) && n == 42 && strcmp(text, "it's") == 0;
+    bool ok = pool_next(rows) && POOL_SCAN(rows, &n, &text) && n == 42 && strcmp(text, "it's") == 0 &&
+              POOL_SCAN(rows, NOTHING, &text) && pool_get_int_by(rows, "? + 1") == 42 &&
+              !pool_result_error(rows);
     pool_result_free(rows);
     return ok;
 }
@@ -78,7 +99,8 @@ int main(void)
               err.code == POOL_ERR_CONNECT && pool_end(pool, 100, &err);
     free(text);
     if (ok && url && *url)
-        ok = (pool = pool_create_url(url, &err)) && query(pool, &err) && pool_end(pool, 1000, &err);
+        ok = (pool = pool_create_url(url, &err)) && query(pool, &err) && query_one(pool, &err) &&
+             pool_end(pool, 1000, &err);
     if (!ok)
         fprintf(stderr, "%s: %s\n", pool_code_name(err.code), err.message);
     printf("mypool %s\n", POOL_VERSION);

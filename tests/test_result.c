@@ -266,12 +266,12 @@ static void bits_are_unsigned_numbers_in_both_protocols(void **state)
 
 static struct pool_result *binary_double(double value)
 {
-    return binary_value(column("c", MYSQL_TYPE_DOUBLE), &value, sizeof value);
+    return binary_value(column_with(MYSQL_TYPE_DOUBLE, 0, 31, 22), &value, sizeof value);
 }
 
 static struct pool_result *binary_float(float value)
 {
-    return binary_value(column("c", MYSQL_TYPE_FLOAT), &value, sizeof value);
+    return binary_value(column_with(MYSQL_TYPE_FLOAT, 0, 31, 12), &value, sizeof value);
 }
 
 static void doubles_have_the_shortest_text_that_reads_back(void **state)
@@ -280,14 +280,14 @@ static void doubles_have_the_shortest_text_that_reads_back(void **state)
     check_text(binary_double(0.1), "0.1");
     check_text(binary_double(-2.5), "-2.5");
     check_text(binary_double(0.1 + 0.2), "0.30000000000000004");
-    check_text(binary_double(1e20), "1e+20");
+    check_text(binary_double(1e20), "1e20");
     check_text(binary_double(3), "3");
     check_text(binary_double(0), "0");
     check_text(binary_double(4.9406564584124654e-324), "5e-324");
-    check_text(binary_double(DBL_MAX), "1.7976931348623157e+308");
+    check_text(binary_double(DBL_MAX), "1.7976931348623157e308");
     check_text(binary_float(0.1f), "0.1");
     check_text(binary_float(16777216.0f), "16777216");
-    check_text(binary_float(FLT_MAX), "3.4028235e+38");
+    check_text(binary_float(FLT_MAX), "3.4028235e38");
     check_text(binary_float(1e-45f), "1e-45");
 }
 
@@ -695,17 +695,23 @@ static void several_sets_are_read_one_after_the_other(void **state)
     pool_result_free(r);
 }
 
-static void columns_are_found_by_name(void **state)
+static void columns_are_found_by_name_in_any_case(void **state)
 {
     (void)state;
-    MYSQL_FIELD fields[3] = {column("id", MYSQL_TYPE_LONG), column("name", MYSQL_TYPE_STRING),
-                             column("name", MYSQL_TYPE_STRING)};
-    struct pool_result *r = begin(fields, 3, true);
+    MYSQL_FIELD fields[5] = {column("id", MYSQL_TYPE_LONG), column("name", MYSQL_TYPE_STRING),
+                             column("name", MYSQL_TYPE_STRING), column("NAME", MYSQL_TYPE_STRING),
+                             column("gr\xc3\xb6\xc3\x9f" "e", MYSQL_TYPE_LONG)};
+    struct pool_result *r = begin(fields, 5, true);
     assert_int_equal(pool_column_index(r, "id"), 0);
     assert_int_equal(pool_column_index(r, "name"), 1);
-    assert_int_equal(pool_column_index(r, "ID"), -1);
+    assert_int_equal(pool_column_index(r, "ID"), 0);
+    assert_int_equal(pool_column_index(r, "NAME"), 3);
+    assert_int_equal(pool_column_index(r, "Name"), 1);
+    assert_int_equal(pool_column_index(r, "Gr\xc3\xb6\xc3\x9f" "E"), 4);
+    assert_int_equal(pool_column_index(r, "i"), -1);
+    assert_int_equal(pool_column_index(r, "ids"), -1);
     assert_int_equal(pool_column_index(r, NULL), -1);
-    assert_int_equal(pool_column_count(r), 3);
+    assert_int_equal(pool_column_count(r), 5);
     pool_result_free(r);
 }
 
@@ -963,7 +969,8 @@ static void all_fields(MYSQL_FIELD fields[ALL])
 {
     for (size_t i = 0; i < ALL; i++) {
         fields[i] = column("a column", all_types[i]);
-        fields[i].decimals = 6;
+        bool real = all_types[i] == MYSQL_TYPE_FLOAT || all_types[i] == MYSQL_TYPE_DOUBLE;
+        fields[i].decimals = real ? 31 : 6;
     }
 }
 
@@ -1364,6 +1371,27 @@ static void scan_writes_everything_or_nothing(void **state)
     pool_result_free(r);
 }
 
+static void a_value_that_does_not_fit_is_told_without_memory_as_well(void **state)
+{
+    (void)state;
+    struct pool_result *r = binary_double(1.5);
+    int whole = 9;
+    if (!__real_malloc)
+        skip();
+    mallocs = 0;
+    fail_at = 1;
+    bool ok = POOL_SCAN(r, &whole);
+    fail_at = 0;
+    assert_true(!ok && whole == 9 && !pool_next(r));
+    assert_int_equal(pool_result_error(r)->code, POOL_ERR_NOMEM);
+    pool_rewind(r);
+    assert_true(pool_next(r) && !POOL_SCAN(r, &whole));
+    assert_int_equal(pool_result_error(r)->code, POOL_ERR_INVALID);
+    assert_string_equal(pool_result_error(r)->message,
+                        "row 1, column 1 'c': the value '1.5' does not fit an int32_t");
+    pool_result_free(r);
+}
+
 static void scan_gives_zero_for_null(void **state)
 {
     (void)state;
@@ -1521,7 +1549,7 @@ int main(void)
         cmocka_unit_test(no_result_is_read_as_nothing),
         cmocka_unit_test(rows_are_read_in_order_and_again_after_a_rewind),
         cmocka_unit_test(several_sets_are_read_one_after_the_other),
-        cmocka_unit_test(columns_are_found_by_name),
+        cmocka_unit_test(columns_are_found_by_name_in_any_case),
         cmocka_unit_test(names_are_bounded_and_never_read_beyond_their_end),
         cmocka_unit_test(a_streamed_row_is_the_current_row),
         cmocka_unit_test(streaming_needs_constant_memory),
@@ -1545,6 +1573,7 @@ int main(void)
         cmocka_unit_test(scan_takes_anything_but_zero_as_true),
         cmocka_unit_test(scan_keeps_times_and_numbers_apart),
         cmocka_unit_test(scan_writes_everything_or_nothing),
+        cmocka_unit_test(a_value_that_does_not_fit_is_told_without_memory_as_well),
         cmocka_unit_test(scan_gives_zero_for_null),
         cmocka_unit_test(scan_needs_a_row_and_enough_columns),
         cmocka_unit_test(numbers_are_bound_from_the_store),

@@ -578,12 +578,33 @@ static void every_type_has_its_literal(void **state)
     datetime.microsecond = 7;
     assert_formats_to("?,?,?,?", POOL_ARGS(NULL, INT64_MIN, UINT64_MAX, true),
                       "NULL,-9223372036854775808,18446744073709551615,1");
-    assert_formats_to("?,?", POOL_ARGS(0.1, -2.0), "1.0000000000000001e-01,-2.0000000000000000e+00");
+    assert_formats_to("?,?", POOL_ARGS(0.1, -2.0), "0.1e0,-2e0");
+    assert_formats_to("?,?,?", POOL_ARGS(1e20, 5e-324, -0.0), "1e20,5e-324,-0e0");
+    assert_formats_to("?,?", POOL_ARGS(0.1 + 0.2, 1234567.5), "0.30000000000000004e0,1234567.5e0");
     assert_formats_to("?,?", POOL_ARGS(pool_decimal("-12.50"), pool_decimal("7")), "-12.50,7");
     assert_formats_to("?,?", POOL_ARGS("a'b", pool_bytes("\x01\xAB", 2)), "'a''b',X'01ab'");
     assert_formats_to("?,?,?", POOL_ARGS(pool_time(date), pool_time(time), pool_time(datetime)),
-                      "'2024-02-03','-838:05:06','2024-02-03 04:05:06.000007'");
+                      "DATE'2024-02-03',TIME'-838:05:06',TIMESTAMP'2024-02-03 04:05:06.000007'");
     assert_formats_to("?", POOL_ARGS(pool_bytes(NULL, 0)), "X''");
+}
+
+/* A typed literal would be refused, by some servers or in some modes. */
+static void dates_and_times_that_no_literal_holds_are_text(void **state)
+{
+    (void)state;
+    struct pool_time zero = {.type = POOL_TYPE_DATE}, last = {.type = POOL_TYPE_TIME};
+    struct pool_time no_day = {.type = POOL_TYPE_DATETIME, .year = 2023, .month = 2, .day = 29};
+    struct pool_time no_month = {.type = POOL_TYPE_DATE, .year = 2024, .day = 1};
+    struct pool_time leap = {.type = POOL_TYPE_DATE, .year = 2000, .month = 2, .day = 29};
+    last.hour = 838, last.minute = 59, last.second = 59, last.microsecond = 1;
+    assert_formats_to("?,?", POOL_ARGS(pool_time(zero), pool_time(no_month)),
+                      "'0000-00-00','2024-00-01'");
+    assert_formats_to("?,?", POOL_ARGS(pool_time(no_day), pool_time(last)),
+                      "'2023-02-29 00:00:00','838:59:59.000001'");
+    leap.year = 1900;
+    assert_formats_to("?", POOL_ARGS(pool_time(leap)), "'1900-02-29'");
+    leap.year = 2000;
+    assert_formats_to("?", POOL_ARGS(pool_time(leap)), "DATE'2000-02-29'");
 }
 
 static void lists_and_names_are_formatted(void **state)
@@ -1041,6 +1062,7 @@ int main(void)
         cmocka_unit_test(text_is_quoted_or_written_in_hexadecimal),
         cmocka_unit_test(identifiers_are_quoted_as_one_name),
         cmocka_unit_test(every_type_has_its_literal),
+        cmocka_unit_test(dates_and_times_that_no_literal_holds_are_text),
         cmocka_unit_test(lists_and_names_are_formatted),
         cmocka_unit_test(literals_never_touch_their_neighbours),
         cmocka_unit_test(text_in_an_executable_comment_cannot_end_it),

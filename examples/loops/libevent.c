@@ -27,6 +27,10 @@ static void on_rows(const struct pool_error *err, struct pool_result *rows, void
     }
     while (pool_next(rows) && POOL_SCAN(rows, &id, &name))
         printf("%s: %lld %s\n", (const char *)arg, (long long)id, name);
+    if (pool_result_error(rows)) {
+        fprintf(stderr, "libevent: %s: %s\n", (const char *)arg, pool_result_error(rows)->message);
+        failed = true;
+    }
     pool_result_free(rows);
 }
 
