@@ -133,8 +133,7 @@ static void put_escaped(struct buffer *buffer, const char *text, size_t len)
     put_word(buffer, "'");
 }
 
-static void put_text(struct buffer *buffer, const char *text, size_t len,
-                     enum pool__quotes quotes)
+static void put_text(struct buffer *buffer, const char *text, size_t len, enum pool__quotes quotes)
 {
     if (len == 0) {
         put_word(buffer, "''");
@@ -331,9 +330,8 @@ static bool find_places(struct pool__sql_places *places, const char *sql, size_t
            pool__sql_places_give(places, sql, args, err);
 }
 
-bool pool__sql_format(const char *sql, size_t len, struct pool_args args,
-                      enum pool__quotes quotes, char **ret_sql, size_t *ret_len,
-                      struct pool_error *err)
+bool pool__sql_format(const char *sql, size_t len, struct pool_args args, enum pool__quotes quotes,
+                      char **ret_sql, size_t *ret_len, struct pool_error *err)
 {
     struct pool__sql_places places = {0};
     struct buffer buffer = {0};

@@ -109,8 +109,8 @@ static bool fail_empty(const struct pool__sql_places *places, size_t at, bool sp
                        struct pool_error *err)
 {
     const struct pool__sql_place *place = &places->places[at];
-    const char *why = split ? "in an IN (...) that an executable comment is a part of"
-                            : "outside of IN (...)";
+    const char *why =
+        split ? "in an IN (...) that an executable comment is a part of" : "outside of IN (...)";
     if (place->value->name)
         return pool__fail(err, POOL_ERR_INVALID,
                           "value ':%.128s' is an empty list, for the placeholder at byte %zu, %s",
@@ -162,8 +162,7 @@ bool pool__sql_places_give(struct pool__sql_places *places, const char *sql, str
                            struct pool_error *err)
 {
     bool any = false;
-    bool ok = places->named ? give_named(places, sql, args, err)
-                            : give_in_order(places, args, err);
+    bool ok = places->named ? give_named(places, sql, args, err) : give_in_order(places, args, err);
     if (!ok || !count_empty(places, &any, err))
         return false;
     if (any)

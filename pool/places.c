@@ -103,8 +103,8 @@ static bool open_list(struct finder *finder, struct pool_error *err)
 {
     struct pool__sql_places *places = finder->places;
     void *array = places->lists;
-    bool ok = reserve(&array, places->list_count, &places->list_capacity, sizeof *places->lists,
-                      err);
+    bool ok =
+        reserve(&array, places->list_count, &places->list_capacity, sizeof *places->lists, err);
     places->lists = array;
     if (!ok)
         return false;
@@ -210,8 +210,7 @@ static void drop_what_is_no_list(struct pool__sql_places *places)
 }
 
 bool pool__sql_places_find(struct pool__sql_places *places, const char *sql, size_t len,
-                           enum pool__quotes quotes, enum pool__depth depth,
-                           struct pool_error *err)
+                           enum pool__quotes quotes, enum pool__depth depth, struct pool_error *err)
 {
     struct finder finder = {.places = places, .list = POOL__NOWHERE};
     *places = (struct pool__sql_places){0};

@@ -7,8 +7,9 @@
  * would be a hole. Neither are the flags read from the replies to a reset or an error. So the
  * server is asked for @@sql_mode, among the facts of a fresh session (conn.c). The answer holds
  * until a statement is sent that might change the session, which are those of the class OTHER;
- * then it is asked again when the first text comes along that depends on it. A plain statement cannot: what its triggers and functions set is taken
- * back, and there the answer, unlike the flag, stays true.
+ * then it is asked again when the first text comes along that depends on it. A plain statement
+ * cannot: what its triggers and functions set is taken back, and there the answer, unlike the flag,
+ * stays true.
  *
  * Where the client's charset is not UTF-8 the answer is of no use, for the second byte of a
  * character may look like a backslash. Nor is it if several statements go at once, the first
