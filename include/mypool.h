@@ -279,7 +279,7 @@ enum pool_close_reason {
     POOL_CLOSE_IDLE,     /* idle_timeout_ms */
     POOL_CLOSE_LIFETIME, /* max_lifetime_ms */
     POOL_CLOSE_DESTROYED, /* pool_conn_destroy */
-    POOL_CLOSE_RESET,    /* the reset failed */
+    POOL_CLOSE_RESET,    /* the reset failed, or could not have made the session like a new one */
     POOL_CLOSE_READ_ONLY, /* the server became read-only */
     POOL_CLOSE_END       /* pool_end */
 };

@@ -1,7 +1,8 @@
 /*
  * A session is without autocommit because of the option no_autocommit, or of the program's
- * init_sql or init callback. On a handle the transactions are then the program's affair; but
- * pool_query, a stream or a batch borrow for one call, and nobody could commit after it.
+ * init_sql or init callback; and a routine may leave a transaction open. On a handle that is the
+ * program's affair. But pool_query, a stream or a batch borrow for one call, and nobody could
+ * commit after it.
  *
  * Whoever owns the connection runs this; there are no locks.
  */
@@ -28,8 +29,8 @@ static void reword(struct pool_error *err)
 static void fail_stopped(struct pool_error *err)
 {
     pool__fail(err, POOL_ERR_LOST,
-               "the session has no autocommit, and what the statement did is lost with the "
-               "connection of the stopped stream");
+               "what the statement did is not committed, and lost with the connection of the "
+               "stopped stream");
     err->fatal = true;
 }
 

@@ -128,7 +128,7 @@ static struct pool_result *run(struct pool *pool, struct pool__conn *conn, struc
         return pool__load(conn, job->batch, &job->form, job->held, call_deadline_ns, err);
     uint64_t deadline_ns = statement_deadline(pool, job, call_deadline_ns, waited_ns);
     struct pool_result *result = pool__query(conn, &job->form, job->sink, deadline_ns, err);
-    if (!result || job->held || pool__commits_by_itself(conn))
+    if (!result || job->held || !pool__is_to_be_kept(conn))
         return result;
     return pool__keep_work(conn, result, deadline_ns, err);
 }

@@ -5,7 +5,8 @@
  * session state, which lets the pool skip the reset of a clean connection. The second reads
  * the limits of the server and the facts that a later reset must find again. A reset keeps
  * the database, the role and the user, and forgets what only a login sets: so the facts are
- * compared, what can be is restored, and a connection that cannot be brought back is closed. Then comes what the program wants: init_sql and the init callback.
+ * compared, what can be is restored, and a connection that cannot be brought back is closed.
+ * Then comes what the program wants: init_sql and the init callback.
  *
  * The thread that owns the connection's slot runs it; there are no locks here.
  */
@@ -280,6 +281,14 @@ static bool may_be_reset(const struct pool__conn *conn, struct pool_error *err)
                       "the login did more (init_connect) than a reset could bring back");
 }
 
+/* In a cluster the first answer may be that the transaction was undone; then nothing was reset. */
+static bool send_reset(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err)
+{
+    return pool__conn_command(conn, mysql_reset_connection, deadline_ns, err) ||
+           (err->retry_transaction &&
+            pool__conn_command(conn, mysql_reset_connection, deadline_ns, err));
+}
+
 bool pool__session_reset(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err)
 {
     struct pool_error own;
@@ -290,9 +299,10 @@ bool pool__session_reset(struct pool__conn *conn, uint64_t deadline_ns, struct p
         return pool__fail(err, POOL_ERR_LOST, "a result was left unread");
     if (!pool__conn_is_ours(conn))
         return pool__fail(err, POOL_ERR_LOST, "the program has closed the connection's descriptor");
-    if (!may_be_reset(conn, err) ||
-        !pool__conn_command(conn, mysql_reset_connection, deadline_ns, err))
+    if (!may_be_reset(conn, err) || !send_reset(conn, deadline_ns, err))
         return false;
+    conn->in_transaction = false;
+    conn->trx = (struct pool__trx){.guarded = false};
     /* The reset has closed all prepared statements, here and on the server. */
     pool__stmt_cache_fini(&conn->cache);
     struct pool_result *facts = read_facts(conn, false, deadline_ns, err);

@@ -310,22 +310,36 @@ static bool rolls_back_to_savepoint(const struct reading *reading)
     return is_word(&reading->head[1], "TO") || is_word(&reading->head[2], "TO");
 }
 
+static bool begins(const struct pool__token *head)
+{
+    if (is_word(&head[0], "XA"))
+        return is_word(&head[1], "START") || is_word(&head[1], "BEGIN");
+    return is_word(&head[0], "BEGIN") ||
+           (is_word(&head[0], "START") && is_word(&head[1], "TRANSACTION"));
+}
+
+static bool hides_statements(const struct reading *reading)
+{
+    static const char *const runners[] = {"CALL", "EXECUTE", "XA", NULL};
+    static const char *const makers[] = {"CREATE", "ALTER", NULL};
+    const struct pool__token *first = &reading->head[0];
+    bool runs_body = reading->has_body && !is_one_of(first, makers, is_word);
+    return reading->multiple || runs_body || is_one_of(first, runners, is_word) ||
+           first->kind == POOL__TOKEN_COMMENT_SQL;
+}
+
 static enum pool__sql_turn turn_of(const struct reading *reading, bool doubtful)
 {
-    static const char *const hiders[] = {"CALL", "EXECUTE", "XA", NULL};
-    static const char *const makers[] = {"CREATE", "ALTER", NULL};
     const struct pool__token *head = reading->head;
-    bool runs_body = reading->has_body && !is_one_of(&head[0], makers, is_word);
-    if (doubtful || reading->multiple || runs_body || is_one_of(&head[0], hiders, is_word) ||
-        head[0].kind == POOL__TOKEN_COMMENT_SQL)
+    bool one = !doubtful && !reading->multiple && !reading->has_body;
+    if (one && begins(head))
+        return POOL__TURN_BEGIN;
+    if (doubtful || hides_statements(reading))
         return POOL__TURN_HIDDEN;
     if (is_word(&head[0], "COMMIT"))
         return POOL__TURN_COMMIT;
-    if (is_word(&head[0], "ROLLBACK"))
-        return rolls_back_to_savepoint(reading) ? POOL__TURN_NONE : POOL__TURN_ROLLBACK;
-    if (is_word(&head[0], "BEGIN") ||
-        (is_word(&head[0], "START") && is_word(&head[1], "TRANSACTION")))
-        return POOL__TURN_BEGIN;
+    if (is_word(&head[0], "ROLLBACK") && !rolls_back_to_savepoint(reading))
+        return POOL__TURN_ROLLBACK;
     return POOL__TURN_NONE;
 }
 

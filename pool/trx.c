@@ -56,6 +56,7 @@ static bool ask_server(struct pool__conn *conn, uint64_t deadline_ns, struct poo
         conn->in_transaction = false;
     }
     trx->over = false;
+    trx->end = POOL__TRX_OPEN; /* whatever the question itself has noted */
     if (!conn->in_transaction && !over && trx->hidden)
         note_hidden_end(conn);
     else if (!conn->in_transaction && !over)

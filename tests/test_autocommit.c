@@ -291,6 +291,39 @@ static void a_batch_on_a_handle_is_part_of_its_transaction(void **state)
     assert_rows(0);
 }
 
+static void what_a_routine_leaves_open_is_committed(void **state)
+{
+    (void)state;
+    make_table();
+    admin_does(f.admin, "CREATE OR REPLACE PROCEDURE opens() BEGIN START TRANSACTION; " INSERT
+                        "; END");
+    make_pool_with((struct pool_options){0});
+    must("CALL opens()");
+    assert_rows(1);
+    struct pool_error err;
+    struct pool_conn conn = borrow();
+    assert_true(did(conn, "CALL opens()", &err)); /* there it is the program's affair */
+    assert_true(pool_conn_release(conn, NULL));
+    must("SELECT 1");
+    assert_rows(1);
+    admin_does(f.admin, "DROP PROCEDURE opens");
+}
+
+static void so_is_what_one_of_several_statements_leaves_open(void **state)
+{
+    (void)state;
+    struct pool_error err;
+    struct pool_options options = app_options();
+    struct pool_request request = {.sql = "START TRANSACTION; " INSERT, .flags = POOL_TEXT};
+    make_table();
+    options.multi_statements = true;
+    make_pool(options);
+    struct pool_result *result = pool_query_with(f.pool, &request, &err);
+    assert_non_null(result);
+    pool_result_free(result);
+    assert_rows(1);
+}
+
 static void one_statement_that_switches_it_off_is_undone_by_the_reset(void **state)
 {
     (void)state;
@@ -343,6 +376,8 @@ int main(void)
         TEST(a_commit_that_fails_is_the_error_of_the_call),
         TEST(on_a_handle_the_program_commits),
         TEST(a_batch_on_a_handle_is_part_of_its_transaction),
+        TEST(what_a_routine_leaves_open_is_committed),
+        TEST(so_is_what_one_of_several_statements_leaves_open),
         TEST(one_statement_that_switches_it_off_is_undone_by_the_reset),
         TEST(a_url_says_it_too),
     };

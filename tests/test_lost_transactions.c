@@ -649,19 +649,28 @@ static void assert_nothing_is_updated(void)
     assert_int_equal(admin_asks(f.admin, "SELECT SUM(v) FROM account"), 0);
 }
 
-/* Rows three and four are on their way when the second one is the victim. */
-static void rows_behind_a_deadlock_in_a_batch_are_not_kept(void **state)
+static void lose_a_batch(const bool *atomic, bool no_prepare)
 {
-    (void)state;
     struct pool_error err;
-    struct pool_batch_request request = updates(*(const bool *)*state);
-    make_small_pool((struct pool_options){.no_prepare = true});
+    struct pool_batch_request request = updates(*atomic);
+    make_small_pool((struct pool_options){.no_prepare = no_prepare});
     start_rival();
     assert_null(pool_batch_with(f.pool, &request, &err));
     assert_int_equal(err.server_errno, 1213);
     assert_nothing_is_updated();
     must("UPDATE account SET v = 0");
     assert_int_equal(stats_now().closed, 0);
+}
+
+/* Rows three and four are on their way when the second one is the victim. */
+static void rows_behind_a_deadlock_in_a_batch_are_not_kept(void **state)
+{
+    lose_a_batch(*state, true);
+}
+
+static void nor_are_they_in_bulk(void **state)
+{
+    lose_a_batch(*state, false);
 }
 
 static void nor_are_they_inside_a_transaction(void **state)
@@ -765,6 +774,8 @@ int main(void)
         TEST(on_a_handle_ddl_commits_and_the_rest_goes_on),
         TEST_OF(rows_behind_a_deadlock_in_a_batch_are_not_kept, atomic),
         TEST_OF(rows_behind_a_deadlock_in_a_batch_are_not_kept, chunks),
+        TEST_OF(nor_are_they_in_bulk, atomic),
+        TEST_OF(nor_are_they_in_bulk, chunks),
         TEST_OF(nor_are_they_inside_a_transaction, atomic),
         TEST_OF(nor_are_they_inside_a_transaction, chunks),
     };

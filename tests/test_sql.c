@@ -377,6 +377,7 @@ static void what_ends_or_begins_a_transaction_is_told(void **state)
         {"CALL p()", POOL__TURN_HIDDEN}, {"EXECUTE s", POOL__TURN_HIDDEN},
         {"BEGIN NOT ATOMIC COMMIT; END", POOL__TURN_HIDDEN}, {"SELECT 1; COMMIT", POOL__TURN_HIDDEN},
         {"/*!50000 COMMIT */", POOL__TURN_HIDDEN}, {"XA END 'x'", POOL__TURN_HIDDEN},
+        {"XA START 'x'", POOL__TURN_BEGIN}, {"XA START 'x'; SELECT 1", POOL__TURN_HIDDEN},
     };
     for (size_t i = 0; i < COUNT(cases); i++)
         if (inspect(cases[i].sql).turn != cases[i].turn)
