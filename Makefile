@@ -25,6 +25,7 @@ NODE_PACKAGES := nodejs npm
 CC ?= gcc
 CXX ?= g++
 CFLAGS ?=
+CXXFLAGS ?= $(CFLAGS)
 LDFLAGS ?=
 PKG_CONFIG ?= pkg-config
 
@@ -61,6 +62,9 @@ else
 $(error VARIANT=$(VARIANT): use release, debug, asan, tsan or coverage)
 endif
 
+# The programs in C++ are tests of the header; test_header.sh compiles it by the older standards.
+OUR_CXXFLAGS = $(filter-out -std=c11 -Wstrict-prototypes $(TLS_CFLAGS),$(OUR_CFLAGS)) -std=c++17
+
 # Looked up when a recipe needs them, so that `make help` works on a bare machine.
 DB_CFLAGS = $(shell $(PKG_CONFIG) --cflags libmariadb 2>/dev/null)
 DB_LIBS = $(shell $(PKG_CONFIG) --libs libmariadb 2>/dev/null) -lcrypto -lm
@@ -79,7 +83,8 @@ BENCH_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard examples/poolbench/*.c))
 EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,\
   $(wildcard examples/*.c examples/loops/*.c))
 WEB_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard examples/ulfius/*.c))
-TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
+TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c)) \
+  $(patsubst tests/%.cc,$(B)/tests/%,$(wildcard tests/test_*.cc))
 
 all: deps-build $(B)/libmypool.a $(B)/libmypool.so.0 $(B)/mypool.pc $(B)/poolbench $(EXAMPLES) \
   $(B)/ulfius-server ## the library, poolbench and the examples
@@ -99,6 +104,11 @@ $(B)/%.o: %.c | build/.deps-$(words $(PACKAGES))
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
 	$(Q)$(CC) $(OUR_CFLAGS) $(DB_CFLAGS) $(CFLAGS) -c $< -o $@
+
+$(B)/%.o: %.cc | build/.deps-$(words $(PACKAGES))
+	@mkdir -p $(@D)
+	@echo "  CXX   $<"
+	$(Q)$(CXX) $(OUR_CXXFLAGS) $(CXXFLAGS) -c $< -o $@
 
 $(B)/libmypool.a: $(LIB_OBJ)
 	@echo "  AR    $@"
@@ -155,6 +165,10 @@ $(B)/tests/test_%: $(B)/tests/test_%.o $(B)/libmypool.a
 	@echo "  LD    $@"
 	$(Q)$(CC) $(OUR_LDFLAGS) $(LDFLAGS) $(TEST_LDFLAGS) $^ -o $@ $(CMOCKA_LIBS) $(DB_LIBS)
 
+$(B)/tests/test_cpp: $(B)/tests/test_cpp.o $(B)/libmypool.a
+	@echo "  LD    $@"
+	$(Q)$(CXX) $(OUR_LDFLAGS) $(LDFLAGS) $^ -o $@ $(CMOCKA_LIBS) $(DB_LIBS)
+
 # The explorer runs core.c on a scheduler of its own instead of on threads.
 EXPLORE_OBJ := $(B)/explore/pool/core.o $(B)/explore/tests/explore_core.o \
   $(B)/explore/tests/test_core_explore.o
@@ -207,7 +221,7 @@ lint: deps-build ## clang build without warnings, clang-tidy, cppcheck, shellche
 
 .PHONY: docs-check
 docs-check: $(B)/libmypool.so.0 ## every exported symbol and option documented, every C block compiles
-	@CC="$(CC)" tests/docs-check $(B)
+	@CC="$(CC)" CXX="$(CXX)" tests/docs-check $(B)
 
 # --- installation -----------------------------------------------------------------
 

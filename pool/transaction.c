@@ -78,6 +78,7 @@ static bool attempt(struct pool_conn conn, pool_transaction_fn *fn, void *arg,
                     struct pool_error *err)
 {
     struct pool_error ignored;
+    POOL__BARRIER();
     if (fn(conn, arg, err))
         return pool_conn_commit(conn, err);
     /* If this fails too, the release finds the transaction open and resets. */

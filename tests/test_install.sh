@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the library into a folder of its own and uses it from there as a stranger would:
-# with pkg-config, from C11 and from C++17, shared and static, and in plugins.
+# with pkg-config, from C11 and from C++11 and newer, shared and static, and in plugins.
 #
 #   tests/test_install.sh build/VARIANT
 #
@@ -38,7 +38,7 @@ check() { # NAME COMMAND...
     fi
 }
 
-# Valid C11 and valid C++17. One pool that never reaches a server, and one that does.
+# Valid C11 and valid C++11. One pool that never reaches a server, and one that does.
 write_program() {
     cat >"$folder/program.c" <<'END'
 #include <mypool.h>
@@ -218,10 +218,12 @@ check 'the files are there' has_files
 check 'one public header' has_one_header
 check 'pkg-config knows prefix and version' pc_is_relocated
 check 'C11, shared library' compile_shared "$cc" c11 program.c c-shared
+check 'C++11, shared library' compile_shared "$cxx" c++11 program.cc cc11-shared
 check 'C++17, shared library' compile_shared "$cxx" c++17 program.cc cc-shared
 check 'C11, static library' compile_static "$cc" c11 program.c c-static
+check 'C++11, static library' compile_static "$cxx" c++11 program.cc cc11-static
 check 'the program uses the installed library' needs_the_library
-for program in c-shared cc-shared c-static; do
+for program in c-shared cc11-shared cc-shared c-static cc11-static; do
     check "$program runs" timeout 30 "$folder/$program"
 done
 check 'plugins with the pool inside' compile_plugins
