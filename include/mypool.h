@@ -182,9 +182,9 @@ struct pool_value {
  *         request.args = POOL_ARGS(city);   the block of an `if` ends here, even without braces
  *
  * In C++ a struct pool_args owns its values, and so does the `args` of a struct pool_request:
- * there the line above is right. Copies share the values. Text and bytes are borrowed as ever,
- * but the text of a std::string that is a temporary is copied. Between functions in C and in
- * C++ only a pool_args_view can be passed. */
+ * there the line above is right. Copies share the values, on whatever threads. Text and bytes
+ * are borrowed as ever, but the text of a std::string that is a temporary is copied. Between
+ * functions in C and in C++ only a pool_args_view can be passed by value. */
 #ifdef __cplusplus
 struct pool_args_view {
     const struct pool_value *values;
