@@ -1,8 +1,8 @@
 /*
  * mypool - a MySQL and MariaDB connection pool for C and C++.
  *
- * This is the only public header. It needs nothing beyond the C standard
- * library, and compiles as C11 and as C++17.
+ * This is the only public header. It needs nothing beyond the C or C++ standard
+ * library, and compiles as C11 and newer and as C++11 and newer.
  *
  *     struct pool_error err;
  *     struct pool *pool = pool_create_url("mysql://app:secret@db.example/shop", &err);
@@ -35,7 +35,36 @@
 #include <stdint.h>
 
 #ifdef __cplusplus
+#if __cplusplus < 201103L
+#error "mypool.h needs C++11"
+#endif
 #include <cstddef>
+#include <cstring>
+#include <type_traits>
+#include <utility>
+#if defined __cpp_exceptions || defined __EXCEPTIONS
+#include <exception>
+#ifdef __GLIBCXX__
+#include <cxxabi.h>
+#endif
+/* These names are those of functions at the end of this header, which take exceptions out
+ * of the program's functions past the C code; here the C functions get others. */
+#define POOL__CARRIES
+#pragma redefine_extname pool__c_stream pool_stream
+#pragma redefine_extname pool__c_conn_stream pool_conn_stream
+#pragma redefine_extname pool__c_batch_with pool_batch_with
+#pragma redefine_extname pool__c_conn_batch pool_conn_batch
+#pragma redefine_extname pool__c_transaction pool_transaction
+#define pool_stream pool__c_stream
+#define pool_conn_stream pool__c_conn_stream
+#define pool_batch_with pool__c_batch_with
+#define pool_conn_batch pool__c_conn_batch
+#define pool_transaction pool__c_transaction
+#endif
+/* A function pool_stats beside a struct pool_stats, and structs without constructors: plain C. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"
+#pragma GCC diagnostic ignored "-Weffc++"
 extern "C" {
 #endif
 
@@ -208,10 +237,103 @@ struct pool_value {
     } as;
 };
 
+/* All the values of one call. Functions take a pool_args_view, which owns nothing; what a
+ * program keeps is a struct pool_args.
+ *
+ * In C both are the same, and the values of a POOL_ARGS live until the end of the block in
+ * which it stands. That of an inner block must not leave it:
+ *
+ *     if (city)
+ *         request.args = POOL_ARGS(city);   the block of an `if` ends here, even without braces
+ *
+ * In C++ a struct pool_args owns its values, and so does the `args` of a struct pool_request:
+ * there the line above is right. Copies share the values, on whatever threads. Text and bytes
+ * are borrowed as ever, but the text of a std::string that is a temporary is copied. Between
+ * functions in C and in C++ only a pool_args_view can be passed by value. */
+#ifdef __cplusplus
+struct pool_args_view {
+    const struct pool_value *values;
+    size_t count;
+};
+extern "C++" {
+struct pool__arg;
+template <size_t N> struct pool__held;
+
+/* A member that can be read, and is written by its owner alone. */
+template <class T> class pool__field {
+  public:
+    operator T() const noexcept { return is; }
+
+  private:
+    friend struct pool_args;
+    constexpr explicit pool__field(T v) noexcept : is(v) {}
+    pool__field(const pool__field &) = default;
+    pool__field &operator=(const pool__field &) = default;
+    T is;
+};
+
+struct pool_args {
+    pool__field<const struct pool_value *> values;
+    pool__field<size_t> count;
+
+    constexpr pool_args() noexcept : values(nullptr), count(0) {}
+    /* Copies the values, and those of lists among them. std::bad_alloc if memory is out. */
+    pool_args(const struct pool_value *from, size_t n) : values(nullptr), count(n) { own(from); }
+    constexpr pool_args(std::nullptr_t) noexcept : values(nullptr), count(0) {}
+    template <size_t N> pool_args(const pool__held<N> &held);
+    template <size_t N> explicit pool_args(const pool__arg (&from)[N]) : values(nullptr), count(N)
+    {
+        own(from);
+    }
+    pool_args(const pool_args &other) noexcept : values(other.values), count(other.count)
+    {
+        share();
+    }
+    pool_args(pool_args &&other) noexcept : values(other.values), count(other.count)
+    {
+        other.values.is = nullptr;
+        other.count.is = 0;
+    }
+    pool_args &operator=(const pool_args &other) noexcept
+    {
+        pool_args copy(other);
+        swap(copy);
+        return *this;
+    }
+    pool_args &operator=(pool_args &&other) noexcept
+    {
+        pool_args taken(static_cast<pool_args &&>(other));
+        swap(taken);
+        return *this;
+    }
+    ~pool_args() { drop(); }
+    operator struct pool_args_view() const noexcept { return {values, count}; }
+
+  private:
+    template <class T> void own(const T *from);
+    void share() const noexcept;
+    void drop() noexcept;
+    void swap(pool_args &other) noexcept
+    {
+        const struct pool_value *were = values;
+        size_t was = count;
+        values.is = other.values;
+        count.is = other.count;
+        other.values.is = were;
+        other.count.is = was;
+    }
+};
+static_assert(sizeof(struct pool_args) == sizeof(struct pool_args_view) &&
+                  std::is_standard_layout<struct pool_args>::value,
+              "the library reads a struct pool_args as that of C");
+} /* extern "C++" */
+#else
 struct pool_args {
     const struct pool_value *values;
     size_t count;
 };
+typedef struct pool_args pool_args_view;
+#endif
 
 /* threads: any. callback: yes (all of them). A NULL text is the SQL NULL. */
 struct pool_value pool_null(void);
@@ -492,7 +614,7 @@ struct pool_request {
  * Placeholders are `?`, or `:name` with POOL_NAMED values, not both. The result
  * belongs to the caller (pool_result_free); NULL on failure.
  * threads: any. callback: no. */
-struct pool_result *pool_query(struct pool *pool, const char *sql, struct pool_args args,
+struct pool_result *pool_query(struct pool *pool, const char *sql, pool_args_view args,
                                struct pool_error *err);
 struct pool_result *pool_query_with(struct pool *pool, const struct pool_request *request,
                                     struct pool_error *err);
@@ -508,7 +630,7 @@ struct pool_outcome {
 /* Runs a statement of whose result only that is wanted; NULL: not even that. Rows are read and
  * dropped. Of several results (CALL) it is the last one that counts.
  * threads: any. callback: no. */
-bool pool_exec(struct pool *pool, const char *sql, struct pool_args args,
+bool pool_exec(struct pool *pool, const char *sql, pool_args_view args,
                struct pool_outcome *ret_outcome, struct pool_error *err);
 
 /* Called for each row; `row` may be read with pool_get_... and POOL_SCAN until the
@@ -519,7 +641,7 @@ typedef bool pool_row_fn(struct pool_result *row, void *arg);
 
 /* Reads rows one by one in constant memory. True if all rows were delivered or
  * the callback stopped; stopping early costs the connection. threads: any. callback: no. */
-bool pool_stream(struct pool *pool, const char *sql, struct pool_args args, pool_row_fn *fn,
+bool pool_stream(struct pool *pool, const char *sql, pool_args_view args, pool_row_fn *fn,
                  void *arg, struct pool_error *err);
 
 /* ------------------------------------------------------------------------
@@ -658,7 +780,7 @@ bool pool_scan(struct pool_result *result, const struct pool_target *targets, si
  *                    &age, &name)
  *
  * threads: any. callback: no. */
-bool pool_query_one(struct pool *pool, const char *sql, struct pool_args args,
+bool pool_query_one(struct pool *pool, const char *sql, pool_args_view args,
                     const struct pool_target *targets, size_t count, struct pool_error *err);
 
 /* ------------------------------------------------------------------------
@@ -682,16 +804,16 @@ bool pool_get_connection(struct pool *pool, struct pool_conn *ret_conn, struct p
 /* Uses timeout_ms or acquire_timeout_ms, and label, of the request. */
 bool pool_get_connection_with(struct pool *pool, const struct pool_request *request,
                               struct pool_conn *ret_conn, struct pool_error *err);
-struct pool_result *pool_conn_query(struct pool_conn conn, const char *sql, struct pool_args args,
+struct pool_result *pool_conn_query(struct pool_conn conn, const char *sql, pool_args_view args,
                                     struct pool_error *err);
 struct pool_result *pool_conn_query_with(struct pool_conn conn, const struct pool_request *request,
                                          struct pool_error *err);
 /* Like pool_exec and pool_query_one, which see; with POOL_CONN_QUERY_ONE. */
-bool pool_conn_exec(struct pool_conn conn, const char *sql, struct pool_args args,
+bool pool_conn_exec(struct pool_conn conn, const char *sql, pool_args_view args,
                     struct pool_outcome *ret_outcome, struct pool_error *err);
-bool pool_conn_query_one(struct pool_conn conn, const char *sql, struct pool_args args,
+bool pool_conn_query_one(struct pool_conn conn, const char *sql, pool_args_view args,
                          const struct pool_target *targets, size_t count, struct pool_error *err);
-bool pool_conn_stream(struct pool_conn conn, const char *sql, struct pool_args args,
+bool pool_conn_stream(struct pool_conn conn, const char *sql, pool_args_view args,
                       pool_row_fn *fn, void *arg, struct pool_error *err);
 /* Like pool_batch_with; acquire_timeout_ms is not used. */
 struct pool_result *pool_conn_batch(struct pool_conn conn, const struct pool_batch_request *request,
@@ -748,7 +870,7 @@ bool pool_transaction(struct pool *pool, pool_transaction_fn *fn, void *arg, str
  * a stack of their own, the one for rows of pool_stream_async and that of
  * pool_transaction_async: these may also use the blocking pool_conn_... calls on a connection
  * that they hold, which let others run while they wait. All must return: no longjmp, no
- * pthread_exit.
+ * pthread_exit, no C++ exception (see the end of this header).
  *
  * threads: any. callback: yes.
  */
@@ -756,7 +878,7 @@ bool pool_transaction(struct pool *pool, pool_transaction_fn *fn, void *arg, str
 typedef void pool_query_fn(const struct pool_error *err, struct pool_result *result, void *arg);
 typedef void pool_conn_fn(const struct pool_error *err, struct pool_conn conn, void *arg);
 
-bool pool_query_async(struct pool *pool, const char *sql, struct pool_args args,
+bool pool_query_async(struct pool *pool, const char *sql, pool_args_view args,
                       pool_query_fn *fn, void *arg, struct pool_error *err);
 bool pool_query_async_with(struct pool *pool, const struct pool_request *request,
                            pool_query_fn *fn, void *arg, struct pool_error *err);
@@ -775,7 +897,7 @@ bool pool_get_connection_async_with(struct pool *pool, const struct pool_request
 
 /* On a borrowed connection, one call at a time: the next one is refused until the callback
  * of the last runs. */
-bool pool_conn_query_async(struct pool_conn conn, const char *sql, struct pool_args args,
+bool pool_conn_query_async(struct pool_conn conn, const char *sql, pool_args_view args,
                            pool_query_fn *fn, void *arg, struct pool_error *err);
 bool pool_conn_query_async_with(struct pool_conn conn, const struct pool_request *request,
                                 pool_query_fn *fn, void *arg, struct pool_error *err);
@@ -829,7 +951,7 @@ int pool_fd(struct pool *pool);
 int pool_dispatch(struct pool *pool, int timeout_ms);
 
 /* For pool_init_fn: runs a statement on the connection being set up. */
-struct pool_result *pool_setup_query(struct pool_setup *setup, const char *sql, struct pool_args args,
+struct pool_result *pool_setup_query(struct pool_setup *setup, const char *sql, pool_args_view args,
                                      struct pool_error *err);
 
 /* ------------------------------------------------------------------------
@@ -846,56 +968,300 @@ char *pool_escape(const char *text, size_t len);
 char *pool_escape_id(const char *name);
 /* `sql` with its placeholders replaced by literals, for sessions of every SQL mode. NULL on
  * failure, which includes a placeholder that some of them would take for a part of a string. */
-char *pool_format(const char *sql, struct pool_args args, struct pool_error *err);
+char *pool_format(const char *sql, pool_args_view args, struct pool_error *err);
 
 #ifdef __cplusplus
 } /* extern "C" */
+#pragma GCC diagnostic pop
 #endif
 
 /* ------------------------------------------------------------------------
  * POOL_ARGS, POOL_NAMED and POOL_SCAN: values and variables by their C type
  *
- * POOL_ARGS takes 0 to 64 values. In C++ the SQL NULL is written nullptr: NULL may be
- * an integer there, and would be taken as 0.
+ * A value is made of
+ *
+ *     bool, integers, float, double, unscoped enums     a number
+ *     char *, const char *                              text up to its NUL; NULL is the SQL NULL
+ *     NULL in C, nullptr in C++ and C23                 the SQL NULL
+ *     struct pool_value                                 whatever it is
+ *
+ * and in C++ also of
+ *
+ *     std::string, std::string_view and their kind      text with all its bytes
+ *     std::optional of any of these                     its value, or the SQL NULL
+ *     a class that converts to struct pool_value        what that is
+ *
+ * Nothing else compiles: bytes need pool_bytes(), wide text and char8_t have to become char
+ * first, a long double and an enum class want a cast that says what they are to be. In C++
+ * NULL may be an integer, and be taken as 0.
+ *
+ * POOL_ARGS takes 0 to 64 values in C. How long they live is said at struct pool_args.
  */
-
-#define POOL_NO_ARGS (pool__no_args())
-static inline struct pool_args pool__no_args(void)
-{
-    struct pool_args args = {NULL, 0};
-    return args;
-}
 
 #ifdef __cplusplus
 
-static inline struct pool_value pool__value(bool v) { return pool_int(v); }
-static inline struct pool_value pool__value(char v) { return pool_int(v); }
-static inline struct pool_value pool__value(signed char v) { return pool_int(v); }
-static inline struct pool_value pool__value(short v) { return pool_int(v); }
-static inline struct pool_value pool__value(int v) { return pool_int(v); }
-static inline struct pool_value pool__value(long v) { return pool_int(v); }
-static inline struct pool_value pool__value(long long v) { return pool_int(v); }
-static inline struct pool_value pool__value(unsigned char v) { return pool_uint(v); }
-static inline struct pool_value pool__value(unsigned short v) { return pool_uint(v); }
-static inline struct pool_value pool__value(unsigned v) { return pool_uint(v); }
-static inline struct pool_value pool__value(unsigned long v) { return pool_uint(v); }
-static inline struct pool_value pool__value(unsigned long long v) { return pool_uint(v); }
-static inline struct pool_value pool__value(double v) { return pool_double(v); }
-static inline struct pool_value pool__value(const char *v) { return pool_text(v); }
-static inline struct pool_value pool__value(std::nullptr_t) { return pool_null(); }
-static inline struct pool_value pool__value(struct pool_value v) { return v; }
+#define POOL_NO_ARGS (pool_args())
 
-/* Holds the values of one POOL_ARGS until the end of the full expression. */
-template <size_t N> struct pool__holder {
-    struct pool_value values[N == 0 ? 1 : N];
-    operator struct pool_args() const { return pool_args{values, N}; }
+/* Questions about types, asked with a pointer to one. */
+struct pool__is {
+    static std::true_type plain(bool *);
+    static std::true_type plain(char *);
+    static std::true_type plain(signed char *);
+    static std::true_type plain(unsigned char *);
+    static std::true_type plain(short *);
+    static std::true_type plain(unsigned short *);
+    static std::true_type plain(int *);
+    static std::true_type plain(unsigned *);
+    static std::true_type plain(long *);
+    static std::true_type plain(unsigned long *);
+    static std::true_type plain(long long *);
+    static std::true_type plain(unsigned long long *);
+    static std::true_type plain(float *);
+    static std::true_type plain(double *);
+    static std::true_type plain(char **);
+    static std::true_type plain(const char **);
+    static std::true_type plain(std::nullptr_t *);
+    template <class T>
+    static typename std::enable_if<std::is_enum<T>::value,
+                                   typename std::is_convertible<T, long long>::type>::type
+    plain(T *);
+    static std::false_type plain(...);
+
+    /* Text with a length, of char. One that has an allocator owns it. */
+    template <class T>
+    static typename std::enable_if<
+        std::is_same<typename T::traits_type::char_type, char>::value &&
+            std::is_convertible<decltype(std::declval<const T &>().data()), const char *>::value &&
+            std::is_convertible<decltype(std::declval<const T &>().size()), size_t>::value,
+        std::true_type>::type
+    text(T *);
+    static std::false_type text(...);
+    template <class T>
+    static typename std::enable_if<sizeof(typename T::allocator_type) != 0, std::true_type>::type
+    owner(T *);
+    static std::false_type owner(...);
+
+    template <class T>
+    static typename std::enable_if<
+        std::is_same<decltype(std::declval<const T &>().has_value()), bool>::value &&
+            std::is_same<decltype(*std::declval<const T &>()),
+                         const typename T::value_type &>::value &&
+            std::is_void<decltype(std::declval<T &>().reset())>::value,
+        std::true_type>::type
+    optional(T *);
+    static std::false_type optional(...);
+
+    /* One with a conversion to a number, such as std::atomic<int>. */
+    template <class T>
+    static typename std::enable_if<
+        std::is_class<T>::value,
+        typename std::is_arithmetic<
+            typename std::decay<decltype(+std::declval<const T &>())>::type>::type>::type
+    number(T *);
+    static std::false_type number(...);
 };
-template <class... T> static inline pool__holder<sizeof...(T)> pool__hold(T... v)
+
+struct pool__arg;
+struct pool__temporary { /* a POOL_NAMED with text that ends with the expression */
+    struct pool_value value;
+};
+template <class T> struct pool__kind {
+    typedef typename std::decay<T>::type type;
+    static constexpr type *of = nullptr;
+    static constexpr bool own = std::is_same<type, struct pool_value>::value ||
+                                std::is_same<type, pool__arg>::value ||
+                                std::is_same<type, pool__temporary>::value;
+    static constexpr bool text = decltype(pool__is::text(of))::value;
+    static constexpr bool optional = decltype(pool__is::optional(of))::value;
+    static constexpr bool value = !own && !text && !optional && std::is_class<type>::value &&
+                                  std::is_convertible<const type &, struct pool_value>::value;
+    static constexpr bool number = !own && !text && !optional && !value &&
+                                   decltype(pool__is::number(of))::value;
+    static constexpr bool refused = !own && !text && !optional && !value && !number &&
+                                    !decltype(pool__is::plain(of))::value;
+};
+
+/* Whether the text of such an argument ends with the expression. */
+template <class T, bool = pool__kind<T>::optional>
+struct pool__owns : std::integral_constant<bool, pool__kind<T>::value ||
+                                                     decltype(pool__is::owner(pool__kind<T>::of))::value> {};
+template <class T> struct pool__owns<T, true> : pool__owns<typename T::value_type> {};
+template <class T>
+struct pool__ends : std::integral_constant<bool, !std::is_lvalue_reference<T>::value &&
+                                                     pool__owns<typename std::decay<T>::type>::value> {};
+template <class T> struct pool__never : std::false_type {};
+
+/* One value of a POOL_ARGS. */
+struct pool__arg {
+    struct pool_value value;
+    bool temporary;
+
+    pool__arg(bool v) : value(pool_int(v)), temporary(false) {}
+    pool__arg(char v) : value(pool_int(v)), temporary(false) {}
+    pool__arg(signed char v) : value(pool_int(v)), temporary(false) {}
+    pool__arg(unsigned char v) : value(pool_uint(v)), temporary(false) {}
+    pool__arg(short v) : value(pool_int(v)), temporary(false) {}
+    pool__arg(unsigned short v) : value(pool_uint(v)), temporary(false) {}
+    pool__arg(int v) : value(pool_int(v)), temporary(false) {}
+    pool__arg(unsigned v) : value(pool_uint(v)), temporary(false) {}
+    pool__arg(long v) : value(pool_int(v)), temporary(false) {}
+    pool__arg(unsigned long v) : value(pool_uint(v)), temporary(false) {}
+    pool__arg(long long v) : value(pool_int(v)), temporary(false) {}
+    pool__arg(unsigned long long v) : value(pool_uint(v)), temporary(false) {}
+    pool__arg(float v) : value(pool_double(static_cast<double>(v))), temporary(false) {}
+    pool__arg(double v) : value(pool_double(v)), temporary(false) {}
+    pool__arg(const char *v) : value(pool_text(v)), temporary(false) {}
+    pool__arg(std::nullptr_t) : value(pool_null()), temporary(false) {}
+    pool__arg(const struct pool_value &v) : value(v), temporary(false) {}
+    pool__arg(pool__temporary &&v) : value(v.value), temporary(true) {}
+    template <class T, typename std::enable_if<pool__kind<T>::text, int>::type = 0>
+    pool__arg(T &&v)
+        : value(pool_text_n(v.data() ? v.data() : "", v.size())), temporary(pool__ends<T>::value)
+    {
+    }
+    template <class T, typename std::enable_if<pool__kind<T>::optional, int>::type = 0>
+    pool__arg(T &&v) : value(pool_null()), temporary(pool__ends<T>::value)
+    {
+        const typename std::decay<T>::type &optional = v;
+        if (optional.has_value())
+            value = pool__arg(*optional).value;
+    }
+    template <class T, typename std::enable_if<pool__kind<T>::value, int>::type = 0>
+    pool__arg(T &&v)
+        : value(static_cast<const typename std::decay<T>::type &>(v)), temporary(pool__ends<T>::value)
+    {
+    }
+    template <class T, typename std::enable_if<pool__kind<T>::number, int>::type = 0>
+    pool__arg(const T &v) : pool__arg(+v)
+    {
+    }
+    template <class T, typename std::enable_if<pool__kind<T>::refused, int>::type = 0>
+    pool__arg(const T &) : value(pool_null()), temporary(false)
+    {
+        static_assert(pool__never<T>::value,
+                      "no SQL value can be made of this type: it takes numbers, char text, nullptr and "
+                      "struct pool_value; pool_bytes() is for bytes, a cast for the rest");
+    }
+};
+
+/* The values of one POOL_ARGS. They are all written once, by pool__hold. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Weffc++"
+template <size_t N> struct pool__held {
+    struct pool_value values[N ? N : 1];
+    struct pool_args owned; /* with the text of temporaries, if there are any */
+
+    operator struct pool_args_view() const noexcept
+    {
+        return owned.count ? static_cast<struct pool_args_view>(owned) : pool_args_view{values, N};
+    }
+};
+#pragma GCC diagnostic pop
+template <size_t N> inline pool__held<N> pool__hold(const pool__arg (&args)[N])
 {
-    return {{pool__value(v)...}};
+    pool__held<N> held;
+    bool temporary = false;
+    for (size_t i = 0; i < N; i++) {
+        held.values[i] = args[i].value;
+        temporary = temporary || args[i].temporary;
+    }
+    if (temporary)
+        held.owned = pool_args(args);
+    return held;
 }
-#define POOL_ARGS(...) (pool__hold(__VA_ARGS__))
-#define POOL_NAMED(name, v) (pool_named((name), pool__value(v)))
+struct pool__nothing {};
+inline pool__held<0> pool__hold(pool__nothing)
+{
+    return {{pool_null()}, {}};
+}
+inline struct pool_value pool__named(const char *name, const pool__arg &v)
+{
+    return pool_named(name, v.value);
+}
+template <class T, typename std::enable_if<pool__ends<T>::value, int>::type = 0>
+inline pool__temporary pool__named(const char *name, T &&v)
+{
+    return {pool_named(name, pool__arg(static_cast<T &&>(v)).value)};
+}
+#define POOL_ARGS(...) (pool__hold({__VA_ARGS__}))
+#define POOL_NAMED(name, ...) (pool__named((name), __VA_ARGS__))
+
+/* What a value takes in a block beside itself: the values of a list, or its text. */
+inline const struct pool_value &pool__value_of(const struct pool_value &v) { return v; }
+inline const struct pool_value &pool__value_of(const pool__arg &v) { return v.value; }
+inline size_t pool__text_of(const struct pool_value &) { return 0; }
+inline size_t pool__text_of(const pool__arg &v)
+{
+    enum pool_type type = v.value.type;
+    bool text = type == POOL_TYPE_TEXT || type == POOL_TYPE_BYTES || type == POOL_TYPE_DECIMAL;
+    return v.temporary && text ? v.value.as.bytes.len : 0;
+}
+inline size_t pool__list_of(const struct pool_value &v)
+{
+    return v.type == POOL_TYPE_LIST && v.as.list.values ? v.as.list.count : 0;
+}
+
+/* In front of the values of a struct pool_args: how many share them. */
+union pool__shared {
+    unsigned by;
+    long double align;
+};
+inline union pool__shared *pool__shared_of(const struct pool_value *values)
+{
+    void *block = const_cast<struct pool_value *>(values);
+    return static_cast<union pool__shared *>(block) - 1;
+}
+
+/* One block: the count, the values, those of lists, the text of temporaries. */
+template <class T> inline void pool_args::own(const T *from)
+{
+    size_t n = count, more = 0, bytes = 0;
+    for (size_t i = 0; from && i < n; i++) {
+        more += pool__list_of(pool__value_of(from[i]));
+        bytes += pool__text_of(from[i]);
+    }
+    if (!from)
+        return;
+    union pool__shared *shared = static_cast<union pool__shared *>(::operator new(
+        sizeof(union pool__shared) + (n + more) * sizeof(struct pool_value) + bytes));
+    void *begin = shared + 1;
+    struct pool_value *to = static_cast<struct pool_value *>(begin), *list = to + n;
+    void *end = list + more;
+    char *text = static_cast<char *>(end);
+    for (size_t i = 0; i < n; i++) {
+        to[i] = pool__value_of(from[i]);
+        if (size_t len = pool__text_of(from[i])) {
+            std::memcpy(text, to[i].as.bytes.data, len);
+            to[i].as.bytes.data = text;
+            text += len;
+        }
+        if (size_t len = pool__list_of(to[i])) {
+            std::memcpy(list, to[i].as.list.values, len * sizeof *list);
+            to[i].as.list.values = list;
+            list += len;
+        }
+    }
+    shared->by = 1;
+    values.is = to;
+}
+template <size_t N>
+inline pool_args::pool_args(const pool__held<N> &held) : values(nullptr), count(N)
+{
+    if (held.owned.count)
+        *this = held.owned;
+    else
+        own(held.values);
+}
+inline void pool_args::share() const noexcept
+{
+    if (values)
+        __atomic_add_fetch(&pool__shared_of(values)->by, 1U, __ATOMIC_RELAXED);
+}
+inline void pool_args::drop() noexcept
+{
+    if (values && __atomic_sub_fetch(&pool__shared_of(values)->by, 1U, __ATOMIC_ACQ_REL) == 0)
+        ::operator delete(pool__shared_of(values));
+}
 
 static inline struct pool_target pool__to(bool *to) { return {POOL_TO_BOOL, to}; }
 static inline struct pool_target pool__to(signed char *to) { return {POOL_TO_I8, to}; }
@@ -935,7 +1301,7 @@ template <class... T> static inline bool pool__scan(struct pool_result *result, 
 #define POOL_SCAN(result, ...) (pool__scan((result), __VA_ARGS__))
 
 template <class... T>
-static inline bool pool__query_one(struct pool *pool, const char *sql, struct pool_args args,
+static inline bool pool__query_one(struct pool *pool, const char *sql, pool_args_view args,
                                    struct pool_error *err, T... to)
 {
     const struct pool_target targets[] = {pool__own(to)...};
@@ -943,7 +1309,7 @@ static inline bool pool__query_one(struct pool *pool, const char *sql, struct po
 }
 template <class... T>
 static inline bool pool__conn_query_one(struct pool_conn conn, const char *sql,
-                                        struct pool_args args, struct pool_error *err, T... to)
+                                        pool_args_view args, struct pool_error *err, T... to)
 {
     const struct pool_target targets[] = {pool__own(to)...};
     return pool_conn_query_one(conn, sql, args, targets, sizeof...(T), err);
@@ -955,21 +1321,42 @@ static inline bool pool__conn_query_one(struct pool_conn conn, const char *sql,
 
 #else /* C11 */
 
-static inline struct pool_value pool__same(struct pool_value v) { return v; }
-static inline struct pool_value pool__null(const void *v)
+#define POOL_NO_ARGS (pool__no_args())
+static inline struct pool_args pool__no_args(void)
 {
-    (void)v; /* NULL; other untyped pointers need pool_bytes */
-    return pool_null();
+    struct pool_args args = {NULL, 0};
+    return args;
 }
 
+static inline struct pool_value pool__same(struct pool_value v) { return v; }
+static inline struct pool_value pool__float(float v) { return pool_double((double)v); }
+static inline struct pool_value pool__null(const void *v)
+{
+    (void)v;
+    return pool_null();
+}
+#if defined __STDC_VERSION__ && __STDC_VERSION__ >= 202311L
+static inline struct pool_value pool__nullptr(typeof(nullptr) v)
+{
+    (void)v;
+    return pool_null();
+}
+#define POOL__NULLPTR typeof(nullptr): pool__nullptr,
+#else
+#define POOL__NULLPTR
+#endif
+
+/* Of untyped pointers only the constant NULL: beside it a conditional has the type of its other
+ * operand, beside a variable it is untyped as well, and there is no such case. */
+#define POOL__NULL(v)                                                                                  _Generic(1 ? _Generic((v), void *: (v), default: NULL) : (struct pool_value *)NULL,                    struct pool_value *: pool__null)
 /* clang-format off */
 #define POOL__VALUE(v)                                                                             \
     (_Generic((v),                                                                                 \
         bool: pool_int, char: pool_int, signed char: pool_int, short: pool_int, int: pool_int,     \
         long: pool_int, long long: pool_int, unsigned char: pool_uint, unsigned short: pool_uint,  \
         unsigned: pool_uint, unsigned long: pool_uint, unsigned long long: pool_uint,              \
-        float: pool_double, double: pool_double, char *: pool_text, const char *: pool_text,       \
-        void *: pool__null, struct pool_value: pool__same)(v))
+        float: pool__float, double: pool_double, char *: pool_text, const char *: pool_text,       \
+        POOL__NULLPTR void *: POOL__NULL(v), struct pool_value: pool__same)(v))
 #define POOL__TO(p)                                                                                \
     {_Generic((p),                                                                                 \
         bool *: POOL_TO_BOOL, signed char *: POOL_TO_I8, unsigned char *: POOL_TO_U8,              \
@@ -1031,6 +1418,8 @@ static inline struct pool_value pool__null(const void *v)
 #define POOL__SOLE_01 0
 #define POOL__SOLE_11 1 /* in parentheses */
 #define POOL__COMMA(...) ,
+#define POOL__VALUE_NONE {POOL_TYPE_NULL, NULL, {0}}
+#define POOL__TO_NONE {POOL_TO_BOOL, NULL}
 /* clang-format off */
 #define POOL__COUNT_1(...) POOL__NTH(__VA_ARGS__, 64, 63, 62, 61, 60, 59, 58, 57, 56, 55, 54, 53, \
     52, 51, 50, 49, 48, 47, 46, 45, 44, 43, 42, 41, 40, 39, 38, 37, 36, 35, 34, 33, 32, 31, 30,   \
@@ -1043,7 +1432,7 @@ static inline struct pool_value pool__null(const void *v)
     a18, a19, a20, a21, a22, a23, a24, a25, a26, a27, a28, a29, a30, a31, a32, a33, a34, a35,     \
     a36, a37, a38, a39, a40, a41, a42, a43, a44, a45, a46, a47, a48, a49, a50, a51, a52, a53,     \
     a54, a55, a56, a57, a58, a59, a60, a61, a62, a63, a64, n, ...) n
-#define POOL__MAP_0(f, x) {0}
+#define POOL__MAP_0(f, x) f##_NONE
 #define POOL__MAP_1(f, x) f(x)
 #define POOL__MAP_2(f, x, ...) f(x), POOL__MAP_1(f, __VA_ARGS__)
 #define POOL__MAP_3(f, x, ...) f(x), POOL__MAP_2(f, __VA_ARGS__)
@@ -1111,5 +1500,132 @@ static inline struct pool_value pool__null(const void *v)
 /* clang-format on */
 
 #endif /* __cplusplus */
+
+/* ------------------------------------------------------------------------
+ * C++ exceptions
+ *
+ * One that leaves the function given to pool_stream, pool_conn_stream or pool_transaction,
+ * or the progress function of pool_batch_with or pool_conn_batch, is taken past the C code:
+ * the call ends as if the function had returned false - the stream is stopped, the
+ * transaction rolled back and not run again, the batch stopped and, if atomic, undone - the
+ * connection is given back, and then the exception goes on to the caller.
+ *
+ * From everything else that the pool calls (hooks, the init and credentials functions, all
+ * callbacks of calls with _async, whatever pool_dispatch runs) it could reach nobody: there
+ * it ends the process by std::terminate, with the runtime's message, right where it is
+ * thrown. Catch it inside. The same holds where the header is compiled without exceptions.
+ */
+#ifdef POOL__CARRIES
+#undef pool_stream
+#undef pool_conn_stream
+#undef pool_batch_with
+#undef pool_conn_batch
+#undef pool_transaction
+#undef POOL__CARRIES
+
+/* A function of the program's, its argument, and what it has thrown. */
+template <class F> struct pool__carrier {
+    F *fn;
+    void *arg;
+    std::exception_ptr thrown;
+
+    pool__carrier(F *f, void *a) : fn(f), arg(a), thrown() {}
+    pool__carrier(const pool__carrier &) = delete;
+    pool__carrier &operator=(const pool__carrier &) = delete;
+    template <class... T> bool call(T... args)
+    {
+        if (thrown)
+            return false;
+        try {
+            return fn(args...);
+#ifdef __GLIBCXX__
+        } catch (abi::__forced_unwind &) { /* the thread ends */
+            throw;
+#endif
+        } catch (...) {
+            thrown = std::current_exception();
+            return false;
+        }
+    }
+    template <class R> R after(R result) const
+    {
+        if (thrown)
+            std::rethrow_exception(thrown);
+        return result;
+    }
+};
+
+inline bool pool__carry_row(struct pool_result *row, void *arg)
+{
+    pool__carrier<pool_row_fn> *carrier = static_cast<pool__carrier<pool_row_fn> *>(arg);
+    return carrier->call(row, carrier->arg);
+}
+inline bool pool__carry_progress(size_t done, size_t rows, void *arg)
+{
+    pool__carrier<pool_progress_fn> *carrier = static_cast<pool__carrier<pool_progress_fn> *>(arg);
+    return carrier->call(done, rows, carrier->arg);
+}
+inline bool pool__carry_transaction(struct pool_conn conn, void *arg, struct pool_error *err)
+{
+    static const char text[] = "the transaction function threw an exception";
+    pool__carrier<pool_transaction_fn> *carrier =
+        static_cast<pool__carrier<pool_transaction_fn> *>(arg);
+    if (carrier->call(conn, carrier->arg, err))
+        return true;
+    if (carrier->thrown) {
+        *err = pool_error();
+        err->code = POOL_ERR_CANCELLED;
+        std::memcpy(err->message, text, sizeof text);
+    }
+    return false;
+}
+
+inline bool pool_stream(struct pool *pool, const char *sql, pool_args_view args, pool_row_fn *fn,
+                        void *arg, struct pool_error *err)
+{
+    pool__carrier<pool_row_fn> carrier(fn, arg);
+    return carrier.after(
+        pool__c_stream(pool, sql, args, fn ? pool__carry_row : nullptr, &carrier, err));
+}
+inline bool pool_conn_stream(struct pool_conn conn, const char *sql, pool_args_view args,
+                             pool_row_fn *fn, void *arg, struct pool_error *err)
+{
+    pool__carrier<pool_row_fn> carrier(fn, arg);
+    return carrier.after(
+        pool__c_conn_stream(conn, sql, args, fn ? pool__carry_row : nullptr, &carrier, err));
+}
+inline bool pool_transaction(struct pool *pool, pool_transaction_fn *fn, void *arg,
+                             struct pool_error *err)
+{
+    pool__carrier<pool_transaction_fn> carrier(fn, arg);
+    return carrier.after(
+        pool__c_transaction(pool, fn ? pool__carry_transaction : nullptr, &carrier, err));
+}
+/* A batch that was stopped has no result, so there is none to free. */
+inline struct pool_result *pool_batch_with(struct pool *pool,
+                                           const struct pool_batch_request *request,
+                                           struct pool_error *err)
+{
+    if (!request || !request->progress)
+        return pool__c_batch_with(pool, request, err);
+    pool__carrier<pool_progress_fn> carrier(request->progress, request->progress_arg);
+    struct pool_batch_request carried = *request;
+    carried.progress = pool__carry_progress;
+    carried.progress_arg = &carrier;
+    return carrier.after(pool__c_batch_with(pool, &carried, err));
+}
+inline struct pool_result *pool_conn_batch(struct pool_conn conn,
+                                           const struct pool_batch_request *request,
+                                           struct pool_error *err)
+{
+    if (!request || !request->progress)
+        return pool__c_conn_batch(conn, request, err);
+    pool__carrier<pool_progress_fn> carrier(request->progress, request->progress_arg);
+    struct pool_batch_request carried = *request;
+    carried.progress = pool__carry_progress;
+    carried.progress_arg = &carrier;
+    return carrier.after(pool__c_conn_batch(conn, &carried, err));
+}
+#endif
 
 #endif /* MYPOOL_H */

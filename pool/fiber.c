@@ -9,6 +9,8 @@
  */
 #include "fiber.h"
 
+#include "barrier.h"
+
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <ucontext.h>
@@ -164,6 +166,7 @@ static void entry(unsigned high, unsigned low)
     struct pool__fiber *fiber =
         (struct pool__fiber *)(uintptr_t)((uint64_t)high << 32 | (uint64_t)low);
     has_switched_in(fiber);
+    POOL__BARRIER();
     fiber->run(fiber->arg);
     fiber->done = true;
     switch_out(fiber);

@@ -18,6 +18,7 @@
 #ifndef POOL_POOL_H
 #define POOL_POOL_H
 
+#include "barrier.h"
 #include "conn.h"
 #include "core.h"
 #include "loop.h"
@@ -297,8 +298,14 @@ void pool__order(struct pool *pool, unsigned slot, enum pool__chore_kind kind,
                  enum pool_close_reason reason);
 void pool__order_chore(struct pool *pool, struct pool__chore *chore);
 /* Around every hook and callback, and for good on the pool's own threads, so that
- * pool_end can tell when it would wait for itself. */
-const struct pool *pool__enter_callback(const struct pool *pool);
+ * pool_end can tell when it would wait for itself. No exception gets past them. */
+const struct pool *pool__set_calling(const struct pool *pool); /* returns what was set */
+static inline __attribute__((always_inline)) const struct pool *
+pool__enter_callback(const struct pool *pool)
+{
+    POOL__BARRIER();
+    return pool__set_calling(pool);
+}
 void pool__leave_callback(const struct pool *before);
 bool pool__in_callback(const struct pool *pool);
 bool pool__ask_credentials(struct pool *pool, bool refresh, struct pool_credentials *ret,

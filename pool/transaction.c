@@ -141,6 +141,7 @@ static bool attempt(struct pool_conn conn, pool_transaction_fn *fn, void *arg,
     struct pool__trx trx = {.guarded = false};
     struct pool_error ignored;
     guard(conn);
+    POOL__BARRIER();
     bool ok = fn(conn, arg, err);
     bool here = unguard(conn, &trx, ok ? err : &ignored);
     if (ok && here && commit(conn, &trx, err))

@@ -24,7 +24,7 @@
 
 static _Thread_local const struct pool *calling_pool;
 
-const struct pool *pool__enter_callback(const struct pool *pool)
+const struct pool *pool__set_calling(const struct pool *pool)
 {
     const struct pool *before = calling_pool;
     calling_pool = pool;

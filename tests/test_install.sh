@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the library into a folder of its own and uses it from there as a stranger would:
-# with pkg-config, from C11 and from C++17, shared and static.
+# with pkg-config, from C11 and from C++11 and newer, shared and static, and in plugins.
 #
 #   tests/test_install.sh build/VARIANT
 #
@@ -38,7 +38,7 @@ check() { # NAME COMMAND...
     fi
 }
 
-# Valid C11 and valid C++17. One pool that never reaches a server, and one that does.
+# Valid C11 and valid C++11. One pool that never reaches a server, and one that does.
 write_program() {
     cat >"$folder/program.c" <<'END'
 #include <mypool.h>
@@ -110,6 +110,58 @@ END
     cp "$folder/program.c" "$folder/program.cc"
 }
 
+# A plugin with thread-local data of its own, and a program that loads a number of them and
+# has each of them use a pool, on two threads.
+write_plugin() {
+    cat >"$folder/plugin.c" <<'END'
+#include <mypool.h>
+#include <string.h>
+
+_Thread_local char scratch[4096];
+int use(void);
+
+int use(void)
+{
+    struct pool_error err;
+    struct pool_conn conn;
+    struct pool *pool = pool_create_url("mysql://nobody:x@127.0.0.1:1/none?failFast=1", &err);
+    memset(scratch, 1, sizeof scratch);
+    bool borrowed = pool && pool_get_connection(pool, &conn, &err);
+    return pool && !borrowed && err.code == POOL_ERR_CONNECT && pool_end(pool, 100, &err);
+}
+END
+    cat >"$folder/host.c" <<'END'
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+
+static void *call(void *use)
+{
+    return (void *)(intptr_t)((int (*)(void))(intptr_t)use)();
+}
+
+int main(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        pthread_t thread;
+        void *plugin = dlopen(argv[i], RTLD_NOW | RTLD_LOCAL), *good = NULL;
+        void *use = plugin ? dlsym(plugin, "use") : NULL;
+        if (!use || pthread_create(&thread, NULL, call, use) != 0) {
+            fprintf(stderr, "%s\n", dlerror());
+            return 1;
+        }
+        pthread_join(thread, &good);
+        if (!good || !call(use)) {
+            fprintf(stderr, "%s does not work\n", argv[i]);
+            return 1;
+        }
+    }
+    return 0;
+}
+END
+}
+
 install_it() {
     make --no-print-directory install VARIANT="$variant" PREFIX="$prefix" DESTDIR=
 }
@@ -144,6 +196,33 @@ compile_static() { # COMPILER STANDARD SOURCE OUT
         "$prefix/lib/libmypool.a" $(pkg-config --libs --static mypool | sed 's/-lmypool//'))
 }
 
+# shellcheck disable=SC2046
+compile_plugins() {
+    local i
+    (cd "$folder" && "$cc" -std=c11 -O2 host.c -o host -pthread -ldl &&
+        "$cc" -std=c11 -O2 -shared -fPIC plugin.c -o plugin0.so $(pkg-config --cflags mypool) \
+            "$prefix/lib/libmypool.a" $(pkg-config --libs --static mypool | sed 's/-lmypool//') &&
+        "$cc" -std=c11 -O2 -shared -fPIC plugin.c -o plugin-shared.so $(pkg-config --cflags --libs mypool) \
+            -Wl,-rpath,"$prefix/lib" &&
+        for i in 1 2 3 4 5 6 7 8 9 10 11 12; do cp plugin0.so "plugin$i.so" || exit; done)
+}
+
+# Thread-local data of what is loaded later has no place in the room that the C library sets
+# aside when a program starts.
+wants_no_room() { # FILE
+    ! readelf -dW "$1" | grep STATIC_TLS
+}
+
+# C libraries before 2.40 overwrite vector registers when a thread first touches what is loaded
+# later, although compilers rely on them. So they are not used where that happens.
+keeps_no_vectors() { # ARCHIVE
+    objdump -dr --no-show-raw-insn "$1" | awk '
+        /^[0-9a-f]+ <.*>:$/ { name = $2 }
+        /[xyz]mm[0-9]/ { vectors[name] = 1 }
+        /TLSDESC_CALL/ { touches[name] = 1 }
+        END { for (name in touches) if (vectors[name]) { print name; bad = 1 } exit bad }'
+}
+
 needs_the_library() {
     ldd "$folder/c-shared" | grep -qF "$prefix/lib/libmypool.so.0"
 }
@@ -155,17 +234,28 @@ stays_in_its_folder() { # DESTDIR is put before everything
 }
 
 write_program
+write_plugin
 check 'make install' install_it
 check 'the files are there' has_files
 check 'one public header' has_one_header
 check 'pkg-config knows prefix and version' pc_is_relocated
 check 'C11, shared library' compile_shared "$cc" c11 program.c c-shared
+check 'C++11, shared library' compile_shared "$cxx" c++11 program.cc cc11-shared
 check 'C++17, shared library' compile_shared "$cxx" c++17 program.cc cc-shared
 check 'C11, static library' compile_static "$cc" c11 program.c c-static
+check 'C++11, static library' compile_static "$cxx" c++11 program.cc cc11-static
 check 'the program uses the installed library' needs_the_library
-for program in c-shared cc-shared c-static; do
+for program in c-shared cc11-shared cc-shared c-static cc11-static; do
     check "$program runs" timeout 30 "$folder/$program"
 done
+check 'plugins with the pool inside' compile_plugins
+check 'a plugin with the pool inside can be loaded' timeout 30 "$folder/host" "$folder/plugin0.so"
+check 'a dozen more in one process' timeout 30 "$folder/host" "$folder"/plugin[0-9]*.so
+check 'a plugin that needs the shared library' timeout 30 "$folder/host" "$folder/plugin-shared.so"
+if [[ $(uname -m) == x86_64 && $cc == *gcc* ]]; then # others may have another way
+    check 'the shared library wants no room for thread-local data' wants_no_room "$prefix/lib/libmypool.so.0"
+    check 'no vector register is in use at thread-local data' keeps_no_vectors "$prefix/lib/libmypool.a"
+fi
 check 'DESTDIR is respected' stays_in_its_folder
 echo "$passed passed, $failed failed"
 ((failed == 0))
