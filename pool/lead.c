@@ -100,7 +100,7 @@ static void conclude(struct pool *pool, const struct pool__borrowed *borrowed,
     if (pool->options.v.hooks.on_query)
         tell_query(pool, job, started_ns, result, err);
     if (!result)
-        pool__note_error(pool, err);
+        pool__note_error(pool, borrowed->slot, err);
 }
 
 /* ---- one statement ---- */
@@ -267,11 +267,11 @@ struct rider {
     struct pool__call *call; /* NULL for the leader's own */
 };
 
-static void note_failure(struct pool *pool, const struct pool__kept *kept)
+static void note_failure(const struct rider *rider, const struct pool__kept *kept)
 {
     struct pool_error err;
     pool__kept_tell(kept, &err);
-    pool__note_error(pool, &err);
+    pool__note_error(rider->pool, rider->slot, &err);
 }
 
 static void arrive(struct pool__passenger *passenger, struct pool__wakes *wakes)
@@ -282,7 +282,7 @@ static void arrive(struct pool__passenger *passenger, struct pool__wakes *wakes)
     count_query(rider->pool, rider->slot, passenger->result != NULL);
     add(&rider->pool->core.slots[rider->slot].rides, 1);
     if (!passenger->result)
-        note_failure(rider->pool, &call->kept);
+        note_failure(rider, &call->kept);
     if (!pool__core_arrive(&rider->pool->core, &call->waiter, wakes))
         pool_result_free(passenger->result); /* nobody wants it any more */
     pool__call_drop(call);

@@ -41,9 +41,11 @@ uint32_t pool__policy_backoff_ms(enum pool__connect_class class_, unsigned failu
     /* Full jitter: anything from nothing to the exponential bound, so that many
      * clients do not come back together. A server that is merely down costs one
      * refused connect per try, and callers wait for it: hence the low bound, which
-     * keeps the promise of a first success within 1 s. */
+     * keeps the promise of a first success within 1 s. A server that is full has a
+     * ceiling against those who have something (pool__policy_probe_ms); this is the
+     * pause of those who have nothing. */
     static const uint32_t most[] = {
-        [POOL__C_TRANSIENT] = 800, [POOL__C_CAPACITY] = 10000, [POOL__C_BLOCKED] = 60000,
+        [POOL__C_TRANSIENT] = 800, [POOL__C_CAPACITY] = 1000, [POOL__C_BLOCKED] = 60000,
         [POOL__C_PASSWORD] = 10000, [POOL__C_PERMANENT] = 10000, [POOL__C_TLS] = 10000,
     };
     if (class_ == POOL__C_BLOCKED)
@@ -68,6 +70,45 @@ unsigned pool__policy_ramp(unsigned parallel, bool success)
     if (!success)
         return 1;
     return smaller(parallel * 2, POOL__MANY_CONNECTS);
+}
+
+uint32_t pool__policy_probe_ms(unsigned refusals)
+{
+    return UINT32_C(1000) << smaller(refusals - 1, 4);
+}
+
+/* A burst is what a pool of the default size is. Two hundred a second after that fill a pool
+ * of a hundred connections in half a second, and give those that are open the time to show
+ * that they are enough. */
+#define SPREAD_NS (5 * UINT64_C(1000000))
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+unsigned pool__policy_pace(uint64_t paced_ns, uint64_t now)
+{
+    uint64_t ahead = later(paced_ns, now) - now;
+    return ahead >= POOL__BURST * SPREAD_NS ? 0
+                                            : (unsigned)((POOL__BURST * SPREAD_NS - ahead) / SPREAD_NS);
+}
+
+uint64_t pool__policy_next_pace_ns(uint64_t paced_ns, uint64_t now)
+{
+    return later(paced_ns, now + (POOL__BURST - 1) * SPREAD_NS) - (POOL__BURST - 1) * SPREAD_NS;
+}
+
+uint64_t pool__policy_paced(uint64_t paced_ns, uint64_t now, unsigned count)
+{
+    return later(paced_ns, now) + count * SPREAD_NS;
+}
+
+uint64_t pool__policy_braked(uint64_t paced_ns, uint64_t now, unsigned count)
+{
+    uint64_t braked = pool__policy_paced(paced_ns, now, count);
+    uint64_t most = now + (POOL__BURST - 1) * SPREAD_NS;
+    return later(paced_ns, braked < most ? braked : most);
 }
 
 enum pool__idle_action pool__policy_idle(const struct pool__idleness *idleness)

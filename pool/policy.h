@@ -38,6 +38,21 @@ uint32_t pool__policy_lifetime_ms(uint32_t max_lifetime_ms, uint32_t random);
 #define POOL__MANY_CONNECTS 64
 unsigned pool__policy_ramp(unsigned parallel, bool success);
 
+/* How long to wait after so many refusals (>= 1) in a row before a server that is full is
+ * asked for one connection more than there are. */
+uint32_t pool__policy_probe_ms(unsigned refusals);
+
+/* Connects are spread: so many may begin at once, and then one each few milliseconds.
+ * `paced_ns` is the time that those which have begun have used up; 0 at first. */
+#define POOL__BURST 10
+unsigned pool__policy_pace(uint64_t paced_ns, uint64_t now);
+/* When the next may begin, if none may now. */
+uint64_t pool__policy_next_pace_ns(uint64_t paced_ns, uint64_t now);
+/* Its value when so many more have begun, */
+uint64_t pool__policy_paced(uint64_t paced_ns, uint64_t now, unsigned count);
+/* and when `count` connections were lost: that many fewer at once, but always one. */
+uint64_t pool__policy_braked(uint64_t paced_ns, uint64_t now, unsigned count);
+
 /* What to do with a connection that nobody uses. */
 enum pool__idle_action { POOL__STAY, POOL__RETIRE, POOL__SHRINK, POOL__PING };
 struct pool__idleness {

@@ -114,8 +114,8 @@ static void the_longest_pause_doubles_up_to_a_bound_by_kind(void **state)
         {POOL__C_TRANSIENT, 1, 50},       {POOL__C_TRANSIENT, 2, 100},
         {POOL__C_TRANSIENT, 3, 200},      {POOL__C_TRANSIENT, 5, 800},
         {POOL__C_TRANSIENT, 6, 800},      {POOL__C_TRANSIENT, UINT32_MAX, 800},
-        {POOL__C_CAPACITY, 1, 50},        {POOL__C_CAPACITY, 8, 6400},
-        {POOL__C_CAPACITY, 9, 10000},     {POOL__C_PASSWORD, 20, 10000},
+        {POOL__C_CAPACITY, 1, 50},        {POOL__C_CAPACITY, 5, 800},
+        {POOL__C_CAPACITY, 9, 1000},      {POOL__C_PASSWORD, 20, 10000},
         {POOL__C_PERMANENT, 20, 10000},   {POOL__C_TLS, UINT32_MAX, 10000},
         {POOL__C_BLOCKED, 1, 60000},      {POOL__C_BLOCKED, 100, 60000},
     };
@@ -130,6 +130,61 @@ static void a_pause_is_anything_from_one_millisecond_to_the_bound(void **state)
     assert_int_equal(pool__policy_backoff_ms(POOL__C_TRANSIENT, 5, 0), 1);
     assert_int_equal(pool__policy_backoff_ms(POOL__C_TRANSIENT, 5, MOST / 4), 200);
     assert_int_equal(pool__policy_backoff_ms(POOL__C_TRANSIENT, 5, MOST / 2), 400);
+}
+
+static void a_full_server_is_asked_for_more_ever_more_rarely(void **state)
+{
+    (void)state;
+    static const uint32_t pauses[] = {1000, 2000, 4000, 8000, 16000, 16000};
+    for (unsigned i = 0; i < COUNT(pauses); i++)
+        assert_int_equal(pool__policy_probe_ms(i + 1), pauses[i]);
+    assert_int_equal(pool__policy_probe_ms(UINT32_MAX), 16000);
+}
+
+/* Connects are spread */
+
+#define MS UINT64_C(1000000)
+#define NOON (UINT64_C(12) * 3600 * 1000 * MS)
+
+static void a_burst_may_begin_at_once_and_then_one_at_a_time(void **state)
+{
+    (void)state;
+    assert_int_equal(pool__policy_pace(0, NOON), POOL__BURST);
+    uint64_t paced = pool__policy_paced(0, NOON, POOL__BURST);
+    assert_int_equal(pool__policy_pace(paced, NOON), 0);
+    for (unsigned n = 0; n < 50; n++) {
+        uint64_t next = pool__policy_next_pace_ns(paced, NOON);
+        assert_int_equal(next, NOON + (n + 1) * 5 * MS);
+        assert_int_equal(pool__policy_pace(paced, next - 1), 0);
+        assert_int_equal(pool__policy_pace(paced, next), 1);
+        paced = pool__policy_paced(paced, next, 1);
+    }
+}
+
+static void a_quiet_pool_may_have_its_burst_again(void **state)
+{
+    (void)state;
+    uint64_t paced = pool__policy_paced(0, NOON, POOL__BURST);
+    assert_int_equal(pool__policy_pace(paced, NOON + 20 * MS), 4);
+    assert_int_equal(pool__policy_pace(paced, NOON + 1000 * MS), POOL__BURST);
+}
+
+static void each_connection_that_is_lost_is_one_connect_less_at_once(void **state)
+{
+    (void)state;
+    uint64_t paced = 0;
+    for (unsigned n = 1; n <= 50; n++) {
+        paced = pool__policy_braked(paced, NOON, 1);
+        assert_int_equal(pool__policy_pace(paced, NOON), n < POOL__BURST ? POOL__BURST - n : 1);
+    }
+    assert_int_equal(pool__policy_pace(pool__policy_braked(0, NOON, 1000), NOON), 1);
+}
+
+static void losses_do_not_give_back_what_has_been_used_up(void **state)
+{
+    (void)state;
+    uint64_t paced = pool__policy_paced(0, NOON, POOL__BURST);
+    assert_true(pool__policy_braked(paced, NOON, 1) >= paced);
 }
 
 static void a_blocked_host_pauses_without_jitter(void **state)
@@ -253,6 +308,11 @@ int main(void)
         cmocka_unit_test(the_longest_pause_doubles_up_to_a_bound_by_kind),
         cmocka_unit_test(a_pause_is_anything_from_one_millisecond_to_the_bound),
         cmocka_unit_test(a_blocked_host_pauses_without_jitter),
+        cmocka_unit_test(a_full_server_is_asked_for_more_ever_more_rarely),
+        cmocka_unit_test(a_burst_may_begin_at_once_and_then_one_at_a_time),
+        cmocka_unit_test(a_quiet_pool_may_have_its_burst_again),
+        cmocka_unit_test(each_connection_that_is_lost_is_one_connect_less_at_once),
+        cmocka_unit_test(losses_do_not_give_back_what_has_been_used_up),
         cmocka_unit_test(a_lifetime_is_shortened_by_up_to_a_quarter),
         cmocka_unit_test(an_endless_lifetime_stays),
         cmocka_unit_test(the_shortest_lifetimes_are_not_lost),
