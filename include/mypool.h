@@ -332,7 +332,9 @@ bool pool_options_from_url(const char *url, struct pool_options *ret_options, vo
                            struct pool_error *err);
 
 /* Refuses new calls at once, fails queued ones with POOL_ERR_CLOSED, lets running
- * ones finish for up to drain_ms, then cuts the rest, and frees the pool. Returns
+ * ones finish for up to drain_ms, then cuts the rest, and frees the pool. Calls with
+ * callbacks that were accepted before and are not queued yet are served within
+ * drain_ms, too, if a connection is idle; no new one is opened for them. Returns
  * within drain_ms + 100 ms; true if nothing had to be cut. Connections that are
  * still borrowed are cut; their handles stay safe to release, and what is left
  * of the pool goes with the last of them. No other call may be started on the

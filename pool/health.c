@@ -68,7 +68,7 @@ static void note_failure_locked(struct pool__health *health, const struct pool_e
 static void note_success_locked(struct pool__health *health, unsigned open)
 {
     if (health->failures) /* everybody has waited for this one */
-        health->paced_ns = pool__policy_braked(health->paced_ns, pool__now_ns(), POOL__BURST);
+        pool__policy_pace_return(&health->pace, pool__now_ns());
     if (open + 1 > health->refused_at)
         health->refusals = 0;
     health->failures = 0;
@@ -126,14 +126,14 @@ void pool__report_connect(struct pool *pool, const struct pool_error *failure, b
 void pool__health_note_loss(struct pool__health *health, uint64_t now)
 {
     pool__lock(&health->lock);
-    health->paced_ns = pool__policy_braked(health->paced_ns, now, 1);
+    pool__policy_pace_loss(&health->pace, now);
     pool__unlock(&health->lock);
 }
 
 void pool__health_note_opens(struct pool__health *health, unsigned count, uint64_t now)
 {
     pool__lock(&health->lock);
-    health->paced_ns = pool__policy_paced(health->paced_ns, now, count);
+    pool__policy_pace_opens(&health->pace, now, count);
     pool__unlock(&health->lock);
 }
 
@@ -160,11 +160,11 @@ static void limit_locked(struct pool__health *health, unsigned most, struct pool
 static void spread_locked(const struct pool__health *health, struct pool__demand *demand,
                           uint64_t now, uint64_t *wake_ns)
 {
-    unsigned now_allowed = demand->opening + pool__policy_pace(health->paced_ns, now);
+    unsigned now_allowed = demand->opening + pool__policy_pace(&health->pace, now);
     if (now_allowed >= health->parallel)
         return;
     demand->parallel = now_allowed;
-    sooner(wake_ns, pool__policy_next_pace_ns(health->paced_ns, now));
+    sooner(wake_ns, pool__policy_next_pace_ns(&health->pace, now));
 }
 
 bool pool__health_ask(struct pool *pool, struct pool__demand *demand, uint64_t now,

@@ -23,7 +23,7 @@ struct pool__health {
     enum pool__connect_class class_;
     uint64_t next_try_ns;
     unsigned parallel;
-    uint64_t paced_ns;         /* see pool__policy_pace */
+    struct pool__pace pace;    /* of connects */
     unsigned ceiling;          /* connections at most while the server refuses more */
     uint64_t ceiling_until_ns; /* when to probe upward */
     unsigned refused_at;       /* connections that were open when it refused more */

@@ -81,34 +81,50 @@ uint32_t pool__policy_probe_ms(unsigned refusals)
  * of a hundred connections in half a second, and give those that are open the time to show
  * that they are enough. */
 #define SPREAD_NS (5 * UINT64_C(1000000))
+#define CALM_NS UINT64_C(1000000000)
 
 static uint64_t later(uint64_t a, uint64_t b)
 {
     return a > b ? a : b;
 }
 
-unsigned pool__policy_pace(uint64_t paced_ns, uint64_t now)
+static unsigned burst(const struct pool__pace *pace, uint64_t now)
 {
-    uint64_t ahead = later(paced_ns, now) - now;
-    return ahead >= POOL__BURST * SPREAD_NS ? 0
-                                            : (unsigned)((POOL__BURST * SPREAD_NS - ahead) / SPREAD_NS);
+    return now < pace->calm_ns ? 1 : POOL__BURST;
 }
 
-uint64_t pool__policy_next_pace_ns(uint64_t paced_ns, uint64_t now)
+unsigned pool__policy_pace(const struct pool__pace *pace, uint64_t now)
 {
-    return later(paced_ns, now + (POOL__BURST - 1) * SPREAD_NS) - (POOL__BURST - 1) * SPREAD_NS;
+    uint64_t room = burst(pace, now) * SPREAD_NS;
+    uint64_t ahead = later(pace->used_ns, now) - now;
+    return ahead < room ? (unsigned)((room - ahead) / SPREAD_NS) : 0;
 }
 
-uint64_t pool__policy_paced(uint64_t paced_ns, uint64_t now, unsigned count)
+uint64_t pool__policy_next_pace_ns(const struct pool__pace *pace, uint64_t now)
 {
-    return later(paced_ns, now) + count * SPREAD_NS;
+    uint64_t room = (burst(pace, now) - 1) * SPREAD_NS;
+    return later(pace->used_ns, now + room) - room;
 }
 
-uint64_t pool__policy_braked(uint64_t paced_ns, uint64_t now, unsigned count)
+void pool__policy_pace_opens(struct pool__pace *pace, uint64_t now, unsigned count)
 {
-    uint64_t braked = pool__policy_paced(paced_ns, now, count);
-    uint64_t most = now + (POOL__BURST - 1) * SPREAD_NS;
-    return later(paced_ns, braked < most ? braked : most);
+    pace->used_ns = later(pace->used_ns, now) + count * SPREAD_NS;
+}
+
+void pool__policy_pace_return(struct pool__pace *pace, uint64_t now)
+{
+    if (now >= pace->calm_ns)
+        pace->used_ns = now;
+    pace->calm_ns = now + CALM_NS;
+}
+
+/* A loss takes one from the burst; when it has taken them all, that was many at once. */
+void pool__policy_pace_loss(struct pool__pace *pace, uint64_t now)
+{
+    if (pool__policy_pace(pace, now) <= 1)
+        pool__policy_pace_return(pace, now);
+    else
+        pool__policy_pace_opens(pace, now, 1);
 }
 
 enum pool__idle_action pool__policy_idle(const struct pool__idleness *idleness)

@@ -42,16 +42,23 @@ unsigned pool__policy_ramp(unsigned parallel, bool success);
  * asked for one connection more than there are. */
 uint32_t pool__policy_probe_ms(unsigned refusals);
 
-/* Connects are spread: so many may begin at once, and then one each few milliseconds.
- * `paced_ns` is the time that those which have begun have used up; 0 at first. */
+/* Connects are spread: so many may begin at once, and then one each few milliseconds. After an
+ * outage, or when many connections are lost at about the same time, it is one from the start,
+ * until that is a second ago. All zero at first. */
 #define POOL__BURST 10
-unsigned pool__policy_pace(uint64_t paced_ns, uint64_t now);
+struct pool__pace {
+    uint64_t used_ns; /* the time that the connects which have begun have used up */
+    uint64_t calm_ns; /* when a burst is allowed again */
+};
+unsigned pool__policy_pace(const struct pool__pace *pace, uint64_t now);
 /* When the next may begin, if none may now. */
-uint64_t pool__policy_next_pace_ns(uint64_t paced_ns, uint64_t now);
-/* Its value when so many more have begun, */
-uint64_t pool__policy_paced(uint64_t paced_ns, uint64_t now, unsigned count);
-/* and when `count` connections were lost: that many fewer at once, but always one. */
-uint64_t pool__policy_braked(uint64_t paced_ns, uint64_t now, unsigned count);
+uint64_t pool__policy_next_pace_ns(const struct pool__pace *pace, uint64_t now);
+/* So many more have begun. */
+void pool__policy_pace_opens(struct pool__pace *pace, uint64_t now, unsigned count);
+/* The server has closed a connection. */
+void pool__policy_pace_loss(struct pool__pace *pace, uint64_t now);
+/* It lets the pool in again. */
+void pool__policy_pace_return(struct pool__pace *pace, uint64_t now);
 
 /* What to do with a connection that nobody uses. */
 enum pool__idle_action { POOL__STAY, POOL__RETIRE, POOL__SHRINK, POOL__PING };

@@ -452,6 +452,14 @@ static void tell_of_return(struct pool *pool)
     pool__unpark(&pool->returns);
 }
 
+/* While the pool ends a connection is closed, unless callbacks that were accepted before still
+ * wait for one. */
+static bool is_done_for(struct pool *pool)
+{
+    return atomic_load(&pool->ending) &&
+           !(atomic_load(&pool->core.drains) && atomic_load(&pool->core.waiting));
+}
+
 /* A thread that was cancelled ends here, too, only when nothing is left half done: to close
  * a file is a cancellation point. */
 static void give_back(struct pool *pool, unsigned slot, bool destroy)
@@ -460,8 +468,9 @@ static void give_back(struct pool *pool, unsigned slot, bool destroy)
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
     bool ending = atomic_load(&pool->ending);
     note_release(pool, slot);
-    if (ending || destroy)
-        pool__close_slot(pool, slot, ending ? POOL_CLOSE_END : POOL_CLOSE_DESTROYED);
+    bool done = is_done_for(pool);
+    if (done || destroy)
+        pool__close_slot(pool, slot, done ? POOL_CLOSE_END : POOL_CLOSE_DESTROYED);
     else
         settle(pool, slot);
     if (ending)

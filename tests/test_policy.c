@@ -146,45 +146,72 @@ static void a_full_server_is_asked_for_more_ever_more_rarely(void **state)
 #define MS UINT64_C(1000000)
 #define NOON (UINT64_C(12) * 3600 * 1000 * MS)
 
+static void assert_one_each_5_ms(struct pool__pace *pace)
+{
+    for (unsigned n = 0; n < 50; n++) {
+        uint64_t next = pool__policy_next_pace_ns(pace, NOON);
+        assert_int_equal(next, NOON + (n + 1) * 5 * MS);
+        assert_int_equal(pool__policy_pace(pace, next - 1), 0);
+        assert_int_equal(pool__policy_pace(pace, next), 1);
+        pool__policy_pace_opens(pace, next, 1);
+    }
+}
+
 static void a_burst_may_begin_at_once_and_then_one_at_a_time(void **state)
 {
     (void)state;
-    assert_int_equal(pool__policy_pace(0, NOON), POOL__BURST);
-    uint64_t paced = pool__policy_paced(0, NOON, POOL__BURST);
-    assert_int_equal(pool__policy_pace(paced, NOON), 0);
-    for (unsigned n = 0; n < 50; n++) {
-        uint64_t next = pool__policy_next_pace_ns(paced, NOON);
-        assert_int_equal(next, NOON + (n + 1) * 5 * MS);
-        assert_int_equal(pool__policy_pace(paced, next - 1), 0);
-        assert_int_equal(pool__policy_pace(paced, next), 1);
-        paced = pool__policy_paced(paced, next, 1);
-    }
+    struct pool__pace pace = {0};
+    assert_int_equal(pool__policy_pace(&pace, NOON), POOL__BURST);
+    pool__policy_pace_opens(&pace, NOON, POOL__BURST);
+    assert_int_equal(pool__policy_pace(&pace, NOON), 0);
+    assert_one_each_5_ms(&pace);
 }
 
 static void a_quiet_pool_may_have_its_burst_again(void **state)
 {
     (void)state;
-    uint64_t paced = pool__policy_paced(0, NOON, POOL__BURST);
-    assert_int_equal(pool__policy_pace(paced, NOON + 20 * MS), 4);
-    assert_int_equal(pool__policy_pace(paced, NOON + 1000 * MS), POOL__BURST);
+    struct pool__pace pace = {0};
+    pool__policy_pace_opens(&pace, NOON, POOL__BURST);
+    assert_int_equal(pool__policy_pace(&pace, NOON + 20 * MS), 4);
+    assert_int_equal(pool__policy_pace(&pace, NOON + 1000 * MS), POOL__BURST);
 }
 
-static void each_connection_that_is_lost_is_one_connect_less_at_once(void **state)
+static void after_an_outage_it_is_one_at_a_time_for_a_second(void **state)
 {
     (void)state;
-    uint64_t paced = 0;
-    for (unsigned n = 1; n <= 50; n++) {
-        paced = pool__policy_braked(paced, NOON, 1);
-        assert_int_equal(pool__policy_pace(paced, NOON), n < POOL__BURST ? POOL__BURST - n : 1);
+    struct pool__pace pace = {0};
+    pool__policy_pace_opens(&pace, NOON, POOL__BURST);
+    pool__policy_pace_return(&pace, NOON);
+    assert_int_equal(pool__policy_pace(&pace, NOON), 1);
+    pool__policy_pace_opens(&pace, NOON, 1);
+    assert_int_equal(pool__policy_pace(&pace, NOON), 0);
+    assert_int_equal(pool__policy_pace(&pace, NOON + 999 * MS), 1);
+    assert_int_equal(pool__policy_pace(&pace, NOON + 1000 * MS), POOL__BURST);
+}
+
+static void a_few_lost_connections_take_as_many_from_the_burst(void **state)
+{
+    (void)state;
+    struct pool__pace pace = {0};
+    for (unsigned n = 1; n < POOL__BURST; n++) {
+        pool__policy_pace_loss(&pace, NOON);
+        assert_int_equal(pool__policy_pace(&pace, NOON), POOL__BURST - n);
     }
-    assert_int_equal(pool__policy_pace(pool__policy_braked(0, NOON, 1000), NOON), 1);
+    assert_int_equal(pool__policy_pace(&pace, NOON + 50 * MS), POOL__BURST);
 }
 
-static void losses_do_not_give_back_what_has_been_used_up(void **state)
+static void many_lost_connections_are_replaced_one_at_a_time(void **state)
 {
     (void)state;
-    uint64_t paced = pool__policy_paced(0, NOON, POOL__BURST);
-    assert_true(pool__policy_braked(paced, NOON, 1) >= paced);
+    struct pool__pace pace = {0};
+    for (unsigned n = 0; n < 50; n++)
+        pool__policy_pace_loss(&pace, NOON);
+    assert_int_equal(pool__policy_pace(&pace, NOON + 500 * MS), 1);
+    pool__policy_pace_opens(&pace, NOON, 1);
+    for (unsigned n = 0; n < 50; n++) /* more of them do not make it more */
+        pool__policy_pace_loss(&pace, NOON);
+    assert_one_each_5_ms(&pace);
+    assert_int_equal(pool__policy_pace(&pace, NOON + 1000 * MS), POOL__BURST);
 }
 
 static void a_blocked_host_pauses_without_jitter(void **state)
@@ -311,8 +338,9 @@ int main(void)
         cmocka_unit_test(a_full_server_is_asked_for_more_ever_more_rarely),
         cmocka_unit_test(a_burst_may_begin_at_once_and_then_one_at_a_time),
         cmocka_unit_test(a_quiet_pool_may_have_its_burst_again),
-        cmocka_unit_test(each_connection_that_is_lost_is_one_connect_less_at_once),
-        cmocka_unit_test(losses_do_not_give_back_what_has_been_used_up),
+        cmocka_unit_test(after_an_outage_it_is_one_at_a_time_for_a_second),
+        cmocka_unit_test(a_few_lost_connections_take_as_many_from_the_burst),
+        cmocka_unit_test(many_lost_connections_are_replaced_one_at_a_time),
         cmocka_unit_test(a_lifetime_is_shortened_by_up_to_a_quarter),
         cmocka_unit_test(an_endless_lifetime_stays),
         cmocka_unit_test(the_shortest_lifetimes_are_not_lost),
