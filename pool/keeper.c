@@ -16,6 +16,7 @@
 #include "pool.h"
 
 #include "replica.h"
+#include "trim.h"
 
 #include <string.h>
 #include <sys/epoll.h>
@@ -181,6 +182,16 @@ static void lose(struct pool *pool, unsigned slot)
     evict(pool, slot, POOL_CLOSE_SERVER);
 }
 
+/* Off the callers' path. It is not borrowed for as long as that takes. */
+static void trim(struct pool *pool, unsigned slot)
+{
+    if (!atomic_load(&pool->places[slot].bulky) || !pool__core_reserve_idle(&pool->core, slot))
+        return;
+    atomic_store(&pool->places[slot].bulky, false);
+    pool__conn_trim(pool->core.slots[slot].conn);
+    pool__give_or_close(pool, slot);
+}
+
 static void look_at_idle(struct pool *pool, unsigned slot, uint64_t now, unsigned *idle_count,
                          unsigned *retirements)
 {
@@ -197,6 +208,8 @@ static void look_at_idle(struct pool *pool, unsigned slot, uint64_t now, unsigne
         .keepalive_ns = atomic_load(&place->keepalive_ns),
     };
     enum pool__idle_action action = pool__policy_idle(&idleness);
+    if (action == POOL__STAY && idleness.idle_ns > 0)
+        trim(pool, slot);
     if (action == POOL__STAY || !pool__core_reserve_idle(&pool->core, slot))
         return;
     (*idle_count)--;

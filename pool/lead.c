@@ -19,6 +19,7 @@
 #include "error.h"
 #include "result.h"
 #include "ride.h"
+#include "trim.h"
 
 #include <stdlib.h>
 
@@ -90,6 +91,12 @@ static void tell_query(struct pool *pool, const struct pool__job *job, uint64_t 
     pool__leave_callback(before);
 }
 
+static void note_bulk(struct pool *pool, const struct pool__borrowed *borrowed)
+{
+    pool__conn_note_bulk(borrowed->conn);
+    atomic_store_explicit(&pool->places[borrowed->slot].bulky, true, memory_order_relaxed);
+}
+
 /* Whatever follows from a statement that this thread has run for itself. */
 static void conclude(struct pool *pool, const struct pool__borrowed *borrowed,
                      const struct pool__job *job, uint64_t started_ns,
@@ -97,6 +104,8 @@ static void conclude(struct pool *pool, const struct pool__borrowed *borrowed,
 {
     count_query(pool, borrowed->slot, result != NULL);
     count_hits(pool, borrowed);
+    if (pool__conn_is_bulky(borrowed->conn))
+        note_bulk(pool, borrowed);
     if (pool->options.v.hooks.on_query)
         tell_query(pool, job, started_ns, result, err);
     if (!result)

@@ -51,6 +51,7 @@ struct pool__place {
     _Atomic uint64_t opened_ns;                /* when it was ready; POOL__FOREVER: it is not open */
     _Atomic uint64_t retire_ns;                /* set by the worker before the slot is given */
     _Atomic uint64_t keepalive_ns;
+    _Atomic bool bulky;            /* the connection may have memory to give back, see trim.c */
     _Atomic uint32_t evict_reason; /* enum pool_close_reason */
     uint64_t borrowed_ns;          /* owner: the borrower; kept only for on_release */
     /* After the close: the server's side is awaited. Set by the worker that closed,
@@ -276,6 +277,8 @@ void pool__workers_stop(struct pool *pool);
 void pool__order(struct pool *pool, unsigned slot, enum pool__chore_kind kind,
                  enum pool_close_reason reason);
 void pool__order_chore(struct pool *pool, struct pool__chore *chore);
+/* The slot in CHORE, or OPENING, is available again, or closed if it is to be. */
+void pool__give_or_close(struct pool *pool, unsigned slot);
 /* Around every hook and callback, and for good on the pool's own threads, so that
  * pool_end can tell when it would wait for itself. */
 const struct pool *pool__enter_callback(const struct pool *pool);

@@ -147,7 +147,7 @@ static void set_ages(struct pool *pool, unsigned slot, const struct pool__conn *
     atomic_store(&pool->budget.limit, pool__policy_statement_budget(conn->max_prepared));
 }
 
-static void give_or_close(struct pool *pool, unsigned slot)
+void pool__give_or_close(struct pool *pool, unsigned slot)
 {
     if (!pool__core_give(&pool->core, slot)) {
         uint32_t reason = atomic_load(&pool->places[slot].evict_reason);
@@ -174,6 +174,7 @@ static void linger_unless_gone(struct pool *pool, unsigned slot, int fd, enum po
 static void begin_parting(struct pool *pool, unsigned slot)
 {
     atomic_store(&pool->places[slot].opened_ns, POOL__FOREVER);
+    atomic_store(&pool->places[slot].bulky, false);
     atomic_fetch_add(&pool->parting, 1);
     pool__core_to_closing(&pool->core, slot);
 }
@@ -272,7 +273,7 @@ static void do_open(struct pool *pool, unsigned slot)
     pool__report_connect(pool, NULL, true);
     atomic_store(&pool->places[slot].opened_ns, pool__now_ns());
     if (pool__watch(pool, slot, mysql_get_socket(conn->mysql)))
-        give_or_close(pool, slot);
+        pool__give_or_close(pool, slot);
     else
         begin_and_close(pool, slot, POOL_CLOSE_ERROR);
 }
@@ -288,7 +289,7 @@ static void do_reset(struct pool *pool, unsigned slot)
         return;
     }
     set_keepalive(pool, slot, conn);
-    give_or_close(pool, slot);
+    pool__give_or_close(pool, slot);
 }
 
 static void do_ping(struct pool *pool, unsigned slot)
@@ -297,7 +298,7 @@ static void do_ping(struct pool *pool, unsigned slot)
     count(&pool->counters.pings);
     if (pool__conn_is_quiet(conn) &&
         pool__conn_ping(conn, pool__deadline_in(step_ms(pool)), NULL))
-        give_or_close(pool, slot);
+        pool__give_or_close(pool, slot);
     else
         begin_and_close(pool, slot, POOL_CLOSE_SERVER);
 }
