@@ -220,7 +220,8 @@ enum pool_close_reason {
 
 enum pool_state {
     POOL_STATE_UP,      /* connects succeed, or none has been tried */
-    POOL_STATE_RETRYING, /* the last connect failed; the next is delayed */
+    POOL_STATE_RETRYING, /* the last connect failed, or led to a server that refuses writes as
+                            read-only; the next is delayed */
     POOL_STATE_DOWN     /* nothing is open and connects fail: callers fail fast */
 };
 

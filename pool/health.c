@@ -18,10 +18,11 @@
 
 #define INTERRUPTIONS 16 /* set-ups in a row that may be cut off before the server counts as away */
 
-void pool__health_init(struct pool__health *health)
+void pool__health_init(struct pool__health *health, unsigned limit)
 {
     pool__mutex_init(&health->lock);
     health->parallel = POOL__MANY_CONNECTS;
+    health->pace.interval_ns = pool__policy_interval_ns(limit);
     health->random = pool__now_ns() | 1;
 }
 

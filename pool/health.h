@@ -40,7 +40,7 @@ struct pool__health {
     uint64_t next_replace_ns; /* when one may be replaced again */
 };
 
-void pool__health_init(struct pool__health *health);
+void pool__health_init(struct pool__health *health, unsigned limit);
 
 /* The outcome of an attempt to open a connection; `failure` NULL: success. `logged_in`:
  * the server had let the pool in, and what failed came after. */

@@ -79,9 +79,15 @@ uint32_t pool__policy_probe_ms(unsigned refusals)
 
 /* A burst is what a pool of the default size is. Two hundred a second after that fill a pool
  * of a hundred connections in half a second, and give those that are open the time to show
- * that they are enough. */
-#define SPREAD_NS (5 * UINT64_C(1000000))
+ * that they are enough. Larger pools have more of them. */
+#define LONGEST_INTERVAL_NS (5 * UINT64_C(1000000))
 #define CALM_NS UINT64_C(1000000000)
+
+uint64_t pool__policy_interval_ns(unsigned limit)
+{
+    uint64_t interval = UINT64_C(1000000000) / limit;
+    return interval < LONGEST_INTERVAL_NS ? interval : LONGEST_INTERVAL_NS;
+}
 
 static uint64_t later(uint64_t a, uint64_t b)
 {
@@ -95,20 +101,20 @@ static unsigned burst(const struct pool__pace *pace, uint64_t now)
 
 unsigned pool__policy_pace(const struct pool__pace *pace, uint64_t now)
 {
-    uint64_t room = burst(pace, now) * SPREAD_NS;
+    uint64_t room = burst(pace, now) * pace->interval_ns;
     uint64_t ahead = later(pace->used_ns, now) - now;
-    return ahead < room ? (unsigned)((room - ahead) / SPREAD_NS) : 0;
+    return ahead < room ? (unsigned)((room - ahead) / pace->interval_ns) : 0;
 }
 
 uint64_t pool__policy_next_pace_ns(const struct pool__pace *pace, uint64_t now)
 {
-    uint64_t room = (burst(pace, now) - 1) * SPREAD_NS;
+    uint64_t room = (burst(pace, now) - 1) * pace->interval_ns;
     return later(pace->used_ns, now + room) - room;
 }
 
 void pool__policy_pace_opens(struct pool__pace *pace, uint64_t now, unsigned count)
 {
-    pace->used_ns = later(pace->used_ns, now) + count * SPREAD_NS;
+    pace->used_ns = later(pace->used_ns, now) + count * pace->interval_ns;
 }
 
 void pool__policy_pace_return(struct pool__pace *pace, uint64_t now)

@@ -111,7 +111,7 @@ static bool init_pool(struct pool *pool)
     pool->hooked = v->hooks.on_acquire || v->hooks.on_release ||
                    v->reset_policy == POOL_RESET_ALWAYS;
     pool->epoll_fd = pool->poke_fd = pool->cut_fd = pool->stop_fd = -1;
-    pool__health_init(&pool->health);
+    pool__health_init(&pool->health, v->connection_limit);
     pool__loop_init(&pool->loop, v->connection_limit, v->manual_dispatch);
     pool__mutex_init(&pool->end_lock);
     pool__mutex_init(&pool->calls.lock);

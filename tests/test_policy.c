@@ -146,6 +146,17 @@ static void a_full_server_is_asked_for_more_ever_more_rarely(void **state)
 #define MS UINT64_C(1000000)
 #define NOON (UINT64_C(12) * 3600 * 1000 * MS)
 
+static void a_pool_may_be_full_within_a_second(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned limit;
+        uint64_t interval_ns;
+    } rows[] = {{1, 5 * MS}, {10, 5 * MS}, {200, 5 * MS}, {1000, MS}, {4096, 244140}};
+    for (size_t i = 0; i < COUNT(rows); i++)
+        assert_int_equal(pool__policy_interval_ns(rows[i].limit), rows[i].interval_ns);
+}
+
 static void assert_one_each_5_ms(struct pool__pace *pace)
 {
     for (unsigned n = 0; n < 50; n++) {
@@ -160,7 +171,7 @@ static void assert_one_each_5_ms(struct pool__pace *pace)
 static void a_burst_may_begin_at_once_and_then_one_at_a_time(void **state)
 {
     (void)state;
-    struct pool__pace pace = {0};
+    struct pool__pace pace = {.interval_ns = 5 * MS};
     assert_int_equal(pool__policy_pace(&pace, NOON), POOL__BURST);
     pool__policy_pace_opens(&pace, NOON, POOL__BURST);
     assert_int_equal(pool__policy_pace(&pace, NOON), 0);
@@ -170,7 +181,7 @@ static void a_burst_may_begin_at_once_and_then_one_at_a_time(void **state)
 static void a_quiet_pool_may_have_its_burst_again(void **state)
 {
     (void)state;
-    struct pool__pace pace = {0};
+    struct pool__pace pace = {.interval_ns = 5 * MS};
     pool__policy_pace_opens(&pace, NOON, POOL__BURST);
     assert_int_equal(pool__policy_pace(&pace, NOON + 20 * MS), 4);
     assert_int_equal(pool__policy_pace(&pace, NOON + 1000 * MS), POOL__BURST);
@@ -179,7 +190,7 @@ static void a_quiet_pool_may_have_its_burst_again(void **state)
 static void after_an_outage_it_is_one_at_a_time_for_a_second(void **state)
 {
     (void)state;
-    struct pool__pace pace = {0};
+    struct pool__pace pace = {.interval_ns = 5 * MS};
     pool__policy_pace_opens(&pace, NOON, POOL__BURST);
     pool__policy_pace_return(&pace, NOON);
     assert_int_equal(pool__policy_pace(&pace, NOON), 1);
@@ -192,7 +203,7 @@ static void after_an_outage_it_is_one_at_a_time_for_a_second(void **state)
 static void a_few_lost_connections_take_as_many_from_the_burst(void **state)
 {
     (void)state;
-    struct pool__pace pace = {0};
+    struct pool__pace pace = {.interval_ns = 5 * MS};
     for (unsigned n = 1; n < POOL__BURST; n++) {
         pool__policy_pace_loss(&pace, NOON);
         assert_int_equal(pool__policy_pace(&pace, NOON), POOL__BURST - n);
@@ -203,7 +214,7 @@ static void a_few_lost_connections_take_as_many_from_the_burst(void **state)
 static void many_lost_connections_are_replaced_one_at_a_time(void **state)
 {
     (void)state;
-    struct pool__pace pace = {0};
+    struct pool__pace pace = {.interval_ns = 5 * MS};
     for (unsigned n = 0; n < 50; n++)
         pool__policy_pace_loss(&pace, NOON);
     assert_int_equal(pool__policy_pace(&pace, NOON + 500 * MS), 1);
@@ -336,6 +347,7 @@ int main(void)
         cmocka_unit_test(a_pause_is_anything_from_one_millisecond_to_the_bound),
         cmocka_unit_test(a_blocked_host_pauses_without_jitter),
         cmocka_unit_test(a_full_server_is_asked_for_more_ever_more_rarely),
+        cmocka_unit_test(a_pool_may_be_full_within_a_second),
         cmocka_unit_test(a_burst_may_begin_at_once_and_then_one_at_a_time),
         cmocka_unit_test(a_quiet_pool_may_have_its_burst_again),
         cmocka_unit_test(after_an_outage_it_is_one_at_a_time_for_a_second),
