@@ -11,6 +11,8 @@
 #include "policy.h"
 #include "sync.h"
 
+#include <stdatomic.h>
+
 struct pool;
 
 struct pool__health {
@@ -31,7 +33,8 @@ struct pool__health {
     struct pool_error cause;   /* of the last failed connect */
     uint64_t random;
     /* See replica.c. */
-    bool read_only;          /* new connections come to a server that takes no writes, too */
+    _Atomic bool read_only;  /* new connections come to a server that takes no writes, too; read
+                                without the lock by the keeper */
     uint64_t refused_ns;     /* the last refused write; 0: none */
     uint64_t evicted_ns;     /* older connections are replaced; 0: none */
     unsigned evictions;      /* since all was well */

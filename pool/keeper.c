@@ -379,7 +379,8 @@ static bool something_to_watch(struct pool *pool)
 {
     unsigned counts[POOL__STATES];
     pool__core_count(&pool->core, counts);
-    return counts[POOL__EMPTY] < pool->core.limit || atomic_load(&pool->control.open);
+    return counts[POOL__EMPTY] < pool->core.limit || atomic_load(&pool->control.open) ||
+           atomic_load(&pool->health.read_only);
 }
 
 static void *keep(void *arg)
