@@ -131,13 +131,6 @@ void pool__health_note_loss(struct pool__health *health, uint64_t now)
     pool__unlock(&health->lock);
 }
 
-void pool__health_note_opens(struct pool__health *health, unsigned count, uint64_t now)
-{
-    pool__lock(&health->lock);
-    pool__policy_pace_opens(&health->pace, now, count);
-    pool__unlock(&health->lock);
-}
-
 static void sooner(uint64_t *wake_ns, uint64_t at_ns)
 {
     if (at_ns < *wake_ns)
@@ -158,16 +151,6 @@ static void limit_locked(struct pool__health *health, unsigned most, struct pool
     sooner(wake_ns, health->ceiling_until_ns);
 }
 
-static void spread_locked(const struct pool__health *health, struct pool__demand *demand,
-                          uint64_t now, uint64_t *wake_ns)
-{
-    unsigned now_allowed = demand->opening + pool__policy_pace(&health->pace, now);
-    if (now_allowed >= health->parallel)
-        return;
-    demand->parallel = now_allowed;
-    sooner(wake_ns, pool__policy_next_pace_ns(&health->pace, now));
-}
-
 bool pool__health_ask(struct pool *pool, struct pool__demand *demand, uint64_t now,
                       uint64_t *wake_ns)
 {
@@ -175,10 +158,24 @@ bool pool__health_ask(struct pool *pool, struct pool__demand *demand, uint64_t n
     pool__lock(&health->lock);
     demand->parallel = health->parallel;
     limit_locked(health, pool->core.limit, demand, now, wake_ns);
-    spread_locked(health, demand, now, wake_ns);
     bool allowed = now >= health->next_try_ns;
     if (!allowed)
         sooner(wake_ns, health->next_try_ns);
+    pool__unlock(&health->lock);
+    return allowed;
+}
+
+unsigned pool__health_pace(struct pool__health *health, unsigned count, uint64_t now,
+                           uint64_t *wake_ns)
+{
+    if (count == 0)
+        return 0;
+    pool__lock(&health->lock);
+    unsigned most = pool__policy_pace(&health->pace, now);
+    unsigned allowed = count < most ? count : most;
+    pool__policy_pace_opens(&health->pace, now, allowed);
+    if (allowed < count)
+        sooner(wake_ns, pool__policy_next_pace_ns(&health->pace, now));
     pool__unlock(&health->lock);
     return allowed;
 }

@@ -57,8 +57,10 @@ void pool__health_note_loss(struct pool__health *health, uint64_t now);
 bool pool__health_ask(struct pool *pool, struct pool__demand *demand, uint64_t now,
                       uint64_t *wake_ns);
 
-/* So many connects have begun. */
-void pool__health_note_opens(struct pool__health *health, unsigned count, uint64_t now);
+/* How many of `count` connects may begin now; they are counted as begun. *wake_ns: sooner, if the
+ * others may begin then. */
+unsigned pool__health_pace(struct pool__health *health, unsigned count, uint64_t now,
+                           uint64_t *wake_ns);
 
 /* Connections that are open, whatever they are doing. */
 unsigned pool__open_count(struct pool *pool);

@@ -127,9 +127,8 @@ static void open_what_is_wanted(struct pool *pool, uint64_t now, uint64_t *wake_
     if (!pool__health_ask(pool, &demand, now, wanted ? wake_ns : &unused))
         return;
     unsigned slot;
-    unsigned count = pool__policy_opens(&demand);
-    if (count)
-        pool__health_note_opens(&pool->health, count, now);
+    unsigned count =
+        pool__health_pace(&pool->health, pool__policy_opens(&demand), now, wake_ns);
     for (; count > 0; count--)
         if (pool__core_reserve_empty(&pool->core, &slot))
             pool__order(pool, slot, POOL__OPEN, POOL_CLOSE_END);

@@ -15,6 +15,7 @@
 
 #include <pthread.h>
 #include <string.h>
+#include <time.h>
 
 #include "mypool.h"
 #include "pool.h"
@@ -135,14 +136,11 @@ static void only_a_connection_more_than_there_were_makes_a_full_server_worth_ask
 
 /* ---- how many at a time ---- */
 
-/* How many connects the pool's health allows beside those under way. */
-static unsigned allowed(uint64_t now, unsigned opening, uint64_t *ret_wake_ns)
+/* How many of fifty connects may begin. */
+static unsigned begin_many(uint64_t now, uint64_t *ret_wake_ns)
 {
-    struct pool__demand demand = {.limit = 50, .opening = opening, .waiting = 50};
     *ret_wake_ns = POOL__FOREVER;
-    if (!pool__health_ask(the_pool, &demand, now, ret_wake_ns))
-        return 0;
-    return demand.parallel > opening ? demand.parallel - opening : 0;
+    return pool__health_pace(&the_pool->health, 50, now, ret_wake_ns);
 }
 
 static void a_crowd_has_its_connections_opened_bit_by_bit(void **state)
@@ -151,15 +149,50 @@ static void a_crowd_has_its_connections_opened_bit_by_bit(void **state)
     uint64_t wake_ns;
     make_pool(LIMIT);
     uint64_t now = pool__now_ns();
-    assert_int_equal(allowed(now, 0, &wake_ns), POOL__BURST);
-    pool__health_note_opens(&the_pool->health, POOL__BURST, now);
-    for (unsigned opening = POOL__BURST; opening < 50; opening++) {
-        assert_int_equal(allowed(now, opening, &wake_ns), 0);
+    assert_int_equal(begin_many(now, &wake_ns), POOL__BURST);
+    for (unsigned begun = POOL__BURST; begun < 50; begun++) {
         assert_true(wake_ns > now && wake_ns <= now + 5 * POOL__NS_PER_MS);
+        assert_int_equal(begin_many(now, &wake_ns), 0);
         now = wake_ns;
-        assert_int_equal(allowed(now, opening, &wake_ns), 1);
-        pool__health_note_opens(&the_pool->health, 1, now);
+        assert_int_equal(begin_many(now, &wake_ns), 1);
     }
+}
+
+static void who_may_begin_all_it_wants_is_not_woken_for_more(void **state)
+{
+    (void)state;
+    uint64_t wake_ns = POOL__FOREVER;
+    make_pool(LIMIT);
+    assert_int_equal(pool__health_pace(&the_pool->health, 0, pool__now_ns(), &wake_ns), 0);
+    assert_int_equal(pool__health_pace(&the_pool->health, POOL__BURST, pool__now_ns(), &wake_ns),
+                     POOL__BURST);
+    assert_int_equal(pool__health_pace(&the_pool->health, 0, pool__now_ns(), &wake_ns), 0);
+    assert_true(wake_ns == POOL__FOREVER);
+}
+
+/* Of its thread, in all. */
+static uint64_t cpu_ns_of_keeper(void)
+{
+    clockid_t clock;
+    struct timespec used;
+    assert_int_equal(pthread_getcpuclockid(the_pool->keeper, &clock), 0);
+    assert_int_equal(clock_gettime(clock, &used), 0);
+    return (uint64_t)used.tv_sec * 1000000000 + (uint64_t)used.tv_nsec;
+}
+
+static void the_keeper_sleeps_while_callers_wait_for_what_is_in_use(void **state)
+{
+    (void)state;
+    struct pool_conn conn;
+    struct pool_error err;
+    struct pool_request request = {.sql = "SELECT 1", .acquire_timeout_ms = 500};
+    make_pool(1);
+    assert_true(pool_get_connection(the_pool, &conn, NULL));
+    uint64_t before = cpu_ns_of_keeper();
+    assert_null(pool_query_with(the_pool, &request, &err));
+    assert_int_equal(err.code, POOL_ERR_TIMEOUT);
+    assert_in_range(cpu_ns_of_keeper() - before, 0, 20 * POOL__NS_PER_MS);
+    assert_true(pool_conn_release(conn, NULL));
 }
 
 static void after_an_outage_the_first_connection_is_not_followed_by_a_crowd(void **state)
@@ -171,7 +204,7 @@ static void after_an_outage_the_first_connection_is_not_followed_by_a_crowd(void
     uint64_t before = pool__now_ns();
     for (unsigned i = 0; i < 5; i++) /* as many as it takes to allow any number in parallel */
         pool__report_connect(the_pool, NULL, true);
-    assert_in_range(allowed(before, 0, &wake_ns), 0, 1);
+    assert_in_range(begin_many(before, &wake_ns), 0, 1);
 }
 
 static void when_many_connections_are_lost_their_successors_do_not_come_at_once(void **state)
@@ -182,7 +215,7 @@ static void when_many_connections_are_lost_their_successors_do_not_come_at_once(
     uint64_t now = pool__now_ns();
     for (unsigned i = 0; i < 50; i++)
         pool__health_note_loss(&the_pool->health, now);
-    assert_int_equal(allowed(now, 0, &wake_ns), 1);
+    assert_int_equal(begin_many(now, &wake_ns), 1);
 }
 
 /* ---- refused writes ---- */
@@ -280,6 +313,8 @@ int main(int argc, char **argv)
         TEST(who_has_something_asks_a_full_server_ever_more_rarely),
         TEST(only_a_connection_more_than_there_were_makes_a_full_server_worth_asking),
         TEST(a_crowd_has_its_connections_opened_bit_by_bit),
+        TEST(who_may_begin_all_it_wants_is_not_woken_for_more),
+        TEST(the_keeper_sleeps_while_callers_wait_for_what_is_in_use),
         TEST(after_an_outage_the_first_connection_is_not_followed_by_a_crowd),
         TEST(when_many_connections_are_lost_their_successors_do_not_come_at_once),
         TEST(the_first_refused_write_has_all_connections_replaced),
