@@ -22,7 +22,7 @@ void pool__health_init(struct pool__health *health, unsigned limit)
 {
     pool__mutex_init(&health->lock);
     health->parallel = POOL__MANY_CONNECTS;
-    health->pace.interval_ns = pool__policy_interval_ns(limit);
+    health->pace = pool__policy_new_pace(limit);
     health->random = pool__now_ns() | 1;
 }
 

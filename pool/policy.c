@@ -77,49 +77,67 @@ uint32_t pool__policy_probe_ms(unsigned refusals)
     return UINT32_C(1000) << smaller(refusals - 1, 4);
 }
 
-/* A burst is what a pool of the default size is. Two hundred a second after that fill a pool
- * of a hundred connections in half a second, and give those that are open the time to show
- * that they are enough. Larger pools have more of them. */
-#define LONGEST_INTERVAL_NS (5 * UINT64_C(1000000))
+/* A burst is what a pool of the default size is. Two hundred a second after that give those
+ * that are open some time to show that they are enough. After an outage many wait, and
+ * all pools of many processes come back: then there is more time to show it, 50 ms. */
+#define QUICK_NS (5 * UINT64_C(1000000))
+#define SLOW_NS (50 * UINT64_C(1000000))
 #define CALM_NS UINT64_C(1000000000)
-
-uint64_t pool__policy_interval_ns(unsigned limit)
-{
-    uint64_t interval = UINT64_C(1000000000) / limit;
-    return interval < LONGEST_INTERVAL_NS ? interval : LONGEST_INTERVAL_NS;
-}
 
 static uint64_t later(uint64_t a, uint64_t b)
 {
     return a > b ? a : b;
 }
 
-static unsigned burst(const struct pool__pace *pace, uint64_t now)
+static uint64_t sooner(uint64_t a, uint64_t b)
 {
-    return now < pace->calm_ns ? 1 : POOL__BURST;
+    return a < b ? a : b;
+}
+
+struct pool__pace pool__policy_new_pace(unsigned limit)
+{
+    uint64_t most = UINT64_C(1000000000) / limit;
+    struct pool__pace pace = {.quick_ns = sooner(QUICK_NS, most), .slow_ns = sooner(SLOW_NS, most)};
+    return pace;
+}
+
+static bool is_calm(const struct pool__pace *pace, uint64_t now)
+{
+    return now >= pace->calm_ns;
+}
+
+static uint64_t interval_ns(const struct pool__pace *pace, uint64_t now)
+{
+    return is_calm(pace, now) ? pace->quick_ns : pace->slow_ns;
+}
+
+/* As time that may be used up. */
+static uint64_t burst_ns(const struct pool__pace *pace, uint64_t now)
+{
+    return interval_ns(pace, now) * (is_calm(pace, now) ? POOL__BURST : 1);
 }
 
 unsigned pool__policy_pace(const struct pool__pace *pace, uint64_t now)
 {
-    uint64_t room = burst(pace, now) * pace->interval_ns;
+    uint64_t room = burst_ns(pace, now);
     uint64_t ahead = later(pace->used_ns, now) - now;
-    return ahead < room ? (unsigned)((room - ahead) / pace->interval_ns) : 0;
+    return ahead < room ? (unsigned)((room - ahead) / interval_ns(pace, now)) : 0;
 }
 
 uint64_t pool__policy_next_pace_ns(const struct pool__pace *pace, uint64_t now)
 {
-    uint64_t room = (burst(pace, now) - 1) * pace->interval_ns;
+    uint64_t room = burst_ns(pace, now) - interval_ns(pace, now);
     return later(pace->used_ns, now + room) - room;
 }
 
 void pool__policy_pace_opens(struct pool__pace *pace, uint64_t now, unsigned count)
 {
-    pace->used_ns = later(pace->used_ns, now) + count * pace->interval_ns;
+    pace->used_ns = later(pace->used_ns, now) + count * interval_ns(pace, now);
 }
 
 void pool__policy_pace_return(struct pool__pace *pace, uint64_t now)
 {
-    if (now >= pace->calm_ns)
+    if (is_calm(pace, now))
         pace->used_ns = now;
     pace->calm_ns = now + CALM_NS;
 }

@@ -42,16 +42,18 @@ unsigned pool__policy_ramp(unsigned parallel, bool success);
  * asked for one connection more than there are. */
 uint32_t pool__policy_probe_ms(unsigned refusals);
 
-/* Connects are spread: so many may begin at once, and then one each few milliseconds, so that a
- * pool is full within a second. After an outage, or when many connections are lost at about
- * the same time, it is one from the start, until that is a second ago. */
+/* Connects are spread: so many may begin at once, and then one each few milliseconds. After an
+ * outage, or when many connections are lost at about the same time, it is one from the start,
+ * and the next ones come more slowly, until that is a second ago. Either way a pool can be full
+ * within a second. */
 #define POOL__BURST 10
 struct pool__pace {
-    uint64_t interval_ns; /* between two; the rest is zero at first */
-    uint64_t used_ns; /* the time that the connects which have begun have used up */
-    uint64_t calm_ns; /* when a burst is allowed again */
+    uint64_t quick_ns; /* between two; constant */
+    uint64_t slow_ns;  /* between two after an outage; constant */
+    uint64_t used_ns;  /* the time that the connects which have begun have used up */
+    uint64_t calm_ns;  /* when a burst is allowed again */
 };
-uint64_t pool__policy_interval_ns(unsigned limit);
+struct pool__pace pool__policy_new_pace(unsigned limit);
 unsigned pool__policy_pace(const struct pool__pace *pace, uint64_t now);
 /* When the next may begin, if none may now. */
 uint64_t pool__policy_next_pace_ns(const struct pool__pace *pace, uint64_t now);

@@ -151,17 +151,21 @@ static void a_pool_may_be_full_within_a_second(void **state)
     (void)state;
     static const struct {
         unsigned limit;
-        uint64_t interval_ns;
-    } rows[] = {{1, 5 * MS}, {10, 5 * MS}, {200, 5 * MS}, {1000, MS}, {4096, 244140}};
-    for (size_t i = 0; i < COUNT(rows); i++)
-        assert_int_equal(pool__policy_interval_ns(rows[i].limit), rows[i].interval_ns);
+        uint64_t quick_ns, slow_ns;
+    } rows[] = {{1, 5 * MS, 50 * MS},   {10, 5 * MS, 50 * MS}, {50, 5 * MS, 20 * MS},
+                {200, 5 * MS, 5 * MS},  {1000, MS, MS},        {4096, 244140, 244140}};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct pool__pace pace = pool__policy_new_pace(rows[i].limit);
+        assert_int_equal(pace.quick_ns, rows[i].quick_ns);
+        assert_int_equal(pace.slow_ns, rows[i].slow_ns);
+    }
 }
 
-static void assert_one_each_5_ms(struct pool__pace *pace)
+static void assert_one_each(struct pool__pace *pace, uint64_t interval_ns, unsigned count)
 {
-    for (unsigned n = 0; n < 50; n++) {
+    for (unsigned n = 0; n < count; n++) {
         uint64_t next = pool__policy_next_pace_ns(pace, NOON);
-        assert_int_equal(next, NOON + (n + 1) * 5 * MS);
+        assert_int_equal(next, NOON + (n + 1) * interval_ns);
         assert_int_equal(pool__policy_pace(pace, next - 1), 0);
         assert_int_equal(pool__policy_pace(pace, next), 1);
         pool__policy_pace_opens(pace, next, 1);
@@ -171,17 +175,17 @@ static void assert_one_each_5_ms(struct pool__pace *pace)
 static void a_burst_may_begin_at_once_and_then_one_at_a_time(void **state)
 {
     (void)state;
-    struct pool__pace pace = {.interval_ns = 5 * MS};
+    struct pool__pace pace = pool__policy_new_pace(10);
     assert_int_equal(pool__policy_pace(&pace, NOON), POOL__BURST);
     pool__policy_pace_opens(&pace, NOON, POOL__BURST);
     assert_int_equal(pool__policy_pace(&pace, NOON), 0);
-    assert_one_each_5_ms(&pace);
+    assert_one_each(&pace, 5 * MS, 50);
 }
 
 static void a_quiet_pool_may_have_its_burst_again(void **state)
 {
     (void)state;
-    struct pool__pace pace = {.interval_ns = 5 * MS};
+    struct pool__pace pace = pool__policy_new_pace(10);
     pool__policy_pace_opens(&pace, NOON, POOL__BURST);
     assert_int_equal(pool__policy_pace(&pace, NOON + 20 * MS), 4);
     assert_int_equal(pool__policy_pace(&pace, NOON + 1000 * MS), POOL__BURST);
@@ -190,7 +194,7 @@ static void a_quiet_pool_may_have_its_burst_again(void **state)
 static void after_an_outage_it_is_one_at_a_time_for_a_second(void **state)
 {
     (void)state;
-    struct pool__pace pace = {.interval_ns = 5 * MS};
+    struct pool__pace pace = pool__policy_new_pace(10);
     pool__policy_pace_opens(&pace, NOON, POOL__BURST);
     pool__policy_pace_return(&pace, NOON);
     assert_int_equal(pool__policy_pace(&pace, NOON), 1);
@@ -203,7 +207,7 @@ static void after_an_outage_it_is_one_at_a_time_for_a_second(void **state)
 static void a_few_lost_connections_take_as_many_from_the_burst(void **state)
 {
     (void)state;
-    struct pool__pace pace = {.interval_ns = 5 * MS};
+    struct pool__pace pace = pool__policy_new_pace(10);
     for (unsigned n = 1; n < POOL__BURST; n++) {
         pool__policy_pace_loss(&pace, NOON);
         assert_int_equal(pool__policy_pace(&pace, NOON), POOL__BURST - n);
@@ -214,14 +218,14 @@ static void a_few_lost_connections_take_as_many_from_the_burst(void **state)
 static void many_lost_connections_are_replaced_one_at_a_time(void **state)
 {
     (void)state;
-    struct pool__pace pace = {.interval_ns = 5 * MS};
+    struct pool__pace pace = pool__policy_new_pace(10);
     for (unsigned n = 0; n < 50; n++)
         pool__policy_pace_loss(&pace, NOON);
     assert_int_equal(pool__policy_pace(&pace, NOON + 500 * MS), 1);
     pool__policy_pace_opens(&pace, NOON, 1);
     for (unsigned n = 0; n < 50; n++) /* more of them do not make it more */
         pool__policy_pace_loss(&pace, NOON);
-    assert_one_each_5_ms(&pace);
+    assert_one_each(&pace, 50 * MS, 19); /* within the second */
     assert_int_equal(pool__policy_pace(&pace, NOON + 1000 * MS), POOL__BURST);
 }
 

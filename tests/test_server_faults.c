@@ -524,7 +524,7 @@ static void *ask_once(void *arg)
     return NULL;
 }
 
-/* One connection serves many: no more come than one each 5 ms while somebody waits. */
+/* One connection serves many: no more come than ten and one each 5 ms while somebody waits. */
 static void killed_sessions_are_replaced_as_they_are_needed(void **state)
 {
     struct pool_options options = app_options();
