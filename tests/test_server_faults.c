@@ -23,7 +23,8 @@
 static int tear_down(void **state)
 {
     (void)state;
-    ask(f.admin, "SET GLOBAL net_write_timeout = 60, GLOBAL init_connect = '', GLOBAL read_only = 0",
+    ask(f.admin, "SET GLOBAL net_write_timeout = 60, GLOBAL init_connect = '', GLOBAL read_only = 0, "
+                 "GLOBAL max_password_errors = 4294967295",
         NULL, 0);
     ask(f.admin, "DROP TABLE IF EXISTS mypool.tiny", NULL, 0);
     ask(f.admin, "DROP DATABASE IF EXISTS mypool_gone", NULL, 0);
@@ -405,6 +406,24 @@ static void a_wrong_init_sql_fails_fast_with_the_servers_text(void **state)
     assert_non_null(strstr(err.message, "no_such_variable"));
 }
 
+/* By the server, after too many wrong passwords: each further try would be one more. */
+static void a_blocked_account_is_left_alone(void **state)
+{
+    struct pool_error err;
+    (void)state;
+    struct pool_options options = changing_options("");
+    options.password = "wrong";
+    admin_does(f.admin, "SET GLOBAL max_password_errors = 2");
+    make_pool(options);
+    assert_within(GENEROUS, !works(&err) && err.server_errno == 4150);
+    uint64_t before = stats_now().connect_failures;
+    for (int i = 0; i < 20; i++) {
+        assert_false(works(&err));
+        assert_refused(&err, POOL_ERR_AUTH, 4150);
+    }
+    assert_int_equal(stats_now().connect_failures, before);
+}
+
 static bool insert_at_set_up(struct pool_setup *setup, void *arg, struct pool_error *err)
 {
     (void)arg;
@@ -661,6 +680,7 @@ int main(int argc, char **argv)
         TEST(an_expired_password_fails_fast_and_heals),
         TEST(a_broken_init_connect_fails_fast_and_heals),
         TEST(a_wrong_init_sql_fails_fast_with_the_servers_text),
+        TEST(a_blocked_account_is_left_alone),
         TEST(a_refused_init_callback_fails_fast_and_heals),
         TEST(a_server_that_takes_no_writes_goes_on_serving_reads),
         TEST(a_handle_on_which_a_write_was_refused_still_reads),
