@@ -408,7 +408,8 @@ enum pool_close_reason {
 
 enum pool_state {
     POOL_STATE_UP,      /* connects succeed, or none has been tried */
-    POOL_STATE_RETRYING, /* the last connect failed; the next is delayed */
+    POOL_STATE_RETRYING, /* the last connect failed, or led to a server that refuses writes as
+                            read-only; the next is delayed */
     POOL_STATE_DOWN     /* nothing is open and connects fail: callers fail fast */
 };
 
@@ -529,7 +530,9 @@ bool pool_options_from_url(const char *url, struct pool_options *ret_options, vo
                            struct pool_error *err);
 
 /* Refuses new calls at once, fails queued ones with POOL_ERR_CLOSED, lets running
- * ones finish for up to drain_ms, then cuts the rest, and frees the pool. Returns
+ * ones finish for up to drain_ms, then cuts the rest, and frees the pool. Calls with
+ * callbacks that were accepted before and are not queued yet are served within
+ * drain_ms, too, if a connection is idle; no new one is opened for them. Returns
  * within drain_ms + 100 ms; true if nothing had to be cut. Connections that are
  * still borrowed are cut; their handles stay safe to release, and what is left
  * of the pool goes with the last of them. No other call may be started on the

@@ -66,8 +66,16 @@ static const struct rule {
     {3101, MYSQL8, POOL__E_RETRY, false},
     {3168, MYSQL8, POOL__E_LOST, false},   /* session killed */
     {3169, MYSQL8, POOL__E_LOST, false},
+    {3572, MYSQL8, POOL__E_RETRY, false},  /* NOWAIT met a lock; 1205 on MariaDB */
     {4031, MYSQL8, POOL__E_LOST, true},    /* closed for inactivity */
+    {4081, MYSQL8, POOL__E_LOST, false},   /* closed over a limit of memory */
+    {4082, MYSQL8, POOL__E_LOST, false},
 };
+
+static bool is_client(unsigned code)
+{
+    return (code >= 2000 && code < 3000) || (code >= 5000 && code < 6000);
+}
 
 static struct pool__error_facts classify_client(unsigned code)
 {
@@ -91,7 +99,7 @@ static struct pool__error_facts classify_client(unsigned code)
 
 struct pool__error_facts pool__classify(unsigned code, const char *text, bool mariadb)
 {
-    if ((code >= 2000 && code < 3000) || (code >= 5000 && code < 6000))
+    if (is_client(code))
         return classify_client(code);
     /* 1290 is any option that forbids the statement; only one makes it a replica. */
     if (code == 1290 && text && (strstr(text, "read-only") || strstr(text, "read_only")))
@@ -116,21 +124,48 @@ enum pool__connect_class pool__classify_connect(unsigned code)
     case 1226: /* the user's resource limit */
         return POOL__C_CAPACITY;
     case 1129: /* too many failed handshakes */
-    case 4150: /* too many bad passwords */
+    case 3955: /* too many bad passwords, on MySQL */
+    case 4150: /* and on MariaDB */
         return POOL__C_BLOCKED;
     case 1045:
     case 1698:
         return POOL__C_PASSWORD;
     case TLS_ERROR:
         return POOL__C_TLS;
-    case 1042: case 1043: case 1044: case 1049: case 1130: case 1251: case 1275: case 1524:
-    case 1820: case 1862: case 2005: case 2007: case 2012: case 2019: case 2047: case 2049:
-    case 2059: case 2061: case 3118: case 3159: case 4151: case 5001: case 5010: case 5011:
-    case 5012: case 5024:
+    case 1042: case 1043: case 1044: case 1049: case 1130: case 1184: case 1251: case 1275:
+    case 1524: case 1820: case 1862: case 2005: case 2007: case 2012: case 2019: case 2047:
+    case 2049: case 2059: case 2061: case 3118: case 3159: case 4151: case 5001: case 5010:
+    case 5011: case 5012: case 5024:
         return POOL__C_PERMANENT;
     default:
         return POOL__C_TRANSIENT;
     }
+}
+
+/* Want of room or time at the server, which the same statement may find another time. */
+static bool passes(unsigned code)
+{
+    switch (code) {
+    case 1021: case 1030: case 1037: case 1038: case 1041: case 1114: case 1297: case 1317:
+        return true;
+    default:
+        return false;
+    }
+}
+
+enum pool__setup_class pool__classify_setup(unsigned code, const char *text, bool mariadb)
+{
+    enum pool__connect_class connect = pool__classify_connect(code);
+    struct pool__error_facts facts = pool__classify(code, text, mariadb);
+    if (is_client(code))
+        return POOL__S_ENDED;
+    if (connect == POOL__C_PASSWORD || connect == POOL__C_PERMANENT)
+        return POOL__S_REFUSED;
+    if (connect != POOL__C_TRANSIENT || passes(code))
+        return POOL__S_FAILED;
+    if (facts.class_ == POOL__E_STATEMENT || facts.class_ == POOL__E_TOO_BIG)
+        return POOL__S_REFUSED;
+    return facts.class_ == POOL__E_LOST && !facts.not_executed ? POOL__S_ENDED : POOL__S_FAILED;
 }
 
 /* The library has one code for all of TLS; what the system says has its number behind it.

@@ -125,6 +125,8 @@ static const char *text_without(const char *password, MYSQL *mysql)
     return "the server's message is not shown, for it contains the password";
 }
 
+#define HOST_IS_BLOCKED 1129 /* others are of the account */
+
 static bool fail_connect(const struct pool__wait *wait, MYSQL *mysql, const char *password,
                          struct pool_error *err)
 {
@@ -139,7 +141,8 @@ static bool fail_connect(const struct pool__wait *wait, MYSQL *mysql, const char
         enum pool__connect_class class_ = pool__classify_connect(code);
         if (class_ == POOL__C_TLS)
             kind = POOL_ERR_TLS;
-        else if (class_ == POOL__C_PASSWORD || class_ == POOL__C_PERMANENT)
+        else if (class_ == POOL__C_PASSWORD || class_ == POOL__C_PERMANENT ||
+                 (class_ == POOL__C_BLOCKED && code != HOST_IS_BLOCKED))
             kind = POOL_ERR_AUTH;
         pool__fail(err, code == CR_OUT_OF_MEMORY ? POOL_ERR_NOMEM : kind, "connect: %s",
                    text_without(password, mysql));
@@ -593,7 +596,7 @@ static enum pool_code code_of(enum pool__error_class class_)
 static bool breaks(enum pool__error_class class_)
 {
     return class_ == POOL__E_LOST || class_ == POOL__E_UNSENT || class_ == POOL__E_TOO_BIG ||
-           class_ == POOL__E_NOMEM || class_ == POOL__E_READ_ONLY;
+           class_ == POOL__E_NOMEM;
 }
 
 static void fail_by_wait(struct pool__conn *conn, const struct pool__wait *wait, bool sent,

@@ -563,7 +563,7 @@ enum pool__outcome pool__core_enqueue(struct pool__core *core, struct pool__wait
     atomic_init(&waiter->outcome, POOL__WAITING);
     enum pool__outcome outcome = POOL__WAITING;
     pool__lock(&core->lock);
-    if (atomic_load(&core->shut))
+    if (atomic_load(&core->shut) && !(waiter->wake && atomic_load(&core->drains)))
         outcome = POOL__SHUT;
     else if (atomic_load(&core->waiting) >= core->queue_limit)
         outcome = POOL__QUEUE_FULL;
@@ -731,6 +731,13 @@ void pool__core_shut(struct pool__core *core)
     atomic_store(&core->shut, true);
     pool__unlock(&core->lock);
     pool__core_fail_waiters(core, POOL__SHUT, POOL__FOREVER);
+}
+
+void pool__core_set_drains(struct pool__core *core, bool drains)
+{
+    pool__lock(&core->lock);
+    atomic_store(&core->drains, drains);
+    pool__unlock(&core->lock);
 }
 
 void pool__core_count(struct pool__core *core, unsigned ret_counts[POOL__STATES])

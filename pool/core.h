@@ -116,6 +116,7 @@ struct pool__core {
     _Atomic uint32_t owed;   /* 1: the oldest waiter is due: the next return goes to it */
     _Atomic uint32_t absent; /* slots without an open connection: EMPTY, OPENING or CLOSING */
     _Atomic bool shut;
+    _Atomic bool drains; /* although it is shut, callbacks may queue up; lock to set */
     _Alignas(128) struct pool__mutex lock;
     struct pool__link queue; /* struct pool__waiter, oldest first; lock */
     uint32_t places;         /* given so far; lock */
@@ -309,6 +310,8 @@ void pool__core_fail_waiters(struct pool__core *core, enum pool__outcome outcome
 
 /* Refuses new waiters and fails the queued ones. */
 void pool__core_shut(struct pool__core *core);
+/* Whether callbacks may queue up although it is shut. */
+void pool__core_set_drains(struct pool__core *core, bool drains);
 
 /* Slots per state, at about this moment. */
 void pool__core_count(struct pool__core *core, unsigned ret_counts[POOL__STATES]);

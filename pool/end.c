@@ -182,15 +182,22 @@ static unsigned count_state(struct pool *pool, enum pool__state state)
     return counts[state];
 }
 
+/* Callbacks that were accepted are served by what was open, and nothing new is opened. */
+static bool serves_callbacks(struct pool *pool)
+{
+    return atomic_load(&pool->core.drains) && atomic_load(&pool->loop.work) > 0 &&
+           pool__open_count(pool) > 0;
+}
+
 static bool wait_for_returns(struct pool *pool, uint64_t deadline_ns)
 {
     for (;;) {
         uint32_t returns = atomic_load(&pool->returns);
-        if (count_state(pool, POOL__BUSY) == 0 && atomic_load(&pool->aboard) == 0)
-            return true;
+        bool more = serves_callbacks(pool);
+        bool all_back = count_state(pool, POOL__BUSY) == 0 && atomic_load(&pool->aboard) == 0;
         uint64_t now = pool__now_ns();
-        if (now >= deadline_ns)
-            return false;
+        if ((all_back && !more) || now >= deadline_ns)
+            return all_back;
         /* A returner that did not see yet that the pool ends wakes nobody: look again. */
         uint64_t look = now + 2 * POOL__NS_PER_MS;
         if (!pool__run_callbacks(pool, 1))
@@ -403,6 +410,19 @@ static void stop(struct pool *pool)
     pool__control_close(pool);
 }
 
+/* Who waits in the queue needs a connection that is in use, and is refused. What callbacks were
+ * promised before they got there is kept, as long as connections are idle or about to be. */
+static bool drain(struct pool *pool, uint64_t deadline_ns)
+{
+    bool idle = count_state(pool, POOL__IDLE) + count_state(pool, POOL__CHORE) > 0;
+    pool__core_set_drains(&pool->core, idle && pool__now_ns() < deadline_ns);
+    pool__core_shut(&pool->core);
+    bool clean = wait_for_returns(pool, deadline_ns);
+    pool__core_set_drains(&pool->core, false);
+    pool__core_shut(&pool->core);
+    return clean;
+}
+
 bool pool_end(struct pool *pool, unsigned drain_ms, struct pool_error *err)
 {
     pool__ok(err);
@@ -419,8 +439,7 @@ bool pool_end(struct pool *pool, unsigned drain_ms, struct pool_error *err)
     if (atomic_exchange(&pool->ending, true))
         return pool__fail(err, POOL_ERR_CLOSED, "the pool is being closed already");
     uint64_t drained_ns = pool__deadline_in(drain_ms);
-    pool__core_shut(&pool->core);
-    bool clean = wait_for_returns(pool, drained_ns);
+    bool clean = drain(pool, drained_ns);
     uint64_t last_ns = pool__now_ns() + CUT_MS * POOL__NS_PER_MS;
     if (clean)
         /* A goodbye takes no time; a connect that is under way is not waited for. */

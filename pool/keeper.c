@@ -15,6 +15,9 @@
  */
 #include "pool.h"
 
+#include "replica.h"
+#include "trim.h"
+
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -24,7 +27,6 @@
 #define KILL_AGAIN_NS (1000 * POOL__NS_PER_MS)
 #define LINGER_MOST_NS (30000 * POOL__NS_PER_MS) /* then the server is taken for gone */
 #define CONTROL_IDLE_NS (10000 * POOL__NS_PER_MS)
-#define INTERRUPTIONS 16 /* set-ups in a row that may be cut off before the server counts as away */
 
 enum tag { TAG_POKE, TAG_CONN, TAG_LINGER };
 
@@ -44,7 +46,6 @@ bool pool__watch(struct pool *pool, unsigned slot, int fd)
     uint32_t serial = atomic_fetch_add(&pool->places[slot].serial, 1) + 1;
     struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET,
                                 .data.u64 = make_tag(TAG_CONN, serial, slot)};
-    atomic_store(&pool->places[slot].evict_reason, POOL_CLOSE_SERVER);
     return epoll_ctl(pool->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
@@ -106,115 +107,7 @@ static void end_linger(struct pool *pool, unsigned slot)
     slot_is_empty(pool, slot);
 }
 
-/* What the outcome of a connect means for the next ones */
-
-static void note_capacity_locked(struct pool__health *health, unsigned open, uint64_t now)
-{
-    health->ceiling = open > 0 ? open : 1;
-    health->ceiling_until_ns = now + 1000 * POOL__NS_PER_MS;
-}
-
-static unsigned open_count(struct pool *pool)
-{
-    unsigned counts[POOL__STATES];
-    pool__core_count(&pool->core, counts);
-    return counts[POOL__IDLE] + counts[POOL__BUSY] + counts[POOL__CHORE];
-}
-
-static void note_failure_locked(struct pool *pool, const struct pool_error *failure,
-                                bool interrupted, unsigned open)
-{
-    struct pool__health *health = &pool->health;
-    uint64_t now = pool__now_ns();
-    health->failures++;
-    health->class_ = pool__classify_connect(failure->server_errno);
-    health->cause = *failure;
-    health->parallel = pool__policy_ramp(health->parallel, false);
-    health->random = health->random * UINT64_C(6364136223846793005) + 1442695040888963407;
-    health->next_try_ns = pool__after_ms(
-        now, pool__policy_backoff_ms(health->class_, interrupted ? 1 : health->failures,
-                                     (uint32_t)(health->random >> 32)));
-    if (health->class_ == POOL__C_CAPACITY)
-        note_capacity_locked(health, open, now);
-    health->state = open ? POOL_STATE_RETRYING : POOL_STATE_DOWN;
-}
-
-static void note_success_locked(struct pool__health *health)
-{
-    health->failures = 0;
-    health->interruptions = 0;
-    health->next_try_ns = 0;
-    health->parallel = pool__policy_ramp(health->parallel, true);
-    health->state = POOL_STATE_UP;
-}
-
-/* One thread at a time tells the hook, outside the lock, until what it has told is what is
- * so: in whatever order the threads come here, the last word is right. */
-static void tell_state(struct pool *pool)
-{
-    struct pool__health *health = &pool->health;
-    const struct pool_hooks *hooks = &pool->options.v.hooks;
-    pool__lock(&health->lock);
-    bool teller = !health->telling;
-    health->telling = true;
-    while (teller && health->told != health->state) {
-        enum pool_state state = health->state;
-        struct pool_error cause = health->cause;
-        health->told = state;
-        pool__unlock(&health->lock);
-        if (hooks->on_state)
-            hooks->on_state(state, state == POOL_STATE_UP ? NULL : cause.message, hooks->arg);
-        pool__lock(&health->lock);
-    }
-    if (teller)
-        health->telling = false;
-    pool__unlock(&health->lock);
-}
-
-/* A server that lets the pool in is up. That the new connection was lost in its set-up
- * (somebody kills sessions, say) is no reason to pause; unless it goes on and on, as
- * with a proxy that has no server behind it. Then there are pauses, but short ones. */
-void pool__report_connect(struct pool *pool, const struct pool_error *failure, bool logged_in)
-{
-    struct pool__health *health = &pool->health;
-    bool interrupted = failure && logged_in && failure->code == POOL_ERR_LOST;
-    unsigned open = open_count(pool);
-    pool__lock(&health->lock);
-    if (interrupted && ++health->interruptions <= INTERRUPTIONS)
-        health->cause = *failure;
-    else if (failure)
-        note_failure_locked(pool, failure, interrupted, open);
-    else
-        note_success_locked(health);
-    pool__unlock(&health->lock);
-    tell_state(pool);
-}
-
 /* Demand: open what is wanted, or tell waiters that it cannot be had */
-
-/* Fills in what the state of the server allows. False while a pause lasts. */
-static bool ask_health(struct pool *pool, struct pool__demand *demand, uint64_t now,
-                       uint64_t *wake_ns)
-{
-    struct pool__health *health = &pool->health;
-    pool__lock(&health->lock);
-    if (health->ceiling && now >= health->ceiling_until_ns) {
-        /* Probe upward, one connection per second. */
-        health->ceiling = health->ceiling < pool->core.limit ? health->ceiling + 1 : 0;
-        health->ceiling_until_ns = now + 1000 * POOL__NS_PER_MS;
-    }
-    if (health->ceiling && health->ceiling < demand->limit) {
-        demand->limit = health->ceiling;
-        if (health->ceiling_until_ns < *wake_ns)
-            *wake_ns = health->ceiling_until_ns;
-    }
-    demand->parallel = health->parallel;
-    bool allowed = now >= health->next_try_ns;
-    if (!allowed && health->next_try_ns < *wake_ns)
-        *wake_ns = health->next_try_ns;
-    pool__unlock(&health->lock);
-    return allowed;
-}
 
 static void open_what_is_wanted(struct pool *pool, uint64_t now, uint64_t *wake_ns)
 {
@@ -231,10 +124,12 @@ static void open_what_is_wanted(struct pool *pool, uint64_t now, uint64_t *wake_
     uint64_t unused = POOL__FOREVER;
     bool wanted = demand.waiting || demand.idle + counts[POOL__BUSY] < demand.min_idle ||
                   demand.idle < demand.min_idle;
-    if (!ask_health(pool, &demand, now, wanted ? wake_ns : &unused))
+    if (!pool__health_ask(pool, &demand, now, wanted ? wake_ns : &unused))
         return;
     unsigned slot;
-    for (unsigned n = pool__policy_opens(&demand); n > 0; n--)
+    unsigned count =
+        pool__health_pace(&pool->health, pool__policy_opens(&demand), now, wake_ns);
+    for (; count > 0; count--)
         if (pool__core_reserve_empty(&pool->core, &slot))
             pool__order(pool, slot, POOL__OPEN, POOL_CLOSE_END);
 }
@@ -256,13 +151,13 @@ static void fail_fast(struct pool *pool, uint64_t now, uint64_t *wake_ns)
     pool__lock(&health->lock);
     uint64_t patience = patience_locked(pool, now);
     bool down = health->failures > 0 && patience != POOL__FOREVER && oldest != POOL__FOREVER &&
-                open_count(pool) == 0;
+                pool__open_count(pool) == 0;
     bool now_down = down && now >= oldest + patience;
     if (now_down) /* the last connection may have gone long after the last try */
         health->state = POOL_STATE_DOWN;
     pool__unlock(&health->lock);
     if (now_down) {
-        tell_state(pool);
+        pool__tell_state(pool);
         pool__core_fail_waiters(&pool->core, POOL__FAILED, now - patience);
         oldest = pool__core_oldest_ns(&pool->core);
     }
@@ -277,6 +172,23 @@ static void evict(struct pool *pool, unsigned slot, enum pool_close_reason reaso
     atomic_store(&pool->places[slot].evict_reason, reason);
     if (pool__core_evict(&pool->core, slot))
         pool__order(pool, slot, POOL__DO_CLOSE, reason);
+}
+
+/* The server has closed it. */
+static void lose(struct pool *pool, unsigned slot)
+{
+    pool__health_note_loss(&pool->health, pool__now_ns());
+    evict(pool, slot, POOL_CLOSE_SERVER);
+}
+
+/* Off the callers' path. It is not borrowed for as long as that takes. */
+static void trim(struct pool *pool, unsigned slot)
+{
+    if (!atomic_load(&pool->places[slot].bulky) || !pool__core_reserve_idle(&pool->core, slot))
+        return;
+    atomic_store(&pool->places[slot].bulky, false);
+    pool__conn_trim(pool->core.slots[slot].conn);
+    pool__give_or_close(pool, slot);
 }
 
 static void look_at_idle(struct pool *pool, unsigned slot, uint64_t now, unsigned *idle_count,
@@ -295,6 +207,8 @@ static void look_at_idle(struct pool *pool, unsigned slot, uint64_t now, unsigne
         .keepalive_ns = atomic_load(&place->keepalive_ns),
     };
     enum pool__idle_action action = pool__policy_idle(&idleness);
+    if (action == POOL__STAY && idleness.idle_ns > 0)
+        trim(pool, slot);
     if (action == POOL__STAY || !pool__core_reserve_idle(&pool->core, slot))
         return;
     (*idle_count)--;
@@ -404,6 +318,7 @@ static void tick(struct pool *pool)
     for (unsigned slot = pool->core.limit; slot-- > 0;)
         look_at_slot(pool, slot, &idle_count, &retirements);
     close_idle_control(pool);
+    pool__forget_refused_writes(pool, pool__now_ns());
 }
 
 static uint64_t eighth(uint64_t ns)
@@ -445,7 +360,7 @@ static void on_event(struct pool *pool, uint64_t tag)
     if (serial != atomic_load(&pool->places[slot].serial))
         return; /* of a connection that has gone meanwhile */
     if (kind == TAG_CONN)
-        evict(pool, slot, POOL_CLOSE_SERVER);
+        lose(pool, slot);
     else if (proves_end(pool, slot))
         end_linger(pool, slot);
 }
@@ -463,7 +378,8 @@ static bool something_to_watch(struct pool *pool)
 {
     unsigned counts[POOL__STATES];
     pool__core_count(&pool->core, counts);
-    return counts[POOL__EMPTY] < pool->core.limit || atomic_load(&pool->control.open);
+    return counts[POOL__EMPTY] < pool->core.limit || atomic_load(&pool->control.open) ||
+           atomic_load(&pool->health.read_only);
 }
 
 static void *keep(void *arg)

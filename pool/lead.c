@@ -20,6 +20,7 @@
 #include "keep.h"
 #include "result.h"
 #include "ride.h"
+#include "trim.h"
 
 #include <stdlib.h>
 
@@ -92,6 +93,12 @@ static void tell_query(struct pool *pool, const struct pool__job *job, uint64_t 
     pool__leave_callback(before);
 }
 
+static void note_bulk(struct pool *pool, const struct pool__borrowed *borrowed)
+{
+    pool__conn_note_bulk(borrowed->conn);
+    atomic_store_explicit(&pool->places[borrowed->slot].bulky, true, memory_order_relaxed);
+}
+
 /* Whatever follows from a statement that this thread has run for itself. */
 static void conclude(struct pool *pool, const struct pool__borrowed *borrowed,
                      const struct pool__job *job, uint64_t started_ns,
@@ -99,10 +106,12 @@ static void conclude(struct pool *pool, const struct pool__borrowed *borrowed,
 {
     count_query(pool, borrowed->slot, result != NULL);
     count_hits(pool, borrowed);
+    if (pool__conn_is_bulky(borrowed->conn))
+        note_bulk(pool, borrowed);
     if (pool->options.v.hooks.on_query)
         tell_query(pool, job, started_ns, result, err);
     if (!result)
-        pool__note_error(pool, err);
+        pool__note_error(pool, borrowed->slot, err);
 }
 
 /* ---- one statement ---- */
@@ -272,11 +281,11 @@ struct rider {
     struct pool__call *call; /* NULL for the leader's own */
 };
 
-static void note_failure(struct pool *pool, const struct pool__kept *kept)
+static void note_failure(const struct rider *rider, const struct pool__kept *kept)
 {
     struct pool_error err;
     pool__kept_tell(kept, &err);
-    pool__note_error(pool, &err);
+    pool__note_error(rider->pool, rider->slot, &err);
 }
 
 static void arrive(struct pool__passenger *passenger, struct pool__wakes *wakes)
@@ -287,7 +296,7 @@ static void arrive(struct pool__passenger *passenger, struct pool__wakes *wakes)
     count_query(rider->pool, rider->slot, passenger->result != NULL);
     add(&rider->pool->core.slots[rider->slot].rides, 1);
     if (!passenger->result)
-        note_failure(rider->pool, &call->kept);
+        note_failure(rider, &call->kept);
     if (!pool__core_arrive(&rider->pool->core, &call->waiter, wakes))
         pool_result_free(passenger->result); /* nobody wants it any more */
     pool__call_drop(call);

@@ -251,8 +251,8 @@ static void queue_up(struct pool__op *op)
         fail_before(op, POOL_ERR_CANCELLED, "cancelled");
         return;
     }
-    /* What is begun now would be cut: pool_end has seen the connections idle already. */
-    if (!atomic_load(&pool->core.shut) &&
+    /* After the drain what is begun would be cut: pool_end has seen the connections idle. */
+    if ((!atomic_load(&pool->core.shut) || atomic_load(&pool->core.drains)) &&
         pool__borrow_at_once(pool, &op->ask, &op->borrowed)) {
         launch(op);
         return;

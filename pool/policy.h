@@ -38,6 +38,32 @@ uint32_t pool__policy_lifetime_ms(uint32_t max_lifetime_ms, uint32_t random);
 #define POOL__MANY_CONNECTS 64
 unsigned pool__policy_ramp(unsigned parallel, bool success);
 
+/* How long to wait after so many refusals (>= 1) in a row before a server that is full is
+ * asked for one connection more than there are. */
+uint32_t pool__policy_probe_ms(unsigned refusals);
+
+/* Connects are spread: so many may begin at once, and then one each few milliseconds. After an
+ * outage, or when many connections are lost at about the same time, it is one from the start,
+ * and the next ones come more slowly, until that is a second ago. Either way a pool can be full
+ * within a second. */
+#define POOL__BURST 10
+struct pool__pace {
+    uint64_t quick_ns; /* between two; constant */
+    uint64_t slow_ns;  /* between two after an outage; constant */
+    uint64_t used_ns;  /* the time that the connects which have begun have used up */
+    uint64_t calm_ns;  /* when a burst is allowed again */
+};
+struct pool__pace pool__policy_new_pace(unsigned limit);
+unsigned pool__policy_pace(const struct pool__pace *pace, uint64_t now);
+/* When the next may begin, if none may now. */
+uint64_t pool__policy_next_pace_ns(const struct pool__pace *pace, uint64_t now);
+/* So many more have begun. */
+void pool__policy_pace_opens(struct pool__pace *pace, uint64_t now, unsigned count);
+/* The server has closed a connection. */
+void pool__policy_pace_loss(struct pool__pace *pace, uint64_t now);
+/* It lets the pool in again. */
+void pool__policy_pace_return(struct pool__pace *pace, uint64_t now);
+
 /* What to do with a connection that nobody uses. */
 enum pool__idle_action { POOL__STAY, POOL__RETIRE, POOL__SHRINK, POOL__PING };
 struct pool__idleness {

@@ -13,6 +13,7 @@
 #include "pool.h"
 
 #include "error.h"
+#include "replica.h"
 #include "result.h"
 #include "url.h"
 
@@ -90,15 +91,9 @@ static bool init_places(struct pool *pool)
     for (unsigned i = 0; pool->places && i < limit; i++) {
         pool->places[i].linger_fd = -1;
         pool->places[i].kill_fd = -1;
+        pool->places[i].opened_ns = POOL__FOREVER;
     }
     return pool->places != NULL;
-}
-
-static void init_health(struct pool *pool)
-{
-    pool__mutex_init(&pool->health.lock);
-    pool->health.parallel = POOL__MANY_CONNECTS;
-    pool->health.random = pool__now_ns() | 1;
 }
 
 /* It makes the descriptor for the cut, which the loop needs, too. */
@@ -116,7 +111,7 @@ static bool init_pool(struct pool *pool)
     pool->hooked = v->hooks.on_acquire || v->hooks.on_release ||
                    v->reset_policy == POOL_RESET_ALWAYS;
     pool->epoll_fd = pool->poke_fd = pool->cut_fd = pool->stop_fd = -1;
-    init_health(pool);
+    pool__health_init(&pool->health, v->connection_limit);
     pool__loop_init(&pool->loop, v->connection_limit, v->manual_dispatch);
     pool__mutex_init(&pool->end_lock);
     pool__mutex_init(&pool->calls.lock);
@@ -458,6 +453,14 @@ static void tell_of_return(struct pool *pool)
     pool__unpark(&pool->returns);
 }
 
+/* While the pool ends a connection is closed, unless callbacks that were accepted before still
+ * wait for one. */
+static bool is_done_for(struct pool *pool)
+{
+    return atomic_load(&pool->ending) &&
+           !(atomic_load(&pool->core.drains) && atomic_load(&pool->core.waiting));
+}
+
 /* A thread that was cancelled ends here, too, only when nothing is left half done: to close
  * a file is a cancellation point. */
 static void give_back(struct pool *pool, unsigned slot, bool destroy)
@@ -466,8 +469,9 @@ static void give_back(struct pool *pool, unsigned slot, bool destroy)
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
     bool ending = atomic_load(&pool->ending);
     note_release(pool, slot);
-    if (ending || destroy)
-        pool__close_slot(pool, slot, ending ? POOL_CLOSE_END : POOL_CLOSE_DESTROYED);
+    bool done = is_done_for(pool);
+    if (done || destroy)
+        pool__close_slot(pool, slot, done ? POOL_CLOSE_END : POOL_CLOSE_DESTROYED);
     else
         settle(pool, slot);
     if (ending)
@@ -481,7 +485,7 @@ void pool__return(struct pool *pool, unsigned slot)
 }
 
 /* What an error says about the server as a whole. */
-void pool__note_error(struct pool *pool, const struct pool_error *err)
+void pool__note_error(struct pool *pool, unsigned slot, const struct pool_error *err)
 {
     if (err->code == POOL_ERR_LOST && !err->not_executed) {
         if (atomic_fetch_add(&pool->losses, 1) + 1 == POOL__LOSSES) {
@@ -492,11 +496,7 @@ void pool__note_error(struct pool *pool, const struct pool_error *err)
     }
     struct pool__error_facts facts = pool__classify(err->server_errno, err->message, true);
     if (err->code == POOL_ERR_SERVER && facts.class_ == POOL__E_READ_ONLY)
-        for (unsigned slot = 0; slot < pool->core.limit; slot++) {
-            atomic_store(&pool->places[slot].evict_reason, POOL_CLOSE_READ_ONLY);
-            if (pool__core_evict(&pool->core, slot))
-                pool__hand_in(pool, slot, POOL__DO_CLOSE, POOL_CLOSE_READ_ONLY);
-        }
+        pool__note_refused_write(pool, slot, err);
 }
 
 /* Handles */

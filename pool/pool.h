@@ -21,8 +21,8 @@
 #include "barrier.h"
 #include "conn.h"
 #include "core.h"
+#include "health.h"
 #include "loop.h"
-#include "policy.h"
 
 enum pool__chore_kind {
     POOL__OPEN,
@@ -49,8 +49,10 @@ struct pool__place {
     _Atomic uint64_t label[POOL__LABEL_WORDS]; /* the borrower's call site, 63 bytes; first word 0: none */
     _Atomic unsigned long thread_id;           /* of the connection that was opened last */
     _Atomic uint32_t serial;                   /* of the connection, to recognise late socket events */
+    _Atomic uint64_t opened_ns;                /* when it was ready; POOL__FOREVER: it is not open */
     _Atomic uint64_t retire_ns;                /* set by the worker before the slot is given */
     _Atomic uint64_t keepalive_ns;
+    _Atomic bool bulky;            /* the connection may have memory to give back, see trim.c */
     _Atomic uint32_t evict_reason; /* enum pool_close_reason */
     uint64_t borrowed_ns;          /* owner: the borrower; kept only for on_release */
     /* After the close: the server's side is awaited. Set by the worker that closed,
@@ -66,22 +68,6 @@ struct pool__place {
     uint64_t since_ns;
     uint64_t pinged_ns;
     bool leak_reported;
-};
-
-struct pool__health {
-    struct pool__mutex lock;
-    enum pool_state state;
-    enum pool_state told; /* to on_state last */
-    bool telling;         /* a thread is at it */
-    unsigned failures; /* failed connects in a row */
-    unsigned interruptions; /* logins in a row whose connection was lost in its set-up */
-    enum pool__connect_class class_;
-    uint64_t next_try_ns;
-    unsigned parallel;
-    unsigned ceiling;          /* connections at most while the server refuses more */
-    uint64_t ceiling_until_ns; /* when to probe upward */
-    struct pool_error cause;   /* of the last failed connect */
-    uint64_t random;
 };
 
 /* There are never more threads than slots: with few connections each chore finds one,
@@ -226,7 +212,8 @@ bool pool__borrow(struct pool *pool, struct pool__ask *ask, struct pool__borrowe
 /* The owner of a BUSY slot gives it back, whatever its condition. */
 void pool__return(struct pool *pool, unsigned slot);
 void pool__close_slot(struct pool *pool, unsigned slot, enum pool_close_reason reason);
-void pool__note_error(struct pool *pool, const struct pool_error *err);
+/* `slot`: of the connection that it came from. */
+void pool__note_error(struct pool *pool, unsigned slot, const struct pool_error *err);
 static inline struct pool_conn pool__handle(struct pool *pool, unsigned slot, uint32_t generation)
 {
     struct pool_conn conn = {pool, (uint64_t)generation << 32 | (slot + 1)};
@@ -287,9 +274,6 @@ bool pool__watch(struct pool *pool, unsigned slot, int fd);
 void pool__linger(struct pool *pool, unsigned slot, int fd, enum pool__kill kill);
 void pool__limit_tick(struct pool *pool, uint64_t limit_ns);
 int pool__take_linger_fd(struct pool *pool, unsigned slot);
-/* The outcome of an attempt to open a connection; `failure` NULL: success. `logged_in`:
- * the server had let the pool in, and what failed came after. */
-void pool__report_connect(struct pool *pool, const struct pool_error *failure, bool logged_in);
 
 /* worker.c */
 bool pool__workers_start(struct pool *pool);
@@ -297,6 +281,8 @@ void pool__workers_stop(struct pool *pool);
 void pool__order(struct pool *pool, unsigned slot, enum pool__chore_kind kind,
                  enum pool_close_reason reason);
 void pool__order_chore(struct pool *pool, struct pool__chore *chore);
+/* The slot in CHORE, or OPENING, is available again, or closed if it is to be. */
+void pool__give_or_close(struct pool *pool, unsigned slot);
 /* Around every hook and callback, and for good on the pool's own threads, so that
  * pool_end can tell when it would wait for itself. No exception gets past them. */
 const struct pool *pool__set_calling(const struct pool *pool); /* returns what was set */

@@ -16,11 +16,12 @@
 #include "pool.h"
 
 #include "error.h"
+#include "replica.h"
 #include "session.h"
 
 #include <signal.h>
 #include <stdlib.h>
-
+#include <string.h>
 
 static _Thread_local const struct pool *calling_pool;
 
@@ -73,6 +74,25 @@ bool pool__ask_credentials(struct pool *pool, bool refresh, struct pool_credenti
     return true;
 }
 
+/* What the server says after the login, in the set-up of the session, is as much a refusal of
+ * the connect as what it says to the login. A session that ended there stays LOST. */
+static void blame_setup(const struct pool__conn *conn, struct pool_error *err)
+{
+    struct pool_error was = *err;
+    if (was.code == POOL_ERR_QUERY_TIMEOUT && !was.server_errno)
+        pool__fail(err, POOL_ERR_CONNECT, "connect timed out in the set-up of the session");
+    if (!was.server_errno)
+        return;
+    enum pool__setup_class class_ =
+        pool__classify_setup(was.server_errno, was.message, conn->mariadb);
+    if (class_ == POOL__S_ENDED)
+        return;
+    pool__fail(err, class_ == POOL__S_REFUSED ? POOL_ERR_AUTH : POOL_ERR_CONNECT,
+               "the set-up of the session was refused: %.400s", was.message);
+    err->server_errno = was.server_errno;
+    memcpy(err->sqlstate, was.sqlstate, sizeof err->sqlstate);
+}
+
 /* On failure *ret_conn may hold a connection that is to be closed. */
 static bool open_once(struct pool *pool, bool refresh, uint64_t deadline_ns,
                       struct pool__conn **ret_conn, struct pool_error *err)
@@ -82,7 +102,8 @@ static bool open_once(struct pool *pool, bool refresh, uint64_t deadline_ns,
     return pool__ask_credentials(pool, refresh, &credentials, err) &&
            pool__conn_open(&pool->options, &credentials, &pool->budget, pool->cut_fd, deadline_ns,
                            ret_conn, err) &&
-           pool__session_init(*ret_conn, deadline_ns, err);
+           pool__session_init(*ret_conn, deadline_ns, err) &&
+           pool__look_for_primary(pool, *ret_conn, deadline_ns, err);
 }
 
 static bool open_conn(struct pool *pool, struct pool__conn **ret_conn, struct pool_error *err)
@@ -127,7 +148,7 @@ static void set_ages(struct pool *pool, unsigned slot, const struct pool__conn *
     atomic_store(&pool->budget.limit, pool__policy_statement_budget(conn->max_prepared));
 }
 
-static void give_or_close(struct pool *pool, unsigned slot)
+void pool__give_or_close(struct pool *pool, unsigned slot)
 {
     if (!pool__core_give(&pool->core, slot)) {
         uint32_t reason = atomic_load(&pool->places[slot].evict_reason);
@@ -153,6 +174,8 @@ static void linger_unless_gone(struct pool *pool, unsigned slot, int fd, enum po
  * take: nobody is to wait for it as for one that is open. The end waits for `parting`. */
 static void begin_parting(struct pool *pool, unsigned slot)
 {
+    atomic_store(&pool->places[slot].opened_ns, POOL__FOREVER);
+    atomic_store(&pool->places[slot].bulky, false);
     atomic_fetch_add(&pool->parting, 1);
     pool__core_to_closing(&pool->core, slot);
 }
@@ -235,7 +258,10 @@ static void do_open(struct pool *pool, unsigned slot)
     struct pool_error err;
     struct pool__conn *conn;
     pool__ok(&err);
+    atomic_store(&pool->places[slot].evict_reason, POOL_CLOSE_SERVER);
     if (!open_conn(pool, &conn, &err)) {
+        if (conn)
+            blame_setup(conn, &err);
         open_failed(pool, slot, conn, &err);
         return;
     }
@@ -246,8 +272,9 @@ static void do_open(struct pool *pool, unsigned slot)
     if (hooks->on_connection)
         hooks->on_connection(conn->thread_id, hooks->arg);
     pool__report_connect(pool, NULL, true);
+    atomic_store(&pool->places[slot].opened_ns, pool__now_ns());
     if (pool__watch(pool, slot, mysql_get_socket(conn->mysql)))
-        give_or_close(pool, slot);
+        pool__give_or_close(pool, slot);
     else
         begin_and_close(pool, slot, POOL_CLOSE_ERROR);
 }
@@ -263,7 +290,7 @@ static void do_reset(struct pool *pool, unsigned slot)
         return;
     }
     set_keepalive(pool, slot, conn);
-    give_or_close(pool, slot);
+    pool__give_or_close(pool, slot);
 }
 
 static void do_ping(struct pool *pool, unsigned slot)
@@ -272,7 +299,7 @@ static void do_ping(struct pool *pool, unsigned slot)
     count(&pool->counters.pings);
     if (pool__conn_is_quiet(conn) &&
         pool__conn_ping(conn, pool__deadline_in(step_ms(pool)), NULL))
-        give_or_close(pool, slot);
+        pool__give_or_close(pool, slot);
     else
         begin_and_close(pool, slot, POOL_CLOSE_SERVER);
 }

@@ -335,6 +335,79 @@ static void the_end_cuts_and_delivers_what_still_runs_in_manual_mode(void **stat
     end_cuts_the_running_call(true);
 }
 
+/* Accepted, and not begun: nobody has dispatched. */
+static void accept_many(unsigned limit, bool open_one)
+{
+    memset(&left, 0, sizeof left);
+    make_manual_pool(limit);
+    if (open_one)
+        must("SELECT 1");
+    start_many(QUEUED, "SELECT 1", &left);
+}
+
+static void the_end_serves_what_was_accepted_with_idle_connections(void **state)
+{
+    (void)state;
+    accept_many(2, true);
+    assert_true(end_pool(GENEROUS));
+    assert_int_equal(atomic_load(&left.ok), QUEUED);
+    assert_int_equal(told(&left), QUEUED);
+}
+
+static void a_call_that_was_accepted_right_before_the_end_is_served(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 50; i++) {
+        struct seen seen;
+        make_pool_of_mode(false, 1);
+        must("SELECT 1");
+        start("SELECT 42", POOL_NO_ARGS, &seen);
+        assert_true(end_pool(GENEROUS));
+        assert_int_equal(atomic_load(&seen.calls), 1);
+        assert_int_equal(value_of(&seen), 42);
+    }
+}
+
+static void the_end_serves_after_a_reset_what_was_accepted(void **state)
+{
+    (void)state;
+    memset(&left, 0, sizeof left);
+    make_manual_pool(1);
+    must("SET @mine = 1");
+    start_many(QUEUED, "SELECT ISNULL(@mine) + SLEEP(0) * (@mine := 1)", &left);
+    assert_true(end_pool(GENEROUS));
+    assert_int_equal(atomic_load(&left.ok), QUEUED);
+}
+
+static void the_end_opens_no_connection_for_what_was_accepted(void **state)
+{
+    (void)state;
+    accept_many(2, false);
+    assert_true(end_pool(GENEROUS));
+    assert_int_equal(atomic_load(&left.by_code[POOL_ERR_CLOSED]), QUEUED);
+}
+
+static void an_end_without_a_drain_serves_nothing_more(void **state)
+{
+    (void)state;
+    accept_many(2, true);
+    assert_true(end_pool(0));
+    assert_int_equal(atomic_load(&left.by_code[POOL_ERR_CLOSED]), QUEUED);
+}
+
+/* They are served one after the other, until the drain is over. */
+static void what_the_drain_has_no_time_for_is_refused_or_cut(void **state)
+{
+    (void)state;
+    memset(&left, 0, sizeof left);
+    make_manual_pool(1);
+    must("SELECT 1");
+    start_many(2, "SELECT SLEEP(600)", &left);
+    assert_false(end_pool(50));
+    assert_int_equal(atomic_load(&left.ok), 0);
+    assert_int_equal(told(&left), 2);
+}
+
 static void the_end_needs_no_dispatch_before(void **state)
 {
     (void)state;
@@ -525,6 +598,12 @@ int main(void)
         TEST(the_end_cuts_and_delivers_what_still_runs),
         TEST(the_end_cuts_and_delivers_what_still_runs_in_manual_mode),
         TEST(the_end_needs_no_dispatch_before),
+        TEST(the_end_serves_what_was_accepted_with_idle_connections),
+        TEST(a_call_that_was_accepted_right_before_the_end_is_served),
+        TEST(the_end_serves_after_a_reset_what_was_accepted),
+        TEST(the_end_opens_no_connection_for_what_was_accepted),
+        TEST(an_end_without_a_drain_serves_nothing_more),
+        TEST(what_the_drain_has_no_time_for_is_refused_or_cut),
         TEST(the_end_wakes_who_dispatches),
         TEST(callbacks_that_start_calls_do_not_keep_the_pool_from_ending),
         TEST(calls_that_meet_the_end_are_refused_or_told),

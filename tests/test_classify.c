@@ -84,7 +84,8 @@ static void errors_that_end_the_connection_are_losses(void **state)
         {1180, BOTH, POOL__E_LOST},    {1184, BOTH, POOL__E_LOST},    {1820, BOTH, POOL__E_LOST},
         {1835, BOTH, POOL__E_LOST},    {1862, BOTH, POOL__E_LOST},    {3032, BOTH, POOL__E_LOST},
         {1927, MARIADB, POOL__E_LOST}, {3168, MYSQL, POOL__E_LOST},   {3169, MYSQL, POOL__E_LOST},
-        {4031, MYSQL, POOL__E_LOST},   {1153, BOTH, POOL__E_TOO_BIG},
+        {4031, MYSQL, POOL__E_LOST},   {4081, MYSQL, POOL__E_LOST},   {4082, MYSQL, POOL__E_LOST},
+        {1153, BOTH, POOL__E_TOO_BIG},
     };
     check_rows(rows, COUNT(rows));
 }
@@ -95,6 +96,7 @@ static void transactions_are_run_again_where_that_helps(void **state)
     static const struct row rows[] = {
         {1020, BOTH, POOL__E_RETRY}, {1205, BOTH, POOL__E_RETRY},  {1206, BOTH, POOL__E_RETRY},
         {1213, BOTH, POOL__E_RETRY}, {1637, BOTH, POOL__E_RETRY},  {3101, MYSQL, POOL__E_RETRY},
+        {3572, MYSQL, POOL__E_RETRY},
     };
     check_rows(rows, COUNT(rows));
 }
@@ -105,7 +107,7 @@ static void errors_of_the_statement_leave_the_connection(void **state)
     static const unsigned codes[] = {
         1021, 1022, 1037, 1038, 1044, 1048, 1049, 1054, 1062, 1064, 1094, 1114, 1142,
         1146, 1203, 1226, 1243, 1264, 1295, 1317, 1366, 1406, 1451, 1452, 1461, 1615,
-        1644, 1690, 1792, 3572, 3819, 4025,
+        1644, 1690, 1792, 3819, 4025,
     };
     for (size_t i = 0; i < COUNT(codes); i++) {
         struct row row = {codes[i], BOTH, POOL__E_STATEMENT};
@@ -131,6 +133,8 @@ static void numbers_are_read_by_flavour(void **state)
         {1927, MARIADB, POOL__E_LOST},    {1927, MYSQL, POOL__E_STATEMENT},
         {3100, MARIADB, POOL__E_STATEMENT}, {3101, MARIADB, POOL__E_STATEMENT},
         {3168, MARIADB, POOL__E_STATEMENT}, {3169, MARIADB, POOL__E_STATEMENT},
+        {3572, MARIADB, POOL__E_STATEMENT}, {4081, MARIADB, POOL__E_STATEMENT},
+        {4082, MARIADB, POOL__E_STATEMENT},
     };
     check_rows(rows, COUNT(rows));
 }
@@ -189,12 +193,12 @@ static void failed_connects_are_handled_by_their_cause(void **state)
     } rows[] = {
         {POOL__C_TRANSIENT, {2001, 2002, 2003, 2004, 2006, 2013, 1053, 1152, 1158, 1159, 3032}},
         {POOL__C_CAPACITY, {1040, 1135, 1203, 1226}},
-        {POOL__C_BLOCKED, {1129, 4150}},
+        {POOL__C_BLOCKED, {1129, 3955, 4150}},
         {POOL__C_PASSWORD, {1045, 1698}},
         {POOL__C_TLS, {2026}},
         {POOL__C_PERMANENT,
-         {1042, 1043, 1044, 1049, 1130, 1251, 1275, 1524, 1820, 1862, 2005, 2007, 2012, 2019,
-          2047, 2049, 2059, 2061, 3118, 3159, 4151, 5001, 5010, 5011, 5012, 5024}},
+         {1042, 1043, 1044, 1049, 1130, 1184, 1251, 1275, 1524, 1820, 1862, 2005, 2007, 2012,
+          2019, 2047, 2049, 2059, 2061, 3118, 3159, 4151, 5001, 5010, 5011, 5012, 5024}},
     };
     for (size_t i = 0; i < COUNT(rows); i++)
         for (const unsigned *code = rows[i].codes; *code; code++)
@@ -208,6 +212,37 @@ static void an_unknown_connect_error_is_tried_again_soon(void **state)
     (void)state;
     assert_int_equal(pool__classify_connect(0), POOL__C_TRANSIENT);
     assert_int_equal(pool__classify_connect(9999), POOL__C_TRANSIENT);
+}
+
+/* The session's set-up, after the login */
+
+static void what_fails_after_the_login_is_an_end_a_trouble_or_a_refusal(void **state)
+{
+    (void)state;
+    static const struct {
+        enum pool__setup_class class_;
+        bool mariadb;
+        unsigned codes[16];
+    } rows[] = {
+        {POOL__S_ENDED, true, {2006, 2013, 2026, 5014, 1053, 1152, 1158, 1927}},
+        {POOL__S_ENDED, false, {2013, 1053, 3168, 3169, 4081, 4082}},
+        {POOL__S_FAILED, true, {1040, 1047, 1105, 1114, 1129, 1205, 1213, 1226, 1317, 1969, 3032}},
+        {POOL__S_REFUSED, true, {1044, 1045, 1049, 1054, 1064, 1142, 1146, 1184, 1193, 1231, 1820}},
+        {POOL__S_REFUSED, false, {1064, 1227, 1820, 1862}},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++)
+        for (const unsigned *code = rows[i].codes; *code; code++)
+            if (pool__classify_setup(*code, "", rows[i].mariadb) != rows[i].class_)
+                fail_msg("%u: class %d, not %d", *code,
+                         (int)pool__classify_setup(*code, "", rows[i].mariadb),
+                         (int)rows[i].class_);
+}
+
+static void a_set_up_that_writes_to_a_replica_may_succeed_later(void **state)
+{
+    (void)state;
+    assert_int_equal(pool__classify_setup(1290, "with the --read-only option", true),
+                     POOL__S_FAILED);
 }
 
 int main(void)
@@ -225,6 +260,8 @@ int main(void)
         cmocka_unit_test(what_may_have_happened_is_not_called_not_executed),
         cmocka_unit_test(failed_connects_are_handled_by_their_cause),
         cmocka_unit_test(an_unknown_connect_error_is_tried_again_soon),
+        cmocka_unit_test(what_fails_after_the_login_is_an_end_a_trouble_or_a_refusal),
+        cmocka_unit_test(a_set_up_that_writes_to_a_replica_may_succeed_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

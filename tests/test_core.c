@@ -769,6 +769,35 @@ static void shutting_fails_everybody_who_waits(void **state)
     assert_int_equal(atomic_load(&core.waiting), 0);
 }
 
+static void while_it_drains_callbacks_may_queue_up_and_threads_may_not(void **state)
+{
+    (void)state;
+    begin(1, 1, 0);
+    struct caller callback;
+    struct pool__waiter thread = {.deadline_ns = POOL__FOREVER};
+    uint32_t generation = borrow(0);
+    pool__core_set_drains(&core, true);
+    pool__core_shut(&core);
+    assert_int_equal(pool__core_enqueue(&core, &thread), POOL__SHUT);
+    assert_int_equal(enqueue(&callback), POOL__WAITING);
+    assert_int_equal(pool__core_release(&core, 0, generation), POOL__RELEASED);
+    assert_int_equal(outcome_of(&callback), POOL__GRANTED);
+}
+
+static void when_the_drain_is_over_callbacks_are_failed_and_refused(void **state)
+{
+    (void)state;
+    begin(1, 0, 0);
+    struct caller early, late;
+    pool__core_set_drains(&core, true);
+    pool__core_shut(&core);
+    assert_int_equal(enqueue(&early), POOL__WAITING);
+    pool__core_set_drains(&core, false);
+    pool__core_shut(&core);
+    assert_int_equal(outcome_of(&early), POOL__SHUT);
+    assert_int_equal(enqueue(&late), POOL__SHUT);
+}
+
 static void a_borrower_can_return_after_the_shutting(void **state)
 {
     (void)state;
@@ -1297,6 +1326,8 @@ int main(void)
         TEST(a_granted_waiter_gets_the_flags_it_asked_for),
         TEST(a_shut_core_takes_no_waiters),
         TEST(shutting_fails_everybody_who_waits),
+        TEST(while_it_drains_callbacks_may_queue_up_and_threads_may_not),
+        TEST(when_the_drain_is_over_callbacks_are_failed_and_refused),
         TEST(a_borrower_can_return_after_the_shutting),
         TEST(a_sleeping_waiter_is_woken_by_a_return),
         TEST(sleeping_waiters_are_served_in_order),

@@ -64,6 +64,7 @@ static struct server {
     bool greeting_repeats;
     bool login_repeats;
     bool lets_nobody_in; /* a login ends at the client's deadline */
+    bool sets_nothing_up; /* the statements after it are not answered; set with the former */
     bool has_no_end;     /* a statement does */
     unsigned greeting_byte_ms; /* one byte at a time */
     bool says_more_after_quit;
@@ -320,6 +321,8 @@ static bool answer_query(int fd, const char *sql)
             columns += *c == ',';
         put_text_result(&bytes, columns, "1000000");
     } else if (strncmp(sql, "SET ", 4) == 0) {
+        if (server.sets_nothing_up)
+            return true;
         PUT_PACKET(&bytes, 1, OK_PACKET);
     } else if (strncmp(sql, "KILL ", 5) == 0) {
         put_error(&bytes, 1, 1094, "Unknown thread id");
@@ -628,6 +631,19 @@ static void a_greeting_byte_by_byte_ends_at_the_deadline(void **state)
     uint64_t begin = now_ms();
     assert_connect_fails(POOL_ERR_CONNECT);
     assert_in_range(now_ms() - begin, SOON_MS - 1, LATE_MS);
+}
+
+/* Nothing of the program's can be running there, so nothing has to be killed. */
+static void a_login_without_a_set_up_frees_its_place_as_soon_as_the_server_lets_go(void **state)
+{
+    struct pool_stats stats;
+    (void)state;
+    server.lets_nobody_in = server.sets_nothing_up = true;
+    struct pool_error err = fail_to_ask(POOL_TEXT);
+    assert_int_equal(err.code, POOL_ERR_CONNECT);
+    assert_non_null(strstr(err.message, "set-up"));
+    assert_within(GENEROUS_MS, (pool_stats(the_pool, &stats), stats.closing + stats.connecting == 0));
+    assert_int_equal(stats.kills, 0);
 }
 
 static void a_refusal_instead_of_a_greeting_is_passed_on(void **state)
@@ -1225,6 +1241,7 @@ int main(int argc, char **argv)
         TEST(an_empty_greeting_is_refused),
         TEST(an_endless_greeting_is_refused),
         TEST(a_greeting_byte_by_byte_ends_at_the_deadline),
+        TEST(a_login_without_a_set_up_frees_its_place_as_soon_as_the_server_lets_go),
         TEST(a_refusal_instead_of_a_greeting_is_passed_on),
         TEST(truncated_greetings_are_refused),
         TEST(a_switch_to_clear_text_is_refused),

@@ -114,8 +114,8 @@ static void the_longest_pause_doubles_up_to_a_bound_by_kind(void **state)
         {POOL__C_TRANSIENT, 1, 50},       {POOL__C_TRANSIENT, 2, 100},
         {POOL__C_TRANSIENT, 3, 200},      {POOL__C_TRANSIENT, 5, 800},
         {POOL__C_TRANSIENT, 6, 800},      {POOL__C_TRANSIENT, UINT32_MAX, 800},
-        {POOL__C_CAPACITY, 1, 50},        {POOL__C_CAPACITY, 8, 6400},
-        {POOL__C_CAPACITY, 9, 10000},     {POOL__C_PASSWORD, 20, 10000},
+        {POOL__C_CAPACITY, 1, 50},        {POOL__C_CAPACITY, 5, 800},
+        {POOL__C_CAPACITY, 9, 1000},      {POOL__C_PASSWORD, 20, 10000},
         {POOL__C_PERMANENT, 20, 10000},   {POOL__C_TLS, UINT32_MAX, 10000},
         {POOL__C_BLOCKED, 1, 60000},      {POOL__C_BLOCKED, 100, 60000},
     };
@@ -130,6 +130,103 @@ static void a_pause_is_anything_from_one_millisecond_to_the_bound(void **state)
     assert_int_equal(pool__policy_backoff_ms(POOL__C_TRANSIENT, 5, 0), 1);
     assert_int_equal(pool__policy_backoff_ms(POOL__C_TRANSIENT, 5, MOST / 4), 200);
     assert_int_equal(pool__policy_backoff_ms(POOL__C_TRANSIENT, 5, MOST / 2), 400);
+}
+
+static void a_full_server_is_asked_for_more_ever_more_rarely(void **state)
+{
+    (void)state;
+    static const uint32_t pauses[] = {1000, 2000, 4000, 8000, 16000, 16000};
+    for (unsigned i = 0; i < COUNT(pauses); i++)
+        assert_int_equal(pool__policy_probe_ms(i + 1), pauses[i]);
+    assert_int_equal(pool__policy_probe_ms(UINT32_MAX), 16000);
+}
+
+/* Connects are spread */
+
+#define MS UINT64_C(1000000)
+#define NOON (UINT64_C(12) * 3600 * 1000 * MS)
+
+static void a_pool_may_be_full_within_a_second(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned limit;
+        uint64_t quick_ns, slow_ns;
+    } rows[] = {{1, 5 * MS, 50 * MS},   {10, 5 * MS, 50 * MS}, {50, 5 * MS, 20 * MS},
+                {200, 5 * MS, 5 * MS},  {1000, MS, MS},        {4096, 244140, 244140}};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct pool__pace pace = pool__policy_new_pace(rows[i].limit);
+        assert_int_equal(pace.quick_ns, rows[i].quick_ns);
+        assert_int_equal(pace.slow_ns, rows[i].slow_ns);
+    }
+}
+
+static void assert_one_each(struct pool__pace *pace, uint64_t interval_ns, unsigned count)
+{
+    for (unsigned n = 0; n < count; n++) {
+        uint64_t next = pool__policy_next_pace_ns(pace, NOON);
+        assert_int_equal(next, NOON + (n + 1) * interval_ns);
+        assert_int_equal(pool__policy_pace(pace, next - 1), 0);
+        assert_int_equal(pool__policy_pace(pace, next), 1);
+        pool__policy_pace_opens(pace, next, 1);
+    }
+}
+
+static void a_burst_may_begin_at_once_and_then_one_at_a_time(void **state)
+{
+    (void)state;
+    struct pool__pace pace = pool__policy_new_pace(10);
+    assert_int_equal(pool__policy_pace(&pace, NOON), POOL__BURST);
+    pool__policy_pace_opens(&pace, NOON, POOL__BURST);
+    assert_int_equal(pool__policy_pace(&pace, NOON), 0);
+    assert_one_each(&pace, 5 * MS, 50);
+}
+
+static void a_quiet_pool_may_have_its_burst_again(void **state)
+{
+    (void)state;
+    struct pool__pace pace = pool__policy_new_pace(10);
+    pool__policy_pace_opens(&pace, NOON, POOL__BURST);
+    assert_int_equal(pool__policy_pace(&pace, NOON + 20 * MS), 4);
+    assert_int_equal(pool__policy_pace(&pace, NOON + 1000 * MS), POOL__BURST);
+}
+
+static void after_an_outage_it_is_one_at_a_time_for_a_second(void **state)
+{
+    (void)state;
+    struct pool__pace pace = pool__policy_new_pace(10);
+    pool__policy_pace_opens(&pace, NOON, POOL__BURST);
+    pool__policy_pace_return(&pace, NOON);
+    assert_int_equal(pool__policy_pace(&pace, NOON), 1);
+    pool__policy_pace_opens(&pace, NOON, 1);
+    assert_int_equal(pool__policy_pace(&pace, NOON), 0);
+    assert_int_equal(pool__policy_pace(&pace, NOON + 999 * MS), 1);
+    assert_int_equal(pool__policy_pace(&pace, NOON + 1000 * MS), POOL__BURST);
+}
+
+static void a_few_lost_connections_take_as_many_from_the_burst(void **state)
+{
+    (void)state;
+    struct pool__pace pace = pool__policy_new_pace(10);
+    for (unsigned n = 1; n < POOL__BURST; n++) {
+        pool__policy_pace_loss(&pace, NOON);
+        assert_int_equal(pool__policy_pace(&pace, NOON), POOL__BURST - n);
+    }
+    assert_int_equal(pool__policy_pace(&pace, NOON + 50 * MS), POOL__BURST);
+}
+
+static void many_lost_connections_are_replaced_one_at_a_time(void **state)
+{
+    (void)state;
+    struct pool__pace pace = pool__policy_new_pace(10);
+    for (unsigned n = 0; n < 50; n++)
+        pool__policy_pace_loss(&pace, NOON);
+    assert_int_equal(pool__policy_pace(&pace, NOON + 500 * MS), 1);
+    pool__policy_pace_opens(&pace, NOON, 1);
+    for (unsigned n = 0; n < 50; n++) /* more of them do not make it more */
+        pool__policy_pace_loss(&pace, NOON);
+    assert_one_each(&pace, 50 * MS, 19); /* within the second */
+    assert_int_equal(pool__policy_pace(&pace, NOON + 1000 * MS), POOL__BURST);
 }
 
 static void a_blocked_host_pauses_without_jitter(void **state)
@@ -253,6 +350,13 @@ int main(void)
         cmocka_unit_test(the_longest_pause_doubles_up_to_a_bound_by_kind),
         cmocka_unit_test(a_pause_is_anything_from_one_millisecond_to_the_bound),
         cmocka_unit_test(a_blocked_host_pauses_without_jitter),
+        cmocka_unit_test(a_full_server_is_asked_for_more_ever_more_rarely),
+        cmocka_unit_test(a_pool_may_be_full_within_a_second),
+        cmocka_unit_test(a_burst_may_begin_at_once_and_then_one_at_a_time),
+        cmocka_unit_test(a_quiet_pool_may_have_its_burst_again),
+        cmocka_unit_test(after_an_outage_it_is_one_at_a_time_for_a_second),
+        cmocka_unit_test(a_few_lost_connections_take_as_many_from_the_burst),
+        cmocka_unit_test(many_lost_connections_are_replaced_one_at_a_time),
         cmocka_unit_test(a_lifetime_is_shortened_by_up_to_a_quarter),
         cmocka_unit_test(an_endless_lifetime_stays),
         cmocka_unit_test(the_shortest_lifetimes_are_not_lost),

@@ -2,7 +2,8 @@
  * What the pool does when the server's own limits and its administrator come between:
  * transactions ended for idleness (F45), readers dropped for slowness (F46), users out of
  * their hourly allowance (F48), statements stopped after max_statement_time (F56), full
- * tables (F9), databases and grants that go (F51), and what must not be noticed at all:
+ * tables (F9), databases and grants that go (F51), sessions that cannot be set up, servers
+ * that take no writes, many sessions killed at once, and what must not be noticed at all:
  * reloaded privileges, passwords and certificates (F57). Locks are in test_server_locks.c.
  *
  * The fixture has a pool and an administrator's connection beside it; tear-down puts the
@@ -22,7 +23,9 @@
 static int tear_down(void **state)
 {
     (void)state;
-    ask(f.admin, "SET GLOBAL net_write_timeout = 60", NULL, 0);
+    ask(f.admin, "SET GLOBAL net_write_timeout = 60, GLOBAL init_connect = '', GLOBAL read_only = 0, "
+                 "GLOBAL max_password_errors = 4294967295",
+        NULL, 0);
     ask(f.admin, "DROP TABLE IF EXISTS mypool.tiny", NULL, 0);
     ask(f.admin, "DROP DATABASE IF EXISTS mypool_gone", NULL, 0);
     end_fixture();
@@ -366,6 +369,203 @@ static void revoked_grants_fail_new_connections_fast_and_heal(void **state)
     assert_within(30000, works(&err));
 }
 
+/* Sessions that cannot be set up: the login succeeds, and the first statement is refused */
+
+static void an_expired_password_fails_fast_and_heals(void **state)
+{
+    struct pool_error err;
+    (void)state;
+    struct pool_options options = changing_options("");
+    admin_does(f.admin, "ALTER USER changing@'%%' PASSWORD EXPIRE");
+    make_pool(options);
+    assert_refused_fast(1820);
+    admin_does(f.admin, "ALTER USER changing@'%%' IDENTIFIED BY 'first'");
+    assert_within(30000, works(&err));
+}
+
+static void a_broken_init_connect_fails_fast_and_heals(void **state)
+{
+    struct pool_error err;
+    (void)state;
+    admin_does(f.admin, "SET GLOBAL init_connect = 'nonsense'");
+    make_pool(app_options());
+    assert_refused_fast(1184);
+    admin_does(f.admin, "SET GLOBAL init_connect = ''");
+    assert_within(30000, works(&err));
+}
+
+static void a_wrong_init_sql_fails_fast_with_the_servers_text(void **state)
+{
+    static const char *const init_sql[] = {"SET @a = 1", "SET no_such_variable = 1", NULL};
+    struct pool_error err;
+    (void)state;
+    make_pool_of_one(init_sql);
+    assert_refused_fast(1193);
+    assert_false(works(&err));
+    assert_non_null(strstr(err.message, "set-up"));
+    assert_non_null(strstr(err.message, "no_such_variable"));
+}
+
+/* By the server, after too many wrong passwords: each further try would be one more. */
+static void a_blocked_account_is_left_alone(void **state)
+{
+    struct pool_error err;
+    (void)state;
+    struct pool_options options = changing_options("");
+    options.password = "wrong";
+    admin_does(f.admin, "SET GLOBAL max_password_errors = 2");
+    make_pool(options);
+    assert_within(GENEROUS, !works(&err) && err.server_errno == 4150);
+    uint64_t before = stats_now().connect_failures;
+    for (int i = 0; i < 20; i++) {
+        assert_false(works(&err));
+        assert_refused(&err, POOL_ERR_AUTH, 4150);
+    }
+    assert_int_equal(stats_now().connect_failures, before);
+}
+
+static bool insert_at_set_up(struct pool_setup *setup, void *arg, struct pool_error *err)
+{
+    (void)arg;
+    pool_result_free(pool_setup_query(setup, "INSERT INTO held VALUES (1)", POOL_NO_ARGS, err));
+    return err->code == POOL_OK;
+}
+
+/* The table may come: but nobody is to wait for that. */
+static void a_refused_init_callback_fails_fast_and_heals(void **state)
+{
+    struct pool_error err;
+    struct pool_options options = app_options();
+    (void)state;
+    options.init = insert_at_set_up;
+    make_pool(options);
+    assert_refused_fast(1146);
+    make_table();
+    assert_within(30000, works(&err));
+}
+
+/* A server that takes no writes */
+
+/* Writes on several threads, until told to stop. */
+static struct {
+    pthread_t ids[LIMIT];
+    unsigned count;
+    _Atomic bool stop;
+    _Atomic uint64_t refused;
+    _Atomic uint64_t failed; /* otherwise */
+} writers;
+
+static void *write_on(void *arg)
+{
+    while (!atomic_load(&writers.stop)) {
+        struct outcome outcome = run_within("INSERT INTO held VALUES (1)", 0);
+        if (!outcome.ok && outcome.err.server_errno == 1290)
+            atomic_fetch_add(&writers.refused, 1);
+        else if (!outcome.ok)
+            atomic_fetch_add(&writers.failed, 1);
+        pause_ms(1);
+    }
+    return arg;
+}
+
+static void start_writers(unsigned count)
+{
+    memset(&writers, 0, sizeof writers);
+    for (; writers.count < count; writers.count++)
+        if (pthread_create(&writers.ids[writers.count], NULL, write_on, NULL) != 0)
+            abort();
+}
+
+static void stop_writers(void)
+{
+    atomic_store(&writers.stop, true);
+    while (writers.count > 0)
+        pthread_join(writers.ids[--writers.count], NULL);
+}
+
+static void a_server_that_takes_no_writes_goes_on_serving_reads(void **state)
+{
+    (void)state;
+    make_table();
+    make_pool(app_options());
+    warm_up(LIMIT);
+    admin_does(f.admin, "SET GLOBAL read_only = 1");
+    uint64_t begin = now_ms();
+    start_neighbours(2);
+    start_writers(2);
+    bool refused = WITHIN(GENEROUS, atomic_load(&writers.refused) >= 500);
+    bool retrying = WITHIN(GENEROUS, stats_now().state == POOL_STATE_RETRYING);
+    stop_writers();
+    uint64_t took_ms = now_ms() - begin;
+    assert_true(refused && retrying);
+    assert_int_equal(atomic_load(&writers.failed), 0);
+    assert_neighbours_go_on();
+    assert_neighbours_were_fine();
+    /* All once, and then one at a time after pauses of 50 to 800 ms at most. */
+    assert_in_range(stats_now().opened, LIMIT, 2 * LIMIT + 20 + took_ms / 50);
+    assert_int_equal(stats_now().closed, closed_by(POOL_CLOSE_READ_ONLY));
+}
+
+static void a_handle_on_which_a_write_was_refused_still_reads(void **state)
+{
+    struct pool_error err;
+    (void)state;
+    make_table();
+    make_pool(app_options());
+    admin_does(f.admin, "SET GLOBAL read_only = 1");
+    struct pool_conn conn = borrow();
+    assert_false(did(conn, "INSERT INTO held VALUES (1)", &err));
+    assert_refused(&err, POOL_ERR_SERVER, 1290);
+    assert_true(err.not_executed && !err.fatal);
+    assert_int_equal(number(conn, "SELECT 7"), 7);
+    assert_true(pool_conn_release(conn, NULL));
+    assert_within(GENEROUS, closed_by(POOL_CLOSE_READ_ONLY) == 1);
+}
+
+/* Many sessions are killed at once */
+
+#define CROWD 50
+
+static void crowd_kill(void)
+{
+    struct pool_conn conns[CROWD];
+    for (unsigned i = 0; i < CROWD; i++)
+        conns[i] = borrow();
+    for (unsigned i = 0; i < CROWD; i++)
+        pool_conn_release(conns[i], NULL);
+    admin_does(f.admin, "KILL USER app");
+    assert_within(GENEROUS, stats_now().closed == CROWD && stats_now().closing == 0);
+}
+
+static void *ask_once(void *arg)
+{
+    *(struct outcome *)arg = run_within("SELECT 1", 0);
+    return NULL;
+}
+
+/* One connection serves many: no more come than ten and one each 5 ms while somebody waits. */
+static void killed_sessions_are_replaced_as_they_are_needed(void **state)
+{
+    struct pool_options options = app_options();
+    struct outcome outcomes[CROWD];
+    pthread_t ids[CROWD];
+    (void)state;
+    options.connection_limit = CROWD;
+    make_pool(options);
+    crowd_kill();
+    uint64_t begin = now_ms();
+    for (unsigned i = 0; i < CROWD; i++)
+        assert_int_equal(pthread_create(&ids[i], NULL, ask_once, &outcomes[i]), 0);
+    for (unsigned i = 0; i < CROWD; i++)
+        pthread_join(ids[i], NULL);
+    uint64_t took_ms = now_ms() - begin;
+    for (unsigned i = 0; i < CROWD; i++)
+        if (!outcomes[i].ok)
+            fail_with("a caller", &outcomes[i].err);
+    assert_in_range(stats_now().opened + stats_now().connecting, CROWD + 1,
+                    CROWD + 10 + 1 + took_ms / 5);
+}
+
 static void a_dropped_database_leaves_callers_with_what_is_open(void **state)
 {
     (void)state;
@@ -477,6 +677,14 @@ int main(int argc, char **argv)
         TEST(a_dropped_database_fails_new_connections_fast_and_heals),
         TEST(revoked_grants_fail_new_connections_fast_and_heal),
         TEST(a_dropped_database_leaves_callers_with_what_is_open),
+        TEST(an_expired_password_fails_fast_and_heals),
+        TEST(a_broken_init_connect_fails_fast_and_heals),
+        TEST(a_wrong_init_sql_fails_fast_with_the_servers_text),
+        TEST(a_blocked_account_is_left_alone),
+        TEST(a_refused_init_callback_fails_fast_and_heals),
+        TEST(a_server_that_takes_no_writes_goes_on_serving_reads),
+        TEST(a_handle_on_which_a_write_was_refused_still_reads),
+        TEST(killed_sessions_are_replaced_as_they_are_needed),
         TEST(nobody_notices_reloaded_privileges),
         TEST(nobody_notices_a_password_set_to_what_it_was),
         TEST(nobody_notices_reloaded_certificates),
