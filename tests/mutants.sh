@@ -415,6 +415,33 @@ server_mutant lead.c test_pipeline_results hooks_come_in_pairs_and_the_books_bal
     "the release of a rider is not told" \
     's/if \(hooks->on_release\)\n( *)hooks->on_release/if (false)\n\1hooks->on_release/'
 
+# ---- texts, and the sessions that they go to
+
+server_mutant quotes.c test_quotes a_routine_with_a_mode_of_its_own_misleads_nobody \
+    "the status flag of the session is believed" \
+    's/conn->quotes = quotes_of\(sql_mode, charset\);/conn->quotes = conn->mysql->server_status \& SERVER_STATUS_NO_BACKSLASH_ESCAPES ? POOL__QUOTES_BARE : quotes_of(sql_mode, charset);/'
+server_mutant conn.c test_quotes a_change_of_the_mode_is_noticed \
+    "what was known of a session stays known" \
+    's/    conn->quotes_known = false;\n//'
+server_mutant calls.c test_quotes what_the_program_does_by_itself_is_noticed \
+    "the program is trusted with the connection" \
+    's/    borrowed.conn->native_given = true;\n//'
+server_mutant quotes.c test_quotes in_other_charsets_a_backslash_stays_out_of_sight \
+    "every charset is taken for UTF-8" \
+    's/ \|\| !is_utf8\(charset\)/ || (is_utf8(charset), false)/'
+server_mutant quotes.c test_quotes several_statements_may_change_the_mode_between_them \
+    "a session is known for several statements" \
+    's/    if \(info->semicolon && conn->options->v.multi_statements\)\n        return false;\n//'
+server_mutant query.c test_quotes the_server_counts_the_placeholders_before_anything_is_bound \
+    "an uncertain count goes together with the execution" \
+    's/!stmt->info.uncertain &&/(void *)stmt \&\&/'
+server_mutant expand.c test_quotes lists_outside_of_in_take_exactly_their_values \
+    "lists are padded everywhere" \
+    's/ \|\| place->list == POOL__NOWHERE//'
+server_mutant give.c test_quotes random_lists_hold_what_logic_says \
+    "the comma behind an empty list goes, whatever is before it" \
+    's/keeps_one_before \? place->comma_before : place->comma_after/keeps_one_before \&\& place->comma_after == POOL__NOWHERE ? place->comma_before : place->comma_after/'
+
 report_server_mutants
 echo "$passed passed, $failed failed"
 ((failed == 0))

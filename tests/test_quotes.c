@@ -564,20 +564,20 @@ static void what_the_program_does_by_itself_is_noticed(void **state)
     assert_true(pool_conn_release(conn, NULL));
 }
 
-/* In GBK the last byte of an é and a backslash are one character. */
+/* In GBK the last of these three bytes and the backslash are one character. */
 static void in_other_charsets_a_backslash_stays_out_of_sight(void **state)
 {
     struct pool **pools = *state;
     struct pool_conn conn = borrow(pools[0]);
     struct pool_error err;
     struct pool_request request = {.sql = "SELECT HEX(?), 'end'",
-                                   .args = POOL_ARGS("\xc3\xa9\\', 1 -- "), .flags = POOL_TEXT};
+                                   .args = POOL_ARGS("\xed\x95\x9c\\', 1 -- "), .flags = POOL_TEXT};
     run_on(conn, "SET NAMES gbk");
     struct pool_result *row = pool_conn_query_with(conn, &request, &err);
     if (!row)
         fail_with(request.sql, &err);
     assert_true(pool_next(row));
-    assert_string_equal(pool_get_text(row, 0), "C3A95C272C2031202D2D20");
+    assert_string_equal(pool_get_text(row, 0), "ED959C5C272C2031202D2D20");
     pool_result_free(row);
     assert_true(pool_conn_release(conn, NULL));
 }
@@ -646,7 +646,7 @@ static void a_session_is_asked_only_if_it_may_have_changed(void **state)
 
 #define TEST(name) cmocka_unit_test(name)
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST(lists_outside_of_in_take_exactly_their_values),
@@ -670,5 +670,7 @@ int main(void)
         TEST(several_statements_may_change_the_mode_between_them),
         TEST(a_session_is_asked_only_if_it_may_have_changed),
     };
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
