@@ -414,6 +414,7 @@ static bool is_behind_proxy(const struct pool__conn *conn)
 static bool start_session(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err)
 {
     conn->mariadb = mariadb_connection(conn->mysql) != 0;
+    conn->cache.by_types = !conn->mariadb;
     struct pool_result *facts = read_facts(conn, deadline_ns, err);
     bool ok = facts && remember_facts(conn, facts, err);
     pool_result_free(facts);

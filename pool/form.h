@@ -7,6 +7,7 @@
 #define POOL_FORM_H
 
 #include "sql.h"
+#include "stmt.h"
 
 #define POOL__FEW_VALUES 16 /* more need an allocation */
 
@@ -33,5 +34,11 @@ struct pool__form {
 bool pool__form_init(struct pool__form *form, const struct pool_request *request, bool no_prepare,
                      struct pool_error *err);
 void pool__form_fini(struct pool__form *form);
+
+/* As far as the statement cache is concerned. */
+static inline struct pool__stmt_values pool__form_values(const struct pool__form *form)
+{
+    return (struct pool__stmt_values){form->values, form->count};
+}
 
 #endif

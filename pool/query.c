@@ -122,10 +122,11 @@ static struct pool__stmt *find_text(struct pool__run *run)
 {
     const struct pool__form *form = run->form;
     struct pool__stmt_cache *cache = &run->conn->cache;
+    struct pool__stmt_values as_text = {NULL, 0};
     struct pool__stmt *stmt =
-        pool__stmt_find(cache, form->text, form->text_len, form->hash);
+        pool__stmt_find(cache, form->text, form->text_len, form->hash, as_text);
     if (!stmt)
-        stmt = pool__stmt_add(cache, form->text, form->text_len, form->hash, run->err);
+        stmt = pool__stmt_add(cache, form->text, form->text_len, form->hash, as_text, run->err);
     if (stmt)
         stmt->text_only = true;
     return stmt;
@@ -236,6 +237,7 @@ static bool prepare_and_execute(struct pool__run *run, struct pool__stmt *stmt)
     run->sent = true;
     pool__conn_note_send(run->conn, stmt->info.class_);
     atomic_fetch_add_explicit(&cache->budget->prepares, 1, memory_order_relaxed);
+    pool__stmt_note_types(stmt, pool__form_values(run->form));
     mysql_stmt_attr_set(native, STMT_ATTR_PREBIND_PARAMS, &count);
     if (count)
         mysql_stmt_bind_param(native, stmt->binds);
@@ -379,11 +381,12 @@ static bool find_and_run(struct pool__run *run)
 {
     const struct pool__form *form = run->form;
     struct pool__stmt_cache *cache = &run->conn->cache;
-    struct pool__stmt *stmt = pool__stmt_find(cache, form->sql, form->len, form->hash);
+    struct pool__stmt_values values = pool__form_values(form);
+    struct pool__stmt *stmt = pool__stmt_find(cache, form->sql, form->len, form->hash, values);
     if (stmt)
         cache->hits++;
     else
-        stmt = pool__stmt_add(cache, form->sql, form->len, form->hash, run->err);
+        stmt = pool__stmt_add(cache, form->sql, form->len, form->hash, values, run->err);
     return stmt && check_single(run, &stmt->info, false) && check_count(run, stmt, form->count) &&
            pool__bind_values(stmt->binds, stmt->store, form->values, form->count, run->err) &&
            check_size(run, form->size) && run_prepared(run, stmt);

@@ -48,7 +48,8 @@ static bool make_form(struct pool__form *form, const struct pool__conn *conn,
 static unsigned depth_of(const struct pool__conn *conn, const struct pool__form *form)
 {
     const struct pool__stmt *stmt =
-        pool__stmt_peek(&conn->cache, form->sql, form->len, form->hash);
+        pool__stmt_peek(&conn->cache, form->sql, form->len, form->hash,
+                        pool__form_values(form));
     bool known = stmt && stmt->info.class_ == POOL__SQL_PLAIN;
     bool ready = known && !form->as_text && stmt->native &&
                  stmt->native->state >= MYSQL_STMT_PREPARED &&
@@ -56,6 +57,14 @@ static unsigned depth_of(const struct pool__conn *conn, const struct pool__form 
     return conn->pipelines && (ready || (known && form->as_text))
                ? conn->options->v.pipeline_depth
                : 1;
+}
+
+/* Whether a row may follow others in a window: a row with values of other types may be
+ * another statement. */
+static bool may_follow(const struct pool__conn *conn, const struct pool__form *form, size_t bytes)
+{
+    return bytes <= POOL__RIDE_BYTES && form->size < conn->max_packet &&
+           (!conn->cache.by_types || depth_of(conn, form) > 1);
 }
 
 static bool on_progress(struct pool__passenger **passengers, unsigned count,
@@ -91,7 +100,7 @@ static unsigned fill_window(struct window *window, const struct pool__conn *conn
         if (!make_form(form, conn, statement, rows, from + count, err))
             break;
         bytes += form->size;
-        if (count > 0 && (bytes > POOL__RIDE_BYTES || form->size >= conn->max_packet)) {
+        if (count > 0 && !may_follow(conn, form, bytes)) {
             pool__form_fini(form);
             break;
         }
