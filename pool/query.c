@@ -13,6 +13,7 @@
 
 #include "error.h"
 #include "result.h"
+#include "several.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -173,6 +174,9 @@ static bool run_text(struct pool__run *run)
     bool ok = run->err->code == POOL_OK && check_size(run, len) &&
               send_text(run, formatted ? formatted : run->form->text, len, info->class_);
     free(formatted);
+    if (!ok && info->multiple && run->sent && run->err->code != POOL_OK)
+        pool__several_tell(run->form->text, run->form->text_len, run->results, run->conn->broken,
+                           run->err);
     if (ok && stmt)
         note_execution(run, stmt, true);
     return ok;

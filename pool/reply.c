@@ -221,6 +221,7 @@ bool pool__read_text(struct pool__run *run, enum pool__sql_class class_)
     for (;;) {
         if (!read_set(run, mysql->fields, mysql->field_count, false))
             return false;
+        run->results++;
         note_status(run, class_);
         if (!more_sets(run))
             return true;
