@@ -55,7 +55,7 @@ bool pool__bulk_init(struct pool__bulk *bulk, struct pool__conn *conn,
     struct pool__stmt *stmt = find(conn, sql, len, deadline_ns, err);
     if (!stmt)
         return false;
-    if (stmt->text_only || stmt->not_in_bulk)
+    if (stmt->text_only || stmt->not_in_bulk || !stmt->alone)
         return true;
     bulk->stmt = stmt;
     return pool__pack_init(&bulk->pack, table->columns) ||

@@ -19,10 +19,22 @@ void pool__fence_init(struct pool__fence *fence, struct pool__conn *conn)
 static bool say(struct pool__fence *fence, const char *sql, uint64_t deadline_ns,
                 struct pool_error *err)
 {
-    struct pool_result *result =
-        pool__query_text(fence->conn, sql, strlen(sql), deadline_ns, err);
+    struct pool_result *result = pool__query_text(fence->conn, sql, strlen(sql), deadline_ns, err);
     pool_result_free(result);
     return result != NULL;
+}
+
+/* The server warns (1196) if the transaction has changed tables that know none. */
+static bool take_back(struct pool__fence *fence, const char *sql, uint64_t deadline_ns)
+{
+    struct pool_error ignored;
+    struct pool_result *result =
+        pool__query_text(fence->conn, sql, strlen(sql), deadline_ns, &ignored);
+    if (!result)
+        return false;
+    fence->undo = pool_warning_count(result) ? POOL__FENCE_UNDONE_IN_PART : POOL__FENCE_UNDONE;
+    pool_result_free(result);
+    return true;
 }
 
 bool pool__fence_open(struct pool__fence *fence, uint64_t deadline_ns, struct pool_error *err)
@@ -52,18 +64,17 @@ static bool undo_savepoint(struct pool__fence *fence, uint64_t deadline_ns,
                            const struct pool_error *err)
 {
     struct pool_error ignored;
-    if (!say(fence, "ROLLBACK TO SAVEPOINT mypool_batch", deadline_ns, &ignored))
-        return err->retry_transaction && !ignored.fatal;
+    if (!take_back(fence, "ROLLBACK TO SAVEPOINT mypool_batch", deadline_ns))
+        return err->retry_transaction && !fence->conn->broken;
     return say(fence, "RELEASE SAVEPOINT mypool_batch", deadline_ns, &ignored);
 }
 
 void pool__fence_undo(struct pool__fence *fence, uint64_t deadline_ns, struct pool_error *err)
 {
-    struct pool_error ignored;
     if (!fence->kind || fence->conn->broken)
         return;
     if (!(fence->kind == POOL__FENCE_SAVEPOINT ? undo_savepoint(fence, deadline_ns, err)
-                                               : say(fence, "ROLLBACK", deadline_ns, &ignored)))
+                                               : take_back(fence, "ROLLBACK", deadline_ns)))
         fence->conn->broken = true;
     fence->committing = false;
     fence->kind = POOL__FENCE_NONE;
