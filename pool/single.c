@@ -44,7 +44,8 @@ static bool make_form(struct pool__form *form, const struct pool__conn *conn,
     return pool__form_init(form, &request, conn->options->v.no_prepare, err);
 }
 
-/* How many can be on their way at once: known here, and answered in order. */
+/* How many can be on their way at once: executed here before, so that its columns are known, and
+ * answered in order. */
 static unsigned depth_of(const struct pool__conn *conn, const struct pool__form *form)
 {
     const struct pool__stmt *stmt =
@@ -52,7 +53,7 @@ static unsigned depth_of(const struct pool__conn *conn, const struct pool__form 
                         pool__form_values(form));
     bool known = stmt && stmt->info.class_ == POOL__SQL_PLAIN;
     bool ready = known && !form->as_text && stmt->native &&
-                 stmt->native->state >= MYSQL_STMT_PREPARED &&
+                 stmt->native->state > MYSQL_STMT_PREPARED &&
                  mysql_stmt_param_count(stmt->native) == form->count;
     return conn->pipelines && (ready || (known && form->as_text))
                ? conn->options->v.pipeline_depth
