@@ -183,5 +183,5 @@ bool pool__stands_alone(const char *sql, size_t len)
             return false;
         take_token(&reading, &token);
     }
-    return !reading.fails;
+    return !reading.fails && !lexer.doubt;
 }

@@ -173,9 +173,11 @@ static bool run_singly(struct load *load)
     struct pool__table rows = load->batch->table;
     rows.values += load->done * rows.columns;
     rows.rows = load->count;
-    load->sent = true;
-    if (pool__load_singly(load->conn, load->form, &rows, statement_deadline(load), &load->result,
-                          &load->row, load->err))
+    bool sent;
+    bool ok = pool__load_singly(load->conn, load->form, &rows, statement_deadline(load),
+                                &load->result, &load->row, &sent, load->err);
+    load->sent = load->sent || sent;
+    if (ok)
         return true;
     load->one_failed = true;
     load->open_outcome = load->conn->broken && !load->fence.kind;

@@ -239,6 +239,7 @@ static bool prepare_and_execute(struct pool__run *run, struct pool__stmt *stmt)
     bool together = may_go_together(run);
     int failed;
     run->sent = true;
+    stmt->refused = false;
     pool__conn_note_send(run->conn, stmt->info.class_);
     atomic_fetch_add_explicit(&cache->budget->prepares, 1, memory_order_relaxed);
     pool__stmt_note_types(stmt, pool__form_values(run->form));
@@ -343,8 +344,10 @@ static enum attempt execute(struct pool__run *run, struct pool__stmt *stmt, bool
     if (run->conn->broken && !run->wait->timed_out && !run->wait->cut)
         return lost_before_execution(run);
     enum attempt attempt = first ? judge_error(run, stmt) : FAILED;
-    if (attempt == FAILED)
+    if (attempt == FAILED) {
+        stmt->refused = native->state < MYSQL_STMT_PREPARED;
         pool__conn_error(run->conn, run->wait, native, run->wait->reading, run->err);
+    }
     return attempt;
 }
 
@@ -361,8 +364,10 @@ static bool run_prepared(struct pool__run *run, struct pool__stmt *stmt)
         if (useless && !run->conn->broken)
             pool__stmt_close_native(cache, stmt);
         stmt->outdated = false;
-        if (attempt == SEND_AS_TEXT)
+        if (attempt == SEND_AS_TEXT) {
+            stmt->refused = false;
             return run_text(run);
+        }
         if (attempt != PREPARE_AGAIN)
             return attempt == DONE;
     }

@@ -115,6 +115,14 @@ static unsigned fill_window(struct window *window, const struct pool__conn *conn
     return count;
 }
 
+/* After a failure: it was one of the statement, which could not even be prepared. */
+static bool is_refused(const struct pool__conn *conn, const struct pool__form *form)
+{
+    const struct pool__stmt *stmt = pool__stmt_peek(&conn->cache, form->sql, form->len, form->hash,
+                                                    pool__form_values(form));
+    return !conn->broken && !form->as_text && stmt && stmt->refused;
+}
+
 /* Returns how many came before the first that failed. */
 static unsigned empty_window(struct window *window, unsigned count, struct pool_result **total,
                              struct pool_error *err)
@@ -140,12 +148,14 @@ static unsigned empty_window(struct window *window, unsigned count, struct pool_
 
 bool pool__load_singly(struct pool__conn *conn, const struct pool__form *form,
                        const struct pool__table *rows, uint64_t deadline_ns,
-                       struct pool_result **total, size_t *ret_row, struct pool_error *err)
+                       struct pool_result **total, size_t *ret_row, bool *ret_sent,
+                       struct pool_error *err)
 {
     struct window *window = malloc(sizeof *window);
     size_t row = 0;
     bool ok = true;
     *ret_row = 0;
+    *ret_sent = false;
     if (!window)
         return pool__fail(err, POOL_ERR_NOMEM, "out of memory for a batch");
     while (ok && row < rows->rows) {
@@ -153,6 +163,8 @@ bool pool__load_singly(struct pool__conn *conn, const struct pool__form *form,
         unsigned good = 0;
         if (count > 0) {
             run_window(conn, window, count, deadline_ns);
+            *ret_sent = row > 0 || window->passengers[0].result ||
+                        !is_refused(conn, &window->forms[0]);
             good = empty_window(window, count, total, err);
         }
         row += good;

@@ -35,6 +35,7 @@ struct pool__stmt {
     bool not_in_bulk;   /* it does not take many rows at once */
     bool alone;         /* its values stand alone, see alone.h */
     struct pool__columns *columns; /* of its last reply; NULL: not known, or none */
+    bool refused;       /* the server would not prepare it the last time, for an error in it */
     bool outdated;      /* its columns have changed: prepare anew for the next use */
     bool leaves_traces; /* a trigger or so of it has changed the session */
     uint64_t mean_ns;   /* of one execution without the way to the server, moving average; 0: not

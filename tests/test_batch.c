@@ -623,6 +623,24 @@ static void a_statement_with_an_error_is_not_executed(void **state)
     assert_true(err.not_executed);
 }
 
+static void nor_is_it_one_by_one(void **state)
+{
+    (void)state;
+    make_pool_of_one(NULL);
+    make_pairs_table();
+    struct pool_value values[] = {pool_int(1), pool_int(2), pool_int(3), pool_int(4)};
+    struct pool_batch_request request = pairs_request(values, 2);
+    request.sql = "INSERT INTO held VALUES (? + 1, ?,)";
+    struct pool_error err = failure_of(&request);
+    assert_int_equal(err.server_errno, 1064);
+    assert_says(&err, POOL_ERR_SERVER, "; none was executed");
+    assert_true(err.not_executed);
+    request.sql = "INSERT INTO held VALUES (? - ?, 1)";
+    assert_int_equal(failure_of(&request).server_errno, 1062);
+    request.sql = "INSERT INTO held VALUES (1 + ?, POW(?, 1e9))";
+    assert_false(failure_of(&request).not_executed);
+}
+
 /* ---- time, death and the program's own will ---- */
 
 static void a_batch_ends_at_its_deadline(void **state)
@@ -1486,6 +1504,7 @@ int main(void)
         TEST(an_atomic_batch_of_one_chunk_is_one_statement),
         TEST(an_update_that_fails_undoes_its_chunk),
         TEST(a_statement_with_an_error_is_not_executed),
+        TEST(nor_is_it_one_by_one),
         TEST(a_batch_ends_at_its_deadline),
         TEST(each_chunk_has_the_time_of_a_statement),
         TEST(a_connection_killed_between_chunks_leaves_those_before),

@@ -128,24 +128,31 @@ static void make_tables(void)
         must_run(pool, tables[i]);
 }
 
-/* Each type behind each other; with the second one the statement runs twice. */
+/* Of a statement that others may have asked before. */
+static void ask_again(const char *statement, unsigned mark, const struct pool_value *value,
+                      const struct text *expected)
+{
+    static struct text text;
+    run_marked(&text, statement, mark, value, 1);
+    if (strcmp(text.data, expected->data) != 0)
+        fail_msg("%s, a value of type %d: %s, not %s", statement, (int)value->type, text.data,
+                 expected->data);
+}
+
+/* Each type behind each other, and the first one once more. */
 static void compare_pairs(const char *statement, unsigned *mark)
 {
-    static struct text fresh[TYPES], text;
+    static struct text fresh[TYPES];
     struct pool_value values[TYPES];
     make_values(values);
     for (int second = 0; second < TYPES; second++)
         run_marked(&fresh[second], statement, ++*mark, &values[second], 1);
     for (int first = 0; first < TYPES; first++) {
         for (int second = 0; second < TYPES; second++) {
-            run_marked(&text, statement, ++*mark, &values[first], 1);
-            for (int times = 0; times < 2; times++) {
-                run_marked(&text, statement, *mark, &values[second], 1);
-                if (strcmp(text.data, fresh[second].data) != 0)
-                    fail_msg("%s: type %d behind %d: %s, not %s", statement,
-                             (int)values[second].type, (int)values[first].type, text.data,
-                             fresh[second].data);
-            }
+            const int order[] = {first, second, second, first};
+            ++*mark;
+            for (int i = 0; i < 4; i++)
+                ask_again(statement, *mark, &values[order[i]], &fresh[order[i]]);
         }
     }
 }
