@@ -678,14 +678,16 @@ struct pool_batch_request {
 
 /* Executes the statement once for each row, in chunks of about 1 MiB, smaller than
  * max_packet_bytes and the server's max_allowed_packet: a chunk is one packet where server
- * and statement allow that, else its rows go one by one. The result, which belongs to the
+ * and statement allow that (each ? is all of a value in VALUES, or stands behind `column =`),
+ * else its rows go one by one. A chunk ends where a column gets a value of another type; NULL
+ * goes with every type. The result, which belongs to the
  * caller, has the affected rows and the warnings of all rows, the first insert id that there
  * was, and with RETURNING the rows of all in one set. The values are borrowed until the call
  * returns.
  *
  * A chunk is executed wholly or not at all. When one fails, those before it stay executed,
- * and the message says which rows they are; with `atomic` nothing is left of any. Rows go
- * beyond recall only in tables without transactions. On a handle with an open transaction
+ * and the message says which rows they are; with `atomic` nothing is left of any. Only tables
+ * without transactions keep what was done to them; the message says what is known of that. On a handle with an open transaction
  * the batch is part of that, and `atomic` undoes the batch alone. not_executed is true only
  * if no row was sent. Wrong values are POOL_ERR_INVALID, by row and column, before anything
  * is sent; a row bigger than a packet is POOL_ERR_TOO_BIG, likewise.

@@ -8,21 +8,20 @@
 #include "op.h"
 
 #include "error.h"
+#include "functions.h"
 #include "result.h"
 #include "token.h"
 #include "value.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 /* ---- the statement ---- */
 
 /* Its first word. */
 static bool is_verb(const struct pool__token *token, const char *word)
 {
-    return token->kind == POOL__TOKEN_WORD && token->len == strlen(word) &&
-           strncasecmp(token->text, word, token->len) == 0;
+    return token->kind == POOL__TOKEN_WORD && pool__is_named(token->text, token->len, word);
 }
 
 static bool check_verb(const char *sql, size_t len, bool *ret_inserts, struct pool_error *err)

@@ -33,13 +33,14 @@ static struct pool__stmt *find(struct pool__conn *conn, const char *sql, size_t 
     struct pool__stmt_cache *cache = &conn->cache;
     struct pool__wait wait;
     uint64_t hash = pool__stmt_hash(sql, len);
-    struct pool__stmt *stmt = pool__stmt_find(cache, sql, len, hash);
+    struct pool__stmt_values many = {NULL, 0};
+    struct pool__stmt *stmt = pool__stmt_find(cache, sql, len, hash, many);
     if (stmt) {
         cache->hits++;
         return stmt;
     }
     pool__conn_enter(conn, &wait, deadline_ns);
-    stmt = pool__stmt_add(cache, sql, len, hash, err);
+    stmt = pool__stmt_add(cache, sql, len, hash, many, err);
     pool__conn_leave(conn, &wait);
     return stmt;
 }
@@ -54,7 +55,7 @@ bool pool__bulk_init(struct pool__bulk *bulk, struct pool__conn *conn,
     struct pool__stmt *stmt = find(conn, sql, len, deadline_ns, err);
     if (!stmt)
         return false;
-    if (stmt->text_only || stmt->not_in_bulk)
+    if (stmt->text_only || stmt->not_in_bulk || !stmt->alone)
         return true;
     bulk->stmt = stmt;
     return pool__pack_init(&bulk->pack, table->columns) ||

@@ -58,6 +58,17 @@ bool pool__fail_copy(struct pool_error *err, const struct pool_error *from)
     return false;
 }
 
+void pool__error_reword(struct pool_error *err, const char *before, const char *behind)
+{
+    struct pool_error was = *err;
+    pool__fail(err, was.code, "%s%.320s%s", before, was.message, behind);
+    err->server_errno = was.server_errno;
+    memcpy(err->sqlstate, was.sqlstate, sizeof err->sqlstate);
+    err->fatal = was.fatal;
+    err->not_executed = was.not_executed;
+    err->retry_transaction = was.retry_transaction;
+}
+
 const char *pool_code_name(enum pool_code code)
 {
     switch (code) {

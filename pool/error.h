@@ -16,6 +16,9 @@ bool pool__fail(struct pool_error *err, enum pool_code code, const char *format,
 /* Copies `from`, which may be `err` itself, and returns false. */
 bool pool__fail_copy(struct pool_error *err, const struct pool_error *from);
 
+/* The same error with more words before and behind. */
+void pool__error_reword(struct pool_error *err, const char *before, const char *behind);
+
 /* Says that the call succeeded. */
 static inline void pool__ok(struct pool_error *err)
 {

@@ -8,6 +8,8 @@
 #include "keep.h"
 #include "query.h"
 
+#include <string.h>
+
 void pool__fence_init(struct pool__fence *fence, struct pool__conn *conn, bool held)
 {
     *fence = (struct pool__fence){.conn = conn};
@@ -41,6 +43,7 @@ static bool begin(struct pool__fence *fence, bool ahead, uint64_t deadline_ns,
 bool pool__fence_open(struct pool__fence *fence, bool ahead, uint64_t deadline_ns,
                       struct pool_error *err)
 {
+    fence->undo = POOL__FENCE_NOT_UNDONE;
     if (fence->inside)
         fence->kind = POOL__FENCE_SAVEPOINT;
     bool ok = fence->inside ? pool__say(fence->conn, "SAVEPOINT mypool_batch", deadline_ns, err)
@@ -72,20 +75,33 @@ bool pool__fence_close(struct pool__fence *fence, uint64_t deadline_ns, struct p
     return true;
 }
 
+/* The server warns (1196) if the transaction has changed tables that know none. */
+static bool take_back(struct pool__fence *fence, const char *sql, uint64_t deadline_ns)
+{
+    struct pool_error ignored;
+    struct pool_result *result =
+        pool__query_text(fence->conn, sql, strlen(sql), deadline_ns, &ignored);
+    if (!result)
+        return false;
+    fence->undo = pool_warning_count(result) ? POOL__FENCE_UNDONE_IN_PART : POOL__FENCE_UNDONE;
+    pool_result_free(result);
+    return true;
+}
+
 /* A savepoint that is gone went with its transaction, to a deadlock. */
 static bool undo_savepoint(struct pool__fence *fence, uint64_t deadline_ns,
                            const struct pool_error *err)
 {
     struct pool_error ignored;
-    if (!pool__say(fence->conn, "ROLLBACK TO SAVEPOINT mypool_batch", deadline_ns, &ignored))
-        return err->retry_transaction && !ignored.fatal;
+    if (!take_back(fence, "ROLLBACK TO SAVEPOINT mypool_batch", deadline_ns))
+        return err->retry_transaction && !fence->conn->broken;
     return pool__say(fence->conn, "RELEASE SAVEPOINT mypool_batch", deadline_ns, &ignored);
 }
 
 static bool undo_transaction(struct pool__fence *fence, uint64_t deadline_ns)
 {
     struct pool_error ignored;
-    return pool__say(fence->conn, "ROLLBACK", deadline_ns, &ignored) &&
+    return take_back(fence, "ROLLBACK", deadline_ns) &&
            (fence->kind == POOL__FENCE_TRANSACTION ||
             switch_autocommit(fence, true, deadline_ns, &ignored));
 }

@@ -15,11 +15,18 @@ enum pool__fence_kind {
     POOL__FENCE_SAVEPOINT
 };
 
+enum pool__fence_undo {
+    POOL__FENCE_NOT_UNDONE, /* it was not tried, or there was no answer */
+    POOL__FENCE_UNDONE,
+    POOL__FENCE_UNDONE_IN_PART /* tables without transactions were changed, and stay so */
+};
+
 struct pool__fence {
     struct pool__conn *conn;
     enum pool__fence_kind kind; /* that is open */
     bool inside;                /* a transaction of the caller's is open */
     bool committing;            /* the commit has been tried and not answered */
+    enum pool__fence_undo undo;
 };
 
 /* `held`: the connection is a handle of the program's, and so is its transaction; without

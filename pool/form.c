@@ -6,7 +6,6 @@
 #include "form.h"
 
 #include "error.h"
-#include "stmt.h"
 #include "value.h"
 
 #include <stdlib.h>

@@ -7,6 +7,7 @@
 #define POOL_FORM_H
 
 #include "sql.h"
+#include "stmt.h"
 
 #define POOL__FEW_VALUES 16 /* more need an allocation */
 
@@ -37,5 +38,11 @@ void pool__form_fini(struct pool__form *form);
 
 /* Whether a text among the values is written in different ways in different sessions. */
 bool pool__form_has_special_text(const struct pool__form *form);
+
+/* As far as the statement cache is concerned. */
+static inline struct pool__stmt_values pool__form_values(const struct pool__form *form)
+{
+    return (struct pool__stmt_values){form->values, form->count};
+}
 
 #endif

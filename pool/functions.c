@@ -148,3 +148,9 @@ enum pool__name_kind pool__name_kind(const char *name, size_t len)
     return is_in(&key, tight_functions, COUNT(tight_functions)) ? POOL__NAME_TIGHT_FUNCTION
                                                                 : POOL__NAME_UNKNOWN;
 }
+
+bool pool__is_named(const char *name, size_t len, const char *capitals)
+{
+    struct name key = {name, len};
+    return compare(&key, &capitals) == 0;
+}

@@ -18,4 +18,7 @@ enum pool__name_kind {
 /* `name` is unquoted and unqualified, in any case; it need not end with a NUL. */
 enum pool__name_kind pool__name_kind(const char *name, size_t len);
 
+/* Whether it is that name, which is given in capitals. */
+bool pool__is_named(const char *name, size_t len, const char *capitals);
+
 #endif

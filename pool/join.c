@@ -1,7 +1,7 @@
 /*
  * Two results as one: what a statement that was executed in several parts has returned. The
- * rows stay where they are; the one that goes into the other is kept as long as that. One
- * thread at a time.
+ * rows stay where they are; the one that goes into the other is kept as long as that. Whatever
+ * is counted is counted in the first set. One thread at a time.
  */
 #include "result.h"
 
@@ -31,17 +31,17 @@ static void join_rows(struct pool__set *to, const struct pool__set *from)
     to->rows += from->rows;
 }
 
-static void join_sets(struct pool__set *to, const struct pool__set *from)
+static void add_counts(struct pool__set *to, const struct pool__set *from)
 {
     to->affected += from->affected;
     to->changed += from->changed;
     to->warnings += from->warnings;
     if (!to->insert_id)
         to->insert_id = from->insert_id;
-    join_rows(to, from);
 }
 
-/* One after the other: somebody has changed the table meanwhile. */
+/* One after the other: somebody has changed the table meanwhile, or a value that is returned
+ * has another type. */
 static void append_sets(struct pool_result *total, struct pool_result *part)
 {
     total->building->next = part->first;
@@ -51,9 +51,10 @@ static void append_sets(struct pool_result *total, struct pool_result *part)
 bool pool__result_join(struct pool_result *total, struct pool_result *part,
                        struct pool_error *err)
 {
-    bool alike = are_alike(total->first, part->first);
+    bool alike = are_alike(total->building, part->first);
+    add_counts(total->first, part->first);
     if (alike)
-        join_sets(total->first, part->first);
+        join_rows(total->building, part->first);
     else
         append_sets(total, part);
     if (alike && !part->rows) {

@@ -1,6 +1,7 @@
 /*
  * A batch goes in chunks: each is one packet (bulk.c), or, where the server or the statement
- * does not take rows in bulk, some hundreds of rows one by one (single.c).
+ * does not take rows in bulk, or a column changes its type every few rows, some hundreds of
+ * rows one by one (single.c).
  *
  * Each chunk is executed wholly or not at all, and so is the batch if it is `atomic`. The
  * server sees to that for rows that it inserts with one packet, which are one statement to
@@ -20,9 +21,10 @@
 #include "run.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #define CHUNK_SINGLES 1000 /* rows, where they go one by one */
+#define FEW_ROWS 16        /* in a packet: it is not worth the trip */
+#define CHUNK_MIXED 256    /* rows, where types change so often */
 
 struct load {
     struct pool__conn *conn;
@@ -33,6 +35,7 @@ struct load {
     struct pool__fence fence;
     size_t done;         /* rows of finished chunks */
     size_t count;        /* rows of the current chunk; 0 between chunks */
+    bool singly;         /* they go one by one */
     bool forgotten;      /* the statement has to be prepared again */
     bool sent;           /* rows may have reached the server */
     bool open_outcome;   /* of the current chunk, or of all: it may or may not have been executed */
@@ -43,17 +46,6 @@ struct load {
 };
 
 /* ---- what is said of a failure ---- */
-
-/* The same error with more words. */
-static void reword(struct pool_error *err, const char *where, const char *fate)
-{
-    struct pool_error was = *err;
-    pool__fail(err, was.code, "%s%.320s%s", where, was.message, fate);
-    err->server_errno = was.server_errno;
-    memcpy(err->sqlstate, was.sqlstate, sizeof err->sqlstate);
-    err->fatal = was.fatal;
-    err->retry_transaction = was.retry_transaction;
-}
 
 static void say_where(const struct load *load, char *text, size_t size)
 {
@@ -67,28 +59,41 @@ static void say_where(const struct load *load, char *text, size_t size)
         text[0] = '\0';
 }
 
+/* Nothing of them is left; as far as that is known. */
+static const char *undone(const struct load *load)
+{
+    if (!load->sent || load->fence.undo == POOL__FENCE_UNDONE)
+        return "none was executed";
+    return load->fence.undo == POOL__FENCE_UNDONE_IN_PART
+               ? "undone, but not in tables without transactions"
+               : "undone, if the tables have transactions";
+}
+
 static void say_fate(const struct load *load, char *text, size_t size)
 {
+    bool in_part = load->fence.undo == POOL__FENCE_UNDONE_IN_PART;
     if (load->fence.inside && (load->conn->broken || load->err->retry_transaction))
         snprintf(text, size, "; the transaction may be undone");
     else if (load->batch->atomic && load->open_outcome)
         snprintf(text, size, "; all rows were executed, or none");
     else if (load->batch->atomic || (load->done == 0 && !load->open_outcome))
-        snprintf(text, size, "; none was executed");
+        snprintf(text, size, "; %s", undone(load));
     else if (load->done == 0)
         snprintf(text, size, "; they may have been executed");
     else
         snprintf(text, size, "; rows 1 to %zu were executed%s", load->done,
-                 load->open_outcome ? ", and perhaps these" : "");
+                 load->open_outcome ? ", and perhaps these"
+                 : in_part          ? ", and some of these in tables without transactions"
+                                    : "");
 }
 
 static void describe_failure(struct load *load)
 {
     char where[96];
-    char fate[128];
+    char fate[160];
     say_where(load, where, sizeof where);
     say_fate(load, fate, sizeof fate);
-    reword(load->err, where, fate);
+    pool__error_reword(load->err, where, fate);
     load->err->not_executed = !load->sent;
 }
 
@@ -104,22 +109,38 @@ static bool needs_fence(const struct load *load)
 {
     bool keeps_itself = load->fence.inside || pool__commits_by_itself(load->conn);
     bool all = load->count == load->batch->table.rows;
-    bool one_statement = load->count == 1 || (load->bulk.stmt && load->batch->inserts);
+    bool one_statement = load->count == 1 || (!load->singly && load->batch->inserts);
     return !load->fence.kind && (!one_statement || !keeps_itself || (load->batch->atomic && !all));
+}
+
+static void go_singly(struct load *load, size_t most)
+{
+    size_t left = load->batch->table.rows - load->done;
+    load->singly = true;
+    load->count = left < most ? left : most;
+}
+
+static bool choose_rows(struct load *load)
+{
+    load->singly = false;
+    if (load->bulk.stmt && !pool__bulk_prepare(&load->bulk, statement_deadline(load), load->err))
+        return false;
+    if (!load->bulk.stmt)
+        go_singly(load, CHUNK_SINGLES);
+    else if (!pool__bulk_pack(&load->bulk, load->done, &load->count, load->err))
+        return false;
+    else if (load->count < FEW_ROWS && load->bulk.pack.types_change)
+        go_singly(load, CHUNK_MIXED);
+    return true;
 }
 
 static bool begin_chunk(struct load *load)
 {
-    size_t left = load->batch->table.rows - load->done;
-    if (load->bulk.stmt && !pool__bulk_prepare(&load->bulk, statement_deadline(load), load->err))
+    if (!choose_rows(load))
         return false;
-    if (!load->bulk.stmt)
-        load->count = left < CHUNK_SINGLES ? left : CHUNK_SINGLES;
-    else if (!pool__bulk_pack(&load->bulk, load->done, &load->count, load->err))
-        return false;
+    bool ahead = load->conn->pipelines && (load->singly || load->bulk.pack.types_change);
     return !needs_fence(load) ||
-           pool__fence_open(&load->fence, !load->bulk.stmt && load->conn->pipelines,
-                            statement_deadline(load), load->err);
+           pool__fence_open(&load->fence, ahead, statement_deadline(load), load->err);
 }
 
 /* The rows have been executed, also if it fails. */
@@ -149,8 +170,10 @@ static bool run_in_bulk(struct load *load)
     load->forgotten = end == POOL__BULK_FORGOTTEN;
     load->count = 0;
     /* Nothing has been executed: rows that go one by one get a fence of their own kind. */
-    if (end == POOL__BULK_REFUSED && load->done == 0)
+    if (end == POOL__BULK_REFUSED && load->done == 0) {
         pool__fence_undo(&load->fence, statement_deadline(load), load->err);
+        load->fence.undo = POOL__FENCE_NOT_UNDONE;
+    }
     return true;
 }
 
@@ -159,9 +182,12 @@ static bool run_singly(struct load *load)
     struct pool__table rows = load->batch->table;
     rows.values += load->done * rows.columns;
     rows.rows = load->count;
-    load->sent = true;
-    if (pool__load_singly(load->conn, load->form, &rows, pool__fence_lets_ahead(&load->fence),
-                          statement_deadline(load), &load->result, &load->row, load->err))
+    bool sent;
+    bool ok = pool__load_singly(load->conn, load->form, &rows, pool__fence_lets_ahead(&load->fence),
+                                statement_deadline(load), &load->result, &load->row, &sent,
+                                load->err);
+    load->sent = load->sent || sent;
+    if (ok)
         return true;
     load->one_failed = true;
     load->open_outcome = load->conn->broken && !load->fence.kind;
@@ -184,7 +210,7 @@ static bool end_chunk(struct load *load)
 
 static bool run_chunk(struct load *load)
 {
-    if (!begin_chunk(load) || !(load->bulk.stmt ? run_in_bulk(load) : run_singly(load)))
+    if (!begin_chunk(load) || !(load->singly ? run_singly(load) : run_in_bulk(load)))
         return false;
     return load->count == 0 || end_chunk(load);
 }

@@ -32,10 +32,12 @@ struct pool_result *pool__load(struct pool__conn *conn, const struct pool__batch
 
 /* single.c: executes rows one by one, with `ahead` several on their way at once. Puts
  * what came of them into *total (NULL before the first). On failure *ret_row is the row that
- * failed; those after it may have been executed, too. */
+ * failed; those after it may have been executed, too. *ret_sent is false if the server has
+ * refused the statement before any row. */
 bool pool__load_singly(struct pool__conn *conn, const struct pool__form *form,
                        const struct pool__table *rows, bool ahead, uint64_t deadline_ns,
-                       struct pool_result **total, size_t *ret_row, struct pool_error *err);
+                       struct pool_result **total, size_t *ret_row, bool *ret_sent,
+                       struct pool_error *err);
 
 /* Takes `part` over. */
 bool pool__load_add(struct pool_result **total, struct pool_result *part, struct pool_error *err);

@@ -6,22 +6,18 @@
  *     statement id (4), flags (2), type and sign of each column (2 each),
  *     then for each value of each row: 0 and the value, or 1 for NULL
  *
- * The server reads a value as it would in a single execution. Where the values of a column
- * differ in type they go as the narrowest type that holds each of them exactly: integers as
- * integers, or as decimals if no integer type has room for all; doubles among other numbers
- * as decimals, with the shortest digits that give the same double; everything else as text.
- * Bytes have nothing in common with other types, nor have very big or very small doubles
- * with other numbers: there a packet ends and the next one begins.
+ * The server reads a value as it would in a single execution. What a value means depends on its
+ * type: the number 1 and the text '1' are different bits, members of an ENUM and years, a double
+ * is rounded otherwise than a decimal, and a date is more of a number than its text. So no value
+ * is sent as another type than it would be alone: where one comes that differs from those before
+ * in its column, a packet ends and the next one begins. NULL goes with everything, and signed
+ * with unsigned integers as long as one type has room for both.
  *
  * Values have been checked. No locks, no I/O.
  */
 #include "pack.h"
 
-#include "number.h"
-
-#include <math.h>
 #include <mysql.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,8 +25,6 @@
 #define UNSIGNED 0x80 /* in the byte after the type */
 /* A type of our own, of two bytes in the packet. */
 #define UNSIGNED_LONGLONG (MYSQL_TYPE_LONGLONG | UNSIGNED)
-#define LONGEST_NUMBER 40 /* written as digits, with a length */
-#define LONGEST_TIME 32
 
 /* What a column has seen. */
 enum {
@@ -40,15 +34,13 @@ enum {
     SEEN_HUGE = 8, /* above INT64_MAX */
     SEEN_DECIMAL = 16,
     SEEN_DOUBLE = 32,
-    SEEN_WIDE = 64, /* a double that no decimal holds */
-    SEEN_DATE = 128,
-    SEEN_TIME = 256,
-    SEEN_DATETIME = 512,
-    SEEN_TEXT = 1024,
-    SEEN_BYTES = 2048
+    SEEN_DATE = 64,
+    SEEN_TIME = 128,
+    SEEN_DATETIME = 256,
+    SEEN_TEXT = 512,
+    SEEN_BYTES = 1024
 };
 #define SEEN_INTEGERS (SEEN_INT | SEEN_NEGATIVE | SEEN_UINT | SEEN_HUGE)
-#define SEEN_DOUBLES (SEEN_DOUBLE | SEEN_WIDE)
 #define NO_TYPE 0xFF
 
 bool pool__pack_init(struct pool__pack *pack, size_t columns)
@@ -70,60 +62,63 @@ void pool__pack_fini(struct pool__pack *pack)
 
 /* ---- types ---- */
 
-/* A decimal has up to 65 digits, 30 of them behind the point on every server. */
-static bool fits_decimal(double value)
-{
-    double size = fabs(value);
-    return size == 0 || (size >= 1e-12 && size < 1e34);
-}
-
 static uint16_t look_at(const struct pool_value *value)
 {
     switch (value->type) {
-    case POOL_TYPE_INT: return value->as.i < 0 ? SEEN_INT | SEEN_NEGATIVE : SEEN_INT;
-    case POOL_TYPE_UINT: return value->as.u > INT64_MAX ? SEEN_UINT | SEEN_HUGE : SEEN_UINT;
-    case POOL_TYPE_DECIMAL: return SEEN_DECIMAL;
-    case POOL_TYPE_DOUBLE: return fits_decimal(value->as.d) ? SEEN_DOUBLE : SEEN_DOUBLES;
-    case POOL_TYPE_DATE: return SEEN_DATE;
-    case POOL_TYPE_TIME: return SEEN_TIME;
-    case POOL_TYPE_DATETIME: return SEEN_DATETIME;
-    case POOL_TYPE_TEXT: return SEEN_TEXT;
-    case POOL_TYPE_BYTES: return SEEN_BYTES;
-    default: return 0; /* NULL goes with everything */
+    case POOL_TYPE_INT:
+        return value->as.i < 0 ? SEEN_INT | SEEN_NEGATIVE : SEEN_INT;
+    case POOL_TYPE_UINT:
+        return value->as.u > INT64_MAX ? SEEN_UINT | SEEN_HUGE : SEEN_UINT;
+    case POOL_TYPE_DECIMAL:
+        return SEEN_DECIMAL;
+    case POOL_TYPE_DOUBLE:
+        return SEEN_DOUBLE;
+    case POOL_TYPE_DATE:
+        return SEEN_DATE;
+    case POOL_TYPE_TIME:
+        return SEEN_TIME;
+    case POOL_TYPE_DATETIME:
+        return SEEN_DATETIME;
+    case POOL_TYPE_TEXT:
+        return SEEN_TEXT;
+    case POOL_TYPE_BYTES:
+        return SEEN_BYTES;
+    default:
+        return 0; /* NULL goes with everything */
     }
 }
 
-static uint8_t type_of_numbers(unsigned seen)
+static uint8_t type_of_integers(unsigned seen)
 {
-    if (!(seen & ~(unsigned)SEEN_DOUBLES))
-        return MYSQL_TYPE_DOUBLE;
-    if (seen & SEEN_WIDE)
-        return NO_TYPE;
-    if (seen & (SEEN_DECIMAL | SEEN_DOUBLE))
-        return MYSQL_TYPE_NEWDECIMAL;
     if (!(seen & SEEN_INT))
         return UNSIGNED_LONGLONG;
     if (!(seen & SEEN_HUGE))
         return MYSQL_TYPE_LONGLONG;
-    return seen & SEEN_NEGATIVE ? (uint8_t)MYSQL_TYPE_NEWDECIMAL : (uint8_t)UNSIGNED_LONGLONG;
+    return seen & SEEN_NEGATIVE ? NO_TYPE : UNSIGNED_LONGLONG;
 }
 
 /* The common type of what a column has seen. */
 static uint8_t type_of(unsigned seen)
 {
-    if (seen == SEEN_BYTES)
+    switch (seen) {
+    case 0: /* NULLs */
+    case SEEN_TEXT:
+        return MYSQL_TYPE_STRING;
+    case SEEN_BYTES:
         return MYSQL_TYPE_BLOB;
-    if (seen & SEEN_BYTES)
-        return NO_TYPE;
-    if (seen == SEEN_DATE)
+    case SEEN_DECIMAL:
+        return MYSQL_TYPE_NEWDECIMAL;
+    case SEEN_DOUBLE:
+        return MYSQL_TYPE_DOUBLE;
+    case SEEN_DATE:
         return MYSQL_TYPE_DATE;
-    if (seen == SEEN_TIME)
+    case SEEN_TIME:
         return MYSQL_TYPE_TIME;
-    if (seen == SEEN_DATETIME)
+    case SEEN_DATETIME:
         return MYSQL_TYPE_DATETIME;
-    if (seen && !(seen & ~(unsigned)(SEEN_INTEGERS | SEEN_DOUBLES | SEEN_DECIMAL)))
-        return type_of_numbers(seen);
-    return MYSQL_TYPE_STRING;
+    default:
+        return seen & ~(unsigned)SEEN_INTEGERS ? NO_TYPE : type_of_integers(seen);
+    }
 }
 
 /* ---- sizes ---- */
@@ -138,18 +133,23 @@ static size_t size_of_data(const struct pool_value *value)
     return size_of_length(value->as.bytes.len) + value->as.bytes.len;
 }
 
-/* With its own type. */
 static size_t size_of(const struct pool_value *value)
 {
     switch (value->type) {
-    case POOL_TYPE_NULL: return 1;
+    case POOL_TYPE_NULL:
+        return 1;
     case POOL_TYPE_INT:
     case POOL_TYPE_UINT:
-    case POOL_TYPE_DOUBLE: return 1 + 8;
-    case POOL_TYPE_DATE: return 1 + 5;
-    case POOL_TYPE_TIME: return 1 + 13;
-    case POOL_TYPE_DATETIME: return 1 + 12;
-    default: return 1 + size_of_data(value);
+    case POOL_TYPE_DOUBLE:
+        return 1 + 8;
+    case POOL_TYPE_DATE:
+        return 1 + 5;
+    case POOL_TYPE_TIME:
+        return 1 + 13;
+    case POOL_TYPE_DATETIME:
+        return 1 + 12;
+    default:
+        return 1 + size_of_data(value);
     }
 }
 
@@ -159,18 +159,6 @@ size_t pool__pack_size(const struct pool_value *row, size_t columns)
     for (size_t i = 0; i < columns; i++)
         size += size_of(&row[i]);
     return size;
-}
-
-/* With whatever type it will get. */
-static size_t most_of(const struct pool_value *value)
-{
-    switch (value->type) {
-    case POOL_TYPE_NULL: return 1;
-    case POOL_TYPE_TEXT:
-    case POOL_TYPE_BYTES:
-    case POOL_TYPE_DECIMAL: return 1 + size_of_data(value);
-    default: return 1 + LONGEST_NUMBER;
-    }
 }
 
 /* ---- writing ---- */
@@ -195,10 +183,18 @@ static uint8_t *put_8(uint8_t *to, uint64_t number)
 static uint8_t *put_length(uint8_t *to, size_t len)
 {
     switch (size_of_length(len)) {
-    case 1: *to = (uint8_t)len; return to + 1;
-    case 3: *to = 0xFC; return put_number(to + 1, len, 2);
-    case 4: *to = 0xFD; return put_number(to + 1, len, 3);
-    default: *to = 0xFE; return put_number(to + 1, len, 8);
+    case 1:
+        *to = (uint8_t)len;
+        return to + 1;
+    case 3:
+        *to = 0xFC;
+        return put_number(to + 1, len, 2);
+    case 4:
+        *to = 0xFD;
+        return put_number(to + 1, len, 3);
+    default:
+        *to = 0xFE;
+        return put_number(to + 1, len, 8);
     }
 }
 
@@ -208,41 +204,6 @@ static uint8_t *put_data(uint8_t *to, const void *data, size_t len)
     if (len > 0)
         memcpy(to, data, len);
     return to + len;
-}
-
-static int time_as_text(char *text, size_t size, const struct pool_time *time)
-{
-    int len = 0;
-    if (time->type != POOL_TYPE_TIME)
-        len = snprintf(text, size, "%04u-%02u-%02u", time->year, time->month, time->day);
-    if (time->type == POOL_TYPE_DATE)
-        return len;
-    const char *before = time->type == POOL_TYPE_DATETIME ? " " : time->negative ? "-" : "";
-    len += snprintf(text + len, size - (size_t)len, "%s%02u:%02u:%02u", before, time->hour,
-                    time->minute, time->second);
-    if (time->microsecond)
-        len += snprintf(text + len, size - (size_t)len, ".%06u", time->microsecond);
-    return len;
-}
-
-static uint8_t *put_as_text(uint8_t *to, const struct pool_value *value)
-{
-    char text[POOL__NUMBER_SIZE];
-    int len;
-    switch (value->type) {
-    case POOL_TYPE_INT: len = snprintf(text, sizeof text, "%lld", (long long)value->as.i); break;
-    case POOL_TYPE_UINT:
-        len = snprintf(text, sizeof text, "%llu", (unsigned long long)value->as.u);
-        break;
-    case POOL_TYPE_DOUBLE:
-        len = (int)pool__double_text(value->as.d, POOL__ANY_DECIMALS, text);
-        break;
-    case POOL_TYPE_DATE:
-    case POOL_TYPE_TIME:
-    case POOL_TYPE_DATETIME: len = time_as_text(text, sizeof text, &value->as.time); break;
-    default: return put_data(to, value->as.bytes.data, value->as.bytes.len);
-    }
-    return put_data(to, text, (size_t)len);
 }
 
 static uint8_t *put_clock(uint8_t *to, const struct pool_time *time, unsigned hour)
@@ -274,7 +235,8 @@ static uint8_t *put_value(uint8_t *to, const struct pool_value *value, uint8_t t
         return to;
     switch (type) {
     case MYSQL_TYPE_LONGLONG:
-    case UNSIGNED_LONGLONG: return put_8(to, value->as.u); /* the same bits as as.i */
+    case UNSIGNED_LONGLONG:
+        return put_8(to, value->as.u); /* the same bits as as.i */
     case MYSQL_TYPE_DOUBLE: {
         uint64_t bits;
         memcpy(&bits, &value->as.d, sizeof bits);
@@ -282,8 +244,10 @@ static uint8_t *put_value(uint8_t *to, const struct pool_value *value, uint8_t t
     }
     case MYSQL_TYPE_DATE:
     case MYSQL_TYPE_TIME:
-    case MYSQL_TYPE_DATETIME: return put_time(to, &value->as.time);
-    default: return put_as_text(to, value);
+    case MYSQL_TYPE_DATETIME:
+        return put_time(to, &value->as.time);
+    default:
+        return put_data(to, value->as.bytes.data, value->as.bytes.len);
     }
 }
 
@@ -299,21 +263,23 @@ static bool join(struct pool__pack *pack, const struct pool_value *row, size_t *
         if (next != seen && type_of(next) == NO_TYPE)
             return false;
         pack->next[i] = (uint16_t)next;
-        more += most_of(&row[i]);
+        more += size_of(&row[i]);
     }
     *size += more;
     return true;
 }
 
-/* Returns the bytes that it takes at most. */
+/* Returns the bytes that they take. */
 static size_t count_rows(struct pool__pack *pack, const struct pool__table *table, size_t from,
                          size_t most)
 {
     size_t size = HEAD + 2 * pack->columns;
     memset(pack->seen, 0, pack->columns * sizeof *pack->seen);
+    pack->types_change = false;
     for (size_t at = from; at < table->rows; at++) {
         size_t with = size;
-        if (!join(pack, table->values + at * pack->columns, &with) || (at > from && with > most))
+        pack->types_change = !join(pack, table->values + at * pack->columns, &with);
+        if (pack->types_change || (at > from && with > most))
             break;
         size = with;
         memcpy(pack->seen, pack->next, pack->columns * sizeof *pack->seen);

@@ -13,6 +13,7 @@
 
 #include "error.h"
 #include "result.h"
+#include "several.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -121,10 +122,11 @@ static struct pool__stmt *find_text(struct pool__run *run)
 {
     const struct pool__form *form = run->form;
     struct pool__stmt_cache *cache = &run->conn->cache;
+    struct pool__stmt_values as_text = {NULL, 0};
     struct pool__stmt *stmt =
-        pool__stmt_find(cache, form->text, form->text_len, form->hash);
+        pool__stmt_find(cache, form->text, form->text_len, form->hash, as_text);
     if (!stmt)
-        stmt = pool__stmt_add(cache, form->text, form->text_len, form->hash, run->err);
+        stmt = pool__stmt_add(cache, form->text, form->text_len, form->hash, as_text, run->err);
     if (stmt)
         stmt->text_only = true;
     return stmt;
@@ -173,6 +175,9 @@ static bool run_text(struct pool__run *run)
     bool ok = run->err->code == POOL_OK && check_size(run, len) &&
               send_text(run, formatted ? formatted : run->form->text, len);
     free(formatted);
+    if (!ok && info->multiple && run->sent && run->err->code != POOL_OK)
+        pool__several_tell(run->form->text, run->form->text_len, run->results, run->conn->broken,
+                           run->err);
     if (ok && stmt)
         note_execution(run, stmt, true);
     return ok;
@@ -266,8 +271,10 @@ static bool prepare_and_execute(struct pool__run *run, struct pool__stmt *stmt)
     MYSQL_STMT *native = stmt->native;
     bool together = may_go_together(run, stmt);
     run->sent = true;
+    stmt->refused = false;
     pool__conn_note_send(run->conn, &stmt->info);
     atomic_fetch_add_explicit(&cache->budget->prepares, 1, memory_order_relaxed);
+    pool__stmt_note_types(stmt, pool__form_values(run->form));
     bool ok = together ? execute_together(run, stmt) : execute_apart(run, stmt);
     if (!ok && mysql_stmt_errno(native) == TOO_MANY_STATEMENTS &&
         native->state < MYSQL_STMT_PREPARED) {
@@ -353,8 +360,10 @@ static enum attempt execute(struct pool__run *run, struct pool__stmt *stmt, bool
     if (run->conn->broken && !run->wait->timed_out && !run->wait->cut)
         return lost_before_execution(run);
     enum attempt attempt = first ? judge_error(run, stmt) : FAILED;
-    if (attempt == FAILED)
+    if (attempt == FAILED) {
+        stmt->refused = native->state < MYSQL_STMT_PREPARED;
         pool__conn_error(run->conn, run->wait, native, run->wait->reading, run->err);
+    }
     return attempt;
 }
 
@@ -371,8 +380,10 @@ static bool run_prepared(struct pool__run *run, struct pool__stmt *stmt)
         if (useless && !run->conn->broken)
             pool__stmt_close_native(cache, stmt);
         stmt->outdated = false;
-        if (attempt == SEND_AS_TEXT)
+        if (attempt == SEND_AS_TEXT) {
+            stmt->refused = false;
             return run_text(run);
+        }
         if (attempt != PREPARE_AGAIN)
             return attempt == DONE;
     }
@@ -395,11 +406,12 @@ static bool find_and_run(struct pool__run *run)
 {
     const struct pool__form *form = run->form;
     struct pool__stmt_cache *cache = &run->conn->cache;
-    struct pool__stmt *stmt = pool__stmt_find(cache, form->sql, form->len, form->hash);
+    struct pool__stmt_values values = pool__form_values(form);
+    struct pool__stmt *stmt = pool__stmt_find(cache, form->sql, form->len, form->hash, values);
     if (stmt)
         cache->hits++;
     else
-        stmt = pool__stmt_add(cache, form->sql, form->len, form->hash, run->err);
+        stmt = pool__stmt_add(cache, form->sql, form->len, form->hash, values, run->err);
     run->info = stmt ? &stmt->info : NULL;
     return stmt && check_single(run, &stmt->info, false) && check_count(run, stmt, form->count) &&
            pool__bind_values(stmt->binds, stmt->store, form->values, form->count, run->err) &&

@@ -197,7 +197,8 @@ static bool begin_described_set(struct pool__run *run, struct pool__stmt *stmt)
     return true;
 }
 
-/* The server leaves out the description if nothing has changed. */
+/* The server leaves out the description if nothing has changed: since the last one, or, if the
+ * executions so far have failed, since that of the preparation. */
 static bool begin_first_set(struct pool__run *run, struct pool__stmt *stmt)
 {
     const MYSQL *mysql = run->conn->mysql;
@@ -206,7 +207,10 @@ static bool begin_first_set(struct pool__run *run, struct pool__stmt *stmt)
         return begin_described_set(run, stmt);
     if (count && stmt->columns && stmt->columns->count == count)
         return pool__result_begin_known(run->result, stmt->columns, run->err);
-    return pool__result_begin_set(run->result, NULL, count, true, run->err);
+    const MYSQL_STMT *native = stmt->native;
+    bool prepared = count && !stmt->columns && native->field_count == count;
+    return pool__result_begin_set(run->result, prepared ? native->fields : NULL, count, true,
+                                  run->err);
 }
 
 static bool read_first_set(struct pool__run *run, struct pool__stmt *stmt)
@@ -251,6 +255,7 @@ bool pool__read_text(struct pool__run *run)
     for (;;) {
         if (!read_set(run, mysql->fields, mysql->field_count, false))
             return false;
+        run->results++;
         note_status(run);
         if (!more_sets(run))
             return true;

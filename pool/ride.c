@@ -54,7 +54,8 @@ const struct pool__stmt *pool__may_ride(const struct pool__conn *conn,
                                         const struct pool__form *form)
 {
     const struct pool__stmt *stmt =
-        pool__stmt_peek(&conn->cache, form->sql, form->len, form->hash);
+        pool__stmt_peek(&conn->cache, form->sql, form->len, form->hash,
+                        pool__form_values(form));
     bool may = stmt && stmt->info.class_ == POOL__SQL_PLAIN && !stmt->leaves_traces &&
                !stmt->info.multiple && is_quick(stmt) && form->size < conn->max_packet &&
                (form->as_text ? stmt->info.placeholders == form->args.count &&
@@ -231,7 +232,7 @@ static bool send_one(struct ride *ride, struct seat *seat)
 {
     const struct pool__form *form = seat->run.form;
     struct pool__stmt_cache *cache = &ride->conn->cache;
-    seat->stmt = pool__stmt_find(cache, form->sql, form->len, form->hash);
+    seat->stmt = pool__stmt_find(cache, form->sql, form->len, form->hash, pool__form_values(form));
     seat->run.info = &seat->stmt->info;
     seat->text = form->as_text;
     cache->hits += !seat->text;

@@ -214,6 +214,7 @@ static bool is_behind_proxy(const struct pool__conn *conn)
 bool pool__session_start(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err)
 {
     conn->mariadb = mariadb_connection(conn->mysql) != 0;
+    conn->cache.by_types = !conn->mariadb;
     struct pool_result *facts = read_facts(conn, true, deadline_ns, err);
     bool ok = facts && remember_facts(conn, facts, err);
     pool_result_free(facts);

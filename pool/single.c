@@ -45,19 +45,29 @@ static bool make_form(struct pool__form *form, const struct pool__conn *conn,
     return pool__form_init(form, &request, conn->options->v.no_prepare, err);
 }
 
-/* How many can be on their way at once: known here, and answered in order. */
+/* How many can be on their way at once: executed here before, so that its columns are known, and
+ * answered in order. */
 static unsigned depth_of(const struct pool__conn *conn, const struct pool__form *form)
 {
     const struct pool__stmt *stmt =
-        pool__stmt_peek(&conn->cache, form->sql, form->len, form->hash);
+        pool__stmt_peek(&conn->cache, form->sql, form->len, form->hash,
+                        pool__form_values(form));
     bool known = stmt && stmt->info.class_ == POOL__SQL_PLAIN;
     bool ready = known && !form->as_text && stmt->native &&
-                 stmt->native->state >= MYSQL_STMT_PREPARED &&
+                 stmt->native->state > MYSQL_STMT_PREPARED &&
                  mysql_stmt_param_count(stmt->native) == form->count;
     bool as_text = known && form->as_text && pool__knows_quotes(conn, form, &stmt->info);
     return conn->pipelines && (ready || as_text)
                ? conn->options->v.pipeline_depth
                : 1;
+}
+
+/* Whether a row may follow others in a window: a row with values of other types may be
+ * another statement. */
+static bool may_follow(const struct pool__conn *conn, const struct pool__form *form, size_t bytes)
+{
+    return bytes <= POOL__RIDE_BYTES && form->size < conn->max_packet &&
+           (!conn->cache.by_types || depth_of(conn, form) > 1);
 }
 
 static bool on_progress(struct pool__passenger **passengers, unsigned count,
@@ -93,7 +103,7 @@ static unsigned fill_window(struct window *window, const struct pool__conn *conn
         if (!make_form(form, conn, statement, rows, from + count, err))
             break;
         bytes += form->size;
-        if (count > 0 && (bytes > POOL__RIDE_BYTES || form->size >= conn->max_packet)) {
+        if (count > 0 && !may_follow(conn, form, bytes)) {
             pool__form_fini(form);
             break;
         }
@@ -105,6 +115,14 @@ static unsigned fill_window(struct window *window, const struct pool__conn *conn
         count++;
     }
     return count;
+}
+
+/* After a failure: it was one of the statement, which could not even be prepared. */
+static bool is_refused(const struct pool__conn *conn, const struct pool__form *form)
+{
+    const struct pool__stmt *stmt = pool__stmt_peek(&conn->cache, form->sql, form->len, form->hash,
+                                                    pool__form_values(form));
+    return !conn->broken && !form->as_text && stmt && stmt->refused;
 }
 
 /* Returns how many came before the first that failed. */
@@ -132,12 +150,14 @@ static unsigned empty_window(struct window *window, unsigned count, struct pool_
 
 bool pool__load_singly(struct pool__conn *conn, const struct pool__form *form,
                        const struct pool__table *rows, bool ahead, uint64_t deadline_ns,
-                       struct pool_result **total, size_t *ret_row, struct pool_error *err)
+                       struct pool_result **total, size_t *ret_row, bool *ret_sent,
+                       struct pool_error *err)
 {
     struct window *window = malloc(sizeof *window);
     size_t row = 0;
     bool ok = true;
     *ret_row = 0;
+    *ret_sent = false;
     if (!window)
         return pool__fail(err, POOL_ERR_NOMEM, "out of memory for a batch");
     while (ok && row < rows->rows) {
@@ -145,6 +165,8 @@ bool pool__load_singly(struct pool__conn *conn, const struct pool__form *form,
         unsigned good = 0;
         if (count > 0) {
             run_window(conn, window, count, deadline_ns);
+            *ret_sent = row > 0 || window->passengers[0].result ||
+                        !is_refused(conn, &window->forms[0]);
             good = empty_window(window, count, total, err);
         }
         row += good;

@@ -3,13 +3,24 @@
  * remembered without a native handle, so that it goes as text next time. The
  * budget counts native handles of the whole pool; a connection that finds it spent
  * gives up its own oldest handle first, and else sends text.
+ *
+ * MySQL takes over the types of the values of the first execution and converts what comes
+ * later to them: once a number was compared with a column of text, every text is a number. So
+ * there a text is prepared once for each combination of types. To prepare it again whenever
+ * they change would cost a round trip each time, half of the speed when callers alternate. A
+ * NULL goes with any type if the values stand alone, where its type has no effect; otherwise
+ * a table with many columns that may be NULL had a statement for each way to fill it. MariaDB
+ * takes the types anew each time, and its statements have none here.
  */
 #include "stmt.h"
 
+#include "alone.h"
 #include "error.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#define MOST_ALIKE 8 /* statements with the same text, for different types */
 
 void pool__stmt_cache_init(struct pool__stmt_cache *cache, unsigned limit,
                            struct pool__stmt_budget *budget)
@@ -62,24 +73,44 @@ static void touch(struct pool__stmt_cache *cache, struct pool__stmt *stmt)
     pool__list_append(cache->recent.next, &stmt->link); /* before the first */
 }
 
+static bool fits(const struct pool__stmt *stmt, struct pool__stmt_values values)
+{
+    if (!stmt->types || values.count > stmt->info.placeholders)
+        return true;
+    for (size_t i = 0; i < values.count; i++) {
+        enum pool_type type = values.list[i]->type;
+        if (type != stmt->types[i] && !(type == POOL_TYPE_NULL && stmt->alone))
+            return false;
+    }
+    return true;
+}
+
 struct pool__stmt *pool__stmt_peek(const struct pool__stmt_cache *cache, const char *sql,
-                                   size_t len, uint64_t hash)
+                                   size_t len, uint64_t hash, struct pool__stmt_values values)
 {
     if (!cache->buckets)
         return NULL;
     struct pool__stmt *stmt = *bucket_of(cache, hash);
-    while (stmt && (stmt->hash != hash || stmt->len != len || memcmp(stmt->sql, sql, len) != 0))
+    while (stmt && (stmt->hash != hash || stmt->len != len || memcmp(stmt->sql, sql, len) != 0 ||
+                    !fits(stmt, values)))
         stmt = stmt->next_in_bucket;
     return stmt;
 }
 
 struct pool__stmt *pool__stmt_find(struct pool__stmt_cache *cache, const char *sql, size_t len,
-                                   uint64_t hash)
+                                   uint64_t hash, struct pool__stmt_values values)
 {
-    struct pool__stmt *stmt = pool__stmt_peek(cache, sql, len, hash);
+    struct pool__stmt *stmt = pool__stmt_peek(cache, sql, len, hash, values);
     if (stmt)
         touch(cache, stmt);
     return stmt;
+}
+
+void pool__stmt_note_types(struct pool__stmt *stmt, struct pool__stmt_values values)
+{
+    if (stmt->types && values.count <= stmt->info.placeholders)
+        for (size_t i = 0; i < values.count; i++)
+            stmt->types[i] = (uint8_t)values.list[i]->type;
 }
 
 /* A quarter of what is new: a statement that has become slow is known after a few times. Once
@@ -124,6 +155,7 @@ static void free_stmt(struct pool__stmt *stmt)
     free(stmt->columns);
     free(stmt->binds);
     free(stmt->store);
+    free(stmt->types);
     free(stmt);
 }
 
@@ -141,18 +173,37 @@ static struct pool__stmt *new_stmt(const char *sql, size_t len, uint64_t hash)
     return stmt;
 }
 
-static bool make_binds(struct pool__stmt *stmt)
+static bool make_binds(struct pool__stmt *stmt, bool by_types)
 {
     unsigned count = stmt->info.placeholders;
     if (count == 0)
         return true;
     stmt->binds = calloc(count, sizeof *stmt->binds);
     stmt->store = calloc(count, sizeof *stmt->store);
+    if (by_types && !(stmt->types = calloc(count, 1)))
+        return false;
     return stmt->binds && stmt->store;
 }
 
+/* So that a text with many combinations of types does not drive out all others. */
+static void evict_one_of_too_many(struct pool__stmt_cache *cache, const struct pool__stmt *like)
+{
+    struct pool__stmt *oldest = NULL;
+    unsigned count = 0;
+    for (struct pool__link *link = cache->recent.next; link != &cache->recent; link = link->next) {
+        struct pool__stmt *stmt = POOL__ENTRY(link, struct pool__stmt, link);
+        if (stmt->hash == like->hash && stmt->len == like->len) {
+            oldest = stmt;
+            count++;
+        }
+    }
+    if (count >= MOST_ALIKE)
+        pool__stmt_remove(cache, oldest);
+}
+
 struct pool__stmt *pool__stmt_add(struct pool__stmt_cache *cache, const char *sql, size_t len,
-                                  uint64_t hash, struct pool_error *err)
+                                  uint64_t hash, struct pool__stmt_values values,
+                                  struct pool_error *err)
 {
     struct pool__sql_info info;
     if (!pool__sql_inspect(sql, len, &info, err))
@@ -160,11 +211,15 @@ struct pool__stmt *pool__stmt_add(struct pool__stmt_cache *cache, const char *sq
     struct pool__stmt *stmt = new_stmt(sql, len, hash);
     if (stmt)
         stmt->info = info;
-    if (!stmt || !make_binds(stmt) || (!cache->buckets && !make_buckets(cache))) {
+    if (!stmt || !make_binds(stmt, cache->by_types) || (!cache->buckets && !make_buckets(cache))) {
         free_stmt(stmt);
         pool__fail(err, POOL_ERR_NOMEM, "out of memory for a statement of %zu bytes", len);
         return NULL;
     }
+    stmt->alone = pool__stands_alone(sql, len);
+    pool__stmt_note_types(stmt, values);
+    if (cache->by_types)
+        evict_one_of_too_many(cache, stmt);
     if (cache->count >= cache->limit)
         evict_oldest(cache);
     pool__list_append(cache->recent.next, &stmt->link);

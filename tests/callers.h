@@ -158,7 +158,8 @@ static inline struct pool__conn *conn_of(struct pool_conn handle)
 static inline struct pool__stmt *stmt_of(struct pool_conn handle, const char *sql)
 {
     size_t len = strlen(sql);
-    return pool__stmt_peek(&conn_of(handle)->cache, sql, len, pool__stmt_hash(sql, len));
+    return pool__stmt_peek(&conn_of(handle)->cache, sql, len, pool__stmt_hash(sql, len),
+                           (struct pool__stmt_values){NULL, 0});
 }
 
 static inline void call_quick(struct pool_conn handle)

@@ -372,18 +372,18 @@ static void a_batch_bigger_than_a_packet_goes_in_several(void **state)
     struct progress progress = {0};
     make_small_packet_pool();
     make_pairs_table();
-    struct pool_value *values = new_pairs(0, SOME);
-    struct pool_batch_request request = pairs_request(values, SOME);
+    struct pool_value *values = new_pairs(0, 2 * SOME);
+    struct pool_batch_request request = pairs_request(values, 2 * SOME);
     struct pool_error err;
     request.progress = on_progress;
     request.progress_arg = &progress;
     struct pool_result *result = pool_batch_with(f.pool, &request, &err);
     need(result, &err);
-    assert_int_equal(pool_affected_rows(result), SOME);
+    assert_int_equal(pool_affected_rows(result), 2 * SOME);
     pool_result_free(result);
     free(values);
     assert_true(progress.calls > 3 && progress.in_order);
-    assert_rows(SOME);
+    assert_rows(2 * SOME);
 }
 
 static void the_servers_limit_of_a_packet_is_kept(void **state)
@@ -590,7 +590,7 @@ static void an_atomic_batch_of_one_chunk_is_one_statement(void **state)
     make_pool_of_one(NULL);
     make_pairs_table();
     struct pool_error err = fail_in_the_middle(insert, 3, true);
-    assert_says(&err, POOL_ERR_SERVER, "none was executed");
+    assert_says(&err, POOL_ERR_SERVER, "undone, if the tables have transactions");
     assert_rows(0);
 }
 
@@ -603,7 +603,7 @@ static void an_update_that_fails_undoes_its_chunk(void **state)
     batch(insert, values, 5, 2);
     values[2 * 3 + 1] = pool_int(0); /* row 4 gives the row of the key 0 the number 3 */
     struct pool_batch_request request = pairs_request(values, 5);
-    request.sql = "UPDATE held SET n = ? + 2, v = 100 WHERE n = ?";
+    request.sql = "UPDATE held SET n = ?, v = 100 WHERE n = ?";
     struct pool_error err = failure_of(&request);
     free(values);
     assert_int_equal(err.server_errno, 1062);
@@ -621,6 +621,24 @@ static void a_statement_with_an_error_is_not_executed(void **state)
     struct pool_error err = failure_of(&request);
     assert_int_equal(err.server_errno, 1064);
     assert_true(err.not_executed);
+}
+
+static void nor_is_it_one_by_one(void **state)
+{
+    (void)state;
+    make_pool_of_one(NULL);
+    make_pairs_table();
+    struct pool_value values[] = {pool_int(1), pool_int(2), pool_int(3), pool_int(4)};
+    struct pool_batch_request request = pairs_request(values, 2);
+    request.sql = "INSERT INTO held VALUES (? + 1, ?,)";
+    struct pool_error err = failure_of(&request);
+    assert_int_equal(err.server_errno, 1064);
+    assert_says(&err, POOL_ERR_SERVER, "; none was executed");
+    assert_true(err.not_executed);
+    request.sql = "INSERT INTO held VALUES (? - ?, 1)";
+    assert_int_equal(failure_of(&request).server_errno, 1062);
+    request.sql = "INSERT INTO held VALUES (1 + ?, POW(?, 1e9))";
+    assert_false(failure_of(&request).not_executed);
 }
 
 /* ---- time, death and the program's own will ---- */
@@ -713,7 +731,7 @@ static void a_connection_killed_in_an_atomic_batch_leaves_nothing(void **state)
     make_small_packet_pool();
     make_pairs_table();
     struct pool_error err = kill_in_the_middle(true, &done);
-    assert_says(&err, POOL_ERR_LOST, "none was executed");
+    assert_says(&err, POOL_ERR_LOST, "undone, if the tables have transactions");
     assert_within(GENEROUS, works(&err));
     assert_rows(0);
 }
@@ -906,10 +924,117 @@ static void one_by_one_a_batch_ends_at_its_deadline(void **state)
     request.timeout_ms = 200;
     struct pool_error err = failure_of(&request);
     free(values);
-    assert_says(&err, POOL_ERR_QUERY_TIMEOUT, "none was executed");
+    assert_says(&err, POOL_ERR_QUERY_TIMEOUT, "undone, if the tables have transactions");
     admin_does(f.admin, "UNLOCK TABLES");
     assert_within(GENEROUS, works(&err));
     assert_rows(0);
+}
+
+/* ---- tables without transactions ---- */
+
+static struct pool_error fail_at_third_of_four(void)
+{
+    struct pool_value values[] = {pool_int(1), pool_int(0), pool_int(2), pool_int(0),
+                                  pool_int(1), pool_int(0), pool_int(4), pool_int(0)};
+    struct pool_batch_request request = pairs_request(values, 4);
+    make_pool_of_one(NULL);
+    admin_does(f.admin, "CREATE TABLE mypool.held (n INT PRIMARY KEY, v INT) ENGINE = MyISAM");
+    struct pool_error err = failure_of(&request);
+    assert_int_equal(err.server_errno, 1062);
+    assert_false(err.not_executed);
+    /* One by one the last row is on its way when the third fails. */
+    assert_in_range(admin_asks(f.admin, "SELECT COUNT(*) FROM mypool.held"), 2, no_bulk ? 3 : 2);
+    return err;
+}
+
+static void a_failed_packet_is_not_said_to_be_undone_without_transactions(void **state)
+{
+    (void)state;
+    struct pool_error err = fail_at_third_of_four();
+    assert_says(&err, POOL_ERR_SERVER, "; undone, if the tables have transactions");
+}
+
+static void what_could_not_be_undone_is_told(void **state)
+{
+    (void)state;
+    no_bulk = true;
+    struct pool_error err = fail_at_third_of_four();
+    assert_says(&err, POOL_ERR_SERVER, "row 3 of 4: ");
+    assert_says(&err, POOL_ERR_SERVER, "; undone, but not in tables without transactions");
+}
+
+static void what_stays_of_a_later_chunk_is_told_too(void **state)
+{
+    (void)state;
+    no_bulk = true;
+    make_pool_of_one(NULL);
+    admin_does(f.admin, "CREATE TABLE mypool.held (n INT PRIMARY KEY, v INT) ENGINE = MyISAM");
+    struct pool_error err = fail_in_the_middle(insert, 1500, false);
+    assert_says(&err, POOL_ERR_SERVER,
+                "; rows 1 to 1000 were executed, and some of these in tables without transactions");
+    assert_in_range(admin_asks(f.admin, "SELECT COUNT(*) FROM mypool.held"), 1499, SOME);
+}
+
+/* ---- columns of several types ---- */
+
+static void fill_mixed(struct pool_value *values, size_t rows, bool (*is_text)(size_t row))
+{
+    for (size_t i = 0; i < rows; i++)
+        values[2 * i + 1] = i % 5 == 4 ? pool_null() : is_text(i) ? pool_text("7") : pool_int(7);
+}
+
+/* How many chunks so many rows take. */
+static unsigned chunks_of(bool (*is_text)(size_t row))
+{
+    struct progress progress = {0};
+    struct pool_value *values = new_pairs(0, 1000);
+    struct pool_batch_request request = pairs_request(values, 1000);
+    struct pool_error err;
+    fill_mixed(values, 1000, is_text);
+    make_pool_of_one(NULL);
+    make_pairs_table();
+    request.progress = on_progress;
+    request.progress_arg = &progress;
+    struct pool_result *result = pool_batch_with(f.pool, &request, &err);
+    free(values);
+    need(result, &err);
+    pool_result_free(result);
+    assert_sum("SELECT SUM(v) FROM mypool.held", 800 * 7);
+    return progress.calls + 1;
+}
+
+static bool never(size_t row)
+{
+    (void)row;
+    return false;
+}
+
+static bool from_the_middle_on(size_t row)
+{
+    return row >= 500;
+}
+
+static bool in_turn(size_t row)
+{
+    return row % 2;
+}
+
+static void a_column_of_one_type_and_null_goes_in_one_packet(void **state)
+{
+    (void)state;
+    assert_int_equal(chunks_of(never), 1);
+}
+
+static void a_packet_ends_where_a_column_changes_its_type(void **state)
+{
+    (void)state;
+    assert_int_equal(chunks_of(from_the_middle_on), 2);
+}
+
+static void rows_go_one_by_one_where_types_change_all_the_time(void **state)
+{
+    (void)state;
+    assert_in_range(chunks_of(in_turn), 2, 8);
 }
 
 /* ---- on a borrowed connection ---- */
@@ -1379,6 +1504,7 @@ int main(void)
         TEST(an_atomic_batch_of_one_chunk_is_one_statement),
         TEST(an_update_that_fails_undoes_its_chunk),
         TEST(a_statement_with_an_error_is_not_executed),
+        TEST(nor_is_it_one_by_one),
         TEST(a_batch_ends_at_its_deadline),
         TEST(each_chunk_has_the_time_of_a_statement),
         TEST(a_connection_killed_between_chunks_leaves_those_before),
@@ -1395,6 +1521,12 @@ int main(void)
         TEST(one_by_one_an_atomic_batch_is_atomic),
         TEST(one_by_one_returned_rows_come_in_one_set),
         TEST(one_by_one_a_batch_ends_at_its_deadline),
+        TEST(a_failed_packet_is_not_said_to_be_undone_without_transactions),
+        TEST(what_could_not_be_undone_is_told),
+        TEST(what_stays_of_a_later_chunk_is_told_too),
+        TEST(a_column_of_one_type_and_null_goes_in_one_packet),
+        TEST(a_packet_ends_where_a_column_changes_its_type),
+        TEST(rows_go_one_by_one_where_types_change_all_the_time),
         TEST(a_batch_is_part_of_an_open_transaction),
         TEST(a_failed_atomic_batch_leaves_the_rest_of_the_transaction),
         TEST(a_batch_on_a_handle_commits_for_itself),
