@@ -75,7 +75,7 @@ static void say_fate(const struct load *load, char *text, size_t size)
     if (load->fence.inside && (load->conn->broken || load->err->retry_transaction))
         snprintf(text, size, "; the transaction may be undone");
     else if (load->batch->atomic && load->open_outcome)
-        snprintf(text, size, "; all rows were executed, or none");
+        snprintf(text, size, "; all rows were executed, or none, if the tables have transactions");
     else if (load->batch->atomic || (load->done == 0 && !load->open_outcome))
         snprintf(text, size, "; %s", undone(load));
     else if (load->done == 0)

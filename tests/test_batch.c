@@ -292,7 +292,7 @@ static void a_double_among_decimals_is_the_same_double(void **state)
                  texts, 3);
 }
 
-static void everything_with_text_goes_as_text(void **state)
+static void each_value_among_texts_becomes_its_own_text(void **state)
 {
     (void)state;
     struct pool_value values[] = {
@@ -1485,7 +1485,7 @@ int main(void)
         TEST(integers_that_no_integer_type_holds_together_stay_exact),
         TEST(integers_and_doubles_stay_exact_together),
         TEST(a_double_among_decimals_is_the_same_double),
-        TEST(everything_with_text_goes_as_text),
+        TEST(each_value_among_texts_becomes_its_own_text),
         TEST(bytes_and_text_in_one_column_are_each_what_they_are),
         TEST(a_value_of_a_mebibyte_arrives),
         TEST(a_hundred_thousand_rows_of_four_columns_arrive),

@@ -338,7 +338,8 @@ static size_t make_all_values(struct pool_value *values)
     const struct pool_value all[] = {
         pool_int(5), pool_int(-3), pool_int(0), pool_int(2024), pool_int(20240102),
         pool_uint(7), pool_uint(UINT64_MAX),
-        pool_double(2.5), pool_double(3.5), pool_double(1e20), pool_double(0.1), pool_double(-1e300),
+        pool_double(2.5), pool_double(3.5), pool_double(1e20), pool_double(0.1),
+        pool_double(-1e300),
         pool_decimal("1.10"), pool_decimal("2.5"), pool_decimal("-12345678901234567890.5"),
         pool_text("abc"), pool_text("12"), pool_text("\xc3\xa9"), pool_text(""),
         pool_text("2024-01-02 03:04:05.5"), pool_text("00000000-0000-0000-0000-00000000000a"),

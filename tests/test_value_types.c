@@ -198,7 +198,8 @@ static void insert(int number, struct pool_value v, struct pool_value i)
 {
     struct pool_error err;
     struct pool_result *result =
-        pool_query(pool, "INSERT INTO held (n, v, i) VALUES (?, ?, ?)", POOL_ARGS(number, v, i), &err);
+        pool_query(pool, "INSERT INTO held (n, v, i) VALUES (?, ?, ?)",
+                   POOL_ARGS(number, v, i), &err);
     if (!result)
         fail_msg("%s", err.message);
     pool_result_free(result);
