@@ -30,6 +30,7 @@
 #include "query.h"
 #include "resolve.h"
 #include "room.h"
+#include "tcp.h"
 
 #include <errmsg.h>
 #include <ma_pvio.h>
@@ -48,6 +49,7 @@ void pool__conn_enter(struct pool__conn *conn, struct pool__wait *wait, uint64_t
     wait->deadline_ns = deadline_ns;
     wait->cut_fd = conn->cut_fd;
     wait->connecting = false;
+    wait->unheard_ms = conn->unheard_ms;
     pool__wait_begin(wait, conn->tls);
 }
 
@@ -238,6 +240,16 @@ static bool login_by_address(struct pool__conn *conn, const struct pool_credenti
     return ok;
 }
 
+static void watch_network(struct pool__conn *conn, int fd)
+{
+    const struct pool_options *v = &conn->options->v;
+    if (v->socket)
+        return;
+    pool__tcp_keepalive(fd, v->tcp_keepalive_ms);
+    if (v->tcp_user_timeout_ms != POOL_NEVER)
+        conn->unheard_ms = v->tcp_user_timeout_ms;
+}
+
 static bool login(struct pool__conn *conn, const struct pool_credentials *credentials,
                   uint64_t deadline_ns, struct pool_error *err)
 {
@@ -252,8 +264,7 @@ static bool login(struct pool__conn *conn, const struct pool_credentials *creden
     int fd = mysql_get_socket(conn->mysql);
     pool__wait_prepare_socket(fd);
     remember_socket(conn, fd);
-    int on = 1;
-    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    watch_network(conn, fd);
     return prove_tls(conn, err);
 }
 
@@ -262,11 +273,6 @@ static uint64_t number_or(struct pool_result *row, unsigned column, uint64_t fal
     return pool_is_null(row, column) ? fallback : pool_get_uint(row, column);
 }
 
-/* Both flavours; MySQL needs its charset set again after a reset, and setting it is
- * harmless elsewhere. */
-#define TRACK                                                                                      \
-    "SET NAMES utf8mb4, SESSION session_track_state_change = 1, "                                  \
-    "SESSION session_track_system_variables = ''"
 #define READ_FACTS                                                                                 \
     "SELECT CONNECTION_ID(), @@max_allowed_packet, @@max_prepared_stmt_count, @@wait_timeout, "    \
     "CURRENT_ROLE(), DATABASE()"
@@ -279,10 +285,20 @@ static bool run_internal(struct pool__conn *conn, const char *sql, uint64_t dead
     return result != NULL;
 }
 
+static bool run_setup(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err)
+{
+    const char *sql = pool__setup_text(&conn->options->setup, conn->mariadb,
+                                       mysql_get_server_version(conn->mysql));
+    if (run_internal(conn, sql, deadline_ns, err))
+        return true;
+    pool__setup_explain(&conn->options->v, err);
+    return false;
+}
+
 static struct pool_result *read_facts(struct pool__conn *conn, uint64_t deadline_ns,
                                       struct pool_error *err)
 {
-    if (!run_internal(conn, TRACK, deadline_ns, err))
+    if (!run_setup(conn, deadline_ns, err))
         return NULL;
     struct pool_result *facts =
         pool__query_text(conn, READ_FACTS, strlen(READ_FACTS), deadline_ns, err);
@@ -778,6 +794,8 @@ void pool__conn_error(struct pool__conn *conn, const struct pool__wait *wait, MY
     struct pool__error_facts facts = pool__classify(code, text, conn->mariadb);
     if (code == CR_NET_PACKET_TOO_LARGE)
         text = "a packet from the server is over max_packet_bytes";
+    if (wait && wait->unheard)
+        text = "the network is silent: what was sent is not acknowledged";
     pool__fail(err, code_of(facts.class_), "%s", text);
     describe(conn, stmt, code, err);
     if (breaks(facts.class_))

@@ -26,6 +26,7 @@ struct pool__conn {
     unsigned long thread_id;
     int cut_fd;      /* the pool's, to interrupt every wait */
     int kept_fd;     /* socket kept after a timeout, -1 if none */
+    uint32_t unheard_ms; /* see wait.h; 0 on a Unix socket */
     uint64_t device, inode; /* of the socket: its number may become that of something else */
     bool tls;
     bool mariadb;    /* the flavour of the server; else MySQL */
