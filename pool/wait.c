@@ -257,6 +257,8 @@ int pool__wait_hook(int fd, char for_read, int ignored_timeout)
         wait = &unlimited; /* the program's own use of pool_conn_native */
     if (wait->connecting)
         pool__wait_prepare_socket(fd);
+    if (wait->connecting && wait->on_entry)
+        wait->on_entry(wait);
     /* After a failed write the library may still try to read: that proves nothing. */
     if (for_read && !wait->timed_out && !wait->cut)
         wait->reading = true;

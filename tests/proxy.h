@@ -176,7 +176,7 @@ static inline void send_last_reply_again(struct link *link)
 }
 
 /* A filter that lets nothing pass: neither data nor a probe is acknowledged any more. */
-static inline void make_silent(int fd)
+static inline void drop_what_comes(int fd)
 {
     struct sock_filter drop = BPF_STMT(BPF_RET | BPF_K, 0);
     struct sock_fprog program = {1, &drop};
@@ -196,7 +196,7 @@ static inline void do_misdeeds(void)
         if (repeat)
             send_last_reply_again(link);
         if (go_silent)
-            make_silent(link->client);
+            drop_what_comes(link->client);
         if (hang_up == 1)
             shutdown(link->client, SHUT_WR);
         else if (hang_up == 2)

@@ -71,7 +71,7 @@ static void lose_what_comes(void)
         socklen_t size = sizeof peer;
         if (getpeername(fd, (struct sockaddr *)&peer, &size) == 0 &&
             peer.sin_family == AF_INET && ntohs(peer.sin_port) == proxy.port)
-            make_silent(fd);
+            drop_what_comes(fd);
     }
 }
 
