@@ -57,6 +57,12 @@ bool pool__conn_open(const struct pool__options *options,
                      int cut_fd, uint64_t deadline_ns, struct pool__conn **ret_conn,
                      struct pool_error *err);
 
+/* For login.c: everything that a handle is told before it connects; what a connect that has
+ * failed means, always false. */
+void pool__conn_set_options(MYSQL *mysql, const struct pool__options *options);
+bool pool__conn_fail_connect(const struct pool__wait *wait, MYSQL *mysql, const char *password,
+                             struct pool_error *err);
+
 /* Runs the init SQL and the init callback. */
 bool pool__conn_init_session(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err);
 
