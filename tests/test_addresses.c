@@ -109,6 +109,7 @@ static void make_pool(const char *first, const char *second, unsigned port, bool
         .port = port,
         .user = "app",
         .password = "secret",
+        .auth_plugins = "mysql_native_password,caching_sha2_password",
         .tls = verify ? POOL_TLS_VERIFY : POOL_TLS_OFF,
         .tls_ca = verify ? getenv("MYPOOL_CA") : NULL,
         .connect_timeout_ms = connect_ms,

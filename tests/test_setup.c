@@ -262,7 +262,7 @@ static void sessions_have_the_time_zone(void **state)
 {
     (void)state;
     assert_lasts(WITH(.time_zone = "+05:45"), "SET time_zone = '+01:00'",
-                 "SELECT @@time_zone, FROM_UNIXTIME(0)", "+05:45|1970-01-01 05:45:00|");
+                 "SELECT @@time_zone, FROM_UNIXTIME(86400)", "+05:45|1970-01-02 05:45:00|");
 }
 
 static void sessions_have_the_isolation_level(void **state)
