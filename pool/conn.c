@@ -173,7 +173,7 @@ static bool prove_tls(struct pool__conn *conn, struct pool_error *err)
 
 /* The copy that only a reconnect would use, and the packet in which some plugins send the
  * password in clear. Nothing is left to be read in that buffer. */
-static void forget_password(MYSQL *mysql)
+void pool__conn_forget_password(MYSQL *mysql)
 {
     const NET *net = &mysql->net;
     explicit_bzero(mysql->passwd, strlen(mysql->passwd));
@@ -204,7 +204,7 @@ static bool login(struct pool__conn *conn, const struct pool_credentials *creden
 {
     if (!pool__login(conn, credentials, deadline_ns, err))
         return false;
-    forget_password(conn->mysql);
+    pool__conn_forget_password(conn->mysql);
     conn->tls = conn->options->tls != POOL_TLS_OFF;
     int fd = mysql_get_socket(conn->mysql);
     pool__wait_prepare_socket(fd);

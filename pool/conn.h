@@ -57,9 +57,10 @@ bool pool__conn_open(const struct pool__options *options,
                      int cut_fd, uint64_t deadline_ns, struct pool__conn **ret_conn,
                      struct pool_error *err);
 
-/* For login.c: everything that a handle is told before it connects; what a connect that has
- * failed means, always false. */
+/* For login.c: everything that a handle is told before it connects; the end of its copy of
+ * the password, once it is connected; what a connect that has failed means, always false. */
 void pool__conn_set_options(MYSQL *mysql, const struct pool__options *options);
+void pool__conn_forget_password(MYSQL *mysql);
 bool pool__conn_fail_connect(const struct pool__wait *wait, MYSQL *mysql, const char *password,
                              struct pool_error *err);
 

@@ -9,8 +9,8 @@
  *
  * For verified TLS libmariadb compares the certificate with the host that it was given. An
  * address is no name; so the name is put in the place of the address between the greeting
- * and the handshake, when libmariadb waits. Whether that came in time is known for certain,
- * and a login for which it did not is not used.
+ * and the handshake, when libmariadb waits. If it could not be put there before the cipher
+ * was chosen, then what was verified is the address, and the login is not used.
  *
  * The thread that owns the connection's slot runs it; there are no locks here.
  */
@@ -33,13 +33,23 @@ struct attempt {
     bool named;            /* libmariadb has been told the name */
 };
 
+/* Once the cipher is chosen the certificate may have been judged already. OpenSSL has that
+ * word for none; another library's would be taken for a cipher. */
+static bool is_before_handshake(MYSQL *mysql)
+{
+    const char *cipher = mysql_get_ssl_cipher(mysql);
+    return !cipher || strcmp(cipher, "(NONE)") == 0;
+}
+
 /* libmariadb verifies the certificate against the host that it was given, of which it keeps
  * a copy when it has read the greeting. That is exchanged while the handshake waits. */
 static void tell_name(struct pool__wait *wait)
 {
     struct attempt *attempt = POOL__ENTRY(wait, struct attempt, wait);
     MYSQL *mysql = attempt->conn->mysql;
-    char *name = attempt->name && !attempt->named && mysql->host ? strdup(attempt->name) : NULL;
+    if (!attempt->name || attempt->named || !mysql->host || !is_before_handshake(mysql))
+        return;
+    char *name = strdup(attempt->name);
     if (!name)
         return;
     free(mysql->host);
@@ -74,6 +84,7 @@ static bool try_login(struct attempt *attempt, const struct pool_credentials *cr
 static bool renew_handle(struct pool__conn *conn, struct pool_error *err)
 {
     struct pool__wait wait = {.deadline_ns = 0, .cut_fd = -1}; /* never blocks */
+    pool__conn_forget_password(conn->mysql);
     MYSQL *fresh = mysql_init(NULL);
     if (!fresh)
         return pool__fail(err, POOL_ERR_NOMEM, "out of memory for a connection");

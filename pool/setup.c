@@ -32,7 +32,8 @@ enum { OLD_NAME, NEW_NAME }; /* of the isolation level */
 
 /* MySQL needs its charset set again after a reset, and setting it is harmless elsewhere. */
 #define NAMES "SET NAMES utf8mb4"
-#define TRACK ", SESSION session_track_state_change = 1, SESSION session_track_system_variables = ''"
+#define TRACK                                                                                      \
+    ", SESSION session_track_state_change = 1, SESSION session_track_system_variables = ''"
 
 static const char *const levels[] = {NULL, "READ-UNCOMMITTED", "READ-COMMITTED",
                                      "REPEATABLE-READ", "SERIALIZABLE"};

@@ -171,7 +171,8 @@ static bool set_flag(struct reader *r, const struct pool__option *option, const 
     bool no = !strcmp(value, "false") || !strcmp(value, "0");
     bool *field = pool__option_field(r->options, option);
     if (!yes && !no)
-        return pool__fail(r->err, POOL_ERR_INVALID, "URL: parameter '%s' must be true or false (or 1 or 0)", option->name);
+        return pool__fail(r->err, POOL_ERR_INVALID,
+                          "URL: parameter '%s' must be true or false (or 1 or 0)", option->name);
     *field = option->kind == POOL__OPTION_NOT_FLAG ? no : yes;
     return true;
 }

@@ -28,7 +28,7 @@ struct pool__wait {
     uint64_t deadline_ns; /* POOL__FOREVER for none */
     int cut_fd;           /* readable when everything has to stop; -1 for none */
     bool connecting;      /* make the socket non-blocking and close-on-exec when seen */
-    uint64_t reach_ns;    /* while connecting: until when the address must be reached; 0: no limit */
+    uint64_t reach_ns;    /* while connecting: until when it must be reached; 0: no limit */
     void (*on_entry)(struct pool__wait *wait); /* while connecting: called at each wait; or NULL */
     uint32_t unheard_ms;   /* what is not acknowledged for so long is lost (tcp.h); 0: no limit */
     /* NULL, or asked before each sleep, which lasts until then at most; it is no deadline.

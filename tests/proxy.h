@@ -1,8 +1,9 @@
 /*
  * A small proxy between a pool and the server, which can cut a session after a number of
  * bytes of either direction, swallow one direction or stop both, fall silent like a network
- * without its cable, let bytes trickle or come late, repeat a reply, or hang up on idle sessions. It is one thread with a poll loop; tests
- * talk to it through the atomic fields of `proxy`.
+ * without its cable, let bytes trickle or come late, repeat a reply, or hang up on idle
+ * sessions. It is one thread with a poll loop; tests talk to it through the atomic fields of
+ * `proxy`.
  */
 #ifndef TESTS_PROXY_H
 #define TESTS_PROXY_H
@@ -57,7 +58,7 @@ static struct proxy {
     _Atomic bool keep_reply;
     _Atomic bool repeat;     /* send the kept reply once more */
     _Atomic int hang_up;     /* once: 1 FIN, 2 RST to all clients */
-    _Atomic bool go_silent;  /* once: what clients send is lost before their kernel's partner sees it */
+    _Atomic bool go_silent;  /* once: what clients send is lost, and not acknowledged */
     _Atomic bool is_silent;
     _Atomic long cut[2];     /* bytes until the cut, per direction; -1: no cut */
     _Atomic bool cut_by_reset;

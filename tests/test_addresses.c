@@ -265,10 +265,15 @@ static void assert_name_is_verified(void)
     assert_non_null(strstr(err.message, "Validation of SSL server certificate failed"));
 }
 
+/* Whether libmariadb has to wait for the handshake is a matter of luck here. */
 static void it_is_the_name_that_is_verified(void **state)
 {
     (void)state;
-    assert_name_is_verified();
+    for (int i = 0; i < 20; i++) {
+        assert_name_is_verified();
+        pool_end(f.pool, 0, NULL);
+        f.pool = NULL;
+    }
 }
 
 static void it_is_the_name_that_is_verified_far_away(void **state)

@@ -104,9 +104,12 @@ static void the_isolation_level_has_the_name_that_the_server_knows(void **state)
         bool mariadb;
         unsigned long version;
         const char *name;
-    } servers[] = {{true, 100500, " tx_isolation"},          {true, 110100, " tx_isolation"},
-                   {true, 110101, " transaction_isolation"}, {true, 110800, " transaction_isolation"},
-                   {false, 80000, " transaction_isolation"}, {false, 90700, " transaction_isolation"}};
+    } servers[] = {{true, 100500, " tx_isolation"},
+                   {true, 110100, " tx_isolation"},
+                   {true, 110101, " transaction_isolation"},
+                   {true, 110800, " transaction_isolation"},
+                   {false, 80000, " transaction_isolation"},
+                   {false, 90700, " transaction_isolation"}};
     struct pool_options options = {.user = "app", .isolation = POOL_ISOLATION_SERIALIZABLE};
     struct pool__options o;
     (void)state;
@@ -322,7 +325,8 @@ static void variables_of_a_url_keep_their_commas(void **state)
     struct pool *pool = pool_create_url(url, &err);
     if (!pool)
         fail_msg("%s", err.message);
-    assert_shows(pool, "SELECT @@sql_mode, @@lock_wait_timeout, @@time_zone, @@collation_connection",
+    assert_shows(pool,
+                 "SELECT @@sql_mode, @@lock_wait_timeout, @@time_zone, @@collation_connection",
                  "ANSI_QUOTES,NO_ZERO_DATE|77|+02:00|utf8mb4_bin|");
     pool_end(pool, 1000, NULL);
 }
