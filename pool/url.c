@@ -622,7 +622,7 @@ bool pool_options_apply_url_sized(const char *url, struct pool_options *options,
                                   size_t options_size, void **ret_memory, struct pool_error *err)
 {
     struct pool_options full;
-    void *memory;
+    void *memory = NULL;
     if (!check_arguments(url, options, ret_memory, err) ||
         !pool__options_take(&full, options, options_size, err) ||
         !read_over(url, &full, &memory, err))
@@ -639,7 +639,7 @@ bool pool_options_from_url_sized(const char *url, struct pool_options *ret_optio
                                  size_t options_size, void **ret_memory, struct pool_error *err)
 {
     struct pool_options full = {0};
-    void *memory;
+    void *memory = NULL;
     if (!check_arguments(url, ret_options, ret_memory, err) ||
         !read_over(url, &full, &memory, err))
         return false;
@@ -657,7 +657,7 @@ struct pool *pool_create_url_with_sized(const char *url, const struct pool_optio
                                         size_t base_size, struct pool_error *err)
 {
     struct pool_options options;
-    void *memory;
+    void *memory = NULL;
     if (!check_arguments(url, base, base, err) ||
         !pool__options_take(&options, base, base_size, err) ||
         !read_over(url, &options, &memory, err))
