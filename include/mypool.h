@@ -365,6 +365,14 @@ enum pool_reset_policy {
     POOL_RESET_NEVER   /* never: session state is the program's own affair */
 };
 
+enum pool_isolation {
+    POOL_ISOLATION_DEFAULT, /* the server's */
+    POOL_ISOLATION_READ_UNCOMMITTED,
+    POOL_ISOLATION_READ_COMMITTED,
+    POOL_ISOLATION_REPEATABLE_READ,
+    POOL_ISOLATION_SERIALIZABLE
+};
+
 enum pool_tls_mode {
     POOL_TLS_DEFAULT, /* off on Unix sockets and loopback addresses, VERIFY elsewhere */
     POOL_TLS_OFF,
@@ -499,6 +507,27 @@ struct pool_options {
                                 default those that matched [useAffectedRows] */
     bool no_autocommit;      /* sessions begin with autocommit off; default on, whatever the server
                                 says [autocommit=false] */
+
+    /* What each session begins with, at its open and after each reset, without a round trip
+     * of its own. A server that refuses one fails the connect with the option's name. */
+    const char *sql_mode;    /* modes with commas; "" for none; default the server's [sqlMode] */
+    const char *time_zone;   /* "+02:00", "Europe/Berlin" (if the server has the names), "SYSTEM":
+                                TIMESTAMP columns and NOW() arrive in it; default the server's
+                                [timeZone] */
+    enum pool_isolation isolation; /* of transactions; default the server's [isolation=default|
+                                read-uncommitted|read-committed|repeatable-read|serializable] */
+    const char *collation;   /* of literals and values, one of utf8mb4; default the server's for
+                                utf8mb4 [collation] */
+    const char *const *session_variables; /* "name=value", NULL-terminated; a number, DEFAULT, TRUE
+                                or FALSE goes as it is, anything else, and what is in '', as a
+                                text; default none [var.NAME=value, once for each] */
+    /* Silence of the network, noticed by the kernel; without effect on Unix sockets. */
+    uint32_t tcp_keepalive_ms; /* a connection on which nothing comes is probed after this, in whole
+                                seconds, and three times more, a third of it apart: lost after twice
+                                this; default 30000; 1000 to 32767000; or POOL_NEVER [tcpKeepalive] */
+    uint32_t tcp_user_timeout_ms; /* what was sent and is not acknowledged by the server's kernel for
+                                this long (a quarter more at most) makes a connection lost, if a
+                                call waits on it; default 60000; from 1000; or POOL_NEVER [tcpUserTimeout] */
 };
 
 /* ------------------------------------------------------------------------
@@ -523,11 +552,45 @@ static inline struct pool *pool_create(const struct pool_options *options, struc
  * malformed parameters are refused by name. The scheme may also be mariadb. */
 struct pool *pool_create_url(const char *url, struct pool_error *err);
 
-/* Reads a URL into options, for programs that add hooks or callbacks. The strings
- * are one allocation, returned in *ret_memory, to be freed with free() when the
- * pool has been created; they contain the password. threads: any. callback: yes. */
-bool pool_options_from_url(const char *url, struct pool_options *ret_options, void **ret_memory,
-                           struct pool_error *err);
+/* The same with options that a URL cannot give (hooks, callbacks, init_sql), and with
+ * defaults of the program's own: what the URL says replaces what `base` says, and what it
+ * does not say stays. The server is the URL's: its host replaces a socket of `base`, its
+ * socketPath a host and port; variables (var.NAME) are joined by name. `base` and its
+ * texts are not needed afterwards. threads: any. callback: yes. */
+struct pool *pool_create_url_with_sized(const char *url, const struct pool_options *base,
+                                        size_t base_size, struct pool_error *err);
+
+static inline struct pool *pool_create_url_with(const char *url, const struct pool_options *base,
+                                                struct pool_error *err)
+{
+    return pool_create_url_with_sized(url, base, sizeof(struct pool_options), err);
+}
+
+/* Reads a URL into options; what the URL does not say is zero, whatever *ret_options was
+ * before. The strings are one allocation, returned in *ret_memory, to be freed with free()
+ * when the pool has been created; they contain the password. On failure both targets are
+ * untouched. threads: any. callback: yes. */
+bool pool_options_from_url_sized(const char *url, struct pool_options *ret_options,
+                                 size_t options_size, void **ret_memory, struct pool_error *err);
+
+static inline bool pool_options_from_url(const char *url, struct pool_options *ret_options,
+                                         void **ret_memory, struct pool_error *err)
+{
+    return pool_options_from_url_sized(url, ret_options, sizeof(struct pool_options), ret_memory,
+                                       err);
+}
+
+/* The same over options that are there already, as pool_create_url_with does: the URL
+ * replaces what it says and keeps the rest. The texts of `options` must stay valid as long
+ * as they are used. threads: any. callback: yes. */
+bool pool_options_apply_url_sized(const char *url, struct pool_options *options,
+                                  size_t options_size, void **ret_memory, struct pool_error *err);
+
+static inline bool pool_options_apply_url(const char *url, struct pool_options *options,
+                                          void **ret_memory, struct pool_error *err)
+{
+    return pool_options_apply_url_sized(url, options, sizeof(struct pool_options), ret_memory, err);
+}
 
 /* Refuses new calls at once, fails queued ones with POOL_ERR_CLOSED, lets running
  * ones finish for up to drain_ms, then cuts the rest, and frees the pool. Calls with

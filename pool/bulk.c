@@ -86,7 +86,7 @@ static int prepare_native(struct pool__bulk *bulk)
 static bool is_refused(const struct pool__wait *wait, const struct pool__stmt *stmt)
 {
     unsigned code = mysql_stmt_errno(stmt->native);
-    return !wait->timed_out && !wait->cut &&
+    return !pool__wait_was_ended(wait) &&
            (code == NOT_SUPPORTED || code == TOO_MANY_STATEMENTS);
 }
 
@@ -176,7 +176,7 @@ static bool send_packet(struct pool__bulk *bulk, struct pool__run *run)
 static enum pool__bulk_end judge(struct pool__bulk *bulk, struct pool__run *run)
 {
     struct pool__stmt *stmt = bulk->stmt;
-    bool over = run->wait->timed_out || run->wait->cut;
+    bool over = pool__wait_was_ended(run->wait);
     if (!over && mysql_stmt_errno(stmt->native) == NOT_SUPPORTED) {
         stmt->not_in_bulk = true;
         return POOL__BULK_REFUSED;

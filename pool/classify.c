@@ -132,6 +132,9 @@ enum pool__connect_class pool__classify_connect(unsigned code)
         return POOL__C_PASSWORD;
     case TLS_ERROR:
         return POOL__C_TLS;
+    case 1193: /* of the set-up: options that this server will never take */
+    case 1227: case 1228: case 1229: case 1231: case 1232: case 1238: case 1253: case 1273:
+    case 1298:
     case 1042: case 1043: case 1044: case 1049: case 1130: case 1184: case 1251: case 1275:
     case 1524: case 1820: case 1862: case 2005: case 2007: case 2012: case 2019: case 2047:
     case 2049: case 2059: case 2061: case 3118: case 3159: case 4151: case 5001: case 5010:

@@ -21,10 +21,10 @@
 
 #include "classify.h"
 #include "error.h"
+#include "login.h"
 #include "query.h"
-#include "resolve.h"
-#include "room.h"
 #include "session.h"
+#include "tcp.h"
 
 #include <errmsg.h>
 #include <ma_pvio.h>
@@ -43,6 +43,7 @@ void pool__conn_enter(struct pool__conn *conn, struct pool__wait *wait, uint64_t
     wait->deadline_ns = deadline_ns;
     wait->cut_fd = conn->cut_fd;
     wait->connecting = false;
+    wait->unheard_ms = conn->unheard_ms;
     pool__wait_begin(wait, conn->tls);
 }
 
@@ -87,7 +88,7 @@ static void set_auth_options(MYSQL *mysql, const char *plugins)
     mysql_options(mysql, MYSQL_DEFAULT_AUTH, begin);
 }
 
-static void set_options(MYSQL *mysql, const struct pool__options *options)
+void pool__conn_set_options(MYSQL *mysql, const struct pool__options *options)
 {
     const struct pool_options *v = &options->v;
     unsigned tcp = v->socket ? MYSQL_PROTOCOL_SOCKET : MYSQL_PROTOCOL_TCP;
@@ -127,8 +128,8 @@ static const char *text_without(const char *password, MYSQL *mysql)
 
 #define HOST_IS_BLOCKED 1129 /* others are of the account */
 
-static bool fail_connect(const struct pool__wait *wait, MYSQL *mysql, const char *password,
-                         struct pool_error *err)
+bool pool__conn_fail_connect(const struct pool__wait *wait, MYSQL *mysql, const char *password,
+                             struct pool_error *err)
 {
     bool lost = wait->timed_out || pool__is_cut_off(mysql_errno(mysql), mysql_error(mysql));
     unsigned code = lost ? CR_SERVER_LOST : mysql_errno(mysql);
@@ -170,7 +171,7 @@ static bool prove_tls(struct pool__conn *conn, struct pool_error *err)
 
 /* The copy that only a reconnect would use, and the packet in which some plugins send the
  * password in clear. Nothing is left to be read in that buffer. */
-static void forget_password(MYSQL *mysql)
+void pool__conn_forget_password(MYSQL *mysql)
 {
     const NET *net = &mysql->net;
     explicit_bzero(mysql->passwd, strlen(mysql->passwd));
@@ -186,74 +187,27 @@ static void remember_socket(struct pool__conn *conn, int fd)
     conn->inode = socket.st_ino;
 }
 
-/* Connects to one host or address and logs in. *ret_next: nobody has answered there, so
- * that another address may be tried. */
-static bool try_login(struct pool__conn *conn, const struct pool_credentials *credentials,
-                      const char *host, uint64_t reach_ns, uint64_t deadline_ns, bool *ret_next,
-                      struct pool_error *err)
+static void watch_network(struct pool__conn *conn, int fd)
 {
     const struct pool_options *v = &conn->options->v;
-    struct pool__wait wait = {.deadline_ns = deadline_ns, .cut_fd = conn->cut_fd,
-                              .connecting = true, .reach_ns = reach_ns};
-    unsigned long flags = CLIENT_REMEMBER_OPTIONS |
-                          (v->multi_statements ? CLIENT_MULTI_STATEMENTS : 0) |
-                          (v->use_affected_rows ? 0 : CLIENT_FOUND_ROWS);
-    pool__wait_begin(&wait, conn->options->tls != POOL_TLS_OFF);
-    bool ok = (!v->socket || pool__wait_for_room(v->socket, &wait)) &&
-              mysql_real_connect(conn->mysql, host, credentials->user, credentials->password,
-                                 v->database, v->port, v->socket, flags) != NULL;
-    if (!ok)
-        fail_connect(&wait, conn->mysql, credentials->password, err);
-    pool__wait_end(&wait);
-    pool__close_fd(wait.kept_fd); /* nothing runs on the server before the login */
-    *ret_next = !ok && !wait.cut && !wait.reading;
-    return ok;
-}
-
-static uint64_t share_of(uint64_t deadline_ns, unsigned count)
-{
-    uint64_t now = pool__now_ns();
-    return deadline_ns > now ? now + (deadline_ns - now) / count : deadline_ns;
-}
-
-/* libmariadb would try the addresses of a name itself, but the second one with a blocking
- * connect, which no deadline ends. So it gets one address after the other, each with its
- * share of the time; except where it needs the name to verify the server. */
-static bool login_by_address(struct pool__conn *conn, const struct pool_credentials *credentials,
-                             uint64_t deadline_ns, struct pool_error *err)
-{
-    const struct pool_options *v = &conn->options->v;
-    struct pool__addresses addresses;
-    bool ok = false;
-    bool next = true;
-    if (!pool__resolve(v->host, deadline_ns, conn->cut_fd, &addresses, err))
-        return false;
-    unsigned count = addresses.count;
-    if (count <= 1 || conn->options->tls == POOL_TLS_VERIFY)
-        return try_login(conn, credentials, v->host, count ? share_of(deadline_ns, count) : 0,
-                         deadline_ns, &next, err);
-    for (unsigned i = 0; i < count && !ok && next; i++)
-        ok = try_login(conn, credentials, addresses.text[i], share_of(deadline_ns, count - i),
-                       deadline_ns, &next, err);
-    return ok;
+    if (v->socket)
+        return;
+    pool__tcp_keepalive(fd, v->tcp_keepalive_ms);
+    if (v->tcp_user_timeout_ms != POOL_NEVER)
+        conn->unheard_ms = v->tcp_user_timeout_ms;
 }
 
 static bool login(struct pool__conn *conn, const struct pool_credentials *credentials,
                   uint64_t deadline_ns, struct pool_error *err)
 {
-    bool next;
-    bool ok = conn->options->v.socket
-                  ? try_login(conn, credentials, "localhost", 0, deadline_ns, &next, err)
-                  : login_by_address(conn, credentials, deadline_ns, err);
-    if (!ok)
+    if (!pool__login(conn, credentials, deadline_ns, err))
         return false;
-    forget_password(conn->mysql);
+    pool__conn_forget_password(conn->mysql);
     conn->tls = conn->options->tls != POOL_TLS_OFF;
     int fd = mysql_get_socket(conn->mysql);
     pool__wait_prepare_socket(fd);
     remember_socket(conn, fd);
-    int on = 1;
-    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    watch_network(conn, fd);
     return prove_tls(conn, err);
 }
 
@@ -284,7 +238,7 @@ static struct pool__conn *new_conn(const struct pool__options *options,
         free(conn);
         return NULL;
     }
-    set_options(conn->mysql, options);
+    pool__conn_set_options(conn->mysql, options);
     return conn;
 }
 
@@ -630,6 +584,8 @@ void pool__conn_error(struct pool__conn *conn, const struct pool__wait *wait, MY
     struct pool__error_facts facts = pool__classify(code, text, conn->mariadb);
     if (code == CR_NET_PACKET_TOO_LARGE)
         text = "a packet from the server is over max_packet_bytes";
+    if (wait && wait->unheard)
+        text = "the network is silent: what was sent is not acknowledged";
     pool__fail(err, code_of(facts.class_), "%s", text);
     describe(conn, stmt, code, err);
     if (breaks(facts.class_))

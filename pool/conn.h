@@ -27,6 +27,7 @@ struct pool__conn {
     unsigned long thread_id;
     int cut_fd;      /* the pool's, to interrupt every wait */
     int kept_fd;     /* socket kept after a timeout, -1 if none */
+    uint32_t unheard_ms; /* see wait.h; 0 on a Unix socket */
     uint64_t device, inode; /* of the socket: its number may become that of something else */
     bool tls;
     bool mariadb;    /* the flavour of the server; else MySQL */
@@ -71,6 +72,14 @@ bool pool__conn_open(const struct pool__options *options,
 /* How quotes are read, from now on: from @@sql_mode and @@character_set_client, either of which
  * may be NULL. See quotes.c. */
 void pool__conn_note_quotes(struct pool__conn *conn, const char *sql_mode, const char *charset);
+
+/* For login.c: everything that a handle is told before it connects; the end of its copy of
+ * the password, once it is connected; what a connect that has failed means, always false. */
+void pool__conn_set_options(MYSQL *mysql, const struct pool__options *options);
+void pool__conn_forget_password(MYSQL *mysql);
+bool pool__conn_fail_connect(const struct pool__wait *wait, MYSQL *mysql, const char *password,
+                             struct pool_error *err);
+
 
 /* Sends a command that is answered by a bare OK. */
 bool pool__conn_command(struct pool__conn *conn, int (*command)(MYSQL *), uint64_t deadline_ns,

@@ -42,16 +42,21 @@
 
 static const char *const reset_words[] = {"auto", "always", "never", NULL};
 static const char *const tls_words[] = {"default", "off", "verify", "unverified-unsafe", NULL};
+static const char *const isolation_words[] = {"default",         "read-uncommitted",
+                                              "read-committed",  "repeatable-read",
+                                              "serializable",    NULL};
 
 _Static_assert(sizeof(enum pool_tls_mode) == sizeof(unsigned), "choices are read as unsigned");
 _Static_assert(sizeof(enum pool_reset_policy) == sizeof(unsigned), "choices are read as unsigned");
+_Static_assert(sizeof(enum pool_isolation) == sizeof(unsigned), "choices are read as unsigned");
 _Static_assert(sizeof(uint32_t) == sizeof(unsigned), "POOL__OPTION_U32 serves both");
 
 /* clang-format off */
 #define ROW(field_, name_, kind_, ...)                                                             \
     {.field = #field_, .name = name_, .kind = POOL__OPTION_##kind_,                                \
      .offset = offsetof(struct pool_options, field_), __VA_ARGS__}
-#define TEXT(field_, name_, bytes) ROW(field_, name_, TEXT, .max = bytes)
+#define TEXT(field_, name_, bytes) ROW(field_, name_, TEXT, .min = 1, .max = bytes)
+#define TEXT_OR_EMPTY(field_, name_, bytes) ROW(field_, name_, TEXT, .max = bytes)
 #define U32(field_, name_, fallback_, min_, max_, word_)                                           \
     ROW(field_, name_, U32, .fallback = fallback_, .min = min_, .max = max_, .word = word_)
 #define TIME(field_, name_, fallback_, word_) U32(field_, name_, fallback_, 1, THIRTY_DAYS, word_)
@@ -65,8 +70,8 @@ static const struct pool__option table[] = {
     U32(port, NULL, 3306, 1, 65535, NULL),
     TEXT(socket, "socketPath", sizeof(((struct sockaddr_un *)0)->sun_path) - 1),
     TEXT(user, NULL, 512),
-    TEXT(password, NULL, 65535),
-    TEXT(database, NULL, 256),
+    TEXT_OR_EMPTY(password, NULL, 65535),
+    TEXT_OR_EMPTY(database, NULL, 256),
     U32(connection_limit, "connectionLimit", 10, 1, 4096, NULL),
     U32(min_idle, "minIdle", 0, 0, 4096, NULL),
     U32(queue_limit, "queueLimit", NONE, 0, NONE, "unlimited"),
@@ -97,6 +102,12 @@ static const struct pool__option table[] = {
     ROW(manual_dispatch, "manualDispatch", FLAG, .max = 1),
     ROW(no_autocommit, "autocommit", NOT_FLAG, .max = 1),
     ROW(use_affected_rows, "useAffectedRows", FLAG, .max = 1),
+    TEXT_OR_EMPTY(sql_mode, "sqlMode", 1023),
+    TEXT(time_zone, "timeZone", 64),
+    ROW(isolation, "isolation", CHOICE, .words = isolation_words),
+    TEXT(collation, "collation", 64),
+    U32(tcp_keepalive_ms, "tcpKeepalive", 30000, 1000, 32767000, "never"),
+    U32(tcp_user_timeout_ms, "tcpUserTimeout", 60000, 1000, THIRTY_DAYS, "never"),
 };
 /* clang-format on */
 
@@ -183,10 +194,9 @@ static void copy_text(char *to, const char *from, size_t size)
 static bool check_text(const struct pool__option *option, const char *text, struct pool_error *err)
 {
     bool secret = option->offset == offsetof(struct pool_options, password);
-    bool may_be_empty = secret || option->offset == offsetof(struct pool_options, database);
     if (!text)
         return true;
-    if (!*text && !may_be_empty)
+    if (!*text && option->min > 0)
         return pool__fail(err, POOL_ERR_INVALID, "option '%s' is empty: ''", option->field);
     if (length_of(text) > option->max)
         return pool__fail(err, POOL_ERR_INVALID, "option '%s' has %zu bytes, more than %u",
@@ -478,7 +488,7 @@ static bool resolve(struct pool_options *v, struct pool_error *err)
     enum pool_tls_mode tls;
     bool trusted;
     if (!check_rows(v, err) || !check_server(v, err) || !check_queue(v, err) ||
-        !check_init_sql(v->init_sql, err))
+        !check_init_sql(v->init_sql, err) || !pool__setup_check(v, err))
         return false;
     tls = effective_tls(v);
     trusted = channel_is_trusted(v, tls);
@@ -500,9 +510,8 @@ static bool resolve(struct pool_options *v, struct pool_error *err)
  * The copy
  */
 
-/* Takes the bytes that both the caller and this library know. */
-static bool take(struct pool_options *ret, const struct pool_options *options, size_t options_size,
-                 struct pool_error *err)
+bool pool__options_take(struct pool_options *ret, const struct pool_options *options,
+                        size_t options_size, struct pool_error *err)
 {
     const unsigned char *bytes = (const unsigned char *)options;
     for (size_t i = sizeof *ret; i < options_size; i++)
@@ -515,10 +524,10 @@ static bool take(struct pool_options *ret, const struct pool_options *options, s
     return true;
 }
 
-static size_t count_statements(const char *const *statements)
+size_t pool__count_texts(const char *const *texts)
 {
     size_t count = 0;
-    while (statements && statements[count])
+    while (texts && texts[count])
         count++;
     return count;
 }
@@ -535,13 +544,24 @@ static char *map_memory(size_t size)
     return memory;
 }
 
-/* The array of statements comes first in the block because it needs alignment. */
+static size_t bytes_of(const char *const *texts)
+{
+    size_t bytes = 0;
+    for (; texts && *texts; texts++)
+        bytes += strlen(*texts) + 1;
+    return bytes;
+}
+
+/* The arrays come first in the block because they need alignment. */
+static size_t pointers_needed(const struct pool_options *v)
+{
+    return pool__count_texts(v->init_sql) + 1 + pool__count_texts(v->session_variables) + 1;
+}
+
 static size_t memory_needed(struct pool_options *v)
 {
-    size_t statements = count_statements(v->init_sql);
-    size_t size = (statements + 1) * sizeof(char *);
-    for (size_t i = 0; i < statements; i++)
-        size += strlen(v->init_sql[i]) + 1;
+    size_t size = pointers_needed(v) * sizeof(char *) + bytes_of(v->init_sql) +
+                  bytes_of(v->session_variables);
     for (size_t i = 0; i < ROWS; i++)
         if (table[i].kind == POOL__OPTION_TEXT && *text_of(v, &table[i]))
             size += length_of(*text_of(v, &table[i])) + 1;
@@ -558,16 +578,25 @@ static const char *move_text(char **at, const char *text)
     return copy;
 }
 
+/* Moves the texts to *at and an array of them to *array, and both behind them. NULL for none. */
+static const char *const *move_array(const char ***array, char **at, const char *const *texts)
+{
+    const char **moved = *array;
+    if (!pool__count_texts(texts))
+        return NULL;
+    for (; *texts; texts++)
+        *(*array)++ = move_text(at, *texts);
+    *(*array)++ = NULL;
+    return moved;
+}
+
 static void move_texts(struct pool__options *o)
 {
     struct pool_options *v = &o->v;
-    size_t statements = count_statements(v->init_sql);
     const char **array = (const char **)(void *)o->memory;
-    char *at = o->memory + (statements + 1) * sizeof(char *);
-    for (size_t i = 0; i < statements; i++)
-        array[i] = move_text(&at, v->init_sql[i]);
-    array[statements] = NULL;
-    v->init_sql = statements ? array : NULL;
+    char *at = o->memory + pointers_needed(v) * sizeof(char *);
+    v->init_sql = move_array(&array, &at, v->init_sql);
+    v->session_variables = move_array(&array, &at, v->session_variables);
     for (size_t i = 0; i < ROWS; i++)
         if (table[i].kind == POOL__OPTION_TEXT && *text_of(v, &table[i]))
             *text_of(v, &table[i]) = move_text(&at, *text_of(v, &table[i]));
@@ -598,12 +627,16 @@ bool pool__options_init(struct pool__options *ret, const struct pool_options *op
         return pool__fail(err, POOL_ERR_INVALID, "'options' is NULL");
     if (!pool__environment_is_safe(getauxval(AT_SECURE) != 0, err))
         return false;
-    if (!take(&o.v, options, options_size, err) || !resolve(&o.v, err))
+    if (!pool__options_take(&o.v, options, options_size, err) || !resolve(&o.v, err))
+        return false;
+    if (!pool__setup_init(&o.setup, &o.v, err))
         return false;
     o.memory_size = memory_needed(&o.v);
     o.memory = map_memory(o.memory_size);
-    if (!o.memory)
+    if (!o.memory) {
+        pool__setup_fini(&o.setup);
         return pool__fail(err, POOL_ERR_NOMEM, "no memory for a copy of the options");
+    }
     move_texts(&o);
     take_brackets_off(&o.v);
     derive(&o);
@@ -613,6 +646,7 @@ bool pool__options_init(struct pool__options *ret, const struct pool_options *op
 
 void pool__options_fini(struct pool__options *options)
 {
+    pool__setup_fini(&options->setup);
     if (options->memory) {
         explicit_bzero(options->memory, options->memory_size);
         munmap(options->memory, options->memory_size);

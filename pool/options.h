@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "mypool.h"
+#include "setup.h"
 
 /* Immutable between init and fini, so any thread may read it without a lock. */
 struct pool__options {
@@ -27,9 +28,10 @@ struct pool__options {
     bool use_socket;          /* connect to v.socket; else by TCP to v.host, v.port */
     enum pool_tls_mode tls;   /* same as v.tls */
     const char *auth_plugins; /* same as v.auth_plugins */
-    char *memory;             /* every string and the init_sql array, in one mapping; reads as
+    char *memory;             /* every string and the arrays of them, in one mapping; reads as
                                  zeros in a child process, which uses none of them */
     size_t memory_size;
+    struct pool__setup_sql setup; /* how each session begins */
 };
 
 /* Copies and validates. `options_size` is what the caller's compiler thought
@@ -39,6 +41,14 @@ struct pool__options {
  * free; on success *err is untouched. Any thread. */
 bool pool__options_init(struct pool__options *ret, const struct pool_options *options,
                         size_t options_size, struct pool_error *err);
+
+/* Takes the bytes that both the caller and this library know, and zeroes the others. False
+ * if the caller uses one that the library does not know. Any thread. */
+bool pool__options_take(struct pool_options *ret, const struct pool_options *options,
+                        size_t options_size, struct pool_error *err);
+
+/* Of an array that ends with NULL, or is NULL. */
+size_t pool__count_texts(const char *const *texts);
 
 /* Wipes and frees the copies. Fine on a zeroed or already finished struct. */
 void pool__options_fini(struct pool__options *options);
@@ -67,7 +77,7 @@ struct pool__option {
     enum pool__option_kind kind;
     size_t offset;            /* in struct pool_options */
     uint64_t fallback;        /* numbers: what zero stands for */
-    uint64_t min;             /* numbers: the smallest one allowed */
+    uint64_t min;             /* numbers: the smallest one allowed; texts: 1 if not empty */
     uint64_t max;             /* numbers: the largest; texts: bytes at most */
     const char *word;         /* what UINT32_MAX is called: "never", "unlimited"; NULL: refused */
     const char *const *words; /* choices: what each value is called, NULL-terminated */

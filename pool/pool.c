@@ -15,7 +15,6 @@
 #include "error.h"
 #include "replica.h"
 #include "result.h"
-#include "url.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -151,17 +150,6 @@ struct pool *pool_create_sized(const struct pool_options *options, size_t option
     pool__workers_stop(pool);
     pool__free(pool);
     return NULL;
-}
-
-struct pool *pool_create_url(const char *url, struct pool_error *err)
-{
-    struct pool_options options;
-    void *memory;
-    if (!pool_options_from_url(url, &options, &memory, err))
-        return NULL;
-    struct pool *pool = pool_create(&options, err);
-    pool__url_free(&options, memory);
-    return pool;
 }
 
 bool pool__check(struct pool *pool, struct pool_error *err)

@@ -187,7 +187,7 @@ static bool run_text(struct pool__run *run)
 bool pool__is_forgotten(const struct pool__run *run, const struct pool__stmt *stmt)
 {
     unsigned code = mysql_stmt_errno(stmt->native);
-    return !run->wait->timed_out && !run->wait->cut && (code == 1243 || code == 1615) &&
+    return !pool__wait_was_ended(run->wait) && (code == 1243 || code == 1615) &&
            stmt->info.class_ == POOL__SQL_PLAIN;
 }
 
@@ -201,7 +201,7 @@ static enum attempt judge_error(struct pool__run *run, struct pool__stmt *stmt)
 {
     unsigned code = mysql_stmt_errno(stmt->native);
     bool refused = stmt->native->state < MYSQL_STMT_PREPARED;
-    if (run->wait->timed_out || run->wait->cut)
+    if (pool__wait_was_ended(run->wait))
         return FAILED;
     if (refused && code == NOT_PREPARABLE) {
         stmt->text_only = true;
@@ -357,7 +357,7 @@ static enum attempt execute(struct pool__run *run, struct pool__stmt *stmt, bool
         return read_reply(run, stmt, prepare);
     if (run->err->code != POOL_OK) /* before anything was bound */
         return FAILED;
-    if (run->conn->broken && !run->wait->timed_out && !run->wait->cut)
+    if (run->conn->broken && !pool__wait_was_ended(run->wait))
         return lost_before_execution(run);
     enum attempt attempt = first ? judge_error(run, stmt) : FAILED;
     if (attempt == FAILED) {

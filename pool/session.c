@@ -2,10 +2,11 @@
  * What a session is made into, and made again by a reset.
  *
  * The set-up is two statements. The first switches on the server's report of changed
- * session state, which lets the pool skip the reset of a clean connection. The second reads
- * the limits of the server and the facts that a later reset must find again. A reset keeps
- * the database, the role and the user, and forgets what only a login sets: so the facts are
- * compared, what can be is restored, and a connection that cannot be brought back is closed.
+ * session state, which lets the pool skip the reset of a clean connection, and sets what the
+ * options ask for (setup.c). The second reads the limits of the server and the facts that a
+ * later reset must find again. A reset keeps the database, the role and the user, and forgets
+ * what only a login sets: so the facts are compared, what can be is restored, and a connection
+ * that cannot be brought back is closed.
  * Then comes what the program wants: init_sql and the init callback.
  *
  * The thread that owns the connection's slot runs it; there are no locks here.
@@ -14,6 +15,7 @@
 
 #include "error.h"
 #include "query.h"
+#include "setup.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,13 +26,6 @@ static uint64_t number_or(struct pool_result *row, unsigned column, uint64_t fal
     return pool_is_null(row, column) ? fallback : pool_get_uint(row, column);
 }
 
-/* Both flavours; MySQL needs its charset set again after a reset, and setting it is
- * harmless elsewhere. A server or its init_connect may switch autocommit off; then a session
- * that is lent for one statement would lose it. */
-#define SET_UP                                                                                     \
-    "SET NAMES utf8mb4, SESSION session_track_state_change = 1, "                                  \
-    "SESSION session_track_system_variables = '', SESSION autocommit = "
-
 #define FACTS                                                                                      \
     "SELECT CONNECTION_ID(), @@max_allowed_packet, @@max_prepared_stmt_count, @@wait_timeout, "    \
     "CURRENT_ROLE(), DATABASE(), CONCAT(USER(), ' ', CURRENT_USER()), @@GLOBAL.init_connect, "     \
@@ -38,28 +33,32 @@ static uint64_t number_or(struct pool_result *row, unsigned column, uint64_t fal
 enum fact {
     CONNECTION_ID, MAX_PACKET, MAX_PREPARED, WAIT_TIMEOUT, ROLE, DATABASE, IDENTITY, INIT_CONNECT,
     SQL_MODE, CHARSET,
-    AS_AFTER_RESET, TIME_LIMIT /* after a login only */
+    TIME_LIMIT, LIKE_GLOBAL /* after a login only; the second is the first of SAMPLES */
 };
 
-/* A reset takes the global values. What differs from them after a login was set by that:
- * by init_connect, or by what stands between. These are looked at as a sample. */
+/* A reset takes the global values. What differs from them after a login was set by that: by
+ * init_connect, by what stands between, or by the options. These are looked at as a sample. */
+static const char *const sample[] = {
+    "sql_mode", "time_zone", "foreign_key_checks", "unique_checks", "lock_wait_timeout",
+    "innodb_lock_wait_timeout", "wait_timeout", "group_concat_max_len", "sql_select_limit",
+    "lc_time_names", "default_storage_engine", "tx_isolation", "tx_read_only"};
+#define SAMPLES (sizeof sample / sizeof sample[0])
 #define IS_GLOBAL(name) "@@SESSION." name " <=> @@GLOBAL." name
 #define ARE_GLOBAL                                                                                 \
-    IS_GLOBAL("sql_mode") " AND " IS_GLOBAL("time_zone") " AND "                                   \
-    IS_GLOBAL("foreign_key_checks") " AND " IS_GLOBAL("unique_checks") " AND "                     \
-    IS_GLOBAL("lock_wait_timeout") " AND " IS_GLOBAL("innodb_lock_wait_timeout") " AND "           \
-    IS_GLOBAL("wait_timeout") " AND " IS_GLOBAL("group_concat_max_len") " AND "                    \
-    IS_GLOBAL("sql_select_limit") " AND " IS_GLOBAL("lc_time_names") " AND "                       \
-    IS_GLOBAL("default_storage_engine") " AND "
+    ", " IS_GLOBAL("sql_mode") ", " IS_GLOBAL("time_zone") ", " IS_GLOBAL("foreign_key_checks")    \
+    ", " IS_GLOBAL("unique_checks") ", " IS_GLOBAL("lock_wait_timeout")                            \
+    ", " IS_GLOBAL("innodb_lock_wait_timeout") ", " IS_GLOBAL("wait_timeout")                      \
+    ", " IS_GLOBAL("group_concat_max_len") ", " IS_GLOBAL("sql_select_limit")                      \
+    ", " IS_GLOBAL("lc_time_names") ", " IS_GLOBAL("default_storage_engine") ", "
 
 /* The flavours differ in the names of their variables. An account of MariaDB may have a limit
  * for the time of its statements, which the login sets and a reset forgets. */
 #define MARIADB_LOGIN                                                                              \
-    FACTS ", " ARE_GLOBAL IS_GLOBAL("tx_isolation") " AND " IS_GLOBAL("tx_read_only") ", "         \
-    "IF(" IS_GLOBAL("max_statement_time") ", NULL, @@SESSION.max_statement_time)"
+    FACTS ", IF(" IS_GLOBAL("max_statement_time") ", NULL, @@SESSION.max_statement_time)"          \
+    ARE_GLOBAL IS_GLOBAL("tx_isolation") ", " IS_GLOBAL("tx_read_only")
 #define MYSQL_LOGIN                                                                                \
-    FACTS ", " ARE_GLOBAL IS_GLOBAL("transaction_isolation") " AND "                               \
-    IS_GLOBAL("transaction_read_only") ", NULL"
+    FACTS ", NULL" ARE_GLOBAL IS_GLOBAL("transaction_isolation") ", "                              \
+    IS_GLOBAL("transaction_read_only")
 
 #define UNKNOWN_VARIABLE 1193
 
@@ -76,11 +75,21 @@ static struct pool_result *ask_for_facts(struct pool__conn *conn, bool login, ui
     return pool__query_text(conn, FACTS, strlen(FACTS), deadline_ns, err);
 }
 
+static bool run_setup(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err)
+{
+    const struct pool__options *options = conn->options;
+    const char *sql = pool__setup_text(&options->setup, conn->mariadb,
+                                       mysql_get_server_version(conn->mysql));
+    if (pool__say(conn, sql, deadline_ns, err))
+        return true;
+    pool__setup_explain(&options->v, err);
+    return false;
+}
+
 static struct pool_result *read_facts(struct pool__conn *conn, bool login, uint64_t deadline_ns,
                                       struct pool_error *err)
 {
-    const char *set_up = conn->options->v.no_autocommit ? SET_UP "0" : SET_UP "1";
-    if (!pool__say(conn, set_up, deadline_ns, err))
+    if (!run_setup(conn, deadline_ns, err))
         return NULL;
     struct pool_result *facts = ask_for_facts(conn, login, deadline_ns, err);
     if (facts && !pool_next(facts)) {
@@ -121,15 +130,27 @@ static bool has_init_connect(struct pool_result *facts)
     return sql && *sql;
 }
 
+/* As after a reset; but for what the options set, which they will set again. */
+static bool is_like_global(const struct pool__conn *conn, struct pool_result *facts)
+{
+    if (pool_column_count(facts) < LIKE_GLOBAL + SAMPLES)
+        return true; /* not known */
+    for (unsigned i = 0; i < SAMPLES; i++)
+        if (pool_get_int(facts, LIKE_GLOBAL + i) != 1 &&
+            !pool__setup_sets(&conn->options->v, sample[i]))
+            return false;
+    return true;
+}
+
 /* What a login has that a reset has not. */
 static bool remember_login(struct pool__conn *conn, struct pool_result *facts,
                            struct pool_error *err)
 {
-    bool known = pool_column_count(facts) > AS_AFTER_RESET;
-    conn->login_is_more =
-        has_init_connect(facts) || (known && pool_get_int(facts, AS_AFTER_RESET) != 1);
+    bool own_limit = pool__setup_sets(&conn->options->v, "max_statement_time");
+    const char *limit = own_limit ? NULL : pool_get_text(facts, TIME_LIMIT);
+    conn->login_is_more = has_init_connect(facts) || !is_like_global(conn, facts);
     if (copy_text(&conn->identity, pool_get_text(facts, IDENTITY)) &&
-        copy_text(&conn->time_limit, pool_get_text(facts, TIME_LIMIT)))
+        copy_text(&conn->time_limit, limit))
         return true;
     return pool__fail(err, POOL_ERR_NOMEM, "out of memory for a connection");
 }

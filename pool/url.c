@@ -10,7 +10,8 @@
  * the pool is made.
  *
  * A URL is copied once and then cut up and decoded in place, which only ever
- * makes it shorter: that copy is the single allocation that callers free.
+ * makes it shorter: that copy is the single allocation that callers free. Before it, in the
+ * same block, are its size and room for the array of session variables.
  *
  * The password must not reach a message, not even when a stray '/' or '?' in it
  * makes the rest of it look like a path or a parameter. Therefore no message
@@ -26,10 +27,13 @@
 #include <strings.h>
 
 #include "error.h"
+#include "hints.h"
 #include "options.h"
 
 #define MAX_URL 8192
 #define MAX_NAME 32
+#define VARIABLE "var."
+#define MAX_VARIABLE 64
 #define ANY_DISTANCE 2 /* edits between a wrong name and the one that is suggested */
 
 struct reader {
@@ -39,6 +43,14 @@ struct reader {
     size_t rows;
     uint64_t seen;        /* bit i: the parameter of row i has been given */
     bool may_quote_names; /* the URL has a user before the host */
+    const char **variables; /* each "name=value"; room for all that the URL has */
+    size_t variable_count;
+};
+
+/* What a caller frees as one. */
+struct block {
+    size_t size;
+    const char *variables[]; /* then the copy of the URL */
 };
 
 /* ------------------------------------------------------------------------
@@ -159,8 +171,8 @@ static bool set_flag(struct reader *r, const struct pool__option *option, const 
     bool no = !strcmp(value, "false") || !strcmp(value, "0");
     bool *field = pool__option_field(r->options, option);
     if (!yes && !no)
-        return pool__fail(r->err, POOL_ERR_INVALID, "URL: parameter '%s' must be true or false",
-                          option->name);
+        return pool__fail(r->err, POOL_ERR_INVALID,
+                          "URL: parameter '%s' must be true or false (or 1 or 0)", option->name);
     *field = option->kind == POOL__OPTION_NOT_FLAG ? no : yes;
     return true;
 }
@@ -241,16 +253,48 @@ static bool has_own_place(const struct reader *r, const char *name)
     return false;
 }
 
-static bool refuse_name(struct reader *r, const char *name)
+/* The same under other drivers' names. */
+static const char *other_word_for_own_place(const char *name)
 {
-    const char *suggestion = nearest(r, name);
-    if (has_own_place(r, name))
-        return pool__fail(r->err, POOL_ERR_INVALID,
-                          "URL: '%s' cannot be a parameter, it belongs before the '?'", name);
+    static const char *const words[] = {"username", "usr",    "passwd",   "pwd",    "hostname",
+                                        "server",   "dbname", "database", "schema", "db"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (pool__same_name(name, words[i]))
+            return words[i];
+    return NULL;
+}
+
+/* Our name, if it was only spelt otherwise: connection_limit, acquire_timeout_ms. */
+static const char *spelt_otherwise(const struct reader *r, const char *name)
+{
+    for (size_t i = 0; i < r->rows; i++)
+        if (r->table[i].name && (pool__same_name(name, r->table[i].name) ||
+                                 pool__same_name(name, r->table[i].field)))
+            return r->table[i].name;
+    return NULL;
+}
+
+static bool refuse_with(struct reader *r, const char *name, const char *before, const char *hint,
+                        const char *after)
+{
     return pool__fail(r->err, POOL_ERR_INVALID, "URL: unknown parameter%s%s%s%s%s%s",
                       r->may_quote_names ? " '" : "", r->may_quote_names ? name : "",
-                      r->may_quote_names ? "'" : "", suggestion ? ", did you mean '" : "",
-                      suggestion ? suggestion : "", suggestion ? "'?" : "");
+                      r->may_quote_names ? "'" : "", before, hint, after);
+}
+
+static bool refuse_name(struct reader *r, const char *name)
+{
+    const char *own = spelt_otherwise(r, name);
+    const char *place = has_own_place(r, name) ? name : other_word_for_own_place(name);
+    const char *hint = pool__hint_for(name);
+    if (place)
+        return pool__fail(r->err, POOL_ERR_INVALID,
+                          "URL: '%s' cannot be a parameter, it belongs before the '?'", place);
+    if (!own && hint)
+        return refuse_with(r, name, *hint == '\'' ? "; here it is " : ": ", hint, "");
+    own = own ? own : nearest(r, name);
+    return own ? refuse_with(r, name, ", did you mean '", own, "'?")
+               : refuse_with(r, name, "", "", "");
 }
 
 static bool looks_like_name(const char *name)
@@ -259,10 +303,50 @@ static bool looks_like_name(const char *name)
     return len > 0 && len <= MAX_NAME && !name[len];
 }
 
+static bool same_variable(const char *a, const char *b)
+{
+    size_t len = strcspn(a, "=");
+    return len == strcspn(b, "=") && !strncasecmp(a, b, len);
+}
+
+static bool has_variable(const char *const *variables, size_t count, const char *variable)
+{
+    for (size_t i = 0; i < count; i++)
+        if (same_variable(variables[i], variable))
+            return true;
+    return false;
+}
+
+/* Whether there is such a variable, and whether a pool may set it, is asked later. */
+static bool set_variable(struct reader *r, char *name, char *value)
+{
+    size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+    if (len == 0 || len > MAX_VARIABLE || name[len])
+        return pool__fail(r->err, POOL_ERR_INVALID,
+                          "URL: a parameter var.NAME without the name of a variable");
+    if (!value)
+        return pool__fail(r->err, POOL_ERR_INVALID, "URL: parameter 'var.%s' has no value", name);
+    if (!decode(value))
+        return pool__fail(r->err, POOL_ERR_INVALID, "URL: parameter 'var.%s' has a bad '%%' escape",
+                          name);
+    if (has_variable(r->variables, r->variable_count, name))
+        return pool__fail(r->err, POOL_ERR_INVALID, "URL: parameter 'var.%s' is given twice", name);
+    name[len] = '=';
+    r->variables[r->variable_count++] = name;
+    return true;
+}
+
+static bool may_be_empty(const struct pool__option *option)
+{
+    return option->kind == POOL__OPTION_TEXT && option->min == 0;
+}
+
 static bool parse_parameter(struct reader *r, char *name)
 {
     char *value = cut(name, '=');
     size_t i;
+    if (!strncmp(name, VARIABLE, strlen(VARIABLE)))
+        return set_variable(r, name + strlen(VARIABLE), value);
     if (!looks_like_name(name))
         return pool__fail(r->err, POOL_ERR_INVALID, "URL: malformed or empty parameter");
     i = find(r, name);
@@ -270,7 +354,7 @@ static bool parse_parameter(struct reader *r, char *name)
         return refuse_name(r, name);
     if (r->seen >> i & 1)
         return pool__fail(r->err, POOL_ERR_INVALID, "URL: parameter '%s' is given twice", name);
-    if (!value || !*value)
+    if (!value || (!*value && !may_be_empty(&r->table[i])))
         return pool__fail(r->err, POOL_ERR_INVALID, "URL: parameter '%s' has no value", name);
     if (!decode(value))
         return pool__fail(r->err, POOL_ERR_INVALID, "URL: parameter '%s' has a bad '%%' escape",
@@ -306,7 +390,8 @@ static bool parse_user(struct reader *r, char *user)
     if (!*user)
         return pool__fail(r->err, POOL_ERR_INVALID, "URL: the user before the '@' is missing");
     r->options->user = user;
-    r->options->password = password;
+    if (password)
+        r->options->password = password;
     return decode_part(r, "user", user) && (!password || decode_part(r, "password", password));
 }
 
@@ -416,47 +501,173 @@ static char *skip_scheme(char *url)
     return NULL;
 }
 
-static bool parse(char *url, struct pool_options *options, struct pool_error *err)
+static bool parse(char *url, struct reader *r)
 {
-    struct reader r = {.options = options, .err = err};
     char *authority = skip_scheme(url);
-    r.table = pool__option_table(&r.rows);
+    r->table = pool__option_table(&r->rows);
     if (!authority)
-        return pool__fail(err, POOL_ERR_INVALID,
+        return pool__fail(r->err, POOL_ERR_INVALID,
                           "URL: does not start with mysql:// or mariadb://");
-    return parse_parts(&r, authority);
+    return parse_parts(r, authority);
 }
 
-bool pool_options_from_url(const char *url, struct pool_options *ret_options, void **ret_memory,
-                           struct pool_error *err)
+/* What the URL does not set stays, except for the server, which is the URL's: a socket in
+ * the place of a host, or the other way round, would contradict what was there. */
+static bool parse_over(char *url, struct reader *r)
 {
-    struct pool_options options = {0};
-    size_t len;
-    char *memory;
-    if (err)
-        *err = (struct pool_error){.code = POOL_OK};
-    if (!url || !ret_options || !ret_memory)
-        return pool__fail(err, POOL_ERR_INVALID, "URL: an argument is NULL");
-    len = strnlen(url, MAX_URL + 1);
-    if (!check_characters(url, len, err))
+    unsigned port = r->options->port;
+    r->options->host = r->options->socket = NULL;
+    r->options->port = 0;
+    if (!parse(url, r))
         return false;
-    memory = malloc(len + 1);
-    if (!memory)
+    if (!r->options->socket && !r->options->port)
+        r->options->port = port;
+    return true;
+}
+
+static void join_variables(struct reader *r)
+{
+    const char *const *before = r->options->session_variables;
+    size_t own = r->variable_count;
+    for (; before && *before; before++)
+        if (!has_variable(r->variables, own, *before))
+            r->variables[r->variable_count++] = *before;
+    r->variables[r->variable_count] = NULL;
+    r->options->session_variables = r->variable_count ? r->variables : NULL;
+}
+
+/* ------------------------------------------------------------------------
+ * Memory
+ */
+
+static size_t count_parameters(const char *url)
+{
+    size_t count = 1;
+    for (; *url; url++)
+        count += *url == '&';
+    return count;
+}
+
+/* The caller gets what follows the size, for only malloc's own pointer may be freed: so the
+ * block begins with the size. */
+static struct block *new_block(const char *url, size_t pointers, char **ret_copy)
+{
+    size_t len = strlen(url) + 1;
+    size_t size = sizeof(struct block) + pointers * sizeof(char *) + len;
+    struct block *block = malloc(size);
+    if (!block)
+        return NULL;
+    block->size = size;
+    *ret_copy = (char *)&block->variables[pointers];
+    memcpy(*ret_copy, url, len);
+    return block;
+}
+
+void pool__url_free(void *memory)
+{
+    struct block *block = memory;
+    if (block)
+        explicit_bzero(block, block->size);
+    free(block);
+}
+
+/* Changes *options only on success. */
+static bool read_over(const char *url, struct pool_options *options, void **ret_memory,
+                      struct pool_error *err)
+{
+    struct pool_options changed = *options;
+    struct reader r = {.options = &changed, .err = err};
+    char *copy;
+    if (!check_characters(url, strnlen(url, MAX_URL + 1), err))
+        return false;
+    struct block *block = new_block(
+        url, count_parameters(url) + pool__count_texts(options->session_variables) + 1, &copy);
+    if (!block)
         return pool__fail(err, POOL_ERR_NOMEM, "URL: no memory for a copy");
-    memcpy(memory, url, len + 1);
-    if (!parse(memory, &options, err)) {
-        explicit_bzero(memory, len + 1);
-        free(memory);
+    r.variables = block->variables;
+    if (!parse_over(copy, &r)) {
+        pool__url_free(block);
         return false;
     }
-    *ret_options = options;
+    join_variables(&r);
+    *options = changed;
+    *ret_memory = block;
+    return true;
+}
+
+/* ------------------------------------------------------------------------
+ * The whole
+ */
+
+/* Fails if something was set of which the caller does not know. */
+static bool give(struct pool_options *ret, size_t size, const struct pool_options *options,
+                 struct pool_error *err)
+{
+    const unsigned char *bytes = (const unsigned char *)options;
+    for (size_t i = size; i < sizeof *options; i++)
+        if (bytes[i])
+            return pool__fail(err, POOL_ERR_INVALID,
+                              "URL: a parameter is newer than the header of this program");
+    memcpy(ret, options, size < sizeof *options ? size : sizeof *options);
+    return true;
+}
+
+static bool check_arguments(const void *a, const void *b, const void *c, struct pool_error *err)
+{
+    pool__ok(err);
+    return (a && b && c) || pool__fail(err, POOL_ERR_INVALID, "URL: an argument is NULL");
+}
+
+bool pool_options_apply_url_sized(const char *url, struct pool_options *options,
+                                  size_t options_size, void **ret_memory, struct pool_error *err)
+{
+    struct pool_options full;
+    void *memory = NULL;
+    if (!check_arguments(url, options, ret_memory, err) ||
+        !pool__options_take(&full, options, options_size, err) ||
+        !read_over(url, &full, &memory, err))
+        return false;
+    if (!give(options, options_size, &full, err)) {
+        pool__url_free(memory);
+        return false;
+    }
     *ret_memory = memory;
     return true;
 }
 
-void pool__url_free(const struct pool_options *options, void *memory)
+bool pool_options_from_url_sized(const char *url, struct pool_options *ret_options,
+                                 size_t options_size, void **ret_memory, struct pool_error *err)
 {
-    if (memory && options->password)
-        explicit_bzero((char *)options->password, strlen(options->password));
-    free(memory);
+    struct pool_options full = {0};
+    void *memory = NULL;
+    if (!check_arguments(url, ret_options, ret_memory, err) ||
+        !read_over(url, &full, &memory, err))
+        return false;
+    if (!give(ret_options, options_size, &full, err)) {
+        pool__url_free(memory);
+        return false;
+    }
+    if (options_size > sizeof full)
+        memset((char *)ret_options + sizeof full, 0, options_size - sizeof full);
+    *ret_memory = memory;
+    return true;
+}
+
+struct pool *pool_create_url_with_sized(const char *url, const struct pool_options *base,
+                                        size_t base_size, struct pool_error *err)
+{
+    struct pool_options options;
+    void *memory = NULL;
+    if (!check_arguments(url, base, base, err) ||
+        !pool__options_take(&options, base, base_size, err) ||
+        !read_over(url, &options, &memory, err))
+        return NULL;
+    struct pool *pool = pool_create(&options, err);
+    pool__url_free(memory);
+    return pool;
+}
+
+struct pool *pool_create_url(const char *url, struct pool_error *err)
+{
+    return pool_create_url_with(url, &(struct pool_options){0}, err);
 }

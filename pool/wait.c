@@ -14,6 +14,9 @@
  * read is bounded by the size of the packet alone; between packets the reader of rows looks
  * at the time (reply.c). Whoever waits already is given what came in time.
  *
+ * A sleep that lasts very long is interrupted to ask the kernel whether the other side
+ * acknowledges what was sent (tcp.c).
+ *
  * When the deadline has passed libmariadb closes its socket at once, while the
  * server may still be running the statement. The hook keeps a duplicate: as long as
  * the server has not closed its end, its thread, and the thread's id, are alive.
@@ -21,6 +24,7 @@
 #include "wait.h"
 
 #include "fiber.h"
+#include "tcp.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,6 +34,8 @@
 #include <time.h>
 
 #include <openssl/err.h>
+
+#define LOOKS 4 /* per unheard_ms */
 
 static _Thread_local struct pool__wait *current;
 
@@ -85,6 +91,7 @@ void pool__wait_begin(struct pool__wait *wait, bool tls)
     wait->before_sleep = NULL;
     wait->timed_out = false;
     wait->cut = false;
+    wait->unheard = false;
     wait->reading = false;
     wait->kept_fd = -1;
     wait->tls = tls;
@@ -198,17 +205,46 @@ bool pool__wait_is_over(struct pool__wait *wait, int fd, bool look_at_cut)
     return wait->cut || wait->timed_out;
 }
 
+static uint64_t look_ns(const struct pool__wait *wait)
+{
+    return wait->unheard_ms * POOL__NS_PER_MS / LOOKS;
+}
+
+/* When to ask for the first time whether anybody is there. The clock is the cheap one, since
+ * most sleeps are short. */
+static uint64_t first_look_ns(const struct pool__wait *wait)
+{
+    struct timespec now;
+    if (!wait->unheard_ms)
+        return POOL__FOREVER;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec + look_ns(wait);
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 static enum pool__wake sleep_until(struct pool__wait *wait, int fd, bool for_read,
                                    uint64_t deadline_ns)
 {
     struct pool__fiber *fiber = pool__fiber_current();
+    struct pool__silence silence = {0, 0};
+    uint64_t listen_ns = first_look_ns(wait);
     for (;;) {
-        uint64_t look_ns = wait->before_sleep ? wait->before_sleep(wait) : POOL__FOREVER;
-        uint64_t until_ns = look_ns < deadline_ns ? look_ns : deadline_ns;
+        uint64_t pause_ns = wait->before_sleep ? wait->before_sleep(wait) : POOL__FOREVER;
+        uint64_t until_ns = earlier(deadline_ns, earlier(pause_ns, listen_ns));
         enum pool__wake wake = fiber ? await_on_fiber(fiber, wait, fd, for_read, until_ns)
                                      : sleep_here(wait, fd, for_read, until_ns);
         if (wake != POOL__WAKE_LATE || until_ns == deadline_ns)
             return wake;
+        if (until_ns != listen_ns)
+            continue;
+        wait->unheard = pool__tcp_is_unheard(&silence, fd, listen_ns, wait->unheard_ms);
+        if (wait->unheard)
+            return POOL__WAKE_LATE;
+        listen_ns += look_ns(wait);
     }
 }
 
@@ -221,6 +257,8 @@ int pool__wait_hook(int fd, char for_read, int ignored_timeout)
         wait = &unlimited; /* the program's own use of pool_conn_native */
     if (wait->connecting)
         pool__wait_prepare_socket(fd);
+    if (wait->connecting && wait->on_entry)
+        wait->on_entry(wait);
     /* After a failed write the library may still try to read: that proves nothing. */
     if (for_read && !wait->timed_out && !wait->cut)
         wait->reading = true;
@@ -236,7 +274,7 @@ int pool__wait_hook(int fd, char for_read, int ignored_timeout)
         wait->cut = true;
         return give_up(wait, fd);
     case POOL__WAKE_LATE:
-        wait->timed_out = deadline_ns == wait->deadline_ns;
+        wait->timed_out = !wait->unheard && deadline_ns == wait->deadline_ns;
         wait->reach_ns = 0; /* libmariadb may go on to the next address */
         return give_up(wait, fd);
     case POOL__WAKE_READY:

@@ -28,21 +28,30 @@ struct pool__wait {
     uint64_t deadline_ns; /* POOL__FOREVER for none */
     int cut_fd;           /* readable when everything has to stop; -1 for none */
     bool connecting;      /* make the socket non-blocking and close-on-exec when seen */
-    uint64_t reach_ns;    /* while connecting: until when the first address must be reached; 0: no limit */
+    uint64_t reach_ns;    /* while connecting: until when it must be reached; 0: no limit */
+    void (*on_entry)(struct pool__wait *wait); /* while connecting: called at each wait; or NULL */
+    uint32_t unheard_ms;   /* what is not acknowledged for so long is lost (tcp.h); 0: no limit */
     /* NULL, or asked before each sleep, which lasts until then at most; it is no deadline.
      * pool__wait_begin clears it. */
     uint64_t (*before_sleep)(struct pool__wait *wait);
     /* results */
     bool timed_out;
     bool cut;
+    bool unheard;
     bool reading; /* the request has been sent: the call has waited for the reply */
-    int kept_fd; /* after timed_out or cut: a duplicate of the socket, for the caller to close; else -1 */
+    int kept_fd; /* after timed_out, cut or unheard: a duplicate of the socket, for the caller to close; else -1 */
     /* for pool__wait_end */
     int cancel_state;
     bool tls;
     struct pool__sigpipe sigpipe;
     struct pool__wait *outer;
 };
+
+/* The pool has given the connection up by itself: what libmariadb says then is no answer. */
+static inline bool pool__wait_was_ended(const struct pool__wait *wait)
+{
+    return wait->timed_out || wait->cut || wait->unheard;
+}
 
 /* Must come in pairs on one thread. Between them thread cancellation is off and,
  * with `tls`, SIGPIPE cannot reach the thread (libmariadb's TLS writes raise it). On a fiber

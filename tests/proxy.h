@@ -1,14 +1,16 @@
 /*
  * A small proxy between a pool and the server, which can cut a session after a number of
- * bytes of either direction, swallow one direction or stop both, let bytes trickle or come
- * late, repeat a reply, or hang up on idle sessions. It is one thread with a poll loop; tests
- * talk to it through the atomic fields of `proxy`.
+ * bytes of either direction, swallow one direction or stop both, fall silent like a network
+ * without its cable, let bytes trickle or come late, repeat a reply, or hang up on idle
+ * sessions. It is one thread with a poll loop; tests talk to it through the atomic fields of
+ * `proxy`.
  */
 #ifndef TESTS_PROXY_H
 #define TESTS_PROXY_H
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -56,6 +58,8 @@ static struct proxy {
     _Atomic bool keep_reply;
     _Atomic bool repeat;     /* send the kept reply once more */
     _Atomic int hang_up;     /* once: 1 FIN, 2 RST to all clients */
+    _Atomic bool go_silent;  /* once: what clients send is lost, and not acknowledged */
+    _Atomic bool is_silent;
     _Atomic long cut[2];     /* bytes until the cut, per direction; -1: no cut */
     _Atomic bool cut_by_reset;
     _Atomic uint64_t bytes[2];
@@ -172,8 +176,18 @@ static inline void send_last_reply_again(struct link *link)
     atomic_store(&proxy.repeated, true);
 }
 
+/* A filter that lets nothing pass: neither data nor a probe is acknowledged any more. */
+static inline void drop_what_comes(int fd)
+{
+    struct sock_filter drop = BPF_STMT(BPF_RET | BPF_K, 0);
+    struct sock_fprog program = {1, &drop};
+    if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) != 0)
+        abort();
+}
+
 static inline void do_misdeeds(void)
 {
+    bool go_silent = atomic_exchange(&proxy.go_silent, false);
     int hang_up = atomic_exchange(&proxy.hang_up, 0);
     bool repeat = atomic_exchange(&proxy.repeat, false);
     for (int i = 0; i < LINKS; i++) {
@@ -182,6 +196,8 @@ static inline void do_misdeeds(void)
             continue;
         if (repeat)
             send_last_reply_again(link);
+        if (go_silent)
+            drop_what_comes(link->client);
         if (hang_up == 1)
             shutdown(link->client, SHUT_WR);
         else if (hang_up == 2)
@@ -189,6 +205,8 @@ static inline void do_misdeeds(void)
     }
     if (hang_up)
         atomic_store(&proxy.hung_up, true);
+    if (go_silent)
+        atomic_store(&proxy.is_silent, true);
 }
 
 static inline nfds_t what_to_poll(struct pollfd *fds)

@@ -24,7 +24,7 @@
 
 #include <cmocka.h>
 
-#include "clock.h"
+#include "proxy.h"
 
 #define GENEROUS 15000
 #define LATE 4000
@@ -36,9 +36,11 @@
 static struct fixture {
     struct pool *pool;
     unsigned port; /* of the server */
-    const char *addresses[3]; /* in this order; NULL ends them */
+    const char *host; /* whose addresses these are */
+    const char *addresses[4]; /* in this order; NULL ends them */
     int silent;
     int fillers[FILLERS];
+    bool far; /* the port is that of a proxy that is late */
 } f;
 
 typedef int getaddrinfo_fn(const char *node, const char *service, const struct addrinfo *hints,
@@ -53,7 +55,7 @@ int intercepted_getaddrinfo(const char *node, const char *service, const struct 
     struct addrinfo **end = ret_list;
     int status = 0;
     *(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
-    if (strcmp(node, HOST) != 0)
+    if (strcmp(node, f.host) != 0)
         return real(node, service, hints, ret_list);
     for (unsigned i = 0; f.addresses[i] && status == 0; i++) {
         status = real(f.addresses[i], service, hints, end);
@@ -103,10 +105,11 @@ static void make_pool(const char *first, const char *second, unsigned port, bool
                       uint32_t connect_ms)
 {
     struct pool_options options = {
-        .host = HOST,
+        .host = f.host,
         .port = port,
         .user = "app",
         .password = "secret",
+        .auth_plugins = "mysql_native_password,caching_sha2_password",
         .tls = verify ? POOL_TLS_VERIFY : POOL_TLS_OFF,
         .tls_ca = verify ? getenv("MYPOOL_CA") : NULL,
         .connect_timeout_ms = connect_ms,
@@ -195,6 +198,91 @@ static void an_address_that_is_silent_is_passed_over_with_verified_tls(void **st
     assert_int_equal(stats_now().connect_failures, 0);
 }
 
+/* Half of the deadline would be 7.5 s. */
+static void assert_soon(bool verify, uint64_t least_ms)
+{
+    uint64_t begin = now_ms();
+    make_pool(f.addresses[0], f.addresses[1], f.port, verify, GENEROUS);
+    assert_works();
+    assert_in_range(now_ms() - begin, least_ms, LATE);
+    assert_int_equal(stats_now().connect_failures, 0);
+}
+
+static void a_second_address_is_tried_after_a_quarter_of_a_second(void **state)
+{
+    (void)state;
+    make_silent(OTHER, f.port);
+    f.addresses[0] = OTHER;
+    f.addresses[1] = GOOD;
+    assert_soon(false, 249);
+}
+
+static void so_it_is_with_verified_tls(void **state)
+{
+    (void)state;
+    make_silent(OTHER, f.port);
+    f.addresses[0] = OTHER;
+    f.addresses[1] = GOOD;
+    assert_soon(true, 249);
+}
+
+static void a_third_address_comes_next(void **state)
+{
+    (void)state;
+    make_silent(OTHER, f.port);
+    f.addresses[0] = f.addresses[1] = OTHER;
+    f.addresses[2] = GOOD;
+    assert_soon(false, 499);
+}
+
+/* Where a greeting takes its time, libmariadb is told the name for each address. */
+static void move_far_away(void)
+{
+    start_proxy();
+    set_proxy(&proxy.late, true);
+    f.port = proxy.port;
+    f.far = true;
+}
+
+static void a_third_address_far_away_comes_next_with_verified_tls(void **state)
+{
+    (void)state;
+    move_far_away();
+    make_silent(OTHER, f.port);
+    f.addresses[0] = f.addresses[1] = OTHER;
+    f.addresses[2] = GOOD;
+    assert_soon(true, 499);
+}
+
+/* The certificate is good for the address, too. */
+static void assert_name_is_verified(void)
+{
+    struct pool_error err;
+    f.host = "db.example";
+    make_pool(OTHER, GOOD, f.port, true, GENEROUS);
+    assert_false(pool_ping(f.pool, &err));
+    assert_int_equal(err.code, POOL_ERR_TLS);
+    assert_non_null(strstr(err.message, "Validation of SSL server certificate failed"));
+}
+
+/* Whether libmariadb has to wait for the handshake is a matter of luck here. */
+static void it_is_the_name_that_is_verified(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        assert_name_is_verified();
+        pool_end(f.pool, 0, NULL);
+        f.pool = NULL;
+    }
+}
+
+static void it_is_the_name_that_is_verified_far_away(void **state)
+{
+    (void)state;
+    move_far_away();
+    assert_name_is_verified();
+}
+
 static void an_address_that_answers_is_not_passed_over(void **state)
 {
     struct pool_error err;
@@ -237,6 +325,7 @@ static int set_up(void **state)
     (void)state;
     memset(&f, 0, sizeof f);
     f.silent = -1;
+    f.host = HOST;
     f.port = (unsigned)strtoul(getenv("MYPOOL_SERVER_PORT"), NULL, 10);
     return 0;
 }
@@ -250,6 +339,8 @@ static int tear_down(void **state)
         close(f.fillers[i]);
     if (f.silent >= 0)
         close(f.silent);
+    if (f.far)
+        stop_proxy();
     return 0;
 }
 
@@ -263,6 +354,12 @@ int main(void)
         TEST(an_address_that_refuses_leaves_no_descriptor),
         TEST(an_address_that_is_silent_is_passed_over_in_time),
         TEST(an_address_that_is_silent_is_passed_over_with_verified_tls),
+        TEST(a_second_address_is_tried_after_a_quarter_of_a_second),
+        TEST(so_it_is_with_verified_tls),
+        TEST(a_third_address_comes_next),
+        TEST(a_third_address_far_away_comes_next_with_verified_tls),
+        TEST(it_is_the_name_that_is_verified),
+        TEST(it_is_the_name_that_is_verified_far_away),
         TEST(an_address_that_answers_is_not_passed_over),
         TEST(addresses_that_are_all_silent_share_one_deadline),
         TEST(a_silent_address_after_one_that_refuses_has_the_whole_deadline),

@@ -189,7 +189,7 @@ static void failed_connects_are_handled_by_their_cause(void **state)
     (void)state;
     static const struct {
         enum pool__connect_class class_;
-        unsigned codes[28];
+        unsigned codes[40];
     } rows[] = {
         {POOL__C_TRANSIENT, {2001, 2002, 2003, 2004, 2006, 2013, 1053, 1152, 1158, 1159, 3032}},
         {POOL__C_CAPACITY, {1040, 1135, 1203, 1226}},
@@ -197,8 +197,9 @@ static void failed_connects_are_handled_by_their_cause(void **state)
         {POOL__C_PASSWORD, {1045, 1698}},
         {POOL__C_TLS, {2026}},
         {POOL__C_PERMANENT,
-         {1042, 1043, 1044, 1049, 1130, 1184, 1251, 1275, 1524, 1820, 1862, 2005, 2007, 2012,
-          2019, 2047, 2049, 2059, 2061, 3118, 3159, 4151, 5001, 5010, 5011, 5012, 5024}},
+         {1193, 1227, 1228, 1229, 1231, 1232, 1238, 1253, 1273, 1298, 1042, 1043, 1044, 1049,
+          1130, 1184, 1251, 1275, 1524, 1820, 1862, 2005, 2007, 2012, 2019, 2047, 2049, 2059,
+          2061, 3118, 3159, 4151, 5001, 5010, 5011, 5012, 5024}},
     };
     for (size_t i = 0; i < COUNT(rows); i++)
         for (const unsigned *code = rows[i].codes; *code; code++)

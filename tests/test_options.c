@@ -91,6 +91,8 @@ static void numbers_left_at_zero_get_their_defaults(void **state)
     assert_int_equal(o.v.max_rows, POOL_UNLIMITED);
     assert_int_equal(o.v.max_result_bytes, 268435456);
     assert_int_equal(o.v.max_packet_bytes, 67108864);
+    assert_int_equal(o.v.tcp_keepalive_ms, 30000);
+    assert_int_equal(o.v.tcp_user_timeout_ms, 60000);
     pool__options_fini(&o);
 }
 

@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "hints.h"
 #include "options.h"
 #include "url.h"
 
@@ -49,7 +50,7 @@ static struct parsed accepted(const char *url)
 
 static void done(struct parsed *p)
 {
-    pool__url_free(&p->o, p->memory);
+    pool__url_free(p->memory);
 }
 
 /* Asserts that the URL is refused with a message that has `word` and no canary. */
@@ -318,6 +319,7 @@ static void flags_are_true_false_1_or_0_and_two_are_inverted(void **state)
     refused("mysql://app@db?prepare=yes", "prepare");
     refused("mysql://app@db?prepare=True", "prepare");
     refused("mysql://app@db?waitForConnections=2", "waitForConnections");
+    refused("mysql://app@db?prepare=on", "must be true or false (or 1 or 0)");
 }
 
 static void never_and_unlimited_are_accepted_where_they_mean_something(void **state)
@@ -375,6 +377,274 @@ static void an_unknown_parameter_is_named_and_a_near_name_suggested(void **state
     refused("mysql://app@db?connectionlimit=1", "did you mean 'connectionLimit'?");
     refused("mysql://app@db?connection_limit=1", "did you mean 'connectionLimit'?");
     refused("mysql://app@db?tlsca=1", "did you mean 'tlsCa'?");
+}
+
+static void a_name_that_is_only_spelt_otherwise_is_recognised(void **state)
+{
+    (void)state;
+    refused("mysql://app@db?CONNECTTIMEOUT=1", "did you mean 'connectTimeout'?");
+    refused("mysql://app@db?connect-timeout=1", "did you mean 'connectTimeout'?");
+    refused("mysql://app@db?acquire_timeout_ms=1", "did you mean 'acquireTimeout'?");
+    refused("mysql://app@db?no_prepare=1", "did you mean 'prepare'?");
+    refused("mysql://app@db?sql_mode=ANSI", "did you mean 'sqlMode'?");
+    refused("mysql://app@db?conectTimeout=1", "did you mean 'connectTimeout'?");
+}
+
+static void other_drivers_names_lead_to_ours(void **state)
+{
+    static const char *const names[][2] = {
+        {"charset=utf8", "'collation'"},        {"ssl=true", "here it is 'tls'"},
+        {"sslmode=require", "here it is 'tls'"}, {"ssl-mode=REQUIRED", "here it is 'tls'"},
+        {"useSSL=true", "here it is 'tls'"},    {"timezone=Z", "did you mean 'timeZone'?"},
+        {"serverTimezone=UTC", "here it is 'timeZone'"},
+        {"minimumIdle=2", "here it is 'minIdle'"},
+        {"maximumPoolSize=5", "here it is 'connectionLimit'"},
+        {"pool_size=5", "here it is 'connectionLimit'"},
+        {"max=5", "here it is 'connectionLimit'"}, {"min=5", "here it is 'minIdle'"},
+        {"connection_timeout=5", "'acquireTimeout'"},
+        {"multiStatements=1", "did you mean 'multipleStatements'?"},
+        {"allowMultiQueries=1", "here it is 'multipleStatements'"},
+        {"socket=/s", "did you mean 'socketPath'?"}, {"unix_socket=/s", "here it is 'socketPath'"},
+        {"parseTime=true", "no conversion"},    {"pool_recycle=5", "here it is 'maxLifetime'"},
+        {"pool_pre_ping=1", "'keepalive'"},     {"init_command=x", "init_sql"},
+        {"sessionVariables=a=1", "var.NAME=value"}, {"allowLocalInfile=1", "always off"},
+        {"username=x", "'username' cannot be a parameter"},
+        {"passwd=" CANARY, "'passwd' cannot be a parameter"},
+    };
+    char url[128];
+    (void)state;
+    for (size_t i = 0; i < COUNT(names); i++) {
+        snprintf(url, sizeof url, "mysql://app:" CANARY "@db?%s", names[i][0]);
+        refused(url, names[i][1]);
+    }
+}
+
+static bool is_ours(const char *name, size_t len)
+{
+    size_t count;
+    const struct pool__option *table = pool__option_table(&count);
+    for (size_t i = 0; i < count; i++)
+        if (table[i].name && strlen(table[i].name) == len && !strncmp(table[i].name, name, len))
+            return true;
+    return false;
+}
+
+static bool is_spelt_like_ours(const char *name)
+{
+    size_t count;
+    const struct pool__option *table = pool__option_table(&count);
+    for (size_t i = 0; i < count; i++)
+        if (pool__same_name(name, table[i].field) ||
+            (table[i].name && pool__same_name(name, table[i].name)))
+            return true;
+    return false;
+}
+
+/* A hint that leads to nothing is worse than none; so is one that is never looked at. */
+static void every_hint_names_what_there_is_and_can_be_reached(void **state)
+{
+    size_t count;
+    const struct pool__hint *all = pool__all_hints(&count);
+    (void)state;
+    for (size_t i = 0; i < count; i++) {
+        const char *at = all[i].text;
+        for (at = strchr(at, '\''); at; at = strchr(at, '\'')) {
+            size_t len = strcspn(++at, "'");
+            if (!is_ours(at, len))
+                fail_msg("%s: %s", all[i].alias, all[i].text);
+            at += len + 1;
+        }
+        if (pool__hint_for(all[i].alias) != all[i].text || is_spelt_like_ours(all[i].alias))
+            fail_msg("%s cannot be reached", all[i].alias);
+    }
+}
+
+static void variables_of_sessions_are_collected(void **state)
+{
+    struct parsed p = accepted("mysql://db?var.a=1&minIdle=2&var.B_2=x,y%3Dz&var.c=");
+    (void)state;
+    assert_string_equal(p.o.session_variables[0], "a=1");
+    assert_string_equal(p.o.session_variables[1], "B_2=x,y=z");
+    assert_string_equal(p.o.session_variables[2], "c=");
+    assert_null(p.o.session_variables[3]);
+    assert_int_equal(p.o.min_idle, 2);
+    done(&p);
+    refused("mysql://app@db?var.a=1&var.A=2", "'var.A' is given twice");
+    refused("mysql://app@db?var.a", "'var.a' has no value");
+    refused("mysql://app@db?var.a=%", "escape");
+    refused("mysql://app@db?var.=1", "without the name");
+    refused("mysql://app@db?var.a.b=1", "without the name");
+    refused("mysql://app@db?var.@x=1", "@");
+    refused("mysql://app:" CANARY "@db?var." CANARY "-=1", "without the name");
+}
+
+static void the_options_of_sessions_land_in_their_fields(void **state)
+{
+    struct parsed p = accepted("mysql://db?sqlMode=&timeZone=+02:00&isolation=read-committed"
+                               "&collation=utf8mb4_bin&tcpKeepalive=1000&tcpUserTimeout=never");
+    (void)state;
+    assert_string_equal(p.o.sql_mode, "");
+    assert_string_equal(p.o.time_zone, "+02:00");
+    assert_int_equal(p.o.isolation, POOL_ISOLATION_READ_COMMITTED);
+    assert_string_equal(p.o.collation, "utf8mb4_bin");
+    assert_int_equal(p.o.tcp_keepalive_ms, 1000);
+    assert_int_equal(p.o.tcp_user_timeout_ms, POOL_NEVER);
+    done(&p);
+    refused("mysql://app@db?isolation=snapshot", "read-committed, repeatable-read, serializable");
+    refused("mysql://app@db?timeZone=", "'timeZone' has no value");
+}
+
+/* ------------------------------------------------------------------------
+ * Over options that are there already
+ */
+
+static struct parsed applied(const char *url, struct pool_options base)
+{
+    struct parsed p = {.o = base};
+    struct pool_error err;
+    if (!pool_options_apply_url(url, &p.o, &p.memory, &err))
+        fail_msg("refused: %s: %s", url, err.message);
+    return p;
+}
+
+static void what_a_url_does_not_say_is_kept(void **state)
+{
+    const char *statements[] = {"SET @a = 1", NULL};
+    int arg;
+    struct parsed p = applied("mysql://db?minIdle=3",
+                              (struct pool_options){.user = "app", .password = CANARY,
+                                                    .port = 3307, .database = "shop",
+                                                    .min_idle = 1, .connection_limit = 7,
+                                                    .no_prepare = true, .init_sql = statements,
+                                                    .hooks = {.arg = &arg}});
+    (void)state;
+    assert_string_equal(p.o.host, "db");
+    assert_int_equal(p.o.port, 3307);
+    assert_string_equal(p.o.user, "app");
+    assert_string_equal(p.o.password, CANARY);
+    assert_string_equal(p.o.database, "shop");
+    assert_int_equal(p.o.min_idle, 3);
+    assert_int_equal(p.o.connection_limit, 7);
+    assert_true(p.o.no_prepare);
+    assert_ptr_equal(p.o.init_sql, statements);
+    assert_ptr_equal(p.o.hooks.arg, &arg);
+    done(&p);
+}
+
+static void what_a_url_says_replaces_what_was_there(void **state)
+{
+    struct parsed p = applied("mysql://me:mine@db:3308/blog?prepare=true&tls=off&sqlMode=",
+                              (struct pool_options){.user = "app", .password = "other",
+                                                    .host = "elsewhere", .port = 3307,
+                                                    .database = "shop", .no_prepare = true,
+                                                    .tls = POOL_TLS_VERIFY, .sql_mode = "ANSI"});
+    (void)state;
+    assert_string_equal(p.o.user, "me");
+    assert_string_equal(p.o.password, "mine");
+    assert_string_equal(p.o.host, "db");
+    assert_int_equal(p.o.port, 3308);
+    assert_string_equal(p.o.database, "blog");
+    assert_false(p.o.no_prepare);
+    assert_int_equal(p.o.tls, POOL_TLS_OFF);
+    assert_string_equal(p.o.sql_mode, "");
+    done(&p);
+}
+
+static void the_server_is_that_of_the_url(void **state)
+{
+    struct parsed p = applied("mysql://app@db", (struct pool_options){.socket = "/s"});
+    (void)state;
+    assert_string_equal(p.o.host, "db");
+    assert_null(p.o.socket);
+    done(&p);
+    p = applied("mysql://app@?socketPath=/s", (struct pool_options){.host = "db", .port = 3307});
+    assert_null(p.o.host);
+    assert_int_equal(p.o.port, 0);
+    assert_string_equal(p.o.socket, "/s");
+    done(&p);
+}
+
+static void variables_are_joined_by_name(void **state)
+{
+    const char *before[] = {"a=1", "b=2", "c=3", NULL};
+    struct parsed p = applied("mysql://db?var.B=5&var.d=6",
+                              (struct pool_options){.session_variables = before});
+    (void)state;
+    assert_string_equal(p.o.session_variables[0], "B=5");
+    assert_string_equal(p.o.session_variables[1], "d=6");
+    assert_string_equal(p.o.session_variables[2], "a=1");
+    assert_string_equal(p.o.session_variables[3], "c=3");
+    assert_null(p.o.session_variables[4]);
+    done(&p);
+    p = applied("mysql://db", (struct pool_options){.session_variables = before});
+    assert_string_equal(p.o.session_variables[0], "a=1");
+    done(&p);
+}
+
+static void a_url_that_is_refused_changes_nothing(void **state)
+{
+    struct pool_options options = {.user = "app", .socket = "/s", .min_idle = 1};
+    struct pool_options before = options;
+    void *memory = &options;
+    struct pool_error err;
+    (void)state;
+    assert_false(pool_options_apply_url("mysql://db?minIdle=2&x=1", &options, &memory, &err));
+    assert_memory_equal(&options, &before, sizeof before);
+    assert_ptr_equal(memory, &options);
+}
+
+static void a_program_with_an_older_header_gets_its_part(void **state)
+{
+    struct parsed p;
+    struct pool_error err;
+    size_t older = offsetof(struct pool_options, sql_mode);
+    (void)state;
+    memset(&p, 0x5a, sizeof p);
+    assert_true(pool_options_from_url_sized("mysql://db?minIdle=2", &p.o, older, &p.memory, &err));
+    assert_int_equal(p.o.min_idle, 2);
+    assert_int_equal(*((unsigned char *)&p.o + older), 0x5a);
+    done(&p);
+    assert_true(pool_options_apply_url_sized("mysql://db?minIdle=3", &p.o, older, &p.memory, &err));
+    assert_int_equal(p.o.min_idle, 3);
+    assert_int_equal(*((unsigned char *)&p.o + older), 0x5a);
+    done(&p);
+    assert_false(
+        pool_options_from_url_sized("mysql://db?sqlMode=ANSI", &p.o, older, &p.memory, &err));
+    assert_non_null(strstr(err.message, "newer"));
+}
+
+static void a_program_with_a_newer_header_gets_zeros(void **state)
+{
+    struct {
+        struct pool_options o;
+        long extra;
+    } newer;
+    void *memory;
+    struct pool_error err;
+    (void)state;
+    memset(&newer, 0x5a, sizeof newer);
+    assert_true(pool_options_from_url_sized("mysql://db", &newer.o, sizeof newer, &memory, &err));
+    assert_int_equal(newer.extra, 0);
+    pool__url_free(memory);
+    newer.extra = 1;
+    assert_false(pool_options_apply_url_sized("mysql://db", &newer.o, sizeof newer, &memory, &err));
+    assert_non_null(strstr(err.message, "newer than this library"));
+}
+
+static void a_pool_of_a_url_and_options_has_both(void **state)
+{
+    struct pool_options base = {.password = CANARY, .connection_limit = 3};
+    struct pool_error err;
+    (void)state;
+    struct pool *pool = pool_create_url_with("mysql://app@127.0.0.1:1/?queueLimit=5", &base, &err);
+    assert_non_null(pool);
+    pool_end(pool, 0, NULL);
+    assert_null(pool_create_url_with("mysql://app@db/?minIdle=5", &base, &err));
+    assert_non_null(strstr(err.message, "'min_idle' is 5, more than 'connection_limit', 3"));
+    assert_null(pool_create_url_with("mysql://app@db/?x=5", &base, &err));
+    assert_null(strstr(err.message, CANARY));
+    assert_null(pool_create_url_with("mysql://app@db", NULL, &err));
+    assert_null(pool_create_url_with(NULL, &base, &err));
 }
 
 static void a_parameter_is_given_once_and_has_a_value(void **state)
@@ -533,7 +803,8 @@ static void mutated_urls_neither_crash_nor_betray_the_password(void **state)
     static const char *const seeds[] = {
         "mysql://app:" CANARY "@db.example:3306/shop?connectionLimit=10&acquireTimeout=never",
         "mariadb://a%40b:%2f" CANARY "%25@[2001:db8::1]/s%2Fhop?tls=verify&tlsCa=%2Fca.pem",
-        "mysql://app:" CANARY "@/shop?socketPath=/run/s&waitForConnections=false&prepare=0"};
+        "mysql://app:" CANARY "@/shop?socketPath=/run/s&waitForConnections=false&prepare=0",
+        "mysql://app:" CANARY "@db?var.sql_mode=ANSI,X&var.a=1&timeZone=+01:00&isolation=default"};
     size_t good = 0;
     (void)state;
     for (size_t i = 0; i < MUTATIONS; i++) {
@@ -571,6 +842,19 @@ int main(void)
         cmocka_unit_test(zero_is_refused_where_it_would_quietly_become_the_default),
         cmocka_unit_test(choices_are_words),
         cmocka_unit_test(an_unknown_parameter_is_named_and_a_near_name_suggested),
+        cmocka_unit_test(a_name_that_is_only_spelt_otherwise_is_recognised),
+        cmocka_unit_test(other_drivers_names_lead_to_ours),
+        cmocka_unit_test(every_hint_names_what_there_is_and_can_be_reached),
+        cmocka_unit_test(variables_of_sessions_are_collected),
+        cmocka_unit_test(the_options_of_sessions_land_in_their_fields),
+        cmocka_unit_test(what_a_url_does_not_say_is_kept),
+        cmocka_unit_test(what_a_url_says_replaces_what_was_there),
+        cmocka_unit_test(the_server_is_that_of_the_url),
+        cmocka_unit_test(variables_are_joined_by_name),
+        cmocka_unit_test(a_url_that_is_refused_changes_nothing),
+        cmocka_unit_test(a_program_with_an_older_header_gets_its_part),
+        cmocka_unit_test(a_program_with_a_newer_header_gets_zeros),
+        cmocka_unit_test(a_pool_of_a_url_and_options_has_both),
         cmocka_unit_test(a_parameter_is_given_once_and_has_a_value),
         cmocka_unit_test(parameters_cannot_reach_what_belongs_before_them),
         cmocka_unit_test(what_has_no_url_form_is_unknown),
