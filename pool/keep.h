@@ -20,7 +20,8 @@ static inline bool pool__is_to_be_kept(const struct pool__conn *conn)
            (conn->in_transaction && conn->turn == POOL__TURN_HIDDEN);
 }
 
-/* After a statement that has succeeded and is to be kept: `result`, or NULL with the reason why it could not be committed; then `result` is freed. */
+/* After a statement that has succeeded and is to be kept: `result`, or NULL with the reason why
+ * it could not be committed; then `result` is freed. */
 struct pool_result *pool__keep_work(struct pool__conn *conn, struct pool_result *result,
                                     uint64_t deadline_ns, struct pool_error *err);
 

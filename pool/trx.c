@@ -131,8 +131,10 @@ bool pool__trx_allows(struct pool__conn *conn, const char *sql, size_t len, uint
 {
     struct pool__trx *trx = &conn->trx;
     struct pool__sql_info info;
-    if (!pool__sql_inspect(sql, len, &info, err))
+    if (!pool__sql_inspect(sql, len, &info, err)) {
+        err->not_executed = true;
         return false;
+    }
     if (trx->unsure && info.turn != POOL__TURN_ROLLBACK && !ask_server(conn, deadline_ns, err))
         return false;
     if (info.turn == POOL__TURN_BEGIN && conn->in_transaction)
