@@ -225,8 +225,10 @@ enum pool_state {
 };
 
 /* Hooks are called without any lock, on whichever thread does the work; they
- * must be quick and must not call blocking functions of the pool. Any may be
- * NULL. Each on_enqueue is followed by exactly one on_acquire or by the error of
+ * must be quick, and blocking functions of the pool are refused inside them. Any may be
+ * NULL. on_enqueue says that a call waits for another caller, and not just for the pool, which
+ * opens, resets, looks after or closes a connection; whether it does is decided when it begins
+ * to wait. Each on_enqueue is followed by exactly one on_acquire or by the error of
  * that call; each on_acquire by exactly one on_release; each on_connection by
  * exactly one on_close. on_state runs on one thread at a time; what changes
  * meanwhile is told afterwards, so the last state told is the present one. It is
@@ -259,8 +261,10 @@ struct pool_options {
 
     unsigned connection_limit; /* connections at most; default 10; 1 to 4096 [connectionLimit] */
     unsigned min_idle;         /* kept open even if unused; default 0; 0 to connection_limit [minIdle] */
-    uint32_t queue_limit;      /* callers that wait at most; default unlimited [queueLimit] */
-    bool no_waiting;           /* fail with NO_CONNECTION instead of waiting [waitForConnections=false] */
+    uint32_t queue_limit;      /* callers that wait for others at most; default unlimited [queueLimit] */
+    bool no_waiting;           /* fail with NO_CONNECTION instead of waiting for another caller; what the
+                                  pool itself does with a connection is waited for all the same
+                                  [waitForConnections=false] */
     uint32_t acquire_timeout_ms; /* wait for a connection; default 10000; or POOL_NEVER [acquireTimeout] */
     uint32_t connect_timeout_ms; /* one connect, all of it; default 5000 [connectTimeout] */
     uint32_t query_timeout_ms;   /* one statement; default POOL_NEVER [queryTimeout] */
@@ -358,7 +362,7 @@ struct pool_stats {
     /* counters */
     uint64_t acquired;         /* borrows, those of one statement on another's connection included */
     uint64_t released;
-    uint64_t enqueued;         /* borrows that had to wait */
+    uint64_t enqueued;         /* borrows that had to wait for other callers */
     uint64_t acquire_timeouts;
     uint64_t acquire_failures; /* refused or failed for another reason */
     uint64_t opened;

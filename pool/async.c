@@ -18,10 +18,13 @@ static void deliver_conn(struct pool__op *op, const struct pool_error *err)
 static void run_query(struct pool__op *op, struct pool_error *err)
 {
     struct pool *pool = op->call.pool;
-    op->call.result = pool__lead(pool, &op->borrowed, &op->job, op->ask.deadline_ns,
-                                 op->ask.waited_ns, err);
+    struct pool_result *result = pool__lead(pool, &op->borrowed, &op->job, op->ask.deadline_ns,
+                                            op->ask.waited_ns, err);
     pool__op_absorb_kill(op);
     pool__return(pool, op->borrowed.slot);
+    if (op->early)
+        return; /* its callback has the result, or will */
+    op->call.result = result;
     if (op->job.company)
         pool__op_drop_result(op, err); /* it could not be stopped */
 }

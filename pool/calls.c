@@ -96,6 +96,7 @@ static struct pool_result *query(struct pool *pool, struct pool__job *job, struc
             (ask.deadline_ns != POOL__FOREVER && pool__now_ns() >= ask.deadline_ns))
             break;
         may_have_run = may_have_run || !err->not_executed;
+        ask.again = true;
     }
     err->not_executed = err->not_executed && !may_have_run;
     pthread_setcancelstate(cancel_state, NULL);

@@ -4,7 +4,8 @@
  * statement takes others along that wait for the same: their statements are sent behind
  * its own, and each caller is woken when its result is there. A leader leads once and then
  * hands the connection to the oldest waiter, who leads next; so nobody works for others for
- * long, and nobody is overtaken by those behind.
+ * long. Whom it takes along are the oldest, up to the first that cannot go along: nobody is
+ * overtaken by those behind.
  *
  * How many come along is the share of this connection: the waiters divided by the open
  * connections; and some more if the server is far away, see sooner_here. With fewer waiters
@@ -44,6 +45,7 @@ bool pool__job_init(struct pool__job *job, const struct pool *pool,
     job->batch = NULL;
     job->limit_ns = 0;
     job->company = false;
+    job->told = NULL;
     if (!pool__form_init(&job->form, request, pool->options.v.no_prepare, err)) {
         err->not_executed = true;
         return false;
@@ -264,7 +266,9 @@ struct pool_result *pool__call_end(struct pool__call *call, struct pool__job *jo
 struct rider {
     struct pool *pool;
     unsigned slot;
-    struct pool__call *call; /* NULL for the leader's own */
+    struct pool__call *call; /* NULL for the leader's own, */
+    struct pool__job *job;   /* which has these */
+    const struct pool_error *err;
 };
 
 static void note_failure(struct pool *pool, const struct pool__kept *kept)
@@ -278,6 +282,11 @@ static void arrive(struct pool__passenger *passenger, struct pool__wakes *wakes)
 {
     struct rider *rider = passenger->owner;
     struct pool__call *call = rider->call;
+    if (!call) {
+        if (rider->job->told)
+            rider->job->told(rider->job, passenger->result, rider->err);
+        return;
+    }
     call->result = passenger->result;
     count_query(rider->pool, rider->slot, passenger->result != NULL);
     add(&rider->pool->core.slots[rider->slot].rides, 1);
@@ -389,7 +398,7 @@ struct party {
 static void seat(struct party *party, unsigned index, struct pool *pool, unsigned slot,
                  struct pool__call *call)
 {
-    party->riders[index] = (struct rider){pool, slot, call};
+    party->riders[index] = (struct rider){.pool = pool, .slot = slot, .call = call};
     party->passengers[index] = (struct pool__passenger){.owner = &party->riders[index]};
     if (!call)
         return;
@@ -406,6 +415,8 @@ static struct pool_result *ride(struct pool *pool, const struct pool__borrowed *
     struct party party;
     uint64_t started_ns = pool->options.v.hooks.on_query ? pool__now_ns() : 0;
     seat(&party, 0, pool, borrowed->slot, NULL);
+    party.riders[0].job = job;
+    party.riders[0].err = err;
     party.passengers[0].form = &job->form;
     party.passengers[0].deadline_ns = deadline_ns;
     for (unsigned i = 0; i < count; i++)

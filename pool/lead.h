@@ -18,6 +18,8 @@ struct pool__job {
     struct pool__form form;
     bool rides;        /* may be taken along by another borrower */
     bool company;      /* others are on the connection with it */
+    /* Its result, or error, is there, while pool__lead goes on for others. NULL: nobody is told. */
+    void (*told)(struct pool__job *job, struct pool_result *result, const struct pool_error *err);
     uint64_t limit_ns; /* for all attempts at the statement together, waits not counted; 0: not
                           tried yet */
 };

@@ -8,9 +8,10 @@
  *
  * and it is at one of these places at a time: in the loop's tasks, in the core's queue (from
  * where it comes back as a task), aboard with a leader, or on a fiber. A queued op has no
- * stack. Ops on a borrowed connection skip the queue. Every accepted op is delivered exactly
- * once, on the loop, with no lock held and never inside the call that made it; pool_end
- * waits for that.
+ * stack. One that leads others on its connection is delivered as soon as its own result is
+ * there, before those who came after it, while its fiber reads on for them. Ops on a borrowed
+ * connection skip the queue. Every accepted op is delivered exactly once, on the loop, with no
+ * lock held and never inside the call that made it; pool_end waits for that.
  *
  * The fields of an op are the loop's from the post on; what others touch is in its call
  * (lead.c, core.c), or atomic.
@@ -37,6 +38,13 @@ void pool__op_tell(struct pool__op *op, const struct pool_error *err)
     op->fn.query(err, err ? NULL : op->call.result, op->arg);
 }
 
+static void finish(struct pool__op *op)
+{
+    struct pool__loop *loop = &op->call.pool->loop;
+    pool__op_drop(op);
+    pool__loop_done(loop);
+}
+
 void pool__op_deliver(struct pool__op *op, struct pool_error *err)
 {
     struct pool *pool = op->call.pool;
@@ -54,8 +62,8 @@ void pool__op_deliver(struct pool__op *op, struct pool_error *err)
     pool__core_forget_hint(&pool->core); /* so that pool_get_connection finds out where it is */
     op->kind->deliver(op, err->code == POOL_OK ? NULL : err);
     pool__leave_callback(before);
-    pool__op_drop(op);
-    pool__loop_done(&pool->loop);
+    if (!op->fiber)
+        finish(op);
 }
 
 /* ---- with a connection ---- */
@@ -68,6 +76,12 @@ static bool in_time(const struct pool__op *op)
     return op->ask.deadline_ns == POOL__FOREVER || pool__now_ns() < op->ask.deadline_ns;
 }
 
+static bool may_repeat_statement(const struct pool__op *op, const struct pool_error *err)
+{
+    return err->code != POOL_OK && !op->cancelled && in_time(op) &&
+           pool__may_try_again(op->call.pool, &op->job, op->attempt, err);
+}
+
 static bool may_try_again(struct pool__op *op, const struct pool_error *err,
                           uint64_t *ret_pause_ns)
 {
@@ -76,7 +90,7 @@ static bool may_try_again(struct pool__op *op, const struct pool_error *err,
         return false;
     if (op->kind->again)
         return op->kind->again(op, err, ret_pause_ns);
-    if (!pool__may_try_again(op->call.pool, &op->job, op->attempt, err))
+    if (!may_repeat_statement(op, err))
         return false;
     op->may_have_run = op->may_have_run || !err->not_executed;
     return true;
@@ -89,12 +103,39 @@ static void try_again_or_deliver(struct pool__op *op, struct pool_error *err)
     uint64_t pause_ns;
     if (!may_try_again(op, err, &pause_ns)) {
         pool__op_deliver(op, err);
-    } else if (pause_ns) {
+        return;
+    }
+    op->ask.again = !pause_ns; /* it has had its turn, unless it is a new transaction */
+    if (pause_ns) {
         pool__alarm_set(loop, &op->alarm, pool__now_ns() + pause_ns);
     } else {
         op->task.run = begin;
         pool__loop_post(loop, &op->task);
     }
+}
+
+/* Those that it leads come as tasks, too, and after this one. */
+static void deliver_early(struct pool__task *task)
+{
+    struct pool__op *op = POOL__ENTRY(task, struct pool__op, task);
+    struct pool_error err;
+    pool__kept_tell(&op->call.kept, &err);
+    pool__op_drop_result(op, &err);
+    pool__op_deliver(op, &err);
+}
+
+/* On its fiber, which goes on. */
+static void on_told(struct pool__job *job, struct pool_result *result,
+                    const struct pool_error *err)
+{
+    struct pool__op *op = POOL__ENTRY(job, struct pool__op, job);
+    if (may_repeat_statement(op, err))
+        return; /* that is not the end of it */
+    op->early = true;
+    op->call.result = result;
+    pool__keep(&op->call.kept, err);
+    op->task.run = deliver_early;
+    pool__loop_post(&op->call.pool->loop, &op->task);
 }
 
 static void on_fiber(void *arg)
@@ -105,13 +146,19 @@ static void on_fiber(void *arg)
     op->fiber = pool__fiber_current();
     op->kind->run(op, &err);
     op->fiber = NULL;
-    pool__keep(&op->call.kept, &err);
+    if (!op->early)
+        pool__keep(&op->call.kept, &err);
 }
 
 static void after_fiber(void *arg)
 {
     struct pool__op *op = arg;
     struct pool_error err;
+    if (op->early) {
+        if (op->delivered)
+            finish(op);
+        return;
+    }
     pool__kept_tell(&op->call.kept, &err);
     try_again_or_deliver(op, &err);
 }
@@ -251,8 +298,9 @@ static void queue_up(struct pool__op *op)
         fail_before(op, POOL_ERR_CANCELLED, "cancelled");
         return;
     }
-    /* What is begun now would be cut: pool_end has seen the connections idle already. */
-    if (!atomic_load(&pool->core.shut) &&
+    /* What is begun now would be cut: pool_end has seen the connections idle already. Those who
+     * wait came first. */
+    if (!atomic_load(&pool->core.shut) && !atomic_load(&pool->core.waiting) &&
         pool__borrow_at_once(pool, &op->ask, &op->borrowed)) {
         launch(op);
         return;
@@ -306,6 +354,7 @@ struct pool__op *pool__op_new(struct pool *pool, const struct pool__op_kind *kin
         return NULL;
     }
     op->kind = kind;
+    op->job.told = on_told;
     op->ask = pool__ask_for(pool, &op->request, kind->handle ? 0 : POOL__RUNNING);
     pool__call_init(&op->call, pool, &op->job, op->ask.deadline_ns);
     op->task.run = begin;

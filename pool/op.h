@@ -45,6 +45,7 @@ struct pool__op {
     bool began;
     bool may_have_run; /* in an attempt before the last */
     bool waits;       /* in the queue, or aboard */
+    bool early;       /* it is delivered as a task, whether or not its fiber has ended by then */
     bool delivered;
     struct pool__fiber *fiber; /* while it runs */
     union {

@@ -122,7 +122,8 @@ static bool init_pool(struct pool *pool)
     pool__mutex_init(&pool->calls.lock);
     pthread_mutex_init(&pool->control.lock, NULL);
     pthread_mutex_init(&pool->linger_lock, NULL);
-    return pool__core_init(&pool->core, v->connection_limit, v->queue_limit,
+    uint32_t queue_limit = v->no_waiting ? 0 : v->queue_limit;
+    return pool__core_init(&pool->core, v->connection_limit, queue_limit,
                            v->fair_after_ms * POOL__NS_PER_MS) &&
            init_places(pool) && pool__workers_start(pool) && start_keeper(pool);
 }
@@ -220,11 +221,37 @@ void pool__copy_label(struct pool *pool, unsigned slot, char ret_label[64])
 
 /* Waiting */
 
-static void copy_cause(struct pool *pool, struct pool_error *ret_cause)
+/* Of the last connect that failed. False if that is the past: since then one has succeeded, and
+ * the server refuses no more than there are. */
+static bool copy_cause(struct pool *pool, struct pool_error *ret_cause)
 {
     pool__lock(&pool->health.lock);
     *ret_cause = pool->health.cause;
+    bool failing = ret_cause->code != POOL_OK && (pool->health.failures || pool->health.ceiling);
     pool__unlock(&pool->health.lock);
+    return failing;
+}
+
+static void take_over_numbers(struct pool_error *err, const struct pool_error *cause)
+{
+    if (!err)
+        return;
+    err->server_errno = cause->server_errno;
+    memcpy(err->sqlstate, cause->sqlstate, sizeof err->sqlstate);
+}
+
+/* What the connections are doing, for the error of somebody who got none. */
+static void describe_connections(struct pool *pool, char ret_text[192])
+{
+    unsigned counts[POOL__STATES];
+    pool__core_count(&pool->core, counts);
+    int len = snprintf(ret_text, 192, "%u of %u in use, %u connecting, ", counts[POOL__BUSY],
+                       pool->core.limit, counts[POOL__OPENING]);
+    if (counts[POOL__CHORE])
+        len += snprintf(ret_text + len, 192 - (size_t)len, "%u being reset or looked at, ",
+                        counts[POOL__CHORE]);
+    snprintf(ret_text + len, 192 - (size_t)len, "%u closing or being killed, %u waiting",
+             counts[POOL__CLOSING], atomic_load(&pool->core.waiting));
 }
 
 /* Who has a connection, for the error of somebody who got none. */
@@ -244,20 +271,18 @@ static void describe_holder(struct pool *pool, char ret_text[96])
 
 static bool fail_by_timeout(struct pool *pool, uint64_t waited_ns, struct pool_error *err)
 {
-    unsigned counts[POOL__STATES];
+    char connections[192];
     char holder[96];
     struct pool_error cause;
-    pool__core_count(&pool->core, counts);
+    describe_connections(pool, connections);
     describe_holder(pool, holder);
-    copy_cause(pool, &cause);
-    bool failing = cause.code != POOL_OK;
-    return pool__fail(err, POOL_ERR_TIMEOUT,
-                      "no connection became free within %llu ms: %u of %u in use, %u connecting, "
-                      "%u closing, %u waiting%s%s%.200s",
-                      (unsigned long long)(waited_ns / POOL__NS_PER_MS), counts[POOL__BUSY],
-                      pool->core.limit, counts[POOL__OPENING],
-                      counts[POOL__CLOSING], atomic_load(&pool->core.waiting), holder,
-                      failing ? "; last connect error: " : "", failing ? cause.message : "");
+    bool failing = copy_cause(pool, &cause);
+    pool__fail(err, POOL_ERR_TIMEOUT, "no connection became free within %llu ms: %s%s%s%.200s",
+               (unsigned long long)(waited_ns / POOL__NS_PER_MS), connections, holder,
+               failing ? "; last connect error: " : "", failing ? cause.message : "");
+    if (failing)
+        take_over_numbers(err, &cause);
+    return false;
 }
 
 static bool fail_by_cause(struct pool *pool, struct pool_error *err)
@@ -266,11 +291,22 @@ static bool fail_by_cause(struct pool *pool, struct pool_error *err)
     copy_cause(pool, &cause);
     enum pool_code code = cause.code == POOL_OK ? POOL_ERR_CONNECT : cause.code;
     pool__fail(err, code, "no connection can be opened: %.480s", cause.message);
-    if (err) {
-        err->server_errno = cause.server_errno;
-        memcpy(err->sqlstate, cause.sqlstate, sizeof err->sqlstate);
-    }
+    take_over_numbers(err, &cause);
     return false;
+}
+
+static bool fail_by_refusal(struct pool *pool, struct pool_error *err)
+{
+    char connections[192];
+    unsigned counts[POOL__STATES];
+    pool__core_count(&pool->core, counts);
+    if (counts[POOL__BUSY] == pool->core.limit)
+        return pool__fail(err, POOL_ERR_NO_CONNECTION, "all %u connections are in use",
+                          pool->core.limit);
+    describe_connections(pool, connections);
+    return pool__fail(err, POOL_ERR_NO_CONNECTION,
+                      "no connection is to be had without waiting for other callers: %s",
+                      connections);
 }
 
 static bool fail_borrow(struct pool *pool, enum pool__outcome outcome, uint64_t waited_ns,
@@ -284,7 +320,7 @@ static bool fail_borrow(struct pool *pool, enum pool__outcome outcome, uint64_t 
         pool__fail(err, POOL_ERR_QUEUE_LIMIT, "%u callers are waiting already",
                    pool->core.queue_limit);
     else if (outcome == POOL__REFUSED)
-        pool__fail(err, POOL_ERR_NO_CONNECTION, "all %u connections are in use", pool->core.limit);
+        fail_by_refusal(pool, err);
     else if (outcome == POOL__CANCELLED)
         pool__fail(err, POOL_ERR_CANCELLED, "the call was cancelled while it waited");
     else if (outcome == POOL__SHUT)
@@ -296,14 +332,6 @@ static bool fail_borrow(struct pool *pool, enum pool__outcome outcome, uint64_t 
     return false;
 }
 
-/* Without waiting a caller may still wait for a connection that is being opened. */
-static bool would_have_to_wait(struct pool *pool)
-{
-    unsigned counts[POOL__STATES];
-    pool__core_count(&pool->core, counts);
-    return counts[POOL__EMPTY] + counts[POOL__OPENING] <= atomic_load(&pool->core.waiting);
-}
-
 enum pool__outcome pool__join_queue(struct pool *pool, const struct pool__ask *ask,
                                     struct pool__waiter *waiter)
 {
@@ -313,12 +341,13 @@ enum pool__outcome pool__join_queue(struct pool *pool, const struct pool__ask *a
     waiter->flags = ask->flags;
     waiter->enqueued_ns = now;
     waiter->deadline_ns = own < ask->deadline_ns ? own : ask->deadline_ns;
-    if (pool->options.v.no_waiting && would_have_to_wait(pool))
-        return POOL__REFUSED;
+    waiter->again = ask->again;
     enum pool__outcome outcome = pool__core_enqueue(&pool->core, waiter);
+    if (outcome == POOL__QUEUE_FULL && pool->options.v.no_waiting)
+        return POOL__REFUSED;
     if (outcome != POOL__WAITING)
         return outcome;
-    if (hooks->on_enqueue) {
+    if (hooks->on_enqueue && waiter->behind) {
         const struct pool *before = pool__enter_callback(pool);
         hooks->on_enqueue(hooks->arg);
         pool__leave_callback(before);

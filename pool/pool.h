@@ -197,6 +197,7 @@ struct pool__ask {
     uint64_t deadline_ns; /* of the whole call */
     uint32_t acquire_ms;  /* to wait at most, in all its borrows together */
     uint64_t waited_ns;   /* so far */
+    bool again;           /* it has had a connection, and needs another one */
 };
 bool pool__check(struct pool *pool, struct pool_error *err);
 /* The same for a call that waits: not inside a callback, where it would hold up the loop that
