@@ -5,6 +5,7 @@
 #include "op.h"
 
 #include "error.h"
+#include "hook.h"
 
 #include <stdlib.h>
 
@@ -57,14 +58,14 @@ bool pool_query_async_with(struct pool *pool, const struct pool_request *request
                            pool_query_fn *fn, void *arg, struct pool_error *err)
 {
     static const struct pool__op_kind kind = {
-        .queues = true, .run = run_query, .deliver = pool__op_tell};
+        .queues = true, .statement = true, .run = run_query, .deliver = pool__op_tell};
     struct pool_error own;
     err = err ? err : &own;
     pool__ok(err);
     if (!check_fn(fn, err) || !pool__check_request(request, err) || !pool__check(pool, err))
         return false;
     struct pool__op *op = pool__op_new(pool, &kind, request, err);
-    if (!op)
+    if (!op || !pool__op_check_values(op, err))
         return false;
     op->fn.query = fn;
     op->arg = arg;
@@ -135,7 +136,8 @@ static bool conn_op(struct pool_conn conn, const struct pool__op_kind *kind,
 bool pool_conn_query_async_with(struct pool_conn conn, const struct pool_request *request,
                                 pool_query_fn *fn, void *arg, struct pool_error *err)
 {
-    static const struct pool__op_kind kind = {.run = run_conn_query, .deliver = pool__op_tell};
+    static const struct pool__op_kind kind = {
+        .statement = true, .run = run_conn_query, .deliver = pool__op_tell};
     struct pool_error own;
     err = err ? err : &own;
     pool__ok(err);
@@ -217,7 +219,7 @@ int pool_dispatch(struct pool *pool, int timeout_ms)
 {
     struct pool_error ignored;
     if (!pool__check(pool, &ignored) || !pool->loop.manual || pool__loop_is_here(&pool->loop) ||
-        !pool__loop_open(&pool->loop))
+        pool__in_hook(pool) || !pool__loop_open(&pool->loop))
         return -1;
     return dispatch(pool, timeout_ms);
 }

@@ -42,9 +42,8 @@ enum pool__state {
 struct pool__slot {
     _Alignas(128) _Atomic uint64_t word;
     _Atomic uint64_t uses; /* borrows so far; written by the borrower alone */
-    _Atomic uint64_t queries; /* the same for statements, */
-    _Atomic uint64_t query_errors; /* those that failed, */
-    _Atomic uint64_t statement_hits; /* those that were found prepared, */
+    _Atomic uint64_t queries; /* the same for calls that ran a statement with success, */
+    _Atomic uint64_t statement_hits; /* statements that were found prepared, */
     _Atomic uint64_t rides; /* and those of others that were taken along */
     void *conn; /* the connection; owner: whoever owns the slot's state */
 };

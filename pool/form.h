@@ -34,4 +34,8 @@ bool pool__form_init(struct pool__form *form, const struct pool_request *request
                      struct pool_error *err);
 void pool__form_fini(struct pool__form *form);
 
+/* Whether so many values without names fit a statement that was found to be such. */
+bool pool__form_check_count(const struct pool__sql_info *info, size_t count,
+                            struct pool_error *err);
+
 #endif

@@ -15,6 +15,8 @@
  */
 #include "pool.h"
 
+#include "hook.h"
+
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -470,7 +472,8 @@ static void *keep(void *arg)
 {
     struct pool *pool = arg;
     struct epoll_event events[EVENTS];
-    pool__enter_callback(pool);
+    struct pool__hooked hooked;
+    pool__hook_enter(&hooked, pool);
     uint64_t next_tick = 0;
     uint64_t wake_ns = pool__now_ns();
     pthread_setname_np(pthread_self(), "mypool-keeper");

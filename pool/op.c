@@ -38,6 +38,17 @@ void pool__op_tell(struct pool__op *op, const struct pool_error *err)
     op->fn.query(err, err ? NULL : op->call.result, op->arg);
 }
 
+/* What ended well is counted by whoever dispatches, one thread at a time. */
+static void count(struct pool__op *op, enum pool_code code)
+{
+    struct pool *pool = op->call.pool;
+    _Atomic uint64_t *queries = &pool->counters.looped_queries;
+    if (code == POOL_OK)
+        atomic_store_explicit(queries, atomic_load_explicit(queries, memory_order_relaxed) + 1,
+                              memory_order_relaxed);
+    pool__job_ended(pool, &op->job, NULL, code == POOL_OK ? op->call.result : NULL, code);
+}
+
 static void finish(struct pool__op *op)
 {
     struct pool__loop *loop = &op->call.pool->loop;
@@ -50,7 +61,7 @@ void pool__op_deliver(struct pool__op *op, struct pool_error *err)
     struct pool *pool = op->call.pool;
     pool__op_unregister(op);
     op->delivered = true;
-    err->not_executed = err->not_executed && !op->may_have_run;
+    err->not_executed = err->not_executed && !op->job.may_have_run;
     if (op->cancelled && err->code != POOL_OK) {
         struct pool_error was = *err;
         pool__fail(err, POOL_ERR_CANCELLED, "the call was cancelled%s",
@@ -58,6 +69,8 @@ void pool__op_deliver(struct pool__op *op, struct pool_error *err)
         err->not_executed = was.not_executed;
         err->fatal = was.fatal;
     }
+    if (op->kind->statement)
+        count(op, err->code);
     const struct pool *before = pool__enter_callback(pool);
     pool__core_forget_hint(&pool->core); /* so that pool_get_connection finds out where it is */
     op->kind->deliver(op, err->code == POOL_OK ? NULL : err);
@@ -92,7 +105,7 @@ static bool may_try_again(struct pool__op *op, const struct pool_error *err,
         return op->kind->again(op, err, ret_pause_ns);
     if (!may_repeat_statement(op, err))
         return false;
-    op->may_have_run = op->may_have_run || !err->not_executed;
+    op->job.may_have_run = op->job.may_have_run || !err->not_executed;
     return true;
 }
 
@@ -214,7 +227,7 @@ static void launch(struct pool__op *op)
 static void leave_ride(struct pool__op *op)
 {
     struct pool_error err;
-    pool__call_end(&op->call, &op->job, POOL__LEFT, &op->ask.waited_ns, &err);
+    pool__call_end(&op->call, &op->job, POOL__LEFT, &op->ask, &err);
     pool__op_deliver(op, &err);
 }
 
@@ -223,7 +236,7 @@ static void end_ride(struct pool__op *op)
     struct pool_error err;
     op->attempt++;
     op->call.result =
-        pool__call_end(&op->call, &op->job, POOL__ARRIVED, &op->ask.waited_ns, &err);
+        pool__call_end(&op->call, &op->job, POOL__ARRIVED, &op->ask, &err);
     try_again_or_deliver(op, &err);
 }
 
@@ -247,8 +260,6 @@ static void decided(struct pool__op *op, enum pool__outcome outcome)
         launch(op);
         return;
     }
-    if (op->kind->run && !op->kind->handle)
-        atomic_fetch_add_explicit(&pool->counters.unborrowed_queries, 1, memory_order_relaxed);
     pool__op_deliver(op, &err);
 }
 
@@ -355,11 +366,21 @@ struct pool__op *pool__op_new(struct pool *pool, const struct pool__op_kind *kin
     }
     op->kind = kind;
     op->job.told = on_told;
+    op->job.looped = true;
     op->ask = pool__ask_for(pool, &op->request, kind->handle ? 0 : POOL__RUNNING);
     pool__call_init(&op->call, pool, &op->job, op->ask.deadline_ns);
     op->task.run = begin;
     op->alarm.ring = on_alarm;
     return op;
+}
+
+bool pool__op_check_values(struct pool__op *op, struct pool_error *err)
+{
+    if (pool__arity_check(&op->call.pool->arities, &op->job.form, err))
+        return true;
+    err->not_executed = true;
+    pool__op_drop(op);
+    return false;
 }
 
 static bool open_loop(struct pool__loop *loop, struct pool_error *err)

@@ -13,6 +13,7 @@
 #include "pool.h"
 
 #include "error.h"
+#include "hook.h"
 #include "result.h"
 #include "url.h"
 
@@ -78,9 +79,7 @@ static void warn_of_library(const struct pool *pool)
     snprintf(text, sizeof text,
              "libmariadb %lu.%lu.%lu is weak against malicious servers: use 3.3.20, 3.4.10 or newer",
              version / 10000, version / 100 % 100, version % 100);
-    const struct pool *before = pool__enter_callback(pool);
     hooks->on_state(POOL_STATE_UP, text, hooks->arg);
-    pool__leave_callback(before);
 }
 
 static bool init_places(struct pool *pool)
@@ -185,9 +184,11 @@ bool pool__check_blocking(struct pool *pool, struct pool_error *err)
 {
     if (!pool__check(pool, err))
         return false;
-    return !pool__loop_is_here(&pool->loop) ||
-           pool__fail(err, POOL_ERR_INVALID,
-                      "a call that blocks, inside a callback; use the one with _async");
+    if (pool__loop_is_here(&pool->loop))
+        return pool__fail(err, POOL_ERR_INVALID,
+                          "a call that blocks, inside a callback; use the one with _async");
+    return !pool__in_hook(pool) ||
+           pool__fail(err, POOL_ERR_INVALID, "a call that blocks, inside a hook of the same pool");
 }
 
 /* Labels are read by the keeper while a borrower may write: word by word. */
@@ -335,7 +336,6 @@ static bool fail_borrow(struct pool *pool, enum pool__outcome outcome, uint64_t 
 enum pool__outcome pool__join_queue(struct pool *pool, const struct pool__ask *ask,
                                     struct pool__waiter *waiter)
 {
-    const struct pool_hooks *hooks = &pool->options.v.hooks;
     uint64_t now = pool__now_ns();
     uint64_t own = pool__after_ms(now - ask->waited_ns, ask->acquire_ms);
     waiter->flags = ask->flags;
@@ -347,11 +347,8 @@ enum pool__outcome pool__join_queue(struct pool *pool, const struct pool__ask *a
         return POOL__REFUSED;
     if (outcome != POOL__WAITING)
         return outcome;
-    if (hooks->on_enqueue && waiter->behind) {
-        const struct pool *before = pool__enter_callback(pool);
-        hooks->on_enqueue(hooks->arg);
-        pool__leave_callback(before);
-    }
+    if (waiter->behind)
+        pool__tell_enqueue(pool);
     /* With every connection open there is nothing that the keeper could do. */
     if (atomic_load(&pool->core.absent))
         pool__poke(pool);
@@ -363,11 +360,7 @@ static void note_acquire(struct pool *pool, unsigned slot, uint64_t waited_ns)
     const struct pool_hooks *hooks = &pool->options.v.hooks;
     if (hooks->on_release)
         pool->places[slot].borrowed_ns = pool__now_ns();
-    if (hooks->on_acquire) {
-        const struct pool *before = pool__enter_callback(pool);
-        hooks->on_acquire(waited_ns, hooks->arg);
-        pool__leave_callback(before);
-    }
+    pool__tell_acquire(pool, waited_ns);
 }
 
 static void take_over(struct pool *pool, const struct pool__ask *ask, unsigned slot,
@@ -406,6 +399,20 @@ void pool__end_wait(struct pool *pool, struct pool__ask *ask, const struct pool_
     take_over(pool, ask, waiter->slot, (uint32_t)waiter->generation, waited_ns, ret_borrowed);
 }
 
+bool pool__hold_end(struct pool *pool)
+{
+    atomic_fetch_add(&pool->telling, 1);
+    if (!atomic_load(&pool->core.shut))
+        return true;
+    pool__let_end(pool);
+    return false;
+}
+
+void pool__let_end(struct pool *pool)
+{
+    atomic_fetch_sub(&pool->telling, 1);
+}
+
 enum pool__outcome pool__borrow_in_turn(struct pool *pool, struct pool__ask *ask,
                                         struct pool__waiter *waiter,
                                         struct pool__borrowed *ret_borrowed,
@@ -413,9 +420,12 @@ enum pool__outcome pool__borrow_in_turn(struct pool *pool, struct pool__ask *ask
 {
     int cancel_state; /* the queue knows a place on this thread's stack */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+    bool held = pool->options.v.hooks.on_enqueue && pool__hold_end(pool);
     enum pool__outcome outcome = pool__join_queue(pool, ask, waiter);
     if (outcome == POOL__WAITING)
         outcome = pool__core_wait(&pool->core, waiter);
+    if (held)
+        pool__let_end(pool);
     pthread_setcancelstate(cancel_state, NULL);
     if (outcome != POOL__ARRIVED && outcome != POOL__LEFT)
         pool__end_wait(pool, ask, waiter, outcome, ret_borrowed, err);
@@ -450,12 +460,8 @@ static enum pool_close_reason reason_of(struct pool *pool, unsigned slot)
 
 static void note_release(struct pool *pool, unsigned slot)
 {
-    const struct pool_hooks *hooks = &pool->options.v.hooks;
-    if (!hooks->on_release)
-        return;
-    const struct pool *before = pool__enter_callback(pool);
-    hooks->on_release(pool__now_ns() - pool->places[slot].borrowed_ns, hooks->arg);
-    pool__leave_callback(before);
+    if (pool->options.v.hooks.on_release)
+        pool__tell_release(pool, pool__now_ns() - pool->places[slot].borrowed_ns);
 }
 
 static void settle(struct pool *pool, unsigned slot)
@@ -643,7 +649,6 @@ static void add_slots(struct pool *pool, struct pool_stats *stats)
         stats->acquired += uses;
         stats->released += uses - (pool__state_of(word) == POOL__BUSY);
         stats->queries += read_counter(&slot->queries);
-        stats->query_errors += read_counter(&slot->query_errors);
         stats->statement_hits += read_counter(&slot->statement_hits);
         stats->pipelined += read_counter(&slot->rides);
     }
@@ -661,7 +666,7 @@ static void add_slots(struct pool *pool, struct pool_stats *stats)
 static void add_counters(struct pool *pool, struct pool_stats *stats)
 {
     struct pool__counters *counters = &pool->counters;
-    uint64_t failed_early = read_counter(&counters->unborrowed_queries);
+    uint64_t failed = read_counter(&counters->failed_queries);
     stats->acquire_failures = read_counter(&counters->acquire_failures);
     stats->waited_ns = read_counter(&counters->waited_ns);
     stats->opened = read_counter(&counters->opened);
@@ -673,8 +678,8 @@ static void add_counters(struct pool *pool, struct pool_stats *stats)
     stats->pings = read_counter(&counters->pings);
     stats->kills = read_counter(&counters->kills);
     stats->leaks = read_counter(&counters->leaks);
-    stats->queries += failed_early;
-    stats->query_errors += failed_early;
+    stats->queries += failed + read_counter(&counters->looped_queries);
+    stats->query_errors = failed;
     stats->prepares = read_counter(&pool->budget.prepares);
 }
 
