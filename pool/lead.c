@@ -259,7 +259,8 @@ struct pool_result *pool__call_end(struct pool__call *call, struct pool__job *jo
     else
         pool__kept_tell(&call->kept, err);
     atomic_fetch_add_explicit(&pool->counters.waited_ns, in_queue_ns, memory_order_relaxed);
-    pool__tell_acquire(pool, in_queue_ns);
+    if (pool->options.v.hooks.on_acquire)
+        pool__tell_acquire(pool, in_queue_ns);
     if (!job->looped)
         pool__attempt_ended(pool, ask, job, NULL, result, err);
     if (pool->options.v.hooks.on_release)

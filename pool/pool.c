@@ -347,7 +347,7 @@ enum pool__outcome pool__join_queue(struct pool *pool, const struct pool__ask *a
         return POOL__REFUSED;
     if (outcome != POOL__WAITING)
         return outcome;
-    if (waiter->behind)
+    if (waiter->behind && pool->options.v.hooks.on_enqueue)
         pool__tell_enqueue(pool);
     /* With every connection open there is nothing that the keeper could do. */
     if (atomic_load(&pool->core.absent))
@@ -360,7 +360,8 @@ static void note_acquire(struct pool *pool, unsigned slot, uint64_t waited_ns)
     const struct pool_hooks *hooks = &pool->options.v.hooks;
     if (hooks->on_release)
         pool->places[slot].borrowed_ns = pool__now_ns();
-    pool__tell_acquire(pool, waited_ns);
+    if (hooks->on_acquire)
+        pool__tell_acquire(pool, waited_ns);
 }
 
 static void take_over(struct pool *pool, const struct pool__ask *ask, unsigned slot,
