@@ -600,7 +600,8 @@ static enum pool__outcome take_place_locked(struct pool__core *core, struct pool
     join_locked(core, waiter);
     /* A slot that was returned before the returner could see us is ours, or
      * rather the oldest waiter's; we can only take it if that is us. */
-    if (oldest_locked(core) == waiter && take_any(core, waiter->flags, &index, &generation)) {
+    bool oldest = core->queue.next == &waiter->link;
+    if (oldest && take_any(core, waiter->flags, &index, &generation)) {
         unjoin_locked(core, waiter);
         waiter->slot = index;
         waiter->generation = generation;
