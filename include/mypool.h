@@ -427,10 +427,14 @@ const char *pool_state_name(enum pool_state state);
 const char *pool_close_reason_name(enum pool_close_reason reason);
 
 /* Hooks are called without any lock, on whichever thread does the work; they
- * must be quick and must not call blocking functions of the pool. Any may be
- * NULL. Each on_enqueue is followed by exactly one on_acquire or by the error of
+ * must be quick, and blocking functions of the pool are refused inside them. Any may be
+ * NULL. on_enqueue says that a call waits for another caller, and not just for the pool, which
+ * opens, resets, looks after or closes a connection; whether it does is decided when it begins
+ * to wait. Each on_enqueue is followed by exactly one on_acquire or by the error of
  * that call; each on_acquire by exactly one on_release; each on_connection by
- * exactly one on_close. on_state runs on one thread at a time; what changes
+ * exactly one on_close. on_query is called once for each call that pool_stats counts in
+ * queries, at its end, before the callback; elapsed_ns is the time of the whole call, its waits
+ * and further attempts included. on_state runs on one thread at a time; what changes
  * meanwhile is told afterwards, so the last state told is the present one. It is
  * also called once by pool_create, with POOL_STATE_UP and a text, if libmariadb is
  * older than 3.3.20 (or 3.4.10) and should be replaced. */
@@ -461,8 +465,10 @@ struct pool_options {
 
     unsigned connection_limit; /* connections at most; default 10; 1 to 4096 [connectionLimit] */
     unsigned min_idle;         /* kept open even if unused; default 0; 0 to connection_limit [minIdle] */
-    uint32_t queue_limit;      /* callers that wait at most; default unlimited [queueLimit] */
-    bool no_waiting;           /* fail with NO_CONNECTION instead of waiting [waitForConnections=false] */
+    uint32_t queue_limit;      /* callers that wait for others at most; default unlimited [queueLimit] */
+    bool no_waiting;           /* fail with NO_CONNECTION instead of waiting for another caller; what the
+                                  pool itself does with a connection is waited for all the same
+                                  [waitForConnections=false] */
     uint32_t acquire_timeout_ms; /* wait for a connection; default 10000; or POOL_NEVER [acquireTimeout] */
     uint32_t connect_timeout_ms; /* one connect, all of it; default 5000 [connectTimeout] */
     uint32_t query_timeout_ms;   /* one statement; default POOL_NEVER [queryTimeout] */
@@ -621,7 +627,7 @@ struct pool_stats {
     /* counters */
     uint64_t acquired;         /* borrows, those of one statement on another's connection included */
     uint64_t released;
-    uint64_t enqueued;         /* borrows that had to wait */
+    uint64_t enqueued;         /* borrows that had to wait for other callers */
     uint64_t acquire_timeouts;
     uint64_t acquire_failures; /* refused or failed for another reason */
     uint64_t opened;
@@ -631,8 +637,10 @@ struct pool_stats {
     uint64_t resets;
     uint64_t pings;
     uint64_t kills;            /* statements killed after their deadline */
-    uint64_t queries;          /* ended calls that ran, or tried to run, a statement */
-    uint64_t query_errors;
+    uint64_t queries;          /* ended calls that ran, or tried to run, a statement: each is one, however
+                                  often it was tried. A transaction begins and ends with one. Calls that
+                                  are refused for their arguments are none */
+    uint64_t query_errors;     /* those of them that failed */
     uint64_t prepares;         /* statements prepared on the server */
     uint64_t statement_hits;   /* found in a statement cache */
     uint64_t leaks;            /* connections reported as leaked */
@@ -677,7 +685,8 @@ struct pool_request {
 };
 
 /* Runs one statement on a borrowed connection and gives the connection back.
- * Placeholders are `?`, or `:name` with POOL_NAMED values, not both. The result
+ * Placeholders are `?`, or `:name` with POOL_NAMED values, not both; a wrong number of
+ * values is told before a connection is waited for. The result
  * belongs to the caller (pool_result_free); NULL on failure.
  * threads: any. callback: no. */
 struct pool_result *pool_query(struct pool *pool, const char *sql, pool_args_view args,
@@ -931,6 +940,7 @@ bool pool_transaction(struct pool *pool, pool_transaction_fn *fn, void *arg, str
  * NULL on success, else valid during the callback. A result belongs to the callback, which
  * frees it or keeps it; it is NULL on failure, and where there is none (ping).
  *
+ * On one connection they run in the order of the calls: docs/pipelining.md has the exceptions.
  * Callbacks run one at a time on a thread of the pool's, or, with manual_dispatch, inside
  * pool_dispatch. They should be quick, because others wait, and may call everything but what
  * blocks (the calls without _async, pool_end), which is refused there with

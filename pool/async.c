@@ -5,6 +5,7 @@
 #include "op.h"
 
 #include "error.h"
+#include "hook.h"
 
 #include <stdlib.h>
 
@@ -18,10 +19,13 @@ static void deliver_conn(struct pool__op *op, const struct pool_error *err)
 static void run_query(struct pool__op *op, struct pool_error *err)
 {
     struct pool *pool = op->call.pool;
-    op->call.result = pool__lead(pool, &op->borrowed, &op->job, op->ask.deadline_ns,
-                                 op->ask.waited_ns, err);
+    struct pool_result *result = pool__lead(pool, &op->borrowed, &op->job, op->ask.deadline_ns,
+                                            op->ask.waited_ns, err);
     pool__op_absorb_kill(op);
     pool__return(pool, op->borrowed.slot);
+    if (op->early)
+        return; /* its callback has the result, or will */
+    op->call.result = result;
     if (op->job.company)
         pool__op_drop_result(op, err); /* it could not be stopped */
 }
@@ -54,14 +58,14 @@ bool pool_query_async_with(struct pool *pool, const struct pool_request *request
                            pool_query_fn *fn, void *arg, struct pool_error *err)
 {
     static const struct pool__op_kind kind = {
-        .queues = true, .run = run_query, .deliver = pool__op_tell};
+        .queues = true, .statement = true, .run = run_query, .deliver = pool__op_tell};
     struct pool_error own;
     err = err ? err : &own;
     pool__ok(err);
     if (!check_fn(fn, err) || !pool__check_request(request, err) || !pool__check(pool, err))
         return false;
     struct pool__op *op = pool__op_new(pool, &kind, request, err);
-    if (!op)
+    if (!op || !pool__op_check_values(op, err))
         return false;
     op->fn.query = fn;
     op->arg = arg;
@@ -132,7 +136,8 @@ static bool conn_op(struct pool_conn conn, const struct pool__op_kind *kind,
 bool pool_conn_query_async_with(struct pool_conn conn, const struct pool_request *request,
                                 pool_query_fn *fn, void *arg, struct pool_error *err)
 {
-    static const struct pool__op_kind kind = {.run = run_conn_query, .deliver = pool__op_tell};
+    static const struct pool__op_kind kind = {
+        .statement = true, .run = run_conn_query, .deliver = pool__op_tell};
     struct pool_error own;
     err = err ? err : &own;
     pool__ok(err);
@@ -214,7 +219,7 @@ int pool_dispatch(struct pool *pool, int timeout_ms)
 {
     struct pool_error ignored;
     if (!pool__check(pool, &ignored) || !pool->loop.manual || pool__loop_is_here(&pool->loop) ||
-        !pool__loop_open(&pool->loop))
+        pool__in_hook(pool) || !pool__loop_open(&pool->loop))
         return -1;
     return dispatch(pool, timeout_ms);
 }

@@ -250,7 +250,7 @@ bool pool_batch_async(struct pool *pool, const struct pool_batch_request *reques
                       pool_query_fn *fn, void *arg, struct pool_error *err)
 {
     static const struct pool__op_kind kind = {
-        .queues = true, .run = run_batch, .deliver = pool__op_tell};
+        .queues = true, .statement = true, .run = run_batch, .deliver = pool__op_tell};
     struct pool_request text;
     struct pool__batch batch;
     struct pool_error own = {.code = POOL_OK};

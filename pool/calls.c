@@ -11,6 +11,7 @@
 #include "pool.h"
 
 #include "error.h"
+#include "hook.h"
 #include "lead.h"
 
 #define PINGS 3 /* that are lost after they were sent */
@@ -51,11 +52,12 @@ struct pool__ask pool__ask_for(const struct pool *pool, const struct pool_reques
 }
 
 static struct pool_result *lead(struct pool *pool, const struct pool__borrowed *borrowed,
-                                const struct pool__ask *ask, struct pool__job *job,
+                                struct pool__ask *ask, struct pool__job *job,
                                 struct pool_error *err)
 {
     struct pool_result *result =
         pool__lead(pool, borrowed, job, ask->deadline_ns, ask->waited_ns, err);
+    pool__attempt_ended(pool, ask, job, &pool->core.slots[borrowed->slot], result, err);
     pool__return(pool, borrowed->slot);
     return result;
 }
@@ -73,10 +75,34 @@ static struct pool_result *query_in_turn(struct pool *pool, struct pool__ask *as
     if (outcome == POOL__GRANTED)
         result = lead(pool, &borrowed, ask, job, err);
     else if (call && (outcome == POOL__ARRIVED || outcome == POOL__LEFT))
-        result = pool__call_end(call, job, outcome, &ask->waited_ns, err);
+        result = pool__call_end(call, job, outcome, ask, err);
     else
-        atomic_fetch_add_explicit(&pool->counters.unborrowed_queries, 1, memory_order_relaxed);
+        pool__attempt_ended(pool, ask, job, NULL, NULL, err);
     pool__call_drop(call);
+    return result;
+}
+
+/* It would wait in vain with a wrong number of values. A batch has been looked at for that. */
+static bool check_values(struct pool *pool, const struct pool__job *job, struct pool_error *err)
+{
+    if (job->batch || job->attempts || pool__arity_check(&pool->arities, &job->form, err))
+        return true;
+    err->not_executed = true;
+    return false;
+}
+
+static struct pool_result *wait_and_query(struct pool *pool, struct pool__ask *ask,
+                                          struct pool__job *job, struct pool_error *err)
+{
+    struct pool_result *result = NULL;
+    bool held = job->began_ns && pool__hold_end(pool);
+    job->began_ns = held ? job->began_ns : 0;
+    if (check_values(pool, job, err))
+        result = query_in_turn(pool, ask, job, err);
+    else
+        pool__attempt_ended(pool, ask, job, NULL, NULL, err);
+    if (held)
+        pool__let_end(pool);
     return result;
 }
 
@@ -87,17 +113,11 @@ static struct pool_result *query(struct pool *pool, struct pool__job *job, struc
     int cancel_state; /* a thread that ended on the way would keep the connection */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
     struct pool_result *result;
-    bool may_have_run = false; /* in an attempt before the last */
-    for (unsigned attempt = 1;; attempt++) {
+    do
         result = pool__borrow_at_once(pool, &ask, &borrowed)
                      ? lead(pool, &borrowed, &ask, job, err)
-                     : query_in_turn(pool, &ask, job, err);
-        if (result || !pool__may_try_again(pool, job, attempt, err) ||
-            (ask.deadline_ns != POOL__FOREVER && pool__now_ns() >= ask.deadline_ns))
-            break;
-        may_have_run = may_have_run || !err->not_executed;
-    }
-    err->not_executed = err->not_executed && !may_have_run;
+                     : wait_and_query(pool, &ask, job, err);
+    while (ask.again);
     pthread_setcancelstate(cancel_state, NULL);
     return result;
 }
@@ -232,21 +252,36 @@ bool pool__claim_open(struct pool_conn conn, struct pool__borrowed *ret_borrowed
     return pool__fail(err, POOL_ERR_CLOSED, "the pool was closed; release the connection");
 }
 
-/* For a statement that is waited for. On a fiber others run meanwhile. */
+/* For a statement that is waited for. On a fiber others run meanwhile, but not in a hook. */
 static bool claim_to_wait(struct pool_conn conn, struct pool__borrowed *ret_borrowed,
                           struct pool_error *err)
 {
     if (!pool__claim_open(conn, ret_borrowed, err))
         return false;
-    if (!pool__loop_is_here(&conn.pool->loop) || pool__fiber_current())
+    if ((!pool__loop_is_here(&conn.pool->loop) || pool__fiber_current()) &&
+        !pool__in_hook(conn.pool))
         return true;
     pool__unclaim_handle(conn.pool, ret_borrowed);
     return pool__check_blocking(conn.pool, err);
 }
 
-struct pool_result *pool__conn_query_as(struct pool_conn conn, const struct pool_request *request,
-                                        const struct pool__sink *sink,
-                                        const struct pool__batch *batch, struct pool_error *err)
+/* Nothing is tried again here; but a begin may be, on another connection. */
+static void conn_query_ended(const struct pool__borrowed *borrowed, struct pool *pool,
+                             struct pool__job *job, struct pool__tries *tries,
+                             const struct pool_result *result, const struct pool_error *err)
+{
+    bool more = tries && !result && tries->again(pool, err, tries->tries) &&
+                pool__now_ns() < tries->deadline_ns;
+    if (tries)
+        tries->more = more;
+    if (!more)
+        pool__job_ended(pool, job, &pool->core.slots[borrowed->slot], result, err->code);
+}
+
+static struct pool_result *conn_query(struct pool_conn conn, const struct pool_request *request,
+                                      const struct pool__sink *sink,
+                                      const struct pool__batch *batch, struct pool__tries *tries,
+                                      struct pool_error *err)
 {
     struct pool__borrowed borrowed;
     struct pool_error own;
@@ -262,11 +297,19 @@ struct pool_result *pool__conn_query_as(struct pool_conn conn, const struct pool
         job.batch = batch;
         job.held = true;
         result = pool__run_job(conn.pool, &borrowed, &job, call_deadline(request), 0, err);
+        conn_query_ended(&borrowed, conn.pool, &job, tries, result, err);
         pool__job_fini(&job);
     }
     pool__unclaim_handle(conn.pool, &borrowed);
     pthread_setcancelstate(cancel_state, NULL);
     return result;
+}
+
+struct pool_result *pool__conn_query_as(struct pool_conn conn, const struct pool_request *request,
+                                        const struct pool__sink *sink,
+                                        const struct pool__batch *batch, struct pool_error *err)
+{
+    return conn_query(conn, request, sink, batch, NULL, err);
 }
 
 struct pool_result *pool_conn_query_with(struct pool_conn conn, const struct pool_request *request,
@@ -314,10 +357,20 @@ bool pool__check_no_transaction(struct pool_conn conn, struct pool_error *err)
     return !open || pool__fail(err, POOL_ERR_INVALID, "a transaction is open already");
 }
 
+bool pool__conn_begin(struct pool_conn conn, struct pool__tries *tries, struct pool_error *err)
+{
+    static const struct pool_request request = {.sql = "START TRANSACTION", .flags = POOL_TEXT};
+    pool__ok(err);
+    if (!pool__check_no_transaction(conn, err))
+        return false;
+    struct pool_result *result = conn_query(conn, &request, NULL, NULL, tries, err);
+    pool_result_free(result);
+    return result != NULL;
+}
+
 bool pool_conn_begin(struct pool_conn conn, struct pool_error *err)
 {
-    pool__ok(err);
-    return pool__check_no_transaction(conn, err) && conn_command(conn, "START TRANSACTION", err);
+    return pool__conn_begin(conn, NULL, err);
 }
 
 bool pool_conn_commit(struct pool_conn conn, struct pool_error *err)

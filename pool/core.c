@@ -88,18 +88,38 @@ static uint64_t later_by(uint64_t now, uint64_t ns)
     return ns > POOL__FOREVER - now ? POOL__FOREVER : now + ns;
 }
 
-static bool is_absent(enum pool__state state)
+/* Which of the two counts a slot in this state is in. */
+static _Atomic uint32_t *count_of(struct pool__core *core, enum pool__state state)
 {
-    return state == POOL__EMPTY || state == POOL__OPENING || state == POOL__CLOSING;
+    switch (state) {
+    case POOL__EMPTY:
+    case POOL__OPENING:
+    case POOL__CLOSING:
+        return &core->absent;
+    case POOL__CHORE:
+        return &core->chores;
+    default:
+        return NULL;
+    }
 }
 
-/* Keeps `absent` right after a slot went from one state to the other. */
-static void count_absent(struct pool__core *core, enum pool__state from, enum pool__state to)
+/* Moves the slot, and counts it where it arrives before it leaves: whoever reads the counts and
+ * then looks for an idle slot misses none that becomes idle in between. */
+static bool move_counted(struct pool__core *core, struct pool__slot *slot, uint64_t *word,
+                         uint64_t next)
 {
-    if (is_absent(from) && !is_absent(to))
-        atomic_fetch_sub(&core->absent, 1);
-    if (!is_absent(from) && is_absent(to))
-        atomic_fetch_add(&core->absent, 1);
+    _Atomic uint32_t *before = count_of(core, pool__state_of(*word));
+    _Atomic uint32_t *after = count_of(core, pool__state_of(next));
+    bool counts = before != after;
+    if (counts && after)
+        atomic_fetch_add(after, 1);
+    bool moved = pool__move(slot, word, next);
+    _Atomic uint32_t *left = moved ? before : after;
+    if (counts && left) {
+        pool__explore_point();
+        atomic_fetch_sub(left, 1);
+    }
+    return moved;
 }
 
 static _Atomic uint64_t *map_of(struct pool__core *core, unsigned index)
@@ -307,9 +327,8 @@ static bool hand_over(struct pool__core *core, unsigned index, uint64_t word)
     if (waiter && (core->fair_after_ns == 0 || atomic_load(&core->owed) ||
                    pool__now_ns() - waiter->enqueued_ns >= core->fair_after_ns)) {
         uint64_t next = pool__borrowed(word, waiter->flags);
-        given = pool__move(slot, &word, next);
+        given = move_counted(core, slot, &word, next);
         if (given) {
-            count_absent(core, pool__state_of(word), POOL__BUSY);
             pool__count_use(slot);
             nudged |= grant_locked(core, waiter, index, pool__generation_of(next), &wakes);
         }
@@ -359,10 +378,13 @@ void pool__core_announce(struct pool__core *core, unsigned index)
         serve(core);
 }
 
-/* The slot has just become idle: let scanners and waiters know. */
-static void announce(struct pool__core *core, unsigned index)
+/* The slot has just become idle: let scanners and waiters know. It has left the count when
+ * scanners can find it. */
+static void announce(struct pool__core *core, unsigned index, _Atomic uint32_t *left)
 {
     set_bit(core, index);
+    if (left)
+        atomic_fetch_sub(left, 1);
     pool__explore_point();
     if (atomic_load(&core->waiting))
         serve(core);
@@ -379,9 +401,11 @@ unsigned pool__core_board(struct pool__core *core, unsigned most, pool__may_boar
     while (next != &core->queue && count < most && looks-- > 0) {
         struct pool__waiter *waiter = POOL__ENTRY(next, struct pool__waiter, link);
         next = next->next;
+        if (now >= waiter->deadline_ns)
+            continue; /* it gets nothing any more */
         if (!waiter->rides || atomic_load(&waiter->outcome) != POOL__WAITING ||
-            now >= waiter->deadline_ns || !may(waiter, arg))
-            continue;
+            !may(waiter, arg))
+            break;
         waiter->boarded_ns = now;
         waiter->leave_ns = earlier(waiter->ride_deadline_ns, later_by(now, waiter->ride_ns));
         settle_locked(core, waiter, POOL__BOARDING);
@@ -431,27 +455,24 @@ bool pool__core_give(struct pool__core *core, unsigned index)
     word = load_word(slot);
     for (;;) {
         /* The evict flag may come at any moment, so it is part of the swap. */
-        bool evict = word & POOL__EVICT;
+        _Atomic uint32_t *before = count_of(core, pool__state_of(word));
         uint64_t plain = word & ~POOL__FLAGS;
-        uint64_t next = with_state(plain, evict ? POOL__CHORE : POOL__IDLE);
-        if (pool__move(slot, &word, next)) {
-            count_absent(core, pool__state_of(word), pool__state_of(next));
-            if (evict)
+        if (word & POOL__EVICT) {
+            if (move_counted(core, slot, &word, with_state(plain, POOL__CHORE)))
                 return false;
-            break;
+        } else if (pool__move(slot, &word, with_state(plain, POOL__IDLE))) {
+            announce(core, index, before);
+            return true;
         }
     }
-    announce(core, index);
-    return true;
 }
 
 static void force(struct pool__core *core, unsigned index, enum pool__state state)
 {
     struct pool__slot *slot = &core->slots[index];
     uint64_t word = load_word(slot);
-    while (!pool__move(slot, &word, with_state(word & ~POOL__FLAGS, state)))
+    while (!move_counted(core, slot, &word, with_state(word & ~POOL__FLAGS, state)))
         ;
-    count_absent(core, pool__state_of(word), state);
 }
 
 void pool__core_to_chore(struct pool__core *core, unsigned index)
@@ -459,7 +480,8 @@ void pool__core_to_chore(struct pool__core *core, unsigned index)
     struct pool__slot *slot = &core->slots[index];
     uint64_t word = load_word(slot);
     /* Eviction still counts: the chore's end will look at it. */
-    while (!pool__move(slot, &word, with_state(word & (~POOL__FLAGS | POOL__EVICT), POOL__CHORE)))
+    while (!move_counted(core, slot, &word,
+                         with_state(word & (~POOL__FLAGS | POOL__EVICT), POOL__CHORE)))
         ;
 }
 
@@ -490,7 +512,8 @@ bool pool__core_reserve_idle(struct pool__core *core, unsigned index)
 {
     struct pool__slot *slot = &core->slots[index];
     uint64_t word = load_word(slot);
-    return pool__state_of(word) == POOL__IDLE && pool__move(slot, &word, with_state(word, POOL__CHORE));
+    return pool__state_of(word) == POOL__IDLE &&
+           move_counted(core, slot, &word, with_state(word, POOL__CHORE));
 }
 
 bool pool__core_evict(struct pool__core *core, unsigned index)
@@ -502,7 +525,8 @@ bool pool__core_evict(struct pool__core *core, unsigned index)
         if (state == POOL__EMPTY || state == POOL__CLOSING)
             return false;
         bool idle = state == POOL__IDLE;
-        if (pool__move(slot, &word, idle ? with_state(word, POOL__CHORE) : word | POOL__EVICT))
+        uint64_t next = idle ? with_state(word, POOL__CHORE) : word | POOL__EVICT;
+        if (move_counted(core, slot, &word, next))
             return idle;
     }
 }
@@ -556,35 +580,63 @@ enum pool__claim pool__core_release(struct pool__core *core, unsigned index, uin
     return pool__core_claim(core, index, generation);
 }
 
-enum pool__outcome pool__core_enqueue(struct pool__core *core, struct pool__waiter *waiter)
+/* At the end; or, if it has had its turn before, in front of those who have not, but not of
+ * one who has been nudged and counts on being the oldest. */
+static void join_locked(struct pool__core *core, struct pool__waiter *waiter)
+{
+    struct pool__link *next = waiter->again ? core->queue.next : &core->queue;
+    for (; next != &core->queue; next = next->next) {
+        struct pool__waiter *other = POOL__ENTRY(next, struct pool__waiter, link);
+        if (!other->again && atomic_load(&other->outcome) != POOL__NUDGED)
+            break;
+    }
+    waiter->place = core->places++;
+    pool__list_append(next, &waiter->link); /* before it */
+    pool__explore_point();
+    atomic_fetch_add(&core->waiting, 1);
+}
+
+static void unjoin_locked(struct pool__core *core, struct pool__waiter *waiter)
+{
+    pool__list_remove(&waiter->link);
+    atomic_fetch_sub(&core->waiting, 1);
+}
+
+/* Of those ahead each has a slot coming that the pool has at present, as far as there are any;
+ * so has this one if there is another. */
+static enum pool__outcome take_place_locked(struct pool__core *core, struct pool__waiter *waiter)
 {
     unsigned index;
     uint32_t generation;
-    atomic_init(&waiter->outcome, POOL__WAITING);
-    enum pool__outcome outcome = POOL__WAITING;
-    pool__lock(&core->lock);
-    if (atomic_load(&core->shut) && !(waiter->wake && atomic_load(&core->drains)))
-        outcome = POOL__SHUT;
-    else if (atomic_load(&core->waiting) >= core->queue_limit)
-        outcome = POOL__QUEUE_FULL;
-    else {
-        waiter->place = core->places++;
-        pool__list_append(&core->queue, &waiter->link);
-        pool__explore_point();
-        atomic_fetch_add(&core->waiting, 1);
-        /* A slot that was returned before the returner could see us is ours, or
-         * rather the oldest waiter's; we can only take it if that is us. */
-        if (oldest_locked(core) == waiter &&
-            take_any(core, waiter->flags, &index, &generation)) {
-            pool__list_remove(&waiter->link);
-            atomic_fetch_sub(&core->waiting, 1);
-            waiter->slot = index;
-            waiter->generation = generation;
-            outcome = POOL__GRANTED;
-        } else {
-            core->enqueued++;
-        }
+    /* Read before the slots: one that comes idle meanwhile is found there. */
+    uint32_t ahead = atomic_load(&core->waiting);
+    pool__explore_point();
+    uint32_t coming = atomic_load(&core->absent) + atomic_load(&core->chores);
+    join_locked(core, waiter);
+    /* A slot that was returned before the returner could see us is ours, or
+     * rather the oldest waiter's; we can only take it if that is us. */
+    bool oldest = core->queue.next == &waiter->link;
+    if (oldest && take_any(core, waiter->flags, &index, &generation)) {
+        unjoin_locked(core, waiter);
+        waiter->slot = index;
+        waiter->generation = generation;
+        return POOL__GRANTED;
     }
+    waiter->behind = ahead >= coming;
+    if (waiter->behind && ahead - coming >= core->queue_limit) {
+        unjoin_locked(core, waiter);
+        return POOL__QUEUE_FULL;
+    }
+    core->enqueued += waiter->behind;
+    return POOL__WAITING;
+}
+
+enum pool__outcome pool__core_enqueue(struct pool__core *core, struct pool__waiter *waiter)
+{
+    atomic_init(&waiter->outcome, POOL__WAITING);
+    pool__lock(&core->lock);
+    bool refused = atomic_load(&core->shut) && !(waiter->wake && atomic_load(&core->drains));
+    enum pool__outcome outcome = refused ? POOL__SHUT : take_place_locked(core, waiter);
     pool__unlock(&core->lock);
     return outcome;
 }
@@ -703,6 +755,20 @@ bool pool__core_cancel(struct pool__core *core, struct pool__waiter *waiter)
     return leave_queue(core, waiter, POOL__CANCELLED) || leave_ride(waiter);
 }
 
+/* In the order of the queue times grow, but for those at its head who are there again. */
+static struct pool__waiter *first_before_locked(struct pool__core *core, uint64_t before_ns)
+{
+    struct pool__link *link = core->queue.next;
+    for (; link != &core->queue; link = link->next) {
+        struct pool__waiter *waiter = POOL__ENTRY(link, struct pool__waiter, link);
+        if (waiter->enqueued_ns <= before_ns)
+            return waiter;
+        if (!waiter->again)
+            break;
+    }
+    return NULL;
+}
+
 void pool__core_fail_waiters(struct pool__core *core, enum pool__outcome outcome,
                              uint64_t enqueued_before_ns)
 {
@@ -712,8 +778,7 @@ void pool__core_fail_waiters(struct pool__core *core, enum pool__outcome outcome
     while (more) {
         pool__lock(&core->lock);
         struct pool__waiter *waiter;
-        while (!wakes_full(&wakes) && (waiter = oldest_locked(core)) &&
-               waiter->enqueued_ns <= enqueued_before_ns) {
+        while (!wakes_full(&wakes) && (waiter = first_before_locked(core, enqueued_before_ns))) {
             add_wake(&wakes, waiter);
             nudged |= settle_locked(core, waiter, outcome);
         }
@@ -750,9 +815,14 @@ void pool__core_count(struct pool__core *core, unsigned ret_counts[POOL__STATES]
 
 uint64_t pool__core_oldest_ns(struct pool__core *core)
 {
+    uint64_t oldest = POOL__FOREVER;
     pool__lock(&core->lock);
-    struct pool__waiter *waiter = oldest_locked(core);
-    uint64_t oldest = waiter ? waiter->enqueued_ns : POOL__FOREVER;
+    for (struct pool__link *link = core->queue.next; link != &core->queue; link = link->next) {
+        const struct pool__waiter *waiter = POOL__ENTRY(link, struct pool__waiter, link);
+        oldest = earlier(oldest, waiter->enqueued_ns);
+        if (!waiter->again)
+            break;
+    }
     pool__unlock(&core->lock);
     return oldest;
 }

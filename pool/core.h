@@ -43,9 +43,8 @@ enum pool__state {
 struct pool__slot {
     _Alignas(128) _Atomic uint64_t word;
     _Atomic uint64_t uses; /* borrows so far; written by the borrower alone */
-    _Atomic uint64_t queries; /* the same for statements, */
-    _Atomic uint64_t query_errors; /* those that failed, */
-    _Atomic uint64_t statement_hits; /* those that were found prepared, */
+    _Atomic uint64_t queries; /* the same for calls that ran a statement with success, */
+    _Atomic uint64_t statement_hits; /* statements that were found prepared, */
     _Atomic uint64_t rides; /* and those of others that were taken along */
     void *conn; /* the connection; owner: whoever owns the slot's state */
 };
@@ -82,6 +81,8 @@ struct pool__waiter {
     uint64_t generation;       /* of the grant */
     uint64_t enqueued_ns;
     uint64_t deadline_ns;      /* in the queue */
+    bool again;  /* it has had its turn before: it goes before those who have not */
+    bool behind; /* set by pool__core_enqueue: it waits for other callers, not for the pool alone */
     bool rides;
     uint64_t ride_ns;          /* aboard at most, and no longer than */
     uint64_t ride_deadline_ns; /* this */
@@ -105,7 +106,7 @@ struct pool__wakes {
 struct pool__core {
     struct pool__slot *slots;
     unsigned limit;
-    uint32_t queue_limit;
+    uint32_t queue_limit; /* waiters behind others at most */
     uint64_t fair_after_ns;
     uint64_t serial; /* distinguishes pools in the thread-local hints */
     /* A set bit means that the slot may be idle: a hint, the slot word decides. */
@@ -114,13 +115,15 @@ struct pool__core {
     _Alignas(128) _Atomic uint32_t waiting; /* length of the queue */
     _Atomic uint32_t nudged; /* 1: a waiter was woken to look for an idle slot itself */
     _Atomic uint32_t owed;   /* 1: the oldest waiter is due: the next return goes to it */
+    /* A slot is counted before it enters these states and until it has left them. */
     _Atomic uint32_t absent; /* slots without an open connection: EMPTY, OPENING or CLOSING */
+    _Atomic uint32_t chores; /* slots in CHORE */
     _Atomic bool shut;
     _Atomic bool drains; /* although it is shut, callbacks may queue up; lock to set */
     _Alignas(128) struct pool__mutex lock;
     struct pool__link queue; /* struct pool__waiter, oldest first; lock */
     uint32_t places;         /* given so far; lock */
-    uint64_t enqueued;       /* counters; lock */
+    uint64_t enqueued;       /* counters; lock. This one: those who waited behind others */
     uint64_t timeouts;
     _Alignas(128) _Atomic uint32_t benches[POOL__BENCHES]; /* see pool__park_as */
 };
@@ -232,7 +235,10 @@ bool pool__core_try_borrow(struct pool__core *core, uint64_t flags, unsigned *re
                            uint32_t *ret_generation);
 
 /* Joins the queue, unless a slot is idle after all. Returns WAITING (the waiter is
- * queued), GRANTED, QUEUE_FULL or SHUT. */
+ * queued), GRANTED, QUEUE_FULL or SHUT. For each slot that the pool itself has, to open,
+ * to look after or to close, one waiter waits for the pool alone; only those beyond are
+ * `behind` others and count against queue_limit. What becomes of that slot afterwards does
+ * not matter. */
 enum pool__outcome pool__core_enqueue(struct pool__core *core, struct pool__waiter *waiter);
 
 /* Parks until the waiter has an outcome (of those aboard: ARRIVED or LEFT) or its deadline
@@ -252,7 +258,8 @@ bool pool__core_cancel(struct pool__core *core, struct pool__waiter *waiter);
 enum pool__outcome pool__core_abandon(struct pool__core *core, struct pool__waiter *waiter);
 
 /* Takes up to `most` waiters that ride and that the function allows (it is called under
- * the lock) along, oldest first; they are BOARDING then. Skips a few at most. */
+ * the lock) along, oldest first; they are BOARDING then. Ends at the first that does not,
+ * so nobody is overtaken; a few whose time is up do not count. */
 typedef bool pool__may_board_fn(const struct pool__waiter *waiter, void *arg);
 unsigned pool__core_board(struct pool__core *core, unsigned most, pool__may_board_fn *may,
                           void *arg, struct pool__waiter **ret_waiters);

@@ -20,6 +20,7 @@
 #include "pool.h"
 
 #include "error.h"
+#include "hook.h"
 
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -103,14 +104,9 @@ void pool__free(struct pool *pool)
 
 static void count_close(struct pool *pool, const struct pool__conn *conn)
 {
-    const struct pool_hooks *hooks = &pool->options.v.hooks;
     atomic_fetch_add(&pool->counters.closed, 1);
     atomic_fetch_add(&pool->counters.closed_by_reason[POOL_CLOSE_END], 1);
-    if (!hooks->on_close)
-        return;
-    const struct pool *before = pool__enter_callback(pool);
-    hooks->on_close(POOL_CLOSE_END, conn->thread_id, hooks->arg);
-    pool__leave_callback(before);
+    pool__tell_close(pool, POOL_CLOSE_END, conn->thread_id);
 }
 
 static void close_conn(struct pool *pool, struct pool__conn *conn)
@@ -388,6 +384,14 @@ static void close_copies(struct pool *pool)
     }
 }
 
+/* Of callers that got no connection, and are in a hook of the program. */
+static void wait_for_hooks(struct pool *pool, uint64_t deadline_ns)
+{
+    _Atomic uint32_t never = 0;
+    while (atomic_load(&pool->telling) && pool__now_ns() < deadline_ns)
+        pool__park(&never, 0, pool__now_ns() + POOL__NS_PER_MS);
+}
+
 static void cut(struct pool *pool)
 {
     pool__lock(&pool->end_lock);
@@ -449,6 +453,7 @@ bool pool_end(struct pool *pool, unsigned drain_ms, struct pool_error *err)
         cut_borrowed(pool, last_ns - CUT_MS / 4 * POOL__NS_PER_MS);
     pool__finish_callbacks(pool);
     wait_for_chores(pool, last_ns);
+    wait_for_hooks(pool, last_ns);
     stop(pool);
     close_the_rest(pool);
     detach(pool);

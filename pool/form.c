@@ -119,6 +119,19 @@ bool pool__form_init(struct pool__form *form, const struct pool_request *request
     return true;
 }
 
+bool pool__form_check_count(const struct pool__sql_info *info, size_t count,
+                            struct pool_error *err)
+{
+    if (info->named)
+        return pool__fail(err, POOL_ERR_INVALID,
+                          "the statement has :name placeholders but no named values were given");
+    return pool__sql_takes(info, count) ||
+           pool__fail(err, POOL_ERR_INVALID,
+                      "the statement has %u placeholder%s but %zu value%s given",
+                      info->placeholders, info->placeholders == 1 ? "" : "s", count,
+                      count == 1 ? " was" : "s were");
+}
+
 void pool__form_fini(struct pool__form *form)
 {
     pool__sql_expanded_free(&form->expanded);

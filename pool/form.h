@@ -39,6 +39,10 @@ void pool__form_fini(struct pool__form *form);
 /* Whether a text among the values is written in different ways in different sessions. */
 bool pool__form_has_special_text(const struct pool__form *form);
 
+/* Whether so many values without names fit a statement that was found to be such. */
+bool pool__form_check_count(const struct pool__sql_info *info, size_t count,
+                            struct pool_error *err);
+
 /* As far as the statement cache is concerned. */
 static inline struct pool__stmt_values pool__form_values(const struct pool__form *form)
 {

@@ -14,6 +14,7 @@
  *
  * Every function takes health.lock for a moment; hooks are called without it.
  */
+#include "hook.h"
 #include "pool.h"
 
 #define INTERRUPTIONS 16 /* set-ups in a row that may be cut off before the server counts as away */
@@ -94,9 +95,10 @@ void pool__tell_state(struct pool *pool)
         health->told = state;
         pool__unlock(&health->lock);
         if (hooks->on_state) {
-            const struct pool *before = pool__enter_callback(pool);
+            struct pool__hooked hooked;
+            pool__hook_enter(&hooked, pool);
             hooks->on_state(state, state == POOL_STATE_UP ? NULL : cause.message, hooks->arg);
-            pool__leave_callback(before);
+            pool__hook_leave(&hooked);
         }
         pool__lock(&health->lock);
     }

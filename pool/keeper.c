@@ -15,6 +15,7 @@
  */
 #include "pool.h"
 
+#include "hook.h"
 #include "replica.h"
 #include "trim.h"
 
@@ -386,7 +387,8 @@ static void *keep(void *arg)
 {
     struct pool *pool = arg;
     struct epoll_event events[EVENTS];
-    pool__enter_callback(pool);
+    struct pool__hooked hooked;
+    pool__hook_enter(&hooked, pool);
     uint64_t next_tick = 0;
     uint64_t wake_ns = pool__now_ns();
     pthread_setname_np(pthread_self(), "mypool-keeper");

@@ -4,7 +4,8 @@
  * statement takes others along that wait for the same: their statements are sent behind
  * its own, and each caller is woken when its result is there. A leader leads once and then
  * hands the connection to the oldest waiter, who leads next; so nobody works for others for
- * long, and nobody is overtaken by those behind.
+ * long. Whom it takes along are the oldest, up to the first that cannot go along: nobody is
+ * overtaken by those behind.
  *
  * How many come along is the share of this connection: the waiters divided by the open
  * connections; and some more if the server is far away, see sooner_here. With fewer waiters
@@ -17,6 +18,7 @@
 #include "lead.h"
 
 #include "error.h"
+#include "hook.h"
 #include "keep.h"
 #include "result.h"
 #include "ride.h"
@@ -47,6 +49,11 @@ bool pool__job_init(struct pool__job *job, const struct pool *pool,
     job->limit_ns = 0;
     job->held = false;
     job->company = false;
+    job->looped = false;
+    job->may_have_run = false;
+    job->attempts = 0;
+    job->began_ns = pool->options.v.hooks.on_query ? pool__now_ns() : 0;
+    job->told = NULL;
     if (!pool__form_init(&job->form, request, pool->options.v.no_prepare, err)) {
         err->not_executed = true;
         return false;
@@ -69,28 +76,22 @@ static void add(_Atomic uint64_t *counter, uint64_t count)
     atomic_store_explicit(counter, value + count, memory_order_relaxed);
 }
 
-static void count_query(struct pool *pool, unsigned slot_index, bool ok)
-{
-    struct pool__slot *slot = &pool->core.slots[slot_index];
-    add(&slot->queries, 1);
-    add(&slot->query_errors, !ok);
-}
-
 static void count_hits(struct pool *pool, const struct pool__borrowed *borrowed)
 {
     add(&pool->core.slots[borrowed->slot].statement_hits, borrowed->conn->cache.hits);
     borrowed->conn->cache.hits = 0;
 }
 
-static void tell_query(struct pool *pool, const struct pool__job *job, uint64_t started_ns,
-                       struct pool_result *result, const struct pool_error *err)
+static void tell_query(struct pool *pool, const struct pool__job *job,
+                       const struct pool_result *result, enum pool_code code)
 {
     const struct pool_hooks *hooks = &pool->options.v.hooks;
-    const struct pool *before = pool__enter_callback(pool);
-    hooks->on_query(job->request->label, pool__stmt_hash(job->form.text, job->form.text_len),
-                    pool__now_ns() - started_ns, result ? pool__result_rows(result) : 0, err->code,
-                    hooks->arg);
-    pool__leave_callback(before);
+    uint64_t digest = pool__stmt_hash(job->form.text, job->form.text_len);
+    struct pool__hooked hooked;
+    pool__hook_enter(&hooked, pool);
+    hooks->on_query(job->request->label, digest, pool__now_ns() - job->began_ns,
+                    result ? pool__result_rows(result) : 0, code, hooks->arg);
+    pool__hook_leave(&hooked);
 }
 
 static void note_bulk(struct pool *pool, const struct pool__borrowed *borrowed)
@@ -99,17 +100,39 @@ static void note_bulk(struct pool *pool, const struct pool__borrowed *borrowed)
     atomic_store_explicit(&pool->places[borrowed->slot].bulky, true, memory_order_relaxed);
 }
 
-/* Whatever follows from a statement that this thread has run for itself. */
-static void conclude(struct pool *pool, const struct pool__borrowed *borrowed,
-                     const struct pool__job *job, uint64_t started_ns,
-                     struct pool_result *result, const struct pool_error *err)
+void pool__job_ended(struct pool *pool, const struct pool__job *job, struct pool__slot *slot,
+                     const struct pool_result *result, enum pool_code code)
 {
-    count_query(pool, borrowed->slot, result != NULL);
+    if (!result)
+        atomic_fetch_add_explicit(&pool->counters.failed_queries, 1, memory_order_relaxed);
+    else if (slot)
+        add(&slot->queries, 1);
+    if (job->began_ns)
+        tell_query(pool, job, result, code);
+}
+
+void pool__attempt_ended(struct pool *pool, struct pool__ask *ask, struct pool__job *job,
+                         struct pool__slot *slot, const struct pool_result *result,
+                         struct pool_error *err)
+{
+    job->attempts++;
+    ask->again = !result && pool__may_try_again(pool, job, job->attempts, err) &&
+                 (ask->deadline_ns == POOL__FOREVER || pool__now_ns() < ask->deadline_ns);
+    if (ask->again) {
+        job->may_have_run = job->may_have_run || !err->not_executed;
+        return;
+    }
+    err->not_executed = err->not_executed && !job->may_have_run;
+    pool__job_ended(pool, job, slot, result, err->code);
+}
+
+/* What a statement leaves behind that this thread has run for itself. */
+static void conclude(struct pool *pool, const struct pool__borrowed *borrowed,
+                     const struct pool_result *result, const struct pool_error *err)
+{
     count_hits(pool, borrowed);
     if (pool__conn_is_bulky(borrowed->conn))
         note_bulk(pool, borrowed);
-    if (pool->options.v.hooks.on_query)
-        tell_query(pool, job, started_ns, result, err);
     if (!result)
         pool__note_error(pool, borrowed->slot, err);
 }
@@ -146,12 +169,11 @@ struct pool_result *pool__run_job(struct pool *pool, const struct pool__borrowed
                                   struct pool__job *job, uint64_t call_deadline_ns,
                                   uint64_t waited_ns, struct pool_error *err)
 {
-    uint64_t started_ns = pool->options.v.hooks.on_query ? pool__now_ns() : 0;
     const struct pool *before = pool__enter_callback(job->sink ? pool : NULL);
     struct pool_result *result =
         run(pool, borrowed->conn, job, call_deadline_ns, waited_ns, err);
     pool__leave_callback(before);
-    conclude(pool, borrowed, job, started_ns, result, err);
+    conclude(pool, borrowed, result, err);
     return result;
 }
 
@@ -225,22 +247,6 @@ void pool__call_drop(struct pool__call *call)
     free(call);
 }
 
-static void tell_ride(struct pool__call *call, struct pool_result *result,
-                      const struct pool_error *err)
-{
-    struct pool *pool = call->pool;
-    const struct pool_hooks *hooks = &pool->options.v.hooks;
-    const struct pool__waiter *waiter = &call->waiter;
-    const struct pool *before = pool__enter_callback(pool);
-    if (hooks->on_acquire)
-        hooks->on_acquire(waiter->boarded_ns - waiter->enqueued_ns, hooks->arg);
-    if (hooks->on_query)
-        tell_query(pool, call->job, waiter->boarded_ns, result, err);
-    if (hooks->on_release)
-        hooks->on_release(pool__now_ns() - waiter->boarded_ns, hooks->arg);
-    pool__leave_callback(before);
-}
-
 /* pool_end waits until everybody is off. */
 static void get_off(struct pool *pool)
 {
@@ -251,15 +257,15 @@ static void get_off(struct pool *pool)
 }
 
 struct pool_result *pool__call_end(struct pool__call *call, struct pool__job *job,
-                                   enum pool__outcome outcome, uint64_t *waited_ns,
+                                   enum pool__outcome outcome, struct pool__ask *ask,
                                    struct pool_error *err)
 {
     struct pool *pool = call->pool;
     const struct pool__waiter *waiter = &call->waiter;
     uint64_t in_queue_ns = waiter->boarded_ns - waiter->enqueued_ns;
-    *waited_ns += in_queue_ns;
+    ask->waited_ns += in_queue_ns;
     if (!job->limit_ns && waiter->ride_ns != POOL__FOREVER)
-        job->limit_ns = waiter->boarded_ns + waiter->ride_ns - *waited_ns;
+        job->limit_ns = waiter->boarded_ns + waiter->ride_ns - ask->waited_ns;
     struct pool_result *result = outcome == POOL__ARRIVED ? call->result : NULL;
     if (outcome == POOL__LEFT)
         pool__fail(err, POOL_ERR_QUERY_TIMEOUT,
@@ -267,7 +273,12 @@ struct pool_result *pool__call_end(struct pool__call *call, struct pool__job *jo
     else
         pool__kept_tell(&call->kept, err);
     atomic_fetch_add_explicit(&pool->counters.waited_ns, in_queue_ns, memory_order_relaxed);
-    tell_ride(call, result, err);
+    if (pool->options.v.hooks.on_acquire)
+        pool__tell_acquire(pool, in_queue_ns);
+    if (!job->looped)
+        pool__attempt_ended(pool, ask, job, NULL, result, err);
+    if (pool->options.v.hooks.on_release)
+        pool__tell_release(pool, pool__now_ns() - waiter->boarded_ns);
     get_off(pool);
     return result;
 }
@@ -278,7 +289,9 @@ struct pool_result *pool__call_end(struct pool__call *call, struct pool__job *jo
 struct rider {
     struct pool *pool;
     unsigned slot;
-    struct pool__call *call; /* NULL for the leader's own */
+    struct pool__call *call; /* NULL for the leader's own, */
+    struct pool__job *job;   /* which has these */
+    const struct pool_error *err;
 };
 
 static void note_failure(const struct rider *rider, const struct pool__kept *kept)
@@ -292,13 +305,22 @@ static void arrive(struct pool__passenger *passenger, struct pool__wakes *wakes)
 {
     struct rider *rider = passenger->owner;
     struct pool__call *call = rider->call;
+    if (!call) {
+        if (rider->job->told)
+            rider->job->told(rider->job, passenger->result, rider->err);
+        return;
+    }
     call->result = passenger->result;
-    count_query(rider->pool, rider->slot, passenger->result != NULL);
-    add(&rider->pool->core.slots[rider->slot].rides, 1);
+    struct pool__slot *slot = &rider->pool->core.slots[rider->slot];
+    bool counts = passenger->result && !call->waiter.wake; /* callbacks are counted by the loop */
+    add(&slot->queries, counts);
+    add(&slot->rides, 1);
     if (!passenger->result)
         note_failure(rider, &call->kept);
-    if (!pool__core_arrive(&rider->pool->core, &call->waiter, wakes))
-        pool_result_free(passenger->result); /* nobody wants it any more */
+    if (!pool__core_arrive(&rider->pool->core, &call->waiter, wakes)) {
+        add(&slot->queries, -(uint64_t)counts); /* its caller has left, and counts as failed */
+        pool_result_free(passenger->result);
+    }
     pool__call_drop(call);
 }
 
@@ -403,7 +425,7 @@ struct party {
 static void seat(struct party *party, unsigned index, struct pool *pool, unsigned slot,
                  struct pool__call *call)
 {
-    party->riders[index] = (struct rider){pool, slot, call};
+    party->riders[index] = (struct rider){.pool = pool, .slot = slot, .call = call};
     party->passengers[index] = (struct pool__passenger){.owner = &party->riders[index]};
     if (!call)
         return;
@@ -418,8 +440,9 @@ static struct pool_result *ride(struct pool *pool, const struct pool__borrowed *
                                 unsigned count, uint64_t deadline_ns, struct pool_error *err)
 {
     struct party party;
-    uint64_t started_ns = pool->options.v.hooks.on_query ? pool__now_ns() : 0;
     seat(&party, 0, pool, borrowed->slot, NULL);
+    party.riders[0].job = job;
+    party.riders[0].err = err;
     party.passengers[0].form = &job->form;
     party.passengers[0].deadline_ns = deadline_ns;
     for (unsigned i = 0; i < count; i++)
@@ -427,7 +450,7 @@ static struct pool_result *ride(struct pool *pool, const struct pool__borrowed *
              POOL__ENTRY(waiters[i], struct pool__call, waiter));
     pool__ride(borrowed->conn, party.passengers, count + 1, deadline_ns, err, on_progress);
     struct pool_result *result = party.passengers[0].result;
-    conclude(pool, borrowed, job, started_ns, result, err);
+    conclude(pool, borrowed, result, err);
     return result;
 }
 

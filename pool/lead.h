@@ -19,6 +19,12 @@ struct pool__job {
     bool held;         /* on a handle of the program's, not on a connection borrowed for this */
     bool rides;        /* may be taken along by another borrower */
     bool company;      /* others are on the connection with it */
+    bool looped;       /* the call has a callback: the loop says when it has ended */
+    bool may_have_run; /* in an attempt before the last */
+    unsigned attempts; /* of a blocking call, so far */
+    uint64_t began_ns; /* the call; 0: nobody asks */
+    /* Its result, or error, is there, while pool__lead goes on for others. NULL: nobody is told. */
+    void (*told)(struct pool__job *job, struct pool_result *result, const struct pool_error *err);
     uint64_t limit_ns; /* for all attempts at the statement together, waits not counted; 0: not
                           tried yet */
 };
@@ -52,9 +58,10 @@ void pool__call_get_ready(struct pool__call *call, uint64_t waited_ns);
 
 void pool__call_drop(struct pool__call *call);
 
-/* After ARRIVED or LEFT, by the caller, once: what came of its job. Adds to *waited_ns. */
+/* After ARRIVED or LEFT, by the caller, once: what came of its job. Adds to ask->waited_ns, and
+ * ends the attempt of a blocking call. */
 struct pool_result *pool__call_end(struct pool__call *call, struct pool__job *job,
-                                   enum pool__outcome outcome, uint64_t *waited_ns,
+                                   enum pool__outcome outcome, struct pool__ask *ask,
                                    struct pool_error *err);
 
 /* Runs the job on a connection that this thread owns. `waited_ns`: of the whole call so far,
@@ -68,6 +75,18 @@ struct pool_result *pool__run_job(struct pool *pool, const struct pool__borrowed
 struct pool_result *pool__lead(struct pool *pool, const struct pool__borrowed *borrowed,
                                struct pool__job *job, uint64_t call_deadline_ns,
                                uint64_t waited_ns, struct pool_error *err);
+
+/* The call has ended: it is counted once, and told to on_query. `slot`: where its success is to
+ * be counted, the caller's own still; NULL if that has been done. The hook needs something that
+ * pool_end waits for. */
+void pool__job_ended(struct pool *pool, const struct pool__job *job, struct pool__slot *slot,
+                     const struct pool_result *result, enum pool_code code);
+
+/* After each attempt of a blocking call. ask->again says whether there is to be another one;
+ * else the call has ended. */
+void pool__attempt_ended(struct pool *pool, struct pool__ask *ask, struct pool__job *job,
+                         struct pool__slot *slot, const struct pool_result *result,
+                         struct pool_error *err);
 
 /* After a failed attempt, the number of which is given: whether another may be made. */
 bool pool__may_try_again(const struct pool *pool, const struct pool__job *job, unsigned attempt,

@@ -8,9 +8,10 @@
  *
  * and it is at one of these places at a time: in the loop's tasks, in the core's queue (from
  * where it comes back as a task), aboard with a leader, or on a fiber. A queued op has no
- * stack. Ops on a borrowed connection skip the queue. Every accepted op is delivered exactly
- * once, on the loop, with no lock held and never inside the call that made it; pool_end
- * waits for that.
+ * stack. One that leads others on its connection is delivered as soon as its own result is
+ * there, before those who came after it, while its fiber reads on for them. Ops on a borrowed
+ * connection skip the queue. Every accepted op is delivered exactly once, on the loop, with no
+ * lock held and never inside the call that made it; pool_end waits for that.
  *
  * The fields of an op are the loop's from the post on; what others touch is in its call
  * (lead.c, core.c), or atomic.
@@ -37,12 +38,30 @@ void pool__op_tell(struct pool__op *op, const struct pool_error *err)
     op->fn.query(err, err ? NULL : op->call.result, op->arg);
 }
 
+/* What ended well is counted by whoever dispatches, one thread at a time. */
+static void count(struct pool__op *op, enum pool_code code)
+{
+    struct pool *pool = op->call.pool;
+    _Atomic uint64_t *queries = &pool->counters.looped_queries;
+    if (code == POOL_OK)
+        atomic_store_explicit(queries, atomic_load_explicit(queries, memory_order_relaxed) + 1,
+                              memory_order_relaxed);
+    pool__job_ended(pool, &op->job, NULL, code == POOL_OK ? op->call.result : NULL, code);
+}
+
+static void finish(struct pool__op *op)
+{
+    struct pool__loop *loop = &op->call.pool->loop;
+    pool__op_drop(op);
+    pool__loop_done(loop);
+}
+
 void pool__op_deliver(struct pool__op *op, struct pool_error *err)
 {
     struct pool *pool = op->call.pool;
     pool__op_unregister(op);
     op->delivered = true;
-    err->not_executed = err->not_executed && !op->may_have_run;
+    err->not_executed = err->not_executed && !op->job.may_have_run;
     if (op->cancelled && err->code != POOL_OK) {
         struct pool_error was = *err;
         pool__fail(err, POOL_ERR_CANCELLED, "the call was cancelled%s",
@@ -50,12 +69,14 @@ void pool__op_deliver(struct pool__op *op, struct pool_error *err)
         err->not_executed = was.not_executed;
         err->fatal = was.fatal;
     }
+    if (op->kind->statement)
+        count(op, err->code);
     const struct pool *before = pool__enter_callback(pool);
     pool__core_forget_hint(&pool->core); /* so that pool_get_connection finds out where it is */
     op->kind->deliver(op, err->code == POOL_OK ? NULL : err);
     pool__leave_callback(before);
-    pool__op_drop(op);
-    pool__loop_done(&pool->loop);
+    if (!op->fiber)
+        finish(op);
 }
 
 /* ---- with a connection ---- */
@@ -68,6 +89,12 @@ static bool in_time(const struct pool__op *op)
     return op->ask.deadline_ns == POOL__FOREVER || pool__now_ns() < op->ask.deadline_ns;
 }
 
+static bool may_repeat_statement(const struct pool__op *op, const struct pool_error *err)
+{
+    return err->code != POOL_OK && !op->cancelled && in_time(op) &&
+           pool__may_try_again(op->call.pool, &op->job, op->attempt, err);
+}
+
 static bool may_try_again(struct pool__op *op, const struct pool_error *err,
                           uint64_t *ret_pause_ns)
 {
@@ -76,9 +103,9 @@ static bool may_try_again(struct pool__op *op, const struct pool_error *err,
         return false;
     if (op->kind->again)
         return op->kind->again(op, err, ret_pause_ns);
-    if (!pool__may_try_again(op->call.pool, &op->job, op->attempt, err))
+    if (!may_repeat_statement(op, err))
         return false;
-    op->may_have_run = op->may_have_run || !err->not_executed;
+    op->job.may_have_run = op->job.may_have_run || !err->not_executed;
     return true;
 }
 
@@ -89,12 +116,39 @@ static void try_again_or_deliver(struct pool__op *op, struct pool_error *err)
     uint64_t pause_ns;
     if (!may_try_again(op, err, &pause_ns)) {
         pool__op_deliver(op, err);
-    } else if (pause_ns) {
+        return;
+    }
+    op->ask.again = !pause_ns; /* it has had its turn, unless it is a new transaction */
+    if (pause_ns) {
         pool__alarm_set(loop, &op->alarm, pool__now_ns() + pause_ns);
     } else {
         op->task.run = begin;
         pool__loop_post(loop, &op->task);
     }
+}
+
+/* Those that it leads come as tasks, too, and after this one. */
+static void deliver_early(struct pool__task *task)
+{
+    struct pool__op *op = POOL__ENTRY(task, struct pool__op, task);
+    struct pool_error err;
+    pool__kept_tell(&op->call.kept, &err);
+    pool__op_drop_result(op, &err);
+    pool__op_deliver(op, &err);
+}
+
+/* On its fiber, which goes on. */
+static void on_told(struct pool__job *job, struct pool_result *result,
+                    const struct pool_error *err)
+{
+    struct pool__op *op = POOL__ENTRY(job, struct pool__op, job);
+    if (may_repeat_statement(op, err))
+        return; /* that is not the end of it */
+    op->early = true;
+    op->call.result = result;
+    pool__keep(&op->call.kept, err);
+    op->task.run = deliver_early;
+    pool__loop_post(&op->call.pool->loop, &op->task);
 }
 
 static void on_fiber(void *arg)
@@ -105,13 +159,19 @@ static void on_fiber(void *arg)
     op->fiber = pool__fiber_current();
     op->kind->run(op, &err);
     op->fiber = NULL;
-    pool__keep(&op->call.kept, &err);
+    if (!op->early)
+        pool__keep(&op->call.kept, &err);
 }
 
 static void after_fiber(void *arg)
 {
     struct pool__op *op = arg;
     struct pool_error err;
+    if (op->early) {
+        if (op->delivered)
+            finish(op);
+        return;
+    }
     pool__kept_tell(&op->call.kept, &err);
     try_again_or_deliver(op, &err);
 }
@@ -167,7 +227,7 @@ static void launch(struct pool__op *op)
 static void leave_ride(struct pool__op *op)
 {
     struct pool_error err;
-    pool__call_end(&op->call, &op->job, POOL__LEFT, &op->ask.waited_ns, &err);
+    pool__call_end(&op->call, &op->job, POOL__LEFT, &op->ask, &err);
     pool__op_deliver(op, &err);
 }
 
@@ -176,7 +236,7 @@ static void end_ride(struct pool__op *op)
     struct pool_error err;
     op->attempt++;
     op->call.result =
-        pool__call_end(&op->call, &op->job, POOL__ARRIVED, &op->ask.waited_ns, &err);
+        pool__call_end(&op->call, &op->job, POOL__ARRIVED, &op->ask, &err);
     try_again_or_deliver(op, &err);
 }
 
@@ -200,8 +260,6 @@ static void decided(struct pool__op *op, enum pool__outcome outcome)
         launch(op);
         return;
     }
-    if (op->kind->run && !op->kind->handle)
-        atomic_fetch_add_explicit(&pool->counters.unborrowed_queries, 1, memory_order_relaxed);
     pool__op_deliver(op, &err);
 }
 
@@ -251,8 +309,10 @@ static void queue_up(struct pool__op *op)
         fail_before(op, POOL_ERR_CANCELLED, "cancelled");
         return;
     }
-    /* After the drain what is begun would be cut: pool_end has seen the connections idle. */
+    /* After the drain what is begun would be cut: pool_end has seen the connections idle. Those
+     * who wait came first. */
     if ((!atomic_load(&pool->core.shut) || atomic_load(&pool->core.drains)) &&
+        !atomic_load(&pool->core.waiting) &&
         pool__borrow_at_once(pool, &op->ask, &op->borrowed)) {
         launch(op);
         return;
@@ -307,11 +367,22 @@ struct pool__op *pool__op_new(struct pool *pool, const struct pool__op_kind *kin
     }
     op->kind = kind;
     op->job.held = !kind->queues;
+    op->job.told = on_told;
+    op->job.looped = true;
     op->ask = pool__ask_for(pool, &op->request, kind->handle ? 0 : POOL__RUNNING);
     pool__call_init(&op->call, pool, &op->job, op->ask.deadline_ns);
     op->task.run = begin;
     op->alarm.ring = on_alarm;
     return op;
+}
+
+bool pool__op_check_values(struct pool__op *op, struct pool_error *err)
+{
+    if (pool__arity_check(&op->call.pool->arities, &op->job.form, err))
+        return true;
+    err->not_executed = true;
+    pool__op_drop(op);
+    return false;
 }
 
 static bool open_loop(struct pool__loop *loop, struct pool_error *err)

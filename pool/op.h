@@ -14,6 +14,7 @@ struct pool__op;
 struct pool__op_kind {
     bool queues;                     /* for a connection; else it has one */
     bool handle;                     /* what it borrows is a handle, not for one statement */
+    bool statement;                  /* it counts as one */
     /* On a fiber; NULL: the connection is all that it wants. */
     void (*run)(struct pool__op *op, struct pool_error *err);
     void (*deliver)(struct pool__op *op, const struct pool_error *err); /* NULL: success */
@@ -43,8 +44,8 @@ struct pool__op {
     unsigned attempt;
     unsigned retries; /* of a transaction */
     bool began;
-    bool may_have_run; /* in an attempt before the last */
     bool waits;       /* in the queue, or aboard */
+    bool early;       /* it is delivered as a task, whether or not its fiber has ended by then */
     bool delivered;
     struct pool__fiber *fiber; /* while it runs */
     union {
@@ -81,6 +82,8 @@ static inline struct pool__op *pool__op_of(struct pool__call *call)
 /* Copies the request (NULL: none) and makes everything ready. */
 struct pool__op *pool__op_new(struct pool *pool, const struct pool__op_kind *kind,
                               const struct pool_request *request, struct pool_error *err);
+/* Before it is accepted: whether it has as many values as placeholders; else it is freed. */
+bool pool__op_check_values(struct pool__op *op, struct pool_error *err);
 /* Hands the op to the loop, or frees it. `ret_call`: NULL, or where its handle goes. */
 bool pool__op_accept(struct pool__op *op, struct pool_call *ret_call, struct pool_error *err);
 void pool__op_drop(struct pool__op *op);

@@ -13,6 +13,7 @@
 #include "pool.h"
 
 #include "error.h"
+#include "hook.h"
 #include "replica.h"
 #include "result.h"
 
@@ -78,9 +79,7 @@ static void warn_of_library(const struct pool *pool)
     snprintf(text, sizeof text,
              "libmariadb %lu.%lu.%lu is weak against malicious servers: use 3.3.20, 3.4.10 or newer",
              version / 10000, version / 100 % 100, version % 100);
-    const struct pool *before = pool__enter_callback(pool);
     hooks->on_state(POOL_STATE_UP, text, hooks->arg);
-    pool__leave_callback(before);
 }
 
 static bool init_places(struct pool *pool)
@@ -116,7 +115,8 @@ static bool init_pool(struct pool *pool)
     pool__mutex_init(&pool->calls.lock);
     pthread_mutex_init(&pool->control.lock, NULL);
     pthread_mutex_init(&pool->linger_lock, NULL);
-    return pool__core_init(&pool->core, v->connection_limit, v->queue_limit,
+    uint32_t queue_limit = v->no_waiting ? 0 : v->queue_limit;
+    return pool__core_init(&pool->core, v->connection_limit, queue_limit,
                            v->fair_after_ms * POOL__NS_PER_MS) &&
            init_places(pool) && pool__workers_start(pool) && start_keeper(pool);
 }
@@ -167,9 +167,11 @@ bool pool__check_blocking(struct pool *pool, struct pool_error *err)
 {
     if (!pool__check(pool, err))
         return false;
-    return !pool__loop_is_here(&pool->loop) ||
-           pool__fail(err, POOL_ERR_INVALID,
-                      "a call that blocks, inside a callback; use the one with _async");
+    if (pool__loop_is_here(&pool->loop))
+        return pool__fail(err, POOL_ERR_INVALID,
+                          "a call that blocks, inside a callback; use the one with _async");
+    return !pool__in_hook(pool) ||
+           pool__fail(err, POOL_ERR_INVALID, "a call that blocks, inside a hook of the same pool");
 }
 
 /* Labels are read by the keeper while a borrower may write: word by word. */
@@ -203,11 +205,37 @@ void pool__copy_label(struct pool *pool, unsigned slot, char ret_label[64])
 
 /* Waiting */
 
-static void copy_cause(struct pool *pool, struct pool_error *ret_cause)
+/* Of the last connect that failed. False if that is the past: since then one has succeeded, and
+ * the server refuses no more than there are. */
+static bool copy_cause(struct pool *pool, struct pool_error *ret_cause)
 {
     pool__lock(&pool->health.lock);
     *ret_cause = pool->health.cause;
+    bool failing = ret_cause->code != POOL_OK && (pool->health.failures || pool->health.ceiling);
     pool__unlock(&pool->health.lock);
+    return failing;
+}
+
+static void take_over_numbers(struct pool_error *err, const struct pool_error *cause)
+{
+    if (!err)
+        return;
+    err->server_errno = cause->server_errno;
+    memcpy(err->sqlstate, cause->sqlstate, sizeof err->sqlstate);
+}
+
+/* What the connections are doing, for the error of somebody who got none. */
+static void describe_connections(struct pool *pool, char ret_text[192])
+{
+    unsigned counts[POOL__STATES];
+    pool__core_count(&pool->core, counts);
+    int len = snprintf(ret_text, 192, "%u of %u in use, %u connecting, ", counts[POOL__BUSY],
+                       pool->core.limit, counts[POOL__OPENING]);
+    if (counts[POOL__CHORE])
+        len += snprintf(ret_text + len, 192 - (size_t)len, "%u being reset or looked at, ",
+                        counts[POOL__CHORE]);
+    snprintf(ret_text + len, 192 - (size_t)len, "%u closing or being killed, %u waiting",
+             counts[POOL__CLOSING], atomic_load(&pool->core.waiting));
 }
 
 /* Who has a connection, for the error of somebody who got none. */
@@ -227,20 +255,18 @@ static void describe_holder(struct pool *pool, char ret_text[96])
 
 static bool fail_by_timeout(struct pool *pool, uint64_t waited_ns, struct pool_error *err)
 {
-    unsigned counts[POOL__STATES];
+    char connections[192];
     char holder[96];
     struct pool_error cause;
-    pool__core_count(&pool->core, counts);
+    describe_connections(pool, connections);
     describe_holder(pool, holder);
-    copy_cause(pool, &cause);
-    bool failing = cause.code != POOL_OK;
-    return pool__fail(err, POOL_ERR_TIMEOUT,
-                      "no connection became free within %llu ms: %u of %u in use, %u connecting, "
-                      "%u closing, %u waiting%s%s%.200s",
-                      (unsigned long long)(waited_ns / POOL__NS_PER_MS), counts[POOL__BUSY],
-                      pool->core.limit, counts[POOL__OPENING],
-                      counts[POOL__CLOSING], atomic_load(&pool->core.waiting), holder,
-                      failing ? "; last connect error: " : "", failing ? cause.message : "");
+    bool failing = copy_cause(pool, &cause);
+    pool__fail(err, POOL_ERR_TIMEOUT, "no connection became free within %llu ms: %s%s%s%.200s",
+               (unsigned long long)(waited_ns / POOL__NS_PER_MS), connections, holder,
+               failing ? "; last connect error: " : "", failing ? cause.message : "");
+    if (failing)
+        take_over_numbers(err, &cause);
+    return false;
 }
 
 static bool fail_by_cause(struct pool *pool, struct pool_error *err)
@@ -249,11 +275,22 @@ static bool fail_by_cause(struct pool *pool, struct pool_error *err)
     copy_cause(pool, &cause);
     enum pool_code code = cause.code == POOL_OK ? POOL_ERR_CONNECT : cause.code;
     pool__fail(err, code, "no connection can be opened: %.480s", cause.message);
-    if (err) {
-        err->server_errno = cause.server_errno;
-        memcpy(err->sqlstate, cause.sqlstate, sizeof err->sqlstate);
-    }
+    take_over_numbers(err, &cause);
     return false;
+}
+
+static bool fail_by_refusal(struct pool *pool, struct pool_error *err)
+{
+    char connections[192];
+    unsigned counts[POOL__STATES];
+    pool__core_count(&pool->core, counts);
+    if (counts[POOL__BUSY] == pool->core.limit)
+        return pool__fail(err, POOL_ERR_NO_CONNECTION, "all %u connections are in use",
+                          pool->core.limit);
+    describe_connections(pool, connections);
+    return pool__fail(err, POOL_ERR_NO_CONNECTION,
+                      "no connection is to be had without waiting for other callers: %s",
+                      connections);
 }
 
 static bool fail_borrow(struct pool *pool, enum pool__outcome outcome, uint64_t waited_ns,
@@ -267,7 +304,7 @@ static bool fail_borrow(struct pool *pool, enum pool__outcome outcome, uint64_t 
         pool__fail(err, POOL_ERR_QUEUE_LIMIT, "%u callers are waiting already",
                    pool->core.queue_limit);
     else if (outcome == POOL__REFUSED)
-        pool__fail(err, POOL_ERR_NO_CONNECTION, "all %u connections are in use", pool->core.limit);
+        fail_by_refusal(pool, err);
     else if (outcome == POOL__CANCELLED)
         pool__fail(err, POOL_ERR_CANCELLED, "the call was cancelled while it waited");
     else if (outcome == POOL__SHUT)
@@ -279,33 +316,22 @@ static bool fail_borrow(struct pool *pool, enum pool__outcome outcome, uint64_t 
     return false;
 }
 
-/* Without waiting a caller may still wait for a connection that is being opened. */
-static bool would_have_to_wait(struct pool *pool)
-{
-    unsigned counts[POOL__STATES];
-    pool__core_count(&pool->core, counts);
-    return counts[POOL__EMPTY] + counts[POOL__OPENING] <= atomic_load(&pool->core.waiting);
-}
-
 enum pool__outcome pool__join_queue(struct pool *pool, const struct pool__ask *ask,
                                     struct pool__waiter *waiter)
 {
-    const struct pool_hooks *hooks = &pool->options.v.hooks;
     uint64_t now = pool__now_ns();
     uint64_t own = pool__after_ms(now - ask->waited_ns, ask->acquire_ms);
     waiter->flags = ask->flags;
     waiter->enqueued_ns = now;
     waiter->deadline_ns = own < ask->deadline_ns ? own : ask->deadline_ns;
-    if (pool->options.v.no_waiting && would_have_to_wait(pool))
-        return POOL__REFUSED;
+    waiter->again = ask->again;
     enum pool__outcome outcome = pool__core_enqueue(&pool->core, waiter);
+    if (outcome == POOL__QUEUE_FULL && pool->options.v.no_waiting)
+        return POOL__REFUSED;
     if (outcome != POOL__WAITING)
         return outcome;
-    if (hooks->on_enqueue) {
-        const struct pool *before = pool__enter_callback(pool);
-        hooks->on_enqueue(hooks->arg);
-        pool__leave_callback(before);
-    }
+    if (waiter->behind && pool->options.v.hooks.on_enqueue)
+        pool__tell_enqueue(pool);
     /* With every connection open there is nothing that the keeper could do. */
     if (atomic_load(&pool->core.absent))
         pool__poke(pool);
@@ -317,11 +343,8 @@ static void note_acquire(struct pool *pool, unsigned slot, uint64_t waited_ns)
     const struct pool_hooks *hooks = &pool->options.v.hooks;
     if (hooks->on_release)
         pool->places[slot].borrowed_ns = pool__now_ns();
-    if (hooks->on_acquire) {
-        const struct pool *before = pool__enter_callback(pool);
-        hooks->on_acquire(waited_ns, hooks->arg);
-        pool__leave_callback(before);
-    }
+    if (hooks->on_acquire)
+        pool__tell_acquire(pool, waited_ns);
 }
 
 static void take_over(struct pool *pool, const struct pool__ask *ask, unsigned slot,
@@ -360,6 +383,20 @@ void pool__end_wait(struct pool *pool, struct pool__ask *ask, const struct pool_
     take_over(pool, ask, waiter->slot, (uint32_t)waiter->generation, waited_ns, ret_borrowed);
 }
 
+bool pool__hold_end(struct pool *pool)
+{
+    atomic_fetch_add(&pool->telling, 1);
+    if (!atomic_load(&pool->core.shut))
+        return true;
+    pool__let_end(pool);
+    return false;
+}
+
+void pool__let_end(struct pool *pool)
+{
+    atomic_fetch_sub(&pool->telling, 1);
+}
+
 enum pool__outcome pool__borrow_in_turn(struct pool *pool, struct pool__ask *ask,
                                         struct pool__waiter *waiter,
                                         struct pool__borrowed *ret_borrowed,
@@ -367,9 +404,12 @@ enum pool__outcome pool__borrow_in_turn(struct pool *pool, struct pool__ask *ask
 {
     int cancel_state; /* the queue knows a place on this thread's stack */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+    bool held = pool->options.v.hooks.on_enqueue && pool__hold_end(pool);
     enum pool__outcome outcome = pool__join_queue(pool, ask, waiter);
     if (outcome == POOL__WAITING)
         outcome = pool__core_wait(&pool->core, waiter);
+    if (held)
+        pool__let_end(pool);
     pthread_setcancelstate(cancel_state, NULL);
     if (outcome != POOL__ARRIVED && outcome != POOL__LEFT)
         pool__end_wait(pool, ask, waiter, outcome, ret_borrowed, err);
@@ -404,12 +444,8 @@ static enum pool_close_reason reason_of(struct pool *pool, unsigned slot)
 
 static void note_release(struct pool *pool, unsigned slot)
 {
-    const struct pool_hooks *hooks = &pool->options.v.hooks;
-    if (!hooks->on_release)
-        return;
-    const struct pool *before = pool__enter_callback(pool);
-    hooks->on_release(pool__now_ns() - pool->places[slot].borrowed_ns, hooks->arg);
-    pool__leave_callback(before);
+    if (pool->options.v.hooks.on_release)
+        pool__tell_release(pool, pool__now_ns() - pool->places[slot].borrowed_ns);
 }
 
 static void settle(struct pool *pool, unsigned slot)
@@ -621,7 +657,6 @@ static void add_slots(struct pool *pool, struct pool_stats *stats)
         stats->acquired += uses;
         stats->released += uses - (pool__state_of(word) == POOL__BUSY);
         stats->queries += read_counter(&slot->queries);
-        stats->query_errors += read_counter(&slot->query_errors);
         stats->statement_hits += read_counter(&slot->statement_hits);
         stats->pipelined += read_counter(&slot->rides);
     }
@@ -639,7 +674,7 @@ static void add_slots(struct pool *pool, struct pool_stats *stats)
 static void add_counters(struct pool *pool, struct pool_stats *stats)
 {
     struct pool__counters *counters = &pool->counters;
-    uint64_t failed_early = read_counter(&counters->unborrowed_queries);
+    uint64_t failed = read_counter(&counters->failed_queries);
     stats->acquire_failures = read_counter(&counters->acquire_failures);
     stats->waited_ns = read_counter(&counters->waited_ns);
     stats->opened = read_counter(&counters->opened);
@@ -651,8 +686,8 @@ static void add_counters(struct pool *pool, struct pool_stats *stats)
     stats->pings = read_counter(&counters->pings);
     stats->kills = read_counter(&counters->kills);
     stats->leaks = read_counter(&counters->leaks);
-    stats->queries += failed_early;
-    stats->query_errors += failed_early;
+    stats->queries += failed + read_counter(&counters->looped_queries);
+    stats->query_errors = failed;
     stats->prepares = read_counter(&pool->budget.prepares);
 }
 

@@ -18,6 +18,7 @@
 #ifndef POOL_POOL_H
 #define POOL_POOL_H
 
+#include "arity.h"
 #include "barrier.h"
 #include "conn.h"
 #include "core.h"
@@ -120,7 +121,8 @@ struct pool__counters {
     _Atomic uint64_t pings;
     _Atomic uint64_t kills;
     _Atomic uint64_t leaks;
-    _Atomic uint64_t unborrowed_queries; /* calls that failed before they had a connection */
+    _Atomic uint64_t failed_queries; /* calls for a statement, whatever they came to */
+    _Atomic uint64_t looped_queries; /* the others of those with callbacks; whoever dispatches */
 };
 
 struct pool {
@@ -135,6 +137,7 @@ struct pool {
     struct pool__control control;
     struct pool__counters counters;
     struct pool__calls calls;
+    struct pool__arities arities;
     struct pool__loop loop; /* for callbacks; opened when the first is wanted */
     pthread_mutex_t linger_lock;
     _Atomic uint64_t tick_ns;
@@ -151,6 +154,7 @@ struct pool {
     _Atomic uint32_t losses;    /* connections lost by borrowers since the last tick */
     _Atomic bool ending;
     _Atomic uint32_t aboard;  /* callers whose statement was taken along, until they know */
+    _Atomic uint32_t telling; /* callers in a hook, or about to be, whom nothing else keeps */
     _Atomic uint32_t returns; /* bumped by returns while the pool ends; parked on */
     struct pool__mutex end_lock;
     bool cut;             /* running statements are to be killed by pool_end; end_lock */
@@ -184,10 +188,11 @@ struct pool__ask {
     uint64_t deadline_ns; /* of the whole call */
     uint32_t acquire_ms;  /* to wait at most, in all its borrows together */
     uint64_t waited_ns;   /* so far */
+    bool again;           /* it has had a connection, and needs another one */
 };
 bool pool__check(struct pool *pool, struct pool_error *err);
 /* The same for a call that waits: not inside a callback, where it would hold up the loop that
- * it waits for. */
+ * it waits for, nor inside a hook, where others wait for the thread. */
 bool pool__check_blocking(struct pool *pool, struct pool_error *err);
 /* Without waiting. */
 bool pool__borrow_at_once(struct pool *pool, const struct pool__ask *ask,
@@ -206,6 +211,10 @@ enum pool__outcome pool__join_queue(struct pool *pool, const struct pool__ask *a
 void pool__end_wait(struct pool *pool, struct pool__ask *ask, const struct pool__waiter *waiter,
                     enum pool__outcome outcome, struct pool__borrowed *ret_borrowed,
                     struct pool_error *err);
+/* Around a hook of a caller without a connection: pool_end waits for it. False: it is too late
+ * for a hook, and there is nothing to let go. */
+bool pool__hold_end(struct pool *pool);
+void pool__let_end(struct pool *pool);
 /* At once or in turn. */
 bool pool__borrow(struct pool *pool, struct pool__ask *ask, struct pool__borrowed *ret_borrowed,
                   struct pool_error *err);
@@ -244,6 +253,14 @@ bool pool__ping(struct pool *pool, const struct pool__borrowed *borrowed, struct
 struct pool__sink;
 struct pool__batch;
 /* Borrow, or claim the handle, and run the one statement, or the batch. */
+/* For a begin that may be tried again elsewhere, which does not count as one that ended. */
+struct pool__tries {
+    bool (*again)(const struct pool *pool, const struct pool_error *err, unsigned tries);
+    unsigned tries; /* this one included */
+    uint64_t deadline_ns;
+    bool more; /* set: this was not the last */
+};
+bool pool__conn_begin(struct pool_conn conn, struct pool__tries *tries, struct pool_error *err);
 struct pool_result *pool__query_as(struct pool *pool, const struct pool_request *request,
                                    const struct pool__sink *sink,
                                    const struct pool__batch *batch, struct pool_error *err);

@@ -389,19 +389,6 @@ static bool run_prepared(struct pool__run *run, struct pool__stmt *stmt)
     }
 }
 
-static bool check_count(struct pool__run *run, const struct pool__stmt *stmt, size_t count)
-{
-    if (stmt->info.named)
-        return pool__fail(run->err, POOL_ERR_INVALID,
-                          "the statement has :name placeholders but no named values were given");
-    if (pool__sql_takes(&stmt->info, count))
-        return true;
-    return pool__fail(run->err, POOL_ERR_INVALID,
-                      "the statement has %u placeholder%s but %zu value%s given",
-                      stmt->info.placeholders, stmt->info.placeholders == 1 ? "" : "s", count,
-                      count == 1 ? " was" : "s were");
-}
-
 static bool find_and_run(struct pool__run *run)
 {
     const struct pool__form *form = run->form;
@@ -413,7 +400,8 @@ static bool find_and_run(struct pool__run *run)
     else
         stmt = pool__stmt_add(cache, form->sql, form->len, form->hash, values, run->err);
     run->info = stmt ? &stmt->info : NULL;
-    return stmt && check_single(run, &stmt->info, false) && check_count(run, stmt, form->count) &&
+    return stmt && check_single(run, &stmt->info, false) &&
+           pool__form_check_count(&stmt->info, form->count, run->err) &&
            pool__bind_values(stmt->binds, stmt->store, form->values, form->count, run->err) &&
            check_size(run, form->size) && run_prepared(run, stmt);
 }

@@ -23,6 +23,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -105,21 +106,24 @@ static bool is_leader(const struct ride *ride, const struct seat *seat)
 static void finish(struct ride *ride, struct seat *seat)
 {
     struct pool__passenger *passenger = seat->passenger;
+    unsigned at = is_leader(ride, seat) ? 0 : ride->there_count;
     seat->passenger = NULL;
-    if (is_leader(ride, seat)) {
-        if (passenger->result)
-            pool__ok(seat->run.err);
-        return;
-    }
-    if (!passenger->result)
+    if (is_leader(ride, seat) && passenger->result)
+        pool__ok(seat->run.err);
+    else if (!is_leader(ride, seat) && !passenger->result)
         pool__keep(passenger->kept, seat->run.err);
-    ride->there[ride->there_count++] = passenger;
+    memmove(&ride->there[at + 1], &ride->there[at], (ride->there_count - at) * sizeof passenger);
+    ride->there[at] = passenger;
+    ride->there_count++;
 }
 
 /* Told as late as it costs nobody time: a thread that is woken takes the leader's processor,
- * and the replies of the others may be there already. */
+ * and the replies of the others may be there already. Nobody is told before the leader, whose
+ * call came first. */
 static void tell_who_is_there(struct ride *ride)
 {
+    if (ride->seats[0].passenger)
+        return;
     if (ride->there_count > 0)
         ride->told(ride->there, ride->there_count, POOL__RODE_DONE);
     ride->there_count = 0;

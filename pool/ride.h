@@ -40,8 +40,8 @@ const struct pool__stmt *pool__may_ride(const struct pool__conn *conn,
                                         const struct pool__form *form);
 
 /* Runs them, each of which pool__may_ride has allowed. `told` is called for each of the
- * passengers in turn, or for several that are done, except for the first, which is the
- * leader's: `err` is for that one. */
+ * passengers in turn, or for several that are done. The first is the leader's, for which `err`
+ * is: it hears of RODE_DONE alone, perhaps long before this returns, and before all others. */
 void pool__ride(struct pool__conn *conn, struct pool__passenger *passengers, unsigned count,
                 uint64_t deadline_ns, struct pool_error *err, pool__progress_fn *told);
 

@@ -37,7 +37,7 @@ bool pool_stream_async(struct pool *pool, const struct pool_request *request,
                        pool_flow_fn *row_fn, pool_query_fn *fn, void *arg, struct pool_error *err)
 {
     static const struct pool__op_kind kind = {
-        .queues = true, .run = run_stream, .deliver = pool__op_tell};
+        .queues = true, .statement = true, .run = run_stream, .deliver = pool__op_tell};
     struct pool_error own;
     err = err ? err : &own;
     pool__ok(err);
@@ -46,7 +46,7 @@ bool pool_stream_async(struct pool *pool, const struct pool_request *request,
     if (!pool__check_request(request, err) || !pool__check(pool, err))
         return false;
     struct pool__op *op = pool__op_new(pool, &kind, request, err);
-    if (!op)
+    if (!op || !pool__op_check_values(op, err))
         return false;
     op->sink = (struct pool__sink){deliver_row, op};
     op->job.sink = &op->sink;

@@ -62,13 +62,13 @@ static bool begin(struct pool *pool, struct pool_conn *ret_conn, struct pool_err
         request.acquire_timeout_ms = ms_until(deadline_ns);
         if (!pool_get_connection_with(pool, &request, ret_conn, err))
             return false;
-        if (pool_conn_begin(*ret_conn, err))
+        struct pool__tries tries = {may_begin_again, begins, deadline_ns, false};
+        if (pool__conn_begin(*ret_conn, &tries, err))
             return true;
         pool__give_up_handle(*ret_conn);
-        bool again = may_begin_again(pool, err, begins) && pool__now_ns() < deadline_ns;
         if (err->fatal) /* the begin is gone with its session */
             err->not_executed = true;
-        if (!again)
+        if (!tries.more)
             return false;
     }
 }
@@ -183,7 +183,8 @@ bool pool_transaction(struct pool *pool, pool_transaction_fn *fn, void *arg,
 
 static void run_transaction(struct pool__op *op, struct pool_error *err)
 {
-    op->began = pool_conn_begin(op->conn, err);
+    struct pool__tries tries = {may_begin_again, op->attempt, POOL__FOREVER, false};
+    op->began = pool__conn_begin(op->conn, &tries, err);
     bool done = op->began && attempt(op->conn, op->with.transaction, op->arg, err);
     pool__give_up_handle(op->conn);
     if (!op->began && err->fatal) /* the begin is gone with its session */

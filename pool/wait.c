@@ -24,6 +24,7 @@
 #include "wait.h"
 
 #include "fiber.h"
+#include "hook.h"
 #include "tcp.h"
 
 #include <errno.h>
@@ -171,7 +172,9 @@ static enum pool__wake await_on_fiber(struct pool__fiber *fiber, struct pool__wa
                                       bool for_read, uint64_t deadline_ns)
 {
     struct pool__wait *mine = pool__wait_swap(NULL);
+    struct pool__hooked *hooked = pool__hook_swap(NULL);
     enum pool__wake wake = pool__fiber_await(fiber, fd, for_read, deadline_ns);
+    pool__hook_swap(hooked);
     set_current(mine);
     if (wait->tls)
         ERR_clear_error(); /* those of others, meanwhile */

@@ -16,6 +16,7 @@
 #include "pool.h"
 
 #include "error.h"
+#include "hook.h"
 #include "replica.h"
 #include "session.h"
 
@@ -39,7 +40,7 @@ void pool__leave_callback(const struct pool *before)
 
 bool pool__in_callback(const struct pool *pool)
 {
-    return calling_pool == pool;
+    return calling_pool == pool || pool__in_hook(pool);
 }
 
 static struct pool__conn *conn_of(struct pool *pool, unsigned slot)
@@ -66,9 +67,10 @@ bool pool__ask_credentials(struct pool *pool, bool refresh, struct pool_credenti
     *ret = (struct pool_credentials){v->user, v->password};
     if (!v->credentials)
         return true;
-    const struct pool *before = pool__enter_callback(pool);
+    struct pool__hooked hooked;
+    pool__hook_enter(&hooked, pool);
     bool given = v->credentials(ret, refresh, v->credentials_arg);
-    pool__leave_callback(before);
+    pool__hook_leave(&hooked);
     if (!given || !ret->user || !ret->password)
         return pool__fail(err, POOL_ERR_AUTH, "the credentials callback gave no user and password");
     return true;
@@ -380,7 +382,8 @@ static void *work(void *arg)
 {
     struct pool *pool = arg;
     struct pool__chore *chore;
-    pool__enter_callback(pool);
+    struct pool__hooked hooked;
+    pool__hook_enter(&hooked, pool);
     pthread_setname_np(pthread_self(), "mypool-worker");
     while ((chore = next_chore(&pool->workers))) {
         /* Read before: afterwards the slot may have another chore. */

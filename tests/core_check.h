@@ -37,11 +37,12 @@ static inline const char *core_check(const struct pool__core *core)
 
 static inline const char *core_check_at_rest(const struct pool__core *core)
 {
-    unsigned absent = 0;
+    unsigned absent = 0, chores = 0;
     const char *wrong = core_check(core);
     for (unsigned i = 0; i < core->limit; i++) {
         enum pool__state state = pool__state_of(atomic_load(&core->slots[i].word));
         absent += state == POOL__EMPTY || state == POOL__OPENING || state == POOL__CLOSING;
+        chores += state == POOL__CHORE;
         if (state == POOL__IDLE && !(atomic_load(&core->idle[i / 64]) >> (i % 64) & 1))
             return "an idle slot is not in the map";
         if (state == POOL__IDLE && atomic_load(&core->waiting))
@@ -49,6 +50,8 @@ static inline const char *core_check_at_rest(const struct pool__core *core)
     }
     if (atomic_load(&core->absent) != absent)
         return "the number of absent slots is wrong";
+    if (atomic_load(&core->chores) != chores)
+        return "the number of chores is wrong";
     if (atomic_load(&core->nudged) && !atomic_load(&core->waiting))
         return "a nudge is noted and nobody waits";
     return wrong;

@@ -637,7 +637,8 @@ static void nobody_waits_in_a_new_queue(void **state)
 static void a_full_queue_refuses_until_somebody_leaves(void **state)
 {
     (void)state;
-    begin(1, 0, 0);
+    begin(1, 1, 0);
+    borrow(0);
     core.queue_limit = 2;
     struct caller callers[3];
     assert_int_equal(enqueue(&callers[0]), POOL__WAITING);
@@ -645,6 +646,108 @@ static void a_full_queue_refuses_until_somebody_leaves(void **state)
     assert_int_equal(enqueue(&callers[2]), POOL__QUEUE_FULL);
     assert_int_equal(pool__core_abandon(&core, &callers[0].waiter), POOL__TIMED_OUT);
     assert_int_equal(enqueue(&callers[2]), POOL__WAITING);
+}
+
+static void one_waits_for_the_pool_alone_as_long_as_there_is_a_slot_for_it(void **state)
+{
+    (void)state;
+    begin(4, 2, 0); /* two are empty */
+    struct caller callers[4];
+    borrow(0);
+    borrow(1);
+    pool__core_to_chore(&core, 1);
+    for (unsigned i = 0; i < 4; i++) {
+        assert_int_equal(enqueue(&callers[i]), POOL__WAITING);
+        assert_int_equal(callers[i].waiter.behind, i == 3);
+    }
+    assert_int_equal(core.enqueued, 1);
+}
+
+/* One after the other, a slot is in each state but IDLE. */
+static void whatever_the_pool_does_with_a_slot_one_waits_for_the_pool_and_not_for_a_borrower(
+    void **state)
+{
+    (void)state;
+    static const enum pool__state states[] = {POOL__EMPTY, POOL__OPENING, POOL__BUSY, POOL__CHORE,
+                                              POOL__CLOSING};
+    unsigned slot;
+    begin(1, 0, 0);
+    core.queue_limit = 0;
+    for (unsigned i = 0; i < 5; i++) {
+        struct caller caller;
+        bool busy = states[i] == POOL__BUSY;
+        assert_int_equal(count_of(states[i]), 1);
+        assert_int_equal(enqueue(&caller), busy ? POOL__QUEUE_FULL : POOL__WAITING);
+        assert_int_equal(caller.waiter.behind, busy);
+        if (!busy)
+            pool__core_abandon(&core, &caller.waiter);
+        if (i == 0)
+            assert_true(pool__core_reserve_empty(&core, &slot));
+        else if (i == 1)
+            assert_true(pool__core_give(&core, 0) && borrow(0));
+        else if (busy)
+            pool__core_to_chore(&core, 0);
+        else
+            pool__core_to_closing(&core, 0);
+    }
+    assert_int_equal(atomic_load(&core.waiting), 0);
+}
+
+static void one_who_is_there_again_goes_before_those_who_have_not_had_their_turn(void **state)
+{
+    (void)state;
+    begin(1, 1, 0);
+    struct caller callers[4];
+    pool__core_claim(&core, 0, borrow(0));
+    enqueue(&callers[0]);
+    for (unsigned i = 1; i < 4; i++) {
+        callers[i] = (struct caller){.waiter = {.enqueued_ns = pool__now_ns(), .again = i < 3,
+                                                .deadline_ns = POOL__FOREVER, .wake = note_wake}};
+        assert_int_equal(pool__core_enqueue(&core, &callers[i].waiter), POOL__WAITING);
+    }
+    static const unsigned order[] = {1, 2, 0, 3};
+    for (unsigned i = 0; i < 4; i++) {
+        assert_true(pool__core_give(&core, 0));
+        assert_int_equal(outcome_of(&callers[order[i]]), POOL__GRANTED);
+        pool__core_claim(&core, 0, (uint32_t)callers[order[i]].waiter.generation);
+    }
+}
+
+/* The slot for which one was nudged is for the oldest: that must be the one who looks. */
+static void one_who_is_there_again_does_not_go_before_one_who_is_nudged(void **state)
+{
+    (void)state;
+    begin(1, 1, FAIR_NEVER);
+    struct caller nudged;
+    struct caller again = {.waiter = {.again = true, .deadline_ns = POOL__FOREVER,
+                                      .wake = note_wake}};
+    borrow(0);
+    enqueue(&nudged);
+    atomic_store(&nudged.waiter.outcome, POOL__NUDGED);
+    atomic_store(&core.nudged, 1);
+    assert_int_equal(pool__core_enqueue(&core, &again.waiter), POOL__WAITING);
+    assert_ptr_equal(core.queue.next, &nudged.waiter.link);
+    pool__core_abandon(&core, &nudged.waiter);
+}
+
+/* Who is there again has come later than those behind it. */
+static void those_who_waited_long_enough_are_failed_behind_one_who_is_there_again(void **state)
+{
+    (void)state;
+    begin(1, 0, 0);
+    struct caller old, young;
+    struct caller again = {.waiter = {.again = true, .deadline_ns = POOL__FOREVER,
+                                      .wake = note_wake}};
+    enqueue(&old);
+    enqueue(&young);
+    young.waiter.enqueued_ns = old.waiter.enqueued_ns + 1;
+    again.waiter.enqueued_ns = old.waiter.enqueued_ns + 2;
+    pool__core_enqueue(&core, &again.waiter);
+    assert_true(pool__core_oldest_ns(&core) == old.waiter.enqueued_ns);
+    pool__core_fail_waiters(&core, POOL__FAILED, old.waiter.enqueued_ns);
+    assert_int_equal(outcome_of(&old), POOL__FAILED);
+    assert_int_equal(outcome_of(&young), POOL__WAITING);
+    assert_int_equal(outcome_of(&again), POOL__WAITING);
 }
 
 static void one_who_gives_up_is_skipped(void **state)
@@ -1024,20 +1127,33 @@ static void the_oldest_board_first_and_no_more_than_asked_for(void **state)
     assert_true(pool__core_oldest_ns(&core) == POOL__FOREVER);
 }
 
-static void those_who_do_not_ride_or_are_refused_stay_in_the_queue(void **state)
+static void nobody_boards_past_one_who_does_not_ride(void **state)
 {
     (void)state;
     begin(1, 0, 0);
-    struct caller callers[4];
+    struct caller callers[3];
     struct pool__waiter *aboard[8];
-    enqueue(&callers[0]);
-    enqueue_riders(&callers[1], 3);
-    assert_int_equal(pool__core_board(&core, 8, anybody_but, &callers[2].waiter, aboard), 2);
-    assert_int_equal(outcome_of(&callers[0]), POOL__WAITING);
-    assert_int_equal(outcome_of(&callers[1]), POOL__BOARDING);
+    enqueue_riders(&callers[0], 1);
+    enqueue(&callers[1]);
+    enqueue_rider(&callers[2], POOL__FOREVER, POOL__FOREVER);
+    assert_int_equal(board(8, aboard), 1);
+    assert_int_equal(outcome_of(&callers[0]), POOL__BOARDING);
+    assert_int_equal(board(8, aboard), 0);
     assert_int_equal(outcome_of(&callers[2]), POOL__WAITING);
-    assert_int_equal(outcome_of(&callers[3]), POOL__BOARDING);
     assert_int_equal(atomic_load(&core.waiting), 2);
+}
+
+static void nobody_boards_past_one_who_is_refused(void **state)
+{
+    (void)state;
+    begin(1, 0, 0);
+    struct caller callers[3];
+    struct pool__waiter *aboard[8];
+    enqueue_riders(callers, 3);
+    assert_int_equal(pool__core_board(&core, 8, anybody_but, &callers[1].waiter, aboard), 1);
+    assert_int_equal(outcome_of(&callers[0]), POOL__BOARDING);
+    assert_int_equal(outcome_of(&callers[1]), POOL__WAITING);
+    assert_int_equal(outcome_of(&callers[2]), POOL__WAITING);
 }
 
 static void those_whose_deadline_has_passed_do_not_board(void **state)
@@ -1054,16 +1170,17 @@ static void those_whose_deadline_has_passed_do_not_board(void **state)
 }
 
 /* It has been woken to look for a slot, and whoever returned that counts on it. */
-static void one_who_is_nudged_does_not_board(void **state)
+static void nobody_boards_past_one_who_is_nudged(void **state)
 {
     (void)state;
     begin(1, 0, FAIR_NEVER);
-    struct caller caller;
-    struct pool__waiter *aboard[1];
-    enqueue_riders(&caller, 1);
-    atomic_store(&caller.waiter.outcome, POOL__NUDGED);
-    assert_int_equal(board(1, aboard), 0);
-    assert_int_equal(outcome_of(&caller), POOL__NUDGED);
+    struct caller callers[2];
+    struct pool__waiter *aboard[2];
+    enqueue_riders(callers, 2);
+    atomic_store(&callers[0].waiter.outcome, POOL__NUDGED);
+    assert_int_equal(board(2, aboard), 0);
+    assert_int_equal(outcome_of(&callers[0]), POOL__NUDGED);
+    assert_int_equal(outcome_of(&callers[1]), POOL__WAITING);
 }
 
 static void one_who_boards_takes_its_debt_along(void **state)
@@ -1318,6 +1435,11 @@ int main(void)
         TEST(only_those_who_waited_long_enough_are_failed),
         TEST(nobody_waits_in_a_new_queue),
         TEST(a_full_queue_refuses_until_somebody_leaves),
+        TEST(one_waits_for_the_pool_alone_as_long_as_there_is_a_slot_for_it),
+        TEST(whatever_the_pool_does_with_a_slot_one_waits_for_the_pool_and_not_for_a_borrower),
+        TEST(one_who_is_there_again_goes_before_those_who_have_not_had_their_turn),
+        TEST(one_who_is_there_again_does_not_go_before_one_who_is_nudged),
+        TEST(those_who_waited_long_enough_are_failed_behind_one_who_is_there_again),
         TEST(one_who_gives_up_is_skipped),
         TEST(nobody_is_served_after_its_deadline),
         TEST(a_slot_for_which_all_came_too_late_is_idle),
@@ -1339,9 +1461,10 @@ int main(void)
         TEST(shutting_wakes_a_sleeping_waiter),
         TEST(a_waiter_is_served_soon_after_a_return),
         TEST(the_oldest_board_first_and_no_more_than_asked_for),
-        TEST(those_who_do_not_ride_or_are_refused_stay_in_the_queue),
+        TEST(nobody_boards_past_one_who_does_not_ride),
+        TEST(nobody_boards_past_one_who_is_refused),
         TEST(those_whose_deadline_has_passed_do_not_board),
-        TEST(one_who_is_nudged_does_not_board),
+        TEST(nobody_boards_past_one_who_is_nudged),
         TEST(one_who_boards_takes_its_debt_along),
         TEST(one_aboard_is_neither_failed_nor_abandoned),
         TEST(a_callback_that_arrives_is_woken_once_without_the_lock),

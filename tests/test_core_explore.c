@@ -100,6 +100,7 @@ static struct {
     bool evicted; /* one connection is to be closed, exactly once */
     bool evicted_if_seen; /* the same, in schedules in which it was seen busy */
     bool may_end_closed;
+    bool no_queue; /* behind others nobody may wait */
     thread_fn *threads[EXPLORE_THREADS];
 } plan;
 static uint64_t fair_after_ns;
@@ -209,6 +210,20 @@ static void borrows_and_keeps(unsigned self)
     struct held held;
     if (borrow_until(self, POOL__FOREVER, &held))
         w.kept[self] = (struct held){held.slot + 1, held.generation};
+}
+
+/* It has had its turn before. */
+static void borrows_again_and_keeps(unsigned self)
+{
+    struct pool__waiter waiter = {.again = true, .enqueued_ns = self,
+                                  .deadline_ns = POOL__FOREVER};
+    enum pool__outcome outcome = pool__core_enqueue(&w.core, &waiter);
+    if (outcome == POOL__WAITING)
+        outcome = pool__core_wait(&w.core, &waiter);
+    require(outcome == POOL__GRANTED, "no slot for one who was there before");
+    w.borrows++;
+    own(self, waiter.slot);
+    w.kept[self] = (struct held){waiter.slot + 1, (uint32_t)waiter.generation};
 }
 
 static void borrows_twice(unsigned self)
@@ -541,6 +556,8 @@ static void set_up(void)
     explore_set_clock(CLOCK_NS);
     if (!pool__core_init(&w.core, plan.limit, 8, fair_after_ns))
         abort();
+    if (plan.no_queue)
+        w.core.queue_limit = 0;
     for (unsigned i = 0; i < plan.held; i++) {
         struct held *held = &w.start[open_slot()];
         require(pool__core_try_borrow(&w.core, 0, &held->slot, &held->generation), "nothing idle");
@@ -681,6 +698,29 @@ static void a_return_and_a_hand_over_serve_two_waiters(void **state)
     (void)state;
     EXPLORE(2, SEEN_GRANT, .limit = 2, .held = 2, .hoarded = true,
             .threads = {returns_one_gives_the_other, borrows_and_keeps, borrows_and_keeps});
+}
+
+static void one_who_is_there_again_takes_no_slot_from_one_who_was_nudged(void **state)
+{
+    (void)state;
+    EXPLORE(3, SEEN_GRANT, .limit = 2, .held = 2, .hoarded = true,
+            .threads = {returns_both, borrows_and_keeps, borrows_again_and_keeps});
+}
+
+/* Each of them has the only slot for a moment, and is no caller. */
+static void a_lone_caller_is_not_refused_for_what_the_pool_does(void **state)
+{
+    (void)state;
+    EXPLORE(5, SEEN_GRANT | SEEN_FIRST_TRY, .limit = 1, .idle = 1, .no_queue = true,
+            .threads = {pings_slot_0_if_idle, borrows_once});
+    assert_false(seen & SEEN_REFUSED);
+    EXPLORE(5, SEEN_GRANT, .limit = 1, .no_queue = true,
+            .threads = {opens_all_that_is_empty, borrows_once});
+    assert_false(seen & SEEN_REFUSED);
+    EXPLORE(5, SEEN_GRANT | SEEN_EVICTED, .limit = 1, .idle = 1, .no_queue = true,
+            .evicted = true, .may_end_closed = true,
+            .threads = {evicts_slot_0_and_opens, borrows_once});
+    assert_false(seen & SEEN_REFUSED);
 }
 
 static void a_timeout_leaves_the_slot_to_one_who_keeps_it(void **state)
@@ -925,6 +965,8 @@ int main(void)
         cmocka_unit_test(two_returns_serve_a_waiter),
         cmocka_unit_test(two_returns_by_one_thread_serve_two_waiters),
         cmocka_unit_test(a_return_and_a_hand_over_serve_two_waiters),
+        cmocka_unit_test(one_who_is_there_again_takes_no_slot_from_one_who_was_nudged),
+        cmocka_unit_test(a_lone_caller_is_not_refused_for_what_the_pool_does),
         cmocka_unit_test(a_timeout_leaves_the_slot_to_one_who_keeps_it),
         cmocka_unit_test(failing_the_older_leaves_the_slot_to_the_younger),
         cmocka_unit_test(clearing_a_wrong_bit_hides_no_return),
