@@ -1222,6 +1222,34 @@ struct pool__arg {
     }
 };
 
+/* Field by field: to read what was written just now in wider pieces would wait for that. */
+inline void pool__copy(struct pool_value &to, const struct pool_value &from)
+{
+    to.type = from.type;
+    to.name = from.name;
+    switch (from.type) {
+    case POOL_TYPE_NULL:
+    case POOL_TYPE_INT:
+    case POOL_TYPE_UINT:
+    case POOL_TYPE_FLOAT:
+    case POOL_TYPE_DOUBLE:
+        to.as.u = from.as.u;
+        break;
+    case POOL_TYPE_DECIMAL:
+    case POOL_TYPE_TEXT:
+    case POOL_TYPE_BYTES:
+        to.as.bytes.data = from.as.bytes.data;
+        to.as.bytes.len = from.as.bytes.len;
+        break;
+    case POOL_TYPE_DATE:
+    case POOL_TYPE_TIME:
+    case POOL_TYPE_DATETIME:
+    case POOL_TYPE_LIST:
+        to.as = from.as;
+        break;
+    }
+}
+
 /* The values of one POOL_ARGS. They are all written once, by pool__hold. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Weffc++"
@@ -1240,7 +1268,7 @@ template <size_t N> inline pool__held<N> pool__hold(const pool__arg (&args)[N])
     pool__held<N> held;
     bool temporary = false;
     for (size_t i = 0; i < N; i++) {
-        held.values[i] = args[i].value;
+        pool__copy(held.values[i], args[i].value);
         temporary = temporary || args[i].temporary;
     }
     if (temporary)
@@ -1307,7 +1335,7 @@ template <class T> inline void pool_args::own(const T *from)
     void *end = list + more;
     char *text = static_cast<char *>(end);
     for (size_t i = 0; i < n; i++) {
-        to[i] = pool__value_of(from[i]);
+        pool__copy(to[i], pool__value_of(from[i]));
         if (size_t len = pool__text_of(from[i])) {
             std::memcpy(text, to[i].as.bytes.data, len);
             to[i].as.bytes.data = text;
