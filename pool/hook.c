@@ -20,20 +20,28 @@ __attribute__((noinline)) static void set_innermost(struct pool__hooked *hooked)
     innermost = hooked;
 }
 
+/* Field by field, and so without vector registers, which the first touch of thread-local data in a
+ * thread may overwrite (C libraries before 2.40). */
+static void copy_hint(struct pool__hint *to, const struct pool__hint *from)
+{
+    to->serial = from->serial;
+    to->slot = from->slot;
+}
+
 /* Without its hint pool_get_connection takes the way on which it is refused. */
 void pool__hook_push(struct pool__hooked *hooked, struct pool *pool)
 {
     hooked->pool = pool;
     hooked->outer = get_innermost();
     hooked->core = &pool->core;
-    hooked->hint = *pool__hint_of(&pool->core);
+    copy_hint(&hooked->hint, pool__hint_of(&pool->core));
     pool__core_forget_hint(&pool->core);
     set_innermost(hooked);
 }
 
 void pool__hook_leave(struct pool__hooked *hooked)
 {
-    *pool__hint_of(hooked->core) = hooked->hint;
+    copy_hint(pool__hint_of(hooked->core), &hooked->hint);
     set_innermost(hooked->outer);
 }
 

@@ -22,6 +22,7 @@
 
 #include <stdio.h>
 
+#define CHUNK_BYTES ((size_t)1 << 20)
 #define CHUNK_SINGLES 1000 /* rows, where they go one by one */
 #define FEW_ROWS 16        /* in a packet: it is not worth the trip */
 #define CHUNK_MIXED 256    /* rows, where types change so often */
@@ -113,11 +114,20 @@ static bool needs_fence(const struct load *load)
     return !load->fence.kind && (!one_statement || !keeps_itself || (load->batch->atomic && !all));
 }
 
+/* As many rows as a packet would have bytes, but one at least. */
 static void go_singly(struct load *load, size_t most)
 {
-    size_t left = load->batch->table.rows - load->done;
+    const struct pool__table *table = &load->batch->table;
+    const struct pool_value *row = table->values + load->done * table->columns;
+    size_t left = table->rows - load->done;
+    size_t bytes = pool__pack_size(row, table->columns);
     load->singly = true;
-    load->count = left < most ? left : most;
+    load->count = 1;
+    while (load->count < left && load->count < most && bytes < CHUNK_BYTES) {
+        row += table->columns;
+        bytes += pool__pack_size(row, table->columns);
+        load->count++;
+    }
 }
 
 static bool choose_rows(struct load *load)

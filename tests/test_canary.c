@@ -334,7 +334,7 @@ static void no_success_tells_a_secret(void **state)
     (void)state;
     watch(succeed_in_every_way, POOL_OK);
     for (unsigned i = 0; i < 5; i++)
-        assert_true(f.calls[i] > 0); /* the hooks were there */
+        assert_true(f.calls[i] > 0 || i == 1); /* the hooks were there; nobody had to queue */
 }
 
 /* As docs/security.md says: the server may quote a piece of the statement. */
@@ -430,6 +430,7 @@ static void a_leak_and_a_full_pool_tell_no_secret(void **state)
     f.options.leak_after_ms = 20;
     watch(keep_a_connection, POOL_ERR_TIMEOUT);
     assert_true(f.calls[6] > 0);
+    assert_true(f.calls[1] > 0); /* somebody had to queue */
     assert_non_null(strstr(f.library.text, "the leak"));
 }
 
