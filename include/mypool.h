@@ -817,7 +817,7 @@ const void *pool_get_bytes(struct pool_result *result, unsigned column, size_t *
 bool pool_get_time(const struct pool_result *result, unsigned column, struct pool_time *ret_time);
 
 /* The same by the name of the column, without regard to the case of ASCII letters. A name that
- * no column has, or several, gives 0, NULL or false, true for pool_is_null_by, and is told by
+ * no column has, or several have and none in just these letters, gives 0, NULL or false, true for pool_is_null_by, and is told by
  * pool_result_error. */
 bool pool_is_null_by(struct pool_result *result, const char *name);
 int64_t pool_get_int_by(struct pool_result *result, const char *name);
@@ -921,7 +921,7 @@ typedef bool pool_transaction_fn(struct pool_conn conn, void *arg, struct pool_e
 
 /* Borrows a connection, begins, calls fn, commits or rolls back, releases. If fn
  * or the commit failed with retry_transaction (deadlock, lock wait timeout) all of
- * it is run again, up to 3 times, after a short random pause: fn must not have
+ * it is run again, up to 3 more times, after a short random pause: fn must not have
  * effects outside the database. It need not look at each error: what the server has undone is
  * never committed, and nothing runs outside of the transaction. If fn ends that itself, by COMMIT
  * or a statement that implies it, what follows is refused until it begins another. True means

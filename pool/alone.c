@@ -103,16 +103,15 @@ static bool may_end(const struct reading *reading, const struct pool__token *nex
 
 /* ---- the rest ---- */
 
-/* They tell of the statement before, go on from row to row, or are not known. */
-static bool is_fickle_call(const struct reading *reading, const struct pool__token *token)
+/* They tell of the statement before, go on from row to row, say something about each row, or are
+ * not known. */
+static bool is_fickle_call(const struct reading *reading)
 {
-    static const char *const fickle[] = {"ROW_COUNT", "FOUND_ROWS", "RAND",   "LASTVAL",
-                                         "SLEEP",     "BENCHMARK",  "SETVAL", NULL};
+    static const char *const fickle[] = {"ROW_COUNT", "FOUND_ROWS",     "RAND",   "LASTVAL", "SLEEP",
+                                         "BENCHMARK", "LAST_INSERT_ID", "SETVAL", NULL};
     const struct pool__token *name = &reading->before_that;
     if (!is_sign(&reading->before, '(') || !is_name(name))
         return false;
-    if (is_word(name, "LAST_INSERT_ID"))
-        return is_sign(token, ')'); /* with a value it is about that */
     return is_one_of(name, fickle) || name->kind == POOL__TOKEN_QUOTED ||
            pool__name_kind(name->text, name->len) == POOL__NAME_UNKNOWN;
 }
@@ -126,7 +125,7 @@ static bool is_fickle(const struct reading *reading, const struct pool__token *t
         return false;
     if (is_word(token, "SELECT") || is_sign(token, '@'))
         return true;
-    return reading->part != IN_HEAD && is_fickle_call(reading, token);
+    return reading->part != IN_HEAD && is_fickle_call(reading);
 }
 
 static void follow_parts(struct reading *reading, const struct pool__token *token)

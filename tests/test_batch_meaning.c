@@ -70,7 +70,6 @@ static const struct shape alone[] = {
      INTO_HELD "VALUES (?, ?) ON DUPLICATE KEY UPDATE u = CASE WHEN VALUES(v) IS NULL THEN 1 "
                "ELSE 2 END",
      NULL},
-    {"nv", INTO_HELD "VALUES (?, ?) ON DUPLICATE KEY UPDATE u = LAST_INSERT_ID(n)", NULL},
     {"nv", INTO_HELD "VALUES (?, ?) RETURNING n, v", NULL},
     {"nt", INTO_HELD "VALUES (?, ?)", NULL},
     {"dvv", INTO_HELD "VALUES (?, ?) ON DUPLICATE KEY UPDATE v = ?", NULL},
@@ -99,6 +98,7 @@ static const struct shape alone[] = {
 
 /* Here MariaDB would take for all rows what it has worked out for the first, or might. */
 static const struct shape not_alone[] = {
+    {"nv", INTO_HELD "VALUES (?, ?) ON DUPLICATE KEY UPDATE u = LAST_INSERT_ID(n)", NULL},
     {"nv", INTO_HELD "VALUES (?, (SELECT id FROM city WHERE name = ?))", NULL},
     {"nnv", INTO_HELD "VALUES (?, EXISTS (SELECT 1 FROM city WHERE id = ? * 11 AND name = ?))",
      NULL},
