@@ -279,14 +279,20 @@ bool pool__conn_command(struct pool__conn *conn, int (*command)(MYSQL *), uint64
     return ok;
 }
 
+bool pool__conn_fail_broken(const struct pool__conn *conn, struct pool_error *err)
+{
+    pool__fail(err, POOL_ERR_LOST, "%s",
+               conn->abandoned ? "an earlier call left rows unread, which costs the connection"
+                               : "the connection was lost in an earlier call");
+    if (err)
+        err->fatal = err->not_executed = true;
+    return false;
+}
+
 bool pool__conn_ping(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err)
 {
-    if (conn->broken) { /* what may still run on it remains to be killed */
-        pool__fail(err, POOL_ERR_LOST, "the connection was lost in an earlier call");
-        if (err)
-            err->fatal = err->not_executed = true;
-        return false;
-    }
+    if (conn->broken) /* what may still run on it remains to be killed */
+        return pool__conn_fail_broken(conn, err);
     return pool__conn_command(conn, mysql_ping, deadline_ns, err);
 }
 

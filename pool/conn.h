@@ -33,6 +33,7 @@ struct pool__conn {
     bool mariadb;    /* the flavour of the server; else MySQL */
     bool pipelines;  /* it is known to answer one statement after another, in order */
     bool broken;     /* must be closed */
+    bool abandoned;  /* because rows of its last statement were left unread */
     bool dirty;      /* must be reset before the next borrower */
     bool in_transaction; /* as of the last status that can be trusted */
     bool autocommit;     /* of the fresh session */
@@ -84,6 +85,9 @@ bool pool__conn_fail_connect(const struct pool__wait *wait, MYSQL *mysql, const 
 /* Sends a command that is answered by a bare OK. */
 bool pool__conn_command(struct pool__conn *conn, int (*command)(MYSQL *), uint64_t deadline_ns,
                         struct pool_error *err);
+/* Fails a call for that the connection was broken before it. */
+bool pool__conn_fail_broken(const struct pool__conn *conn, struct pool_error *err);
+
 bool pool__conn_ping(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err);
 
 /* Something came behind the last reply that was no part of it. Costs nothing. */

@@ -279,11 +279,8 @@ static bool check_biggest(const struct load *load)
 static bool look(struct load *load)
 {
     struct pool__run run = {.conn = load->conn, .err = load->err};
-    if (load->conn->broken) {
-        pool__fail(load->err, POOL_ERR_LOST, "the connection was lost in an earlier call");
-        load->err->fatal = true;
-        return false;
-    }
+    if (load->conn->broken)
+        return pool__conn_fail_broken(load->conn, load->err);
     return pool__has_just_answered(load->conn, pool__now_ns()) || pool__run_look(&run);
 }
 

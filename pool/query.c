@@ -416,9 +416,7 @@ struct pool_result *pool__query(struct pool__conn *conn, const struct pool__form
         .conn = conn, .form = form, .sink = sink, .wait = &wait, .err = err ? err : &own};
     pool__ok(run.err);
     if (conn->broken) {
-        pool__fail(run.err, POOL_ERR_LOST, "the connection was lost in an earlier call");
-        run.err->not_executed = true;
-        run.err->fatal = true;
+        pool__conn_fail_broken(conn, run.err);
         return NULL;
     }
     if (pool__trx_is_doubtful(&conn->trx) &&

@@ -18,7 +18,7 @@
 /* The reply cannot be read to its end: the connection is of no use any more. */
 static bool abandon_reply(struct pool__run *run)
 {
-    run->conn->broken = true;
+    run->conn->broken = run->conn->abandoned = true;
     run->conn->running = true;
     if (run->err && run->err->code != POOL_OK)
         run->err->fatal = true;

@@ -1463,6 +1463,7 @@ static void a_stream_on_a_connection_can_be_stopped(void **state)
     assert_int_equal(stream.rows, 5);
     assert_null(pool_conn_query(conn, "SELECT 1", POOL_NO_ARGS, &err));
     assert_int_equal(err.code, POOL_ERR_LOST);
+    assert_string_equal(err.message, "an earlier call left rows unread, which costs the connection");
     assert_true(err.fatal);
     assert_true(err.not_executed);
     assert_true(pool_conn_release(conn, &err));
