@@ -753,15 +753,15 @@ struct pool_batch_request {
  * and statement allow that (each ? is all of a value in VALUES, or stands behind `column =`),
  * else its rows go one by one. A chunk ends where a column gets a value of another type; NULL
  * goes with every type. The result, which belongs to the
- * caller, has the affected rows and the warnings of all rows, the first insert id that there
- * was, and with RETURNING the rows of all in one set. The values are borrowed until the call
+ * caller, has the affected rows and the warnings of all rows, the first insert id that a
+ * packet told, and with RETURNING the rows of all in one set. The values are borrowed until the call
  * returns.
  *
  * A chunk is executed wholly or not at all. When one fails, those before it stay executed,
  * and the message says which rows they are; with `atomic` nothing is left of any. Only tables
- * without transactions keep what was done to them; the message says what is known of that. On a handle with an open transaction
- * the batch is part of that, and `atomic` undoes the batch alone. not_executed is true only
- * if no row was sent. Wrong values are POOL_ERR_INVALID, by row and column, before anything
+ * without transactions keep what was done to them; the message says what is known of that. On
+ * a handle with an open transaction the batch is part of that, and `atomic` undoes the batch
+ * alone. not_executed is true only if no row was sent. Wrong values are POOL_ERR_INVALID, by row and column, before anything
  * is sent; a row bigger than a packet is POOL_ERR_TOO_BIG, likewise.
  *
  * NULL on failure. threads: any. callback: no. */
@@ -1454,7 +1454,9 @@ static inline struct pool_value pool__nullptr(typeof(nullptr) v)
 
 /* Of untyped pointers only the constant NULL: beside it a conditional has the type of its other
  * operand, beside a variable it is untyped as well, and there is no such case. */
-#define POOL__NULL(v)                                                                                  _Generic(1 ? _Generic((v), void *: (v), default: NULL) : (struct pool_value *)NULL,                    struct pool_value *: pool__null)
+#define POOL__NULL(v)                                                                              \
+    _Generic(1 ? _Generic((v), void *: (v), default: NULL) : (struct pool_value *)NULL,            \
+        struct pool_value *: pool__null)
 /* clang-format off */
 #define POOL__VALUE(v)                                                                             \
     (_Generic((v),                                                                                 \

@@ -213,9 +213,10 @@ static enum attempt judge_error(struct pool__run *run, struct pool__stmt *stmt)
 }
 
 /* Prepare and execute in one round trip, the execution meaning "the statement prepared
- * last". Not if the server may count other placeholders than were bound. If the server has no room for another statement (1461) it takes that for the
- * one before and runs it again: so the one before must not be one that writes, and once
- * the server has been full the two are sent apart. */
+ * last". Not if the server may count other placeholders than were bound. If the server has no
+ * room for another statement (1461) it takes that for the one before and runs it again: so the
+ * one before must not be one that writes, and once the server has been full the two are sent
+ * apart. */
 static bool may_go_together(const struct pool__run *run, const struct pool__stmt *stmt)
 {
     const struct pool__stmt_cache *cache = &run->conn->cache;

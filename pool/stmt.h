@@ -1,7 +1,7 @@
 /*
  * The prepared statements of one connection, by SQL text (and, where the server wants it, by
- * the types of the values), least recently used last; and the budget that all connections of a pool share, because the server
- * limits prepared statements globally.
+ * the types of the values), least recently used last; and the budget that all connections of a
+ * pool share, because the server limits prepared statements globally.
  *
  * A cache belongs to the owner of its connection; the budget is atomic.
  */
