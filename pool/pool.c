@@ -478,11 +478,12 @@ static void tell_of_return(struct pool *pool)
 }
 
 /* While the pool ends a connection is closed, unless callbacks that were accepted before still
- * wait for one. */
+ * want one: they wait for it, or have not come to that yet. */
 static bool is_done_for(struct pool *pool)
 {
     return atomic_load(&pool->ending) &&
-           !(atomic_load(&pool->core.drains) && atomic_load(&pool->core.waiting));
+           !(atomic_load(&pool->core.drains) &&
+             (atomic_load(&pool->core.waiting) || atomic_load(&pool->loop.work)));
 }
 
 /* A thread that was cancelled ends here, too, only when nothing is left half done: to close
