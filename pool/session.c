@@ -38,27 +38,23 @@ enum fact {
 
 /* A reset takes the global values. What differs from them after a login was set by that: by
  * init_connect, by what stands between, or by the options. These are looked at as a sample. */
-static const char *const sample[] = {
-    "sql_mode", "time_zone", "foreign_key_checks", "unique_checks", "lock_wait_timeout",
-    "innodb_lock_wait_timeout", "wait_timeout", "group_concat_max_len", "sql_select_limit",
-    "lc_time_names", "default_storage_engine", "tx_isolation", "tx_read_only"};
-#define SAMPLES (sizeof sample / sizeof sample[0])
+#define SAMPLE(X)                                                                                  \
+    X("sql_mode") X("time_zone") X("foreign_key_checks") X("unique_checks") X("lock_wait_timeout") \
+    X("innodb_lock_wait_timeout") X("wait_timeout") X("group_concat_max_len")                      \
+    X("sql_select_limit") X("lc_time_names") X("default_storage_engine")
+#define NAME(name) name,
 #define IS_GLOBAL(name) "@@SESSION." name " <=> @@GLOBAL." name
-#define ARE_GLOBAL                                                                                 \
-    ", " IS_GLOBAL("sql_mode") ", " IS_GLOBAL("time_zone") ", " IS_GLOBAL("foreign_key_checks")    \
-    ", " IS_GLOBAL("unique_checks") ", " IS_GLOBAL("lock_wait_timeout")                            \
-    ", " IS_GLOBAL("innodb_lock_wait_timeout") ", " IS_GLOBAL("wait_timeout")                      \
-    ", " IS_GLOBAL("group_concat_max_len") ", " IS_GLOBAL("sql_select_limit")                      \
-    ", " IS_GLOBAL("lc_time_names") ", " IS_GLOBAL("default_storage_engine") ", "
+#define COLUMN(name) ", " IS_GLOBAL(name)
+static const char *const sample[] = {SAMPLE(NAME) "tx_isolation", "tx_read_only"};
+#define SAMPLES (sizeof sample / sizeof sample[0])
 
 /* The flavours differ in the names of their variables. An account of MariaDB may have a limit
  * for the time of its statements, which the login sets and a reset forgets. */
 #define MARIADB_LOGIN                                                                              \
     FACTS ", IF(" IS_GLOBAL("max_statement_time") ", NULL, @@SESSION.max_statement_time)"          \
-    ARE_GLOBAL IS_GLOBAL("tx_isolation") ", " IS_GLOBAL("tx_read_only")
+    SAMPLE(COLUMN) COLUMN("tx_isolation") COLUMN("tx_read_only")
 #define MYSQL_LOGIN                                                                                \
-    FACTS ", NULL" ARE_GLOBAL IS_GLOBAL("transaction_isolation") ", "                              \
-    IS_GLOBAL("transaction_read_only")
+    FACTS ", NULL" SAMPLE(COLUMN) COLUMN("transaction_isolation") COLUMN("transaction_read_only")
 
 #define UNKNOWN_VARIABLE 1193
 
@@ -226,6 +222,7 @@ bool pool__session_init(struct pool__conn *conn, uint64_t deadline_ns, struct po
     session_is_fresh(conn);
     return !conn->broken || pool__fail(err, POOL_ERR_LOST, "the connection was lost in its set-up");
 }
+
 /* One that speaks the protocol itself gives out numbers of its own. */
 static bool is_behind_proxy(const struct pool__conn *conn)
 {

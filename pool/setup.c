@@ -157,14 +157,22 @@ static bool check_variable(const char *variable, struct pool_error *err)
     return true;
 }
 
+/* By an option of its own. */
+static bool is_option(const struct pool_options *v, const char *variable)
+{
+    return (v->sql_mode && same_variable("sql_mode", variable)) ||
+           (v->time_zone && same_variable("time_zone", variable)) ||
+           (v->isolation && (same_variable("tx_isolation", variable) ||
+                             same_variable("transaction_isolation", variable)));
+}
+
 static bool is_given_before(const struct pool_options *v, size_t index)
 {
     const char *const *all = v->session_variables;
     for (size_t i = 0; i < index; i++)
         if (same_variable(all[i], all[index]))
             return true;
-    return (v->sql_mode && same_variable("sql_mode", all[index])) ||
-           (v->time_zone && same_variable("time_zone", all[index]));
+    return is_option(v, all[index]);
 }
 
 bool pool__setup_check(const struct pool_options *v, struct pool_error *err)
@@ -348,10 +356,7 @@ bool pool__setup_sets(const struct pool_options *v, const char *variable)
     for (const char *const *at = v->session_variables; at && *at; at++)
         if (same_variable(*at, variable))
             return true;
-    return (v->sql_mode && !strcasecmp(variable, "sql_mode")) ||
-           (v->time_zone && !strcasecmp(variable, "time_zone")) ||
-           (v->isolation && (!strcasecmp(variable, "tx_isolation") ||
-                             !strcasecmp(variable, "transaction_isolation")));
+    return is_option(v, variable);
 }
 
 /* ------------------------------------------------------------------------
