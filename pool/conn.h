@@ -56,6 +56,7 @@ struct pool__conn {
     uint64_t database_hash; /* of the name of the current one */
     uint64_t opened_ns;
     uint64_t heard_ns; /* when the last reply was complete */
+    bool handed_over;  /* its present user has waited for it: it was not idle before */
     unsigned hasty_rides; /* see ride.c */
     uint64_t bulky_ns; /* since when it is seen to have a large buffer, see trim.c; 0: it has none */
     uint64_t trip_ns;  /* the shortest time in which a statement was answered: mostly the way */

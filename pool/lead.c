@@ -156,6 +156,7 @@ static struct pool_result *run(struct pool *pool, struct pool__conn *conn, struc
                                uint64_t call_deadline_ns, uint64_t waited_ns,
                                struct pool_error *err)
 {
+    conn->handed_over = waited_ns != 0;
     if (job->batch)
         return pool__load(conn, job->batch, &job->form, job->held, call_deadline_ns, err);
     uint64_t deadline_ns = statement_deadline(pool, job, call_deadline_ns, waited_ns);
@@ -470,5 +471,6 @@ struct pool_result *pool__lead(struct pool *pool, const struct pool__borrowed *b
     if (count == 0)
         return pool__run_job(pool, borrowed, job, call_deadline_ns, waited_ns, err);
     job->company = true;
+    borrowed->conn->handed_over = waited_ns != 0;
     return ride(pool, borrowed, job, waiters, count, deadline_ns, err);
 }

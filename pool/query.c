@@ -39,12 +39,16 @@ bool pool__run_look(struct pool__run *run)
 }
 
 /* A look is a system call, and a connection that has answered just now needs none: nobody can
- * have decided to kill it since, and the keeper's watch could hardly be slower. */
+ * have decided to kill it since, and the keeper's watch could hardly be slower. One that goes
+ * from caller to caller is as busy as during a statement, and waking a thread takes longer than
+ * 50 microseconds on a busy processor. */
 #define JUST_NOW_NS UINT64_C(50000)
+#define HANDED_OVER_NS UINT64_C(250000)
 
 bool pool__has_just_answered(const struct pool__conn *conn, uint64_t now)
 {
-    return now - conn->heard_ns < JUST_NOW_NS && !pool__conn_has_leftovers(conn);
+    uint64_t just_now_ns = conn->handed_over ? HANDED_OVER_NS : JUST_NOW_NS;
+    return now - conn->heard_ns < just_now_ns && !pool__conn_has_leftovers(conn);
 }
 
 bool pool__run_begin(struct pool__run *run)
