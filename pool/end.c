@@ -171,11 +171,19 @@ void pool__hand_in(struct pool *pool, unsigned slot, enum pool__chore_kind kind,
 
 /* The end */
 
-static unsigned count_state(struct pool *pool, enum pool__state state)
+static bool any_is_busy(struct pool *pool)
 {
     unsigned counts[POOL__STATES];
     pool__core_count(&pool->core, counts);
-    return counts[state];
+    return counts[POOL__BUSY] > 0;
+}
+
+/* In one look, since a connection goes from one to the other. */
+static bool any_is_idle_or_about_to_be(struct pool *pool)
+{
+    unsigned counts[POOL__STATES];
+    pool__core_count(&pool->core, counts);
+    return counts[POOL__IDLE] + counts[POOL__CHORE] > 0;
 }
 
 /* Callbacks that were accepted are served by what was open, and nothing new is opened. */
@@ -190,7 +198,7 @@ static bool wait_for_returns(struct pool *pool, uint64_t deadline_ns)
     for (;;) {
         uint32_t returns = atomic_load(&pool->returns);
         bool more = serves_callbacks(pool);
-        bool all_back = count_state(pool, POOL__BUSY) == 0 && atomic_load(&pool->aboard) == 0;
+        bool all_back = !any_is_busy(pool) && atomic_load(&pool->aboard) == 0;
         uint64_t now = pool__now_ns();
         if ((all_back && !more) || now >= deadline_ns)
             return all_back;
@@ -418,7 +426,7 @@ static void stop(struct pool *pool)
  * promised before they got there is kept, as long as connections are idle or about to be. */
 static bool drain(struct pool *pool, uint64_t deadline_ns)
 {
-    bool idle = count_state(pool, POOL__IDLE) + count_state(pool, POOL__CHORE) > 0;
+    bool idle = any_is_idle_or_about_to_be(pool);
     pool__core_set_drains(&pool->core, idle && pool__now_ns() < deadline_ns);
     pool__core_shut(&pool->core);
     bool clean = wait_for_returns(pool, deadline_ns);

@@ -379,6 +379,28 @@ static void the_end_serves_after_a_reset_what_was_accepted(void **state)
     assert_int_equal(atomic_load(&left.ok), QUEUED);
 }
 
+/* The first call gives its connection back before the others have come to the queue. */
+static void the_end_serves_what_was_accepted_behind_a_call_that_fails_at_once(void **state)
+{
+    static char long_text[8192];
+    struct seen first;
+    (void)state;
+    struct pool_options options = app_options();
+    options.connection_limit = 1;
+    options.manual_dispatch = true;
+    options.max_packet_bytes = sizeof long_text / 2;
+    memset(&left, 0, sizeof left);
+    make_pool(options);
+    must("SELECT 1");
+    memset(long_text, ' ', sizeof long_text - 1);
+    memcpy(long_text, "SELECT 1", 8);
+    start(long_text, POOL_NO_ARGS, &first);
+    start_many(QUEUED, "SELECT 1", &left);
+    assert_true(end_pool(GENEROUS));
+    assert_seen_failed(&first, POOL_ERR_TOO_BIG);
+    assert_int_equal(atomic_load(&left.ok), QUEUED);
+}
+
 static void the_end_opens_no_connection_for_what_was_accepted(void **state)
 {
     (void)state;
@@ -601,6 +623,7 @@ int main(void)
         TEST(the_end_serves_what_was_accepted_with_idle_connections),
         TEST(a_call_that_was_accepted_right_before_the_end_is_served),
         TEST(the_end_serves_after_a_reset_what_was_accepted),
+        TEST(the_end_serves_what_was_accepted_behind_a_call_that_fails_at_once),
         TEST(the_end_opens_no_connection_for_what_was_accepted),
         TEST(an_end_without_a_drain_serves_nothing_more),
         TEST(what_the_drain_has_no_time_for_is_refused_or_cut),
