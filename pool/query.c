@@ -163,17 +163,11 @@ static void note_execution(struct pool__run *run, struct pool__stmt *stmt, bool 
         stmt->leaves_traces = true;
 }
 
-static bool run_text(struct pool__run *run)
+static bool run_known_text(struct pool__run *run, struct pool__stmt *stmt)
 {
-    struct pool__sql_info own;
-    struct pool__stmt *stmt = NULL;
     size_t len;
-    bool known = run->form->hash ? (stmt = find_text(run)) != NULL
-                                 : pool__sql_inspect(run->form->text, run->form->text_len, &own,
-                                                     run->err);
-    const struct pool__sql_info *info = stmt ? &stmt->info : &own;
-    run->info = info;
-    if (!known || !check_single(run, info, true) || !pool__run_find_quotes(run, info))
+    const struct pool__sql_info *info = run->info;
+    if (!check_single(run, info, true) || !pool__run_find_quotes(run, info))
         return false;
     char *formatted = pool__run_format(run, info, &len);
     bool ok = run->err->code == POOL_OK && check_size(run, len) &&
@@ -184,6 +178,19 @@ static bool run_text(struct pool__run *run)
                            run->err);
     if (ok && stmt)
         note_execution(run, stmt, true);
+    return ok;
+}
+
+static bool run_text(struct pool__run *run)
+{
+    const struct pool__form *form = run->form;
+    struct pool__sql_info own;
+    struct pool__stmt *stmt = form->hash ? find_text(run) : NULL;
+    bool known = form->hash ? stmt != NULL
+                            : pool__sql_inspect(form->text, form->text_len, &own, run->err);
+    run->info = stmt ? &stmt->info : &own;
+    bool ok = known && run_known_text(run, stmt);
+    run->info = NULL; /* `own` ends here */
     return ok;
 }
 
