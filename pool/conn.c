@@ -525,7 +525,10 @@ static bool session_has_changed(const struct pool__conn *conn, bool ok)
 void pool__conn_note_status(struct pool__conn *conn, enum pool__sql_class class_, bool ok)
 {
     unsigned status = conn->mysql->server_status;
-    conn->in_transaction = status & SERVER_STATUS_IN_TRANS;
+    bool in_transaction = status & SERVER_STATUS_IN_TRANS;
+    if (conn->in_transaction && !in_transaction && conn->turn == POOL__TURN_HIDDEN)
+        conn->trx.kept = true; /* even if another one follows in the same request */
+    conn->in_transaction = in_transaction;
     bool autocommit = status & SERVER_STATUS_AUTOCOMMIT;
     if (class_ == POOL__SQL_OTHER || session_has_changed(conn, ok) ||
         autocommit != conn->autocommit)

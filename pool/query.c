@@ -447,8 +447,10 @@ struct pool_result *pool__query(struct pool__conn *conn, const struct pool__form
     conn->heard_ns = !ok ? 0 : run.ended_ns ? run.ended_ns : pool__now_ns();
     if (ok && conn->heard_ns - run.started_ns < conn->trip_ns)
         conn->trip_ns = conn->heard_ns - run.started_ns;
-    if (ok && (was_in_transaction || conn->trx.guarded))
+    if (ok && (was_in_transaction || conn->trx.guarded || pool__trx_is_doubtful(&conn->trx)))
         pool__trx_note_end(conn, was_in_transaction);
+    else if (!ok)
+        pool__trx_note_failure(conn, was_in_transaction);
     if (ok || run.stopped) {
         pool__ok(run.err);
         return run.result;

@@ -85,6 +85,16 @@ static void guard(struct pool_conn conn)
     pool__unclaim_handle(conn.pool, &borrowed);
 }
 
+/* The function may not have run anything since a statement failed that may have ended the
+ * transaction. */
+static void resolve(const struct pool *pool, struct pool__conn *conn)
+{
+    int cancel_state; /* a thread that ended here would leave it claimed */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+    pool__trx_resolve(conn, pool__deadline_in(pool->options.v.query_timeout_ms));
+    pthread_setcancelstate(cancel_state, NULL);
+}
+
 /* Ends that, and tells what has become of the transaction. False if the handle is stale, or
  * busy, which the function should not have left it. */
 static bool unguard(struct pool_conn conn, struct pool__trx *ret_trx, struct pool_error *err)
@@ -93,6 +103,7 @@ static bool unguard(struct pool_conn conn, struct pool__trx *ret_trx, struct poo
     if (!pool__claim_open(conn, &borrowed, err))
         return false;
     struct pool__trx *trx = &borrowed.conn->trx;
+    resolve(conn.pool, borrowed.conn);
     *ret_trx = *trx;
     trx->guarded = false;
     if (trx->end == POOL__TRX_COMMITTED || trx->end == POOL__TRX_ROLLED_BACK)

@@ -139,10 +139,8 @@ bool pool__trx_allows(struct pool__conn *conn, const char *sql, size_t len, uint
         return false;
     if (info.turn == POOL__TURN_BEGIN && conn->in_transaction)
         return fail(conn, POOL_ERR_INVALID, "a transaction is open already", err);
-    if (info.turn == POOL__TURN_BEGIN || info.turn == POOL__TURN_ROLLBACK) {
-        forget(trx);
-        return true;
-    }
+    if (info.turn == POOL__TURN_BEGIN || info.turn == POOL__TURN_ROLLBACK)
+        return true; /* what was is forgotten when that has succeeded */
     if (trx->end == POOL__TRX_OPEN)
         return true;
     return info.turn == POOL__TURN_COMMIT ? allows_commit(conn, err) : allows_work(conn, err);
@@ -183,6 +181,8 @@ static void note_gone(struct pool__conn *conn)
 
 void pool__trx_note_end(struct pool__conn *conn, bool was)
 {
+    if (conn->turn == POOL__TURN_BEGIN || conn->turn == POOL__TURN_ROLLBACK)
+        forget(&conn->trx);
     if (!conn->in_transaction && (was || conn->trx.end == POOL__TRX_OPEN))
         note_gone(conn);
     else if (was && (conn->turn == POOL__TURN_BEGIN || conn->turn == POOL__TURN_COMMIT))
@@ -201,6 +201,21 @@ void pool__trx_note_unseen(struct pool__conn *conn)
 }
 
 /* ---- after an error ---- */
+
+/* Of several results the first may have told that it is over. Without one the error leaves a
+ * doubt, see pool__trx_note_error. */
+void pool__trx_note_failure(struct pool__conn *conn, bool was)
+{
+    if (was && !conn->in_transaction)
+        note_hidden_end(conn);
+}
+
+void pool__trx_resolve(struct pool__conn *conn, uint64_t deadline_ns)
+{
+    struct pool_error ignored;
+    if (conn->trx.unsure && conn->trx.hidden && !conn->broken)
+        ask_server(conn, deadline_ns, &ignored);
+}
 
 /* A statement that is no plain one may have committed before it failed. */
 static bool may_have_ended(const struct pool__conn *conn, unsigned code,

@@ -23,7 +23,7 @@ enum pool__trx_end {
 struct pool__trx {
     bool guarded; /* in pool_transaction: nothing runs outside of a transaction */
     bool refused; /* guarded: something was, since the last begin */
-    bool kept;    /* guarded: part of what the function did is committed */
+    bool kept;    /* guarded: part of what the function did is, or may be, committed */
     bool unsure;  /* an error may have ended it: the server is to be asked */
     bool over;    /* unsure: the holder has tried to end it */
     bool hidden;  /* unsure: it may have been committed */
@@ -47,6 +47,13 @@ bool pool__trx_allows(struct pool__conn *conn, const char *sql, size_t len, uint
 /* After a statement that has succeeded, if a transaction was open before it, or should have
  * been. */
 void pool__trx_note_end(struct pool__conn *conn, bool was);
+
+/* After one that has failed, likewise. */
+void pool__trx_note_failure(struct pool__conn *conn, bool was);
+
+/* Should a statement that failed have ended the transaction, and perhaps committed it: asks the
+ * server. */
+void pool__trx_resolve(struct pool__conn *conn, uint64_t deadline_ns);
 
 /* Statements may be run, and fail, that are not seen. */
 void pool__trx_note_unseen(struct pool__conn *conn);

@@ -615,6 +615,126 @@ static void what_the_native_handle_ended_is_noticed(void **state)
     assert_journal(0, 0);
 }
 
+/* ---- and an error ---- */
+
+static bool plays_until_it_fails(struct pool_conn conn, void *arg, struct pool_error *err)
+{
+    const struct script *script = arg;
+    for (const char *const *sql = script->sql; *sql; sql++)
+        if (!did(conn, *sql, err))
+            return false;
+    return true;
+}
+
+static void make_procedure(const char *body)
+{
+    admin_does(f.admin,
+               "CREATE OR REPLACE PROCEDURE undoes() BEGIN %s; SIGNAL SQLSTATE '45000'; END", body);
+}
+
+/* The function returns with the error, so that nothing else asks the server. */
+static void what_a_failed_statement_has_committed_is_told(void **state)
+{
+    (void)state;
+    static const char *const enders[] = {"CALL undoes()", "CREATE TABLE account (a INT)"};
+    struct pool_error err;
+    make_procedure("COMMIT");
+    make_plain_pool();
+    for (unsigned i = 0; i < 2; i++) {
+        struct script script = {.sql = {BEFORE, enders[i]}};
+        assert_false(pool_transaction(f.pool, plays_until_it_fails, &script, &err));
+        assert_non_null(strstr(err.message, "was not undone"));
+    }
+    assert_journal(2, 0);
+}
+
+static void what_a_failed_statement_has_left_open_is_undone(void **state)
+{
+    (void)state;
+    struct pool_error err;
+    struct script script = {.sql = {BEFORE, "CALL undoes()"}};
+    make_procedure("DO 0");
+    make_plain_pool();
+    assert_false(pool_transaction(f.pool, plays_until_it_fails, &script, &err));
+    assert_null(strstr(err.message, "was not undone"));
+    assert_journal(0, 0);
+}
+
+static void a_swallowed_rollback_is_no_success_without_autocommit(void **state)
+{
+    (void)state;
+    struct pool_error err;
+    struct script script = {.sql = {BEFORE, "CALL undoes()"}};
+    make_procedure("ROLLBACK");
+    make_small_pool((struct pool_options){.no_autocommit = true});
+    assert_false(pool_transaction(f.pool, play, &script, &err));
+    assert_refused(&err, POOL_ERR_INVALID, 0);
+    assert_journal(0, 0);
+}
+
+/* The results before the error have told that the transaction was over. */
+static void nothing_runs_behind_results_and_an_error(void **state)
+{
+    (void)state;
+    struct pool_error err;
+    struct script script = {.sql = {BEFORE, "CALL undoes()", AFTER}};
+    make_procedure("SELECT 1; COMMIT; SELECT 2");
+    assert_false(plays(&script, &err));
+    assert_refused(&err, POOL_ERR_INVALID, 0);
+    assert_int_equal(script.runs, 1);
+    assert_int_equal(script.failed, 2);
+    assert_journal(1, 0);
+}
+
+static void nothing_runs_behind_a_begin_that_failed(void **state)
+{
+    (void)state;
+    struct pool_error err;
+    struct script script = {.sql = {BEFORE, "COMMIT", "START TRANSACTION READ ONLY, READ WRITE",
+                                    AFTER}};
+    assert_false(plays(&script, &err));
+    assert_refused(&err, POOL_ERR_INVALID, 0);
+    assert_int_equal(script.runs, 1);
+    assert_int_equal(script.failed, 2);
+    assert_journal(1, 0);
+}
+
+static void nor_on_a_handle_that_has_lost_one(void **state)
+{
+    (void)state;
+    struct pool_error err;
+    make_plain_pool();
+    struct pool_conn conn = lose("BEGIN");
+    assert_false(did(conn, "START TRANSACTION READ ONLY, READ WRITE", &err));
+    assert_false(did(conn, AFTER, &err));
+    assert_lost(&err, 1213);
+    assert_true(pool_conn_release(conn, NULL));
+    assert_journal(0, 0);
+}
+
+static bool commits_and_begins(struct pool_conn conn, void *arg, struct pool_error *err)
+{
+    struct pool_request request = {.sql = BEFORE "; COMMIT; BEGIN", .flags = POOL_TEXT};
+    ++*(unsigned *)arg;
+    pool_result_free(pool_conn_query_with(conn, &request, err));
+    err->retry_transaction = true;
+    return false;
+}
+
+static void what_several_statements_have_committed_is_told(void **state)
+{
+    (void)state;
+    unsigned runs = 0;
+    struct pool_error err;
+    make_plain_pool();
+    assert_false(pool_transaction(f.pool, commits_and_begins, &runs, &err));
+    assert_non_null(strstr(err.message, "was not undone"));
+    assert_int_equal(runs, 1);
+    assert_journal(1, 0);
+}
+
+/* ---- on a handle ---- */
+
 static void on_a_handle_ddl_commits_and_the_rest_goes_on(void **state)
 {
     (void)state;
@@ -771,6 +891,13 @@ int main(void)
         TEST(the_guard_ends_with_the_transaction),
         TEST(a_commit_behind_a_routine_that_ended_the_transaction_fails),
         TEST(what_the_native_handle_ended_is_noticed),
+        TEST(what_a_failed_statement_has_committed_is_told),
+        TEST(what_a_failed_statement_has_left_open_is_undone),
+        TEST(a_swallowed_rollback_is_no_success_without_autocommit),
+        TEST(nothing_runs_behind_results_and_an_error),
+        TEST(nothing_runs_behind_a_begin_that_failed),
+        TEST(nor_on_a_handle_that_has_lost_one),
+        TEST(what_several_statements_have_committed_is_told),
         TEST(on_a_handle_ddl_commits_and_the_rest_goes_on),
         TEST_OF(rows_behind_a_deadlock_in_a_batch_are_not_kept, atomic),
         TEST_OF(rows_behind_a_deadlock_in_a_batch_are_not_kept, chunks),
