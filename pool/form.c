@@ -97,6 +97,7 @@ bool pool__form_init(struct pool__form *form, const struct pool_request *request
     form->text_len = request->sql_len ? request->sql_len : strlen(request->sql);
     form->args = request->args;
     form->as_text = no_prepare || (request->flags & POOL_TEXT);
+    form->own = false;
     form->depends_on_quotes = form->as_text && pool__form_has_special_text(form);
     form->sql = form->text;
     form->len = form->text_len;

@@ -51,12 +51,17 @@ bool pool__has_just_answered(const struct pool__conn *conn, uint64_t now)
     return now - conn->heard_ns < just_now_ns && !pool__conn_has_leftovers(conn);
 }
 
+#define OWN_BYTES ((size_t)1 << 16) /* the pool's own questions have one row */
+
 bool pool__run_begin(struct pool__run *run)
 {
     const struct pool_options *options = &run->conn->options->v;
     bool stream = run->sink && run->sink->fn; /* keeps no rows, so there is nothing to limit */
+    bool own = run->form && run->form->own;
     uint64_t rows = stream || options->max_rows == POOL_UNLIMITED ? UINT64_MAX : options->max_rows;
-    run->result = pool__result_new(rows, options->max_result_bytes);
+    size_t bytes =
+        own && options->max_result_bytes < OWN_BYTES ? OWN_BYTES : options->max_result_bytes;
+    run->result = pool__result_new(rows, bytes);
     if (!run->result)
         return pool__fail(run->err, POOL_ERR_NOMEM, "out of memory for a result");
     return true;
@@ -464,7 +469,7 @@ struct pool_result *pool__query(struct pool__conn *conn, const struct pool__form
 struct pool_result *pool__query_text(struct pool__conn *conn, const char *sql, size_t len,
                                      uint64_t deadline_ns, struct pool_error *err)
 {
-    struct pool__form form = {.text = sql, .text_len = len, .as_text = true};
+    struct pool__form form = {.text = sql, .text_len = len, .as_text = true, .own = true};
     return pool__query(conn, &form, NULL, deadline_ns, err);
 }
 

@@ -83,8 +83,9 @@ static bool learn_quotes(struct pool__run *run)
 {
     struct pool__conn *conn = run->conn;
     static const struct pool__sql_info plain = {.class_ = POOL__SQL_PLAIN, .read_only = true};
+    static const struct pool__form form = {.own = true};
     struct pool__run question = {
-        .conn = conn, .wait = run->wait, .err = run->err, .info = &plain};
+        .conn = conn, .form = &form, .wait = run->wait, .err = run->err, .info = &plain};
     run->quotes = POOL__QUOTES_UNKNOWN;
     bool ok = pool__run_begin(&question) && ask(&question);
     if (ok && pool_next(question.result)) {

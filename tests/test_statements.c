@@ -1234,6 +1234,20 @@ static void a_result_over_max_result_bytes_is_an_error(void **state)
     }
 }
 
+/* The pool's own questions, at the login and about backslashes, have longer answers. */
+static void the_smallest_results_are_enough_for_the_pool(void **state)
+{
+    struct pool *pool = open_pool("maxResultBytes=256&maxRows=1");
+    struct pool_request request = {.sql = "SELECT ?", .args = POOL_ARGS("\\"), .flags = POOL_TEXT};
+    struct pool_error err;
+    (void)state;
+    pool_result_free(query(pool, "SET @x = 1", POOL_NO_ARGS));
+    struct pool_result *result = pool_query_with(pool, &request, &err);
+    if (!result)
+        fail_msg("%s", err.message);
+    pool_result_free(result);
+}
+
 /* ---- what a statement reports ---- */
 
 static void inserts_report_ids_and_rows(void **state)
@@ -1783,6 +1797,7 @@ int main(void)
         TEST(a_row_may_have_4096_columns),
         TEST(more_rows_than_max_rows_are_an_error),
         TEST(a_result_over_max_result_bytes_is_an_error),
+        TEST(the_smallest_results_are_enough_for_the_pool),
         TEST(inserts_report_ids_and_rows),
         TEST(insert_returning_gives_rows),
         TEST(warnings_are_counted),
