@@ -352,11 +352,14 @@ struct pool__op *pool__op_new(struct pool *pool, const struct pool__op_kind *kin
 {
     static const struct pool_request nothing = {.sql = ""};
     request = request ? request : &nothing;
-    if (!pool__args_check(request->args, err))
+    if (!pool__args_check(request->args, err)) {
+        err->not_executed = true;
         return NULL;
+    }
     struct pool__op *op = malloc(sizeof *op + pool__copy_size(request));
     if (!op) {
         pool__fail(err, POOL_ERR_NOMEM, "out of memory for a call with a callback");
+        err->not_executed = true;
         return NULL;
     }
     memset(op, 0, offsetof(struct pool__op, copies));

@@ -57,6 +57,20 @@ static void wrong_values_are_refused(void **state)
     assert_int_equal(stats_now().queries, 0);
 }
 
+static void what_is_wrong_with_a_value_is_told_as_without_callbacks(void **state)
+{
+    (void)state;
+    struct pool_value wrong = pool_decimal("x");
+    struct pool_args args = {&wrong, 1};
+    struct pool_error err, same;
+    make_pool(app_options());
+    assert_null(pool_query(f.pool, "SELECT ?", args, &err));
+    assert_false(pool_query_async(f.pool, "SELECT ?", args, on_result, NULL, &same));
+    assert_refused(&same, POOL_ERR_INVALID, 0);
+    assert_true(err.not_executed && same.not_executed);
+    assert_string_equal(err.message, same.message);
+}
+
 static void a_refused_call_has_no_callback(void **state)
 {
     (void)state;
@@ -518,6 +532,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(wrong_values_are_refused),
+        TEST(what_is_wrong_with_a_value_is_told_as_without_callbacks),
         TEST(a_refused_call_has_no_callback),
         TEST(a_closed_pool_refuses),
         TEST(a_stale_handle_is_refused),
