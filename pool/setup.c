@@ -351,12 +351,22 @@ const char *pool__setup_text(const struct pool__setup_sql *setup, bool mariadb,
     return setup->text[mariadb && version < MARIADB_RENAMED ? OLD_NAME : NEW_NAME];
 }
 
-bool pool__setup_sets(const struct pool_options *v, const char *variable)
+static bool sets(const struct pool_options *v, const char *variable)
 {
     for (const char *const *at = v->session_variables; at && *at; at++)
         if (same_variable(*at, variable))
             return true;
     return is_option(v, variable);
+}
+
+bool pool__setup_sets(const struct pool_options *v, const char *variable)
+{
+    static const char *const others[][2] = {{"tx_read_only", "transaction_read_only"},
+                                            {"default_storage_engine", "storage_engine"}};
+    bool set = sets(v, variable);
+    for (size_t i = 0; i < sizeof others / sizeof *others && !set; i++)
+        set = same_variable(others[i][0], variable) && sets(v, others[i][1]);
+    return set;
 }
 
 /* ------------------------------------------------------------------------

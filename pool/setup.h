@@ -26,7 +26,7 @@ void pool__setup_fini(struct pool__setup_sql *setup);
 const char *pool__setup_text(const struct pool__setup_sql *setup, bool mariadb,
                              unsigned long version);
 
-/* Whether the options set this variable. */
+/* Whether the options set this variable, be it under another name that some servers have. */
 bool pool__setup_sets(const struct pool_options *v, const char *variable);
 
 /* The server has refused the statement: puts the option to blame before its words. */

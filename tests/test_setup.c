@@ -185,6 +185,17 @@ static void variables_of_the_pool_are_refused_with_a_reason(void **state)
         REFUSED(owned[i][1], .session_variables = VARIABLES(owned[i][0]));
 }
 
+/* Or the pool would take what it set for the work of the login, which a reset cannot repeat. */
+static void a_variable_may_be_set_by_its_other_name(void **state)
+{
+    struct pool_options v = {
+        .session_variables = VARIABLES("transaction_read_only=1", "Storage_Engine=Aria")};
+    (void)state;
+    assert_true(pool__setup_sets(&v, "tx_read_only"));
+    assert_true(pool__setup_sets(&v, "default_storage_engine"));
+    assert_false(pool__setup_sets(&v, "tx_isolation"));
+}
+
 static void the_variables_are_copied(void **state)
 {
     char first[] = "lock_wait_timeout=7";
@@ -410,6 +421,7 @@ int main(void)
         cmocka_unit_test(a_variable_has_a_plain_name_and_a_value),
         cmocka_unit_test(a_variable_is_given_once),
         cmocka_unit_test(variables_of_the_pool_are_refused_with_a_reason),
+        cmocka_unit_test(a_variable_may_be_set_by_its_other_name),
         cmocka_unit_test(the_variables_are_copied),
         cmocka_unit_test(sessions_have_the_sql_mode),
         cmocka_unit_test(sessions_have_the_time_zone),
