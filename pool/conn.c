@@ -211,15 +211,33 @@ static bool login(struct pool__conn *conn, const struct pool_credentials *creden
     return prove_tls(conn, err);
 }
 
-/* The server runs a prepared statement in the database that was current when it was
- * prepared: after USE the cached ones are of no use. */
-void pool__conn_note_database(struct pool__conn *conn)
+/* The server runs a prepared statement in the database that was current when it was prepared,
+ * and as it was read then: 'a' || 'b' is what the SQL mode of that time made of it. */
+static void note_database(struct pool__conn *conn)
 {
     const char *now = conn->mysql->db ? conn->mysql->db : "";
     uint64_t hash = pool__stmt_hash(now, strlen(now));
     if (hash != conn->database_hash)
-        pool__stmt_cache_fini(&conn->cache);
+        pool__stmt_cache_close_natives(&conn->cache);
     conn->database_hash = hash;
+}
+
+void pool__conn_note_reading(struct pool__conn *conn)
+{
+    if (conn->class_ != POOL__SQL_OTHER || conn->broken)
+        return;
+    if (conn->rereads)
+        pool__stmt_cache_close_natives(&conn->cache);
+    note_database(conn);
+}
+
+void pool__conn_note_native(struct pool__conn *conn)
+{
+    if (!conn->native_given)
+        return;
+    if (pool__stmt_cache_is_void(&conn->cache))
+        pool__stmt_cache_close_natives(&conn->cache);
+    note_database(conn);
 }
 
 static struct pool__conn *new_conn(const struct pool__options *options,
@@ -494,6 +512,7 @@ void pool__conn_note_send(struct pool__conn *conn, const struct pool__sql_info *
     conn->class_ = info->class_;
     conn->turn = info->turn;
     conn->read_only = info->read_only;
+    conn->rereads = info->rereads;
     if (info->class_ != POOL__SQL_OTHER)
         return;
     conn->dirty = true; /* it may do its work and then fail, with no status to tell */

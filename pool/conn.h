@@ -42,6 +42,7 @@ struct pool__conn {
     enum pool__sql_class class_; /* of the statement that is being run, or was last */
     enum pool__sql_turn turn;    /* likewise */
     bool read_only;              /* likewise */
+    bool rereads;                /* likewise */
     enum pool__quotes quotes; /* of the session, see quotes.c */
     bool quotes_known;        /* nothing that may change them was run since they were asked for */
     bool native_given;        /* the program has the MYSQL *: nothing stays known */
@@ -145,8 +146,12 @@ void pool__conn_note_status(struct pool__conn *conn, enum pool__sql_class class_
 void pool__conn_enter(struct pool__conn *conn, struct pool__wait *wait, uint64_t deadline_ns);
 void pool__conn_leave(struct pool__conn *conn, struct pool__wait *wait);
 
-/* After a statement that may have chosen another database. */
-void pool__conn_note_database(struct pool__conn *conn);
+/* After a statement: statements that were prepared in another database, or that would mean
+ * something else by now, are of no use any more. Within a wait. */
+void pool__conn_note_reading(struct pool__conn *conn);
+
+/* Before a statement: what the program may have done with the native handle. Within a wait. */
+void pool__conn_note_native(struct pool__conn *conn);
 
 /* Before a statement is sent: what it may leave behind if it fails. */
 void pool__conn_note_send(struct pool__conn *conn, const struct pool__sql_info *info);

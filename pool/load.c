@@ -284,9 +284,21 @@ static bool look(struct load *load)
     return pool__has_just_answered(load->conn, pool__now_ns()) || pool__run_look(&run);
 }
 
+/* Later the statement is in use. */
+static void note_native(const struct load *load)
+{
+    struct pool__wait wait;
+    pool__conn_enter(load->conn, &wait, statement_deadline(load));
+    pool__conn_note_native(load->conn);
+    pool__conn_leave(load->conn, &wait);
+}
+
 static bool begin(struct load *load)
 {
-    return look(load) && check_biggest(load) &&
+    if (!look(load))
+        return false;
+    note_native(load);
+    return check_biggest(load) &&
            pool__bulk_init(&load->bulk, load->conn, &load->batch->table, load->form->text,
                            load->form->text_len, statement_deadline(load), load->err);
 }

@@ -445,9 +445,9 @@ struct pool_result *pool__query(struct pool__conn *conn, const struct pool__form
         !pool__run_begin(&run))
         return NULL;
     pool__conn_enter(conn, &wait, deadline_ns);
+    pool__conn_note_native(conn);
     bool ok = form->as_text ? run_text(&run) : find_and_run(&run);
-    if (conn->class_ == POOL__SQL_OTHER && !conn->broken)
-        pool__conn_note_database(conn);
+    pool__conn_note_reading(conn);
     pool__conn_leave(conn, &wait);
     conn->heard_ns = !ok ? 0 : run.ended_ns ? run.ended_ns : pool__now_ns();
     if (ok && conn->heard_ns - run.started_ns < conn->trip_ns)

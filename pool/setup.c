@@ -35,8 +35,8 @@ enum { OLD_NAME, NEW_NAME }; /* of the isolation level */
  * statement would lose it. */
 #define NAMES "SET NAMES utf8mb4"
 #define TRACK                                                                                      \
-    ", SESSION session_track_state_change = 1, SESSION session_track_system_variables = '', "      \
-    "SESSION autocommit = "
+    ", SESSION session_track_state_change = 1, SESSION session_track_schema = 1, "                 \
+    "SESSION session_track_system_variables = '', SESSION autocommit = "
 
 static const char *const levels[] = {NULL, "READ-UNCOMMITTED", "READ-COMMITTED",
                                      "REPEATABLE-READ", "SERIALIZABLE"};

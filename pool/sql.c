@@ -52,6 +52,7 @@ struct reading {
     bool has_body;                        /* its semicolons separate nothing */
     bool touches_session;
     bool not_read_only;
+    bool names_reading; /* a variable that decides how texts are read */
 };
 
 static bool same_word(const char *text, size_t len, const char *word)
@@ -175,6 +176,15 @@ static bool locks_or_writes(const struct reading *reading, const struct pool__to
     return is_word(&reading->before, "LOCK") && is_word(token, "IN");
 }
 
+/* SET NAMES and SET CHARACTER SET among them. */
+static bool names_reading(const struct pool__token *token)
+{
+    static const char *const variables[] = {"SQL_MODE", "NAMES", "CHARSET", "CHARACTER",
+                                            "CHARACTER_SET_CLIENT", "CHARACTER_SET_CONNECTION",
+                                            "COLLATION_CONNECTION", NULL};
+    return is_one_of(token, variables, is_name);
+}
+
 /* Whether from here on semicolons are those of a body. A label makes a compound statement
  * as well: the colon is its second token. */
 static bool starts_body(const struct reading *reading, const struct pool__token *token)
@@ -224,6 +234,7 @@ static void follow_names(struct reading *reading, const struct pool__token *toke
 
 static void take_token(struct reading *reading, const struct pool__token *token)
 {
+    reading->names_reading = reading->names_reading || names_reading(token);
     if (is_sign(token, ';')) {
         reading->ended = true;
         return;
@@ -343,6 +354,17 @@ static enum pool__sql_turn turn_of(const struct reading *reading, bool doubtful)
     return POOL__TURN_NONE;
 }
 
+/* A routine, or a trigger, puts them back at its end. What EXECUTE runs is not seen. */
+static bool rereads(const struct reading *reading, bool doubtful)
+{
+    const struct pool__token *first = &reading->head[0];
+    if (is_word(first, "EXECUTE"))
+        return true;
+    bool sets = is_word(first, "SET") || reading->multiple || reading->has_body || doubtful ||
+                first->kind == POOL__TOKEN_COMMENT_SQL;
+    return sets && reading->names_reading;
+}
+
 static bool is_read_only(const struct reading *reading)
 {
     return !reading->not_read_only &&
@@ -387,6 +409,7 @@ static bool inspect(const char *sql, size_t len, enum pool__quotes quotes,
     ret_info->multiple = reading.multiple;
     ret_info->read_only = ret_info->class_ == POOL__SQL_PLAIN && is_read_only(&reading);
     ret_info->uncertain = uncertain || lexer.doubt;
+    ret_info->rereads = rereads(&reading, lexer.doubt != NULL);
     for (unsigned i = 0; i < POOL__READINGS; i++)
         ret_info->counts[i] = lexer.placeholders;
     return true;
@@ -408,6 +431,7 @@ static void merge(struct pool__sql_info *info, unsigned reading, const struct po
     info->semicolon = info->semicolon || other->semicolon;
     info->read_only = info->read_only && other->read_only;
     info->updates = info->updates && other->updates;
+    info->rereads = info->rereads || other->rereads;
 }
 
 /* A reading that breaks off counts if there is a whole statement before that, which a server

@@ -37,6 +37,7 @@ struct pool__sql_info {
     bool read_only;        /* a plain SELECT or VALUES that takes no row locks and writes no file */
     bool escaped_quote;    /* what is a string depends on the session */
     bool uncertain;        /* the server may count other placeholders */
+    bool rereads;          /* what it sets may change what another text means */
 };
 
 /* False with POOL_ERR_INVALID if the text is empty or cannot be read with certainty: see

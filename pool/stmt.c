@@ -266,6 +266,18 @@ bool pool__stmt_make_native(struct pool__stmt_cache *cache, struct pool__stmt *s
     return pool__fail(err, POOL_ERR_NOMEM, "out of memory for a statement handle");
 }
 
+bool pool__stmt_cache_is_void(const struct pool__stmt_cache *cache)
+{
+    if (!cache->count)
+        return false;
+    for (struct pool__link *link = cache->recent.next; link != &cache->recent; link = link->next) {
+        const struct pool__stmt *stmt = POOL__ENTRY(link, struct pool__stmt, link);
+        if (stmt->native && !stmt->native->mysql)
+            return true;
+    }
+    return false;
+}
+
 void pool__stmt_close_native(struct pool__stmt_cache *cache, struct pool__stmt *stmt)
 {
     if (!stmt->native)
@@ -273,6 +285,14 @@ void pool__stmt_close_native(struct pool__stmt_cache *cache, struct pool__stmt *
     mysql_stmt_close(stmt->native);
     stmt->native = NULL;
     atomic_fetch_sub(&cache->budget->used, 1);
+}
+
+void pool__stmt_cache_close_natives(struct pool__stmt_cache *cache)
+{
+    if (!cache->count)
+        return;
+    for (struct pool__link *link = cache->recent.next; link != &cache->recent; link = link->next)
+        pool__stmt_close_native(cache, POOL__ENTRY(link, struct pool__stmt, link));
 }
 
 void pool__stmt_remove(struct pool__stmt_cache *cache, struct pool__stmt *stmt)

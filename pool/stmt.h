@@ -100,6 +100,11 @@ struct pool__stmt *pool__stmt_add(struct pool__stmt_cache *cache, const char *sq
  * False without an error in err: go as text this time. */
 bool pool__stmt_make_native(struct pool__stmt_cache *cache, struct pool__stmt *stmt, MYSQL *mysql,
                             struct pool_error *err);
+/* The connection has taken the handles away from under it: a login or reset that the pool did not
+ * ask for. */
+bool pool__stmt_cache_is_void(const struct pool__stmt_cache *cache);
+/* All have to be prepared again. */
+void pool__stmt_cache_close_natives(struct pool__stmt_cache *cache);
 void pool__stmt_close_native(struct pool__stmt_cache *cache, struct pool__stmt *stmt);
 void pool__stmt_remove(struct pool__stmt_cache *cache, struct pool__stmt *stmt);
 
