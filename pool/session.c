@@ -170,6 +170,7 @@ static void session_is_fresh(struct pool__conn *conn)
 {
     conn->dirty = false;
     conn->in_transaction = false;
+    conn->trx = (struct pool__trx){.guarded = false};
     conn->autocommit = conn->mysql->server_status & SERVER_STATUS_AUTOCOMMIT;
 }
 

@@ -750,6 +750,35 @@ static void on_a_handle_ddl_commits_and_the_rest_goes_on(void **state)
     assert_journal(1, 1);
 }
 
+/* ---- in the set-up ---- */
+
+static bool init_that_loses_its_transaction(struct pool_setup *setup, void *arg,
+                                            struct pool_error *err)
+{
+    static const char *const sql[] = {"BEGIN", BEFORE, "CALL undoes()"};
+    struct pool_error ignored;
+    (void)arg;
+    (void)err;
+    for (unsigned i = 0; i < 3; i++)
+        pool_result_free(pool_setup_query(setup, sql[i], POOL_NO_ARGS, &ignored));
+    return true;
+}
+
+static void what_an_init_has_lost_is_nothing_to_the_borrower(void **state)
+{
+    (void)state;
+    struct pool_error err;
+    struct pool_options options = app_options();
+    make_procedure("COMMIT");
+    options.connection_limit = 1;
+    options.init = init_that_loses_its_transaction;
+    make_pool(options);
+    struct pool_conn conn = borrow();
+    assert_true(pool_conn_commit(conn, &err));
+    assert_true(pool_conn_release(conn, NULL));
+    assert_journal(1, 0);
+}
+
 /* ---- batches ---- */
 
 static const struct pool_value ids[] = {
@@ -899,6 +928,7 @@ int main(void)
         TEST(nor_on_a_handle_that_has_lost_one),
         TEST(what_several_statements_have_committed_is_told),
         TEST(on_a_handle_ddl_commits_and_the_rest_goes_on),
+        TEST(what_an_init_has_lost_is_nothing_to_the_borrower),
         TEST_OF(rows_behind_a_deadlock_in_a_batch_are_not_kept, atomic),
         TEST_OF(rows_behind_a_deadlock_in_a_batch_are_not_kept, chunks),
         TEST_OF(nor_are_they_in_bulk, atomic),
