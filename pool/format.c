@@ -4,7 +4,7 @@
  * In a session that is known text becomes what a string is there: quotes are doubled and,
  * where a backslash escapes, backslashes too. This is the only form that the grammar takes
  * everywhere: behind LIKE in SHOW, for a COMMENT, as the member of an ENUM. It is written
- * only if the connection's charset is UTF-8, see pool__conn_quotes.
+ * only if the connection's charset is UTF-8, see quotes.c.
  *
  * If the session is not known a literal must mean the same in all of them. Quotes are doubled,
  * which every mode understands, and text in which a backslash would matter is written in

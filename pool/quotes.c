@@ -5,7 +5,7 @@
  * tell: if a routine sets its own sql_mode the server takes that back at the routine's end,
  * but not the flag, which from then on says what is not so. A literal written in that belief
  * would be a hole. Neither are the flags read from the replies to a reset or an error. So the
- * server is asked for @@sql_mode, among the facts of a fresh session (conn.c). The answer holds
+ * server is asked for @@sql_mode, among the facts of a fresh session (session.c). The answer holds
  * until a statement is sent that might change the session, which are those of the class OTHER;
  * then it is asked again when the first text comes along that depends on it. A plain statement
  * cannot: what its triggers and functions set is taken back, and there the answer, unlike the flag,
