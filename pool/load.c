@@ -310,6 +310,7 @@ struct pool_result *pool__load(struct pool__conn *conn, const struct pool__batch
     struct load load = {
         .conn = conn, .batch = batch, .form = form, .deadline_ns = deadline_ns, .err = err};
     pool__ok(err);
+    pool__trx_note_native(conn);
     bool ok = !pool__trx_is_doubtful(&conn->trx) ||
               pool__trx_allows(conn, form->text, form->text_len, statement_deadline(&load), err);
     pool__fence_init(&load.fence, conn, held);

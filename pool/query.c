@@ -436,6 +436,7 @@ struct pool_result *pool__query(struct pool__conn *conn, const struct pool__form
         pool__conn_fail_broken(conn, run.err);
         return NULL;
     }
+    pool__trx_note_native(conn);
     if (pool__trx_is_doubtful(&conn->trx) &&
         !pool__trx_allows(conn, form->text, form->text_len, deadline_ns, run.err))
         return NULL;

@@ -200,6 +200,15 @@ void pool__trx_note_unseen(struct pool__conn *conn)
     trx->cause = 0;
 }
 
+void pool__trx_note_native(struct pool__conn *conn)
+{
+    bool open = conn->mysql->server_status & SERVER_STATUS_IN_TRANS;
+    if (!conn->native_given || !conn->in_transaction || open || conn->trx.unsure)
+        return; /* in doubt the server is asked */
+    conn->in_transaction = false;
+    note_hidden_end(conn);
+}
+
 /* ---- after an error ---- */
 
 /* Of several results the first may have told that it is over. Without one the error leaves a

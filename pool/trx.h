@@ -55,8 +55,10 @@ void pool__trx_note_failure(struct pool__conn *conn, bool was);
  * server. */
 void pool__trx_resolve(struct pool__conn *conn, uint64_t deadline_ns);
 
-/* Statements may be run, and fail, that are not seen. */
+/* Statements may be run, and fail, that are not seen; and before each statement on such a
+ * connection: what the library has heard since. */
 void pool__trx_note_unseen(struct pool__conn *conn);
+void pool__trx_note_native(struct pool__conn *conn);
 
 /* After an error of the server. */
 struct pool__error_facts;

@@ -615,6 +615,29 @@ static void what_the_native_handle_ended_is_noticed(void **state)
     assert_journal(0, 0);
 }
 
+static bool keeps_native(struct pool_conn conn, void *arg, struct pool_error *err)
+{
+    struct pool_error ignored;
+    ++*(unsigned *)arg;
+    MYSQL *native = pool_conn_native(conn);
+    did(conn, BEFORE, err);
+    mysql_query(native, "ROLLBACK");
+    did(conn, AFTER, &ignored);
+    return true;
+}
+
+static void also_what_it_ends_later(void **state)
+{
+    (void)state;
+    unsigned runs = 0;
+    struct pool_error err;
+    make_plain_pool();
+    assert_false(pool_transaction(f.pool, keeps_native, &runs, &err));
+    assert_refused(&err, POOL_ERR_INVALID, 0);
+    assert_int_equal(runs, 1);
+    assert_journal(0, 0);
+}
+
 /* ---- and an error ---- */
 
 static bool plays_until_it_fails(struct pool_conn conn, void *arg, struct pool_error *err)
@@ -920,6 +943,7 @@ int main(void)
         TEST(the_guard_ends_with_the_transaction),
         TEST(a_commit_behind_a_routine_that_ended_the_transaction_fails),
         TEST(what_the_native_handle_ended_is_noticed),
+        TEST(also_what_it_ends_later),
         TEST(what_a_failed_statement_has_committed_is_told),
         TEST(what_a_failed_statement_has_left_open_is_undone),
         TEST(a_swallowed_rollback_is_no_success_without_autocommit),
