@@ -926,7 +926,8 @@ typedef bool pool_transaction_fn(struct pool_conn conn, void *arg, struct pool_e
  * never committed, and nothing runs outside of the transaction. If fn ends that itself, by COMMIT
  * or a statement that implies it, what follows is refused until it begins another. True means
  * that all that fn did is committed; false that nothing is, unless err->message says that fn had
- * ended the transaction. A connection that proves to be dead at the begin is
+ * ended the transaction. (Nobody can see the COMMIT of a routine that is the victim of a deadlock
+ * in the same CALL.) A connection that proves to be dead at the begin is
  * exchanged for another one. A commit that was lost on the way is never
  * repeated: POOL_ERR_LOST with not_executed false. threads: any. callback: no. */
 bool pool_transaction(struct pool *pool, pool_transaction_fn *fn, void *arg, struct pool_error *err);

@@ -171,7 +171,9 @@ enum pool__kill pool__kill_until_gone(struct pool *pool, unsigned long thread_id
 }
 
 /* Whose statement it is is asked last: on the way here the server may have been restarted, and
- * the number may be that of another session, but then the statement is over. */
+ * the number may be that of another session, but then the statement is over. The time that the
+ * server has for its answer begins with the KILL: without one a connection is lost, and others
+ * may have waited 2 s for theirs. */
 bool pool__stop_statement(struct pool *pool, struct pool__chore *chore)
 {
     uint64_t deadline_ns = pool__deadline_in(KILL_DEADLINE_MS);
@@ -180,7 +182,8 @@ bool pool__stop_statement(struct pool *pool, struct pool__chore *chore)
     for (int attempt = 0; attempt < 2 && dead && lock_control(pool, deadline_ns); attempt++) {
         struct pool__conn *conn = pool->control.conn;
         unsigned long thread_id = pool__cancel_target(chore);
-        known = !thread_id || pool__conn_kill_query(conn, thread_id, deadline_ns);
+        known = !thread_id ||
+                pool__conn_kill_query(conn, thread_id, pool__deadline_in(KILL_DEADLINE_MS));
         dead = conn->broken && known;
         unlock_control(pool);
     }
