@@ -345,8 +345,8 @@ struct pool_value pool_text_n(const char *text, size_t len);
 struct pool_value pool_bytes(const void *data, size_t len);
 struct pool_value pool_decimal(const char *digits); /* such as "-12.50" */
 struct pool_value pool_time(struct pool_time time);
-/* Several values for one placeholder, not nested, of one kind. As an element of IN (...) the
- * list is padded with repeated last values up to a power of two, so that few different
+/* Several values for one placeholder, not nested. They had better be of one kind: what 1 IN
+ * (1, '1x') means is up to the server. As an element of IN (...) the list is padded with repeated last values up to a power of two, so that few different
  * statements are cached; anywhere else it is exactly its values. Nothing is IN an empty list,
  * and everything, NULL included, is NOT IN it; elsewhere an empty list is POOL_ERR_INVALID. */
 struct pool_value pool_list(const struct pool_value *values, size_t count);
@@ -437,7 +437,7 @@ const char *pool_close_reason_name(enum pool_close_reason reason);
  * and further attempts included. on_state runs on one thread at a time; what changes
  * meanwhile is told afterwards, so the last state told is the present one. It is
  * also called once by pool_create, with POOL_STATE_UP and a text, if libmariadb is
- * older than 3.3.20 (or 3.4.10) and should be replaced. */
+ * older than 3.3.20 (or 3.4.10) and should be replaced. `label` is "" for calls without one. */
 struct pool_hooks {
     void (*on_connection)(unsigned long thread_id, void *arg);
     void (*on_enqueue)(void *arg);
@@ -807,7 +807,8 @@ unsigned pool_warning_count(const struct pool_result *result);
 
 /* The value of a column of the current row. Numbers are converted like strtoll
  * and strtod would; what does not fit is clamped; NULL, and a column or row that
- * does not exist, is 0, NULL or false. Pointers live as long as the result. */
+ * does not exist, is 0, NULL or false, true for pool_is_null. Pointers live as long as
+ * the result. */
 bool pool_is_null(const struct pool_result *result, unsigned column);
 int64_t pool_get_int(const struct pool_result *result, unsigned column);
 uint64_t pool_get_uint(const struct pool_result *result, unsigned column);
@@ -817,8 +818,8 @@ const void *pool_get_bytes(struct pool_result *result, unsigned column, size_t *
 bool pool_get_time(const struct pool_result *result, unsigned column, struct pool_time *ret_time);
 
 /* The same by the name of the column, without regard to the case of ASCII letters. A name that
- * no column has, or several have and none in just these letters, gives 0, NULL or false, true for pool_is_null_by, and is told by
- * pool_result_error. */
+ * no column has, or several have and none in just these letters, gives 0, NULL or false, true
+ * for pool_is_null_by, and is told by pool_result_error. */
 bool pool_is_null_by(struct pool_result *result, const char *name);
 int64_t pool_get_int_by(struct pool_result *result, const char *name);
 uint64_t pool_get_uint_by(struct pool_result *result, const char *name);
@@ -1007,7 +1008,8 @@ typedef enum pool_flow pool_flow_fn(struct pool_result *row, void *arg);
 
 /* Reads rows one by one in constant memory, like pool_stream. `row_fn` is called for each, on
  * a stack of 256 KiB; then `fn` once, with a result without rows, or the error. To pause, the
- * request must ask for the handle (ret_call). `arg` is for both. */
+ * request must ask for the handle (ret_call); otherwise a pause, which nobody could end, fails the
+ * stream with POOL_ERR_INVALID, as what is no enum pool_flow does. `arg` is for both. */
 bool pool_stream_async(struct pool *pool, const struct pool_request *request,
                        pool_flow_fn *row_fn, pool_query_fn *fn, void *arg, struct pool_error *err);
 /* A paused stream goes on; one that has not paused yet will not. POOL_ERR_STALE if it is over. */

@@ -82,7 +82,7 @@ static bool check_value(const struct pool_value *value, size_t row, size_t colum
            pool__fail(err, POOL_ERR_INVALID,
                       "row %zu, column %zu is not UTF-8 from byte %zu on; pool_bytes takes "
                       "anything",
-                      row + 1, column + 1, valid + 1);
+                      row + 1, column + 1, valid);
 }
 
 static bool check_values(const struct pool__table *table, size_t *ret_biggest,
@@ -119,7 +119,7 @@ static bool check_request(const struct pool_batch_request *request, struct pool_
                           request->rows, request->columns);
     if (request->rows == 0 || request->values)
         return true;
-    pool__fail(err, POOL_ERR_INVALID, "%zu rows were announced but the pointer is NULL",
+    pool__fail(err, POOL_ERR_INVALID, "the number of rows is %zu, but the pointer to them is NULL",
                request->rows);
     return false;
 }

@@ -24,7 +24,7 @@ bool pool__check_request(const struct pool_request *request, struct pool_error *
     if (!request->sql)
         return pool__fail(err, POOL_ERR_INVALID, "the SQL is NULL");
     if (request->args.count && !request->args.values)
-        return pool__fail(err, POOL_ERR_INVALID, "%zu values were announced but the pointer is NULL",
+        return pool__fail(err, POOL_ERR_INVALID, "the number of values is %zu, but the pointer to them is NULL",
                           request->args.count);
     if (request->flags & ~(unsigned)KNOWN_FLAGS)
         return pool__fail(err, POOL_ERR_INVALID, "unknown request flags 0x%x",

@@ -89,7 +89,8 @@ static void tell_query(struct pool *pool, const struct pool__job *job,
     uint64_t digest = pool__stmt_hash(job->form.text, job->form.text_len);
     struct pool__hooked hooked;
     pool__hook_enter(&hooked, pool);
-    hooks->on_query(job->request->label, digest, pool__now_ns() - job->began_ns,
+    const char *label = job->request->label;
+    hooks->on_query(label ? label : "", digest, pool__now_ns() - job->began_ns,
                     result ? pool__result_rows(result) : 0, code, hooks->arg);
     pool__hook_leave(&hooked);
 }

@@ -75,7 +75,9 @@ static char *copy_text(struct pool_result *row, unsigned column, struct pool_err
     size_t len;
     const char *text = pool_get_bytes(row, column, &len);
     if (text && memchr(text, '\0', len)) {
-        pool__fail(err, POOL_ERR_INVALID, "column %u has a NUL within its text", column + 1);
+        pool__fail(err, POOL_ERR_INVALID,
+                   "column %u (%.60s) has a NUL within its text, which a char * would cut short",
+                   column + 1, pool_column_name(row, column));
         return NULL;
     }
     char *copy = text ? malloc(len + 1) : NULL;

@@ -70,6 +70,7 @@ struct pool__op {
     _Atomic bool resume_posted;
     bool paused;
     bool resumed; /* it will not pause next time */
+    const char *misuse; /* of a stream by its row function, which ends it; NULL: none */
     uint64_t ticket; /* 0: nobody has a handle */
     _Alignas(16) char copies[];
 };

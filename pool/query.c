@@ -123,7 +123,8 @@ static bool check_single(struct pool__run *run, const struct pool__sql_info *inf
         return true;
     return pool__fail(run->err, POOL_ERR_INVALID,
                       "several statements in one request need the option multi_statements and "
-                      "the flag POOL_TEXT");
+                      "the flag POOL_TEXT: there is no %s",
+                      text ? "multi_statements" : "POOL_TEXT");
 }
 
 /* What is known about a text. Pools that never prepare remember it like a statement. */

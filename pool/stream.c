@@ -7,11 +7,24 @@
 
 #include "error.h"
 
+static const char *misuse_of(const struct pool__op *op, enum pool_flow flow)
+{
+    if (flow != POOL_FLOW_STOP && flow != POOL_FLOW_GO_ON && flow != POOL_FLOW_PAUSE)
+        return "the row function returned what is no enum pool_flow";
+    if (flow == POOL_FLOW_PAUSE && !op->ticket)
+        return "the row function paused the stream, and nobody can resume it: the request has no "
+               "ret_call";
+    return NULL;
+}
+
 static bool deliver_row(struct pool_result *row, void *arg)
 {
     struct pool__op *op = arg;
     enum pool_flow flow = op->with.flow(row, op->arg);
     if (pool_result_error(row))
+        return false;
+    op->misuse = misuse_of(op, flow);
+    if (op->misuse)
         return false;
     if (flow == POOL_FLOW_PAUSE && !op->resumed && !op->cancelled) {
         op->paused = true;
@@ -31,6 +44,11 @@ static void run_stream(struct pool__op *op, struct pool_error *err)
     pool__op_absorb_kill(op);
     pool__return(pool, op->borrowed.slot);
     pool__op_drop_result(op, err); /* it was stopped, and not by its program */
+    if (!op->misuse || !op->call.result)
+        return;
+    pool_result_free(op->call.result);
+    op->call.result = NULL;
+    pool__fail(err, POOL_ERR_INVALID, "%s", op->misuse);
 }
 
 bool pool_stream_async(struct pool *pool, const struct pool_request *request,

@@ -155,6 +155,8 @@ static bool attempt(struct pool_conn conn, pool_transaction_fn *fn, void *arg,
     POOL__BARRIER();
     bool ok = fn(conn, arg, err);
     bool here = unguard(conn, &trx, ok ? err : &ignored);
+    if (ok && !here && err->code == POOL_ERR_STALE)
+        pool__fail(err, POOL_ERR_STALE, "the transaction function has released its connection");
     if (ok && here && commit(conn, &trx, err))
         return true;
     if (!ok) /* if this fails too, the release finds the transaction open and resets */

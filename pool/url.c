@@ -507,7 +507,8 @@ static bool parse(char *url, struct reader *r)
     r->table = pool__option_table(&r->rows);
     if (!authority)
         return pool__fail(r->err, POOL_ERR_INVALID,
-                          "URL: does not start with mysql:// or mariadb://");
+                          *url ? "URL: does not start with mysql:// or mariadb://"
+                               : "URL: is empty; it should start with mysql:// or mariadb://");
     return parse_parts(r, authority);
 }
 

@@ -203,7 +203,7 @@ bool pool__value_check(const struct pool_value *value, struct pool_error *err)
 bool pool__args_check(struct pool_args args, struct pool_error *err)
 {
     if (!args.values && args.count > 0)
-        return pool__fail(err, POOL_ERR_INVALID, "%zu values were announced but none given",
+        return pool__fail(err, POOL_ERR_INVALID, "the number of values is %zu, but the pointer to them is NULL",
                           args.count);
     for (size_t i = 0; i < args.count; i++)
         if (!check(&args.values[i], i + 1, err))

@@ -1137,7 +1137,7 @@ static void wrong_values_are_named_by_row_and_column(void **state)
     make_pool_of_one(NULL);
     assert_value_refused(pool_list(&one, 1), "row 2, column 2 is a list");
     assert_value_refused(pool_named("x", one), "row 2, column 2 has a name");
-    assert_value_refused(pool_text("ab\xff"), "row 2, column 2 is not UTF-8 from byte 3");
+    assert_value_refused(pool_text("ab\xff"), "row 2, column 2 is not UTF-8 from byte 2");
     assert_value_refused(pool_double(1.0 / 0.0), "row 2, column 2 is infinite");
     assert_value_refused(pool_decimal("x"), "row 2, column 2 is not a decimal");
     assert_value_refused(pool_time(bad), "row 2, column 2 has an hour");

@@ -207,7 +207,7 @@ static void values_made_at_run_time_are_copied(void **)
 static void a_pointer_of_no_values_is_told(void **)
 {
     assert_written("SELECT ?", (pool_args{static_cast<const pool_value *>(nullptr), 1}),
-                   "1 values were announced but none given");
+                   "the number of values is 1, but the pointer to them is NULL");
 }
 
 /* ---- exceptions that reach the caller ---- */

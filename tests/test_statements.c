@@ -1621,7 +1621,7 @@ static void a_request_that_makes_no_sense_is_refused(void **state)
     assert_request_refused(*state, NULL, "the request is NULL");
     assert_request_refused(*state, &(struct pool_request){0}, "the SQL is NULL");
     assert_request_refused(*state, &(struct pool_request){.sql = "SELECT ?", .args = {NULL, 1}},
-                           "1 values were announced");
+                           "the number of values is 1");
     assert_request_refused(*state, &(struct pool_request){.sql = "SELECT 1", .flags = 1u << 30},
                            "unknown request flags 0x40000000");
     assert_works(*state);

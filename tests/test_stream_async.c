@@ -33,6 +33,7 @@ struct stream {
     unsigned pause_every; /* 0: never */
     unsigned stop_at;
     bool resume_itself; /* before it pauses */
+    enum pool_flow flow; /* of never_resumed */
     void (*at_first)(struct stream *stream);
     enum pool_code inner; /* of what at_first tried */
     struct pool_conn conn;
@@ -64,6 +65,29 @@ static void start_stream(const char *sql, uint32_t timeout_ms, struct stream *st
     struct pool_error err;
     if (!pool_stream_async(f.pool, &request, on_row, on_result, stream, &err))
         fail_with(sql, &err);
+}
+
+static enum pool_flow never_resumed(struct pool_result *row, void *arg)
+{
+    struct stream *stream = arg;
+    (void)row;
+    atomic_fetch_add(&stream->rows, 1);
+    return stream->flow;
+}
+
+/* Nobody has its handle. */
+static void assert_misuse_is_told(enum pool_flow flow, const char *message)
+{
+    struct pool_request request = {.sql = "SELECT seq FROM seq_1_to_10"};
+    struct stream stream = {.flow = flow};
+    struct pool_error err;
+    make_pool_of(1, false);
+    if (!pool_stream_async(f.pool, &request, never_resumed, on_result, &stream, &err))
+        fail_with("stream", &err);
+    assert_seen_failed(&stream.seen, POOL_ERR_INVALID);
+    assert_non_null(strstr(stream.seen.err.message, message));
+    assert_int_equal(atomic_load(&stream.rows), 1);
+    must("SELECT 1");
 }
 
 static bool has_paused(struct stream *stream, unsigned times)
@@ -408,6 +432,18 @@ static void a_row_callback_may_use_a_connection_that_it_holds(void **state)
     }
 }
 
+static void a_pause_that_nobody_can_end_fails_the_stream(void **state)
+{
+    (void)state;
+    assert_misuse_is_told(POOL_FLOW_PAUSE, "no ret_call");
+}
+
+static void what_is_no_flow_fails_the_stream(void **state)
+{
+    (void)state;
+    assert_misuse_is_told((enum pool_flow)3, "no enum pool_flow");
+}
+
 static void wrong_streams_are_refused(void **state)
 {
     (void)state;
@@ -449,6 +485,8 @@ int main(void)
         HANDLED_TEST(others_go_on_while_it_pauses),
         HANDLED_TEST(what_blocks_is_refused_in_a_row_callback),
         HANDLED_TEST(a_row_callback_may_use_a_connection_that_it_holds),
+        HANDLED_TEST(a_pause_that_nobody_can_end_fails_the_stream),
+        HANDLED_TEST(what_is_no_flow_fails_the_stream),
         HANDLED_TEST(wrong_streams_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
