@@ -442,6 +442,69 @@ server_mutant give.c test_quotes random_lists_hold_what_logic_says \
     "the comma behind an empty list goes, whatever is before it" \
     's/keeps_one_before \? place->comma_before : place->comma_after/keeps_one_before \&\& place->comma_after == POOL__NOWHERE ? place->comma_before : place->comma_after/'
 
+# ---- what a pool promises of rows, sessions and transactions
+
+server_mutant pool.c test_async_dispatch the_end_serves_what_was_accepted_behind_a_call_that_fails_at_once \
+    "the end forgets calls that have not come to the queue" \
+    's/ \|\| atomic_load\(&pool->loop\.work\)\)/)/'
+server_mutant stream.c test_stream_async a_pause_that_nobody_can_end_fails_the_stream \
+    "a stream pauses without a handle" \
+    's/flow == POOL_FLOW_PAUSE && !op->ticket/false/'
+server_mutant trx.c test_lost_transactions nothing_runs_behind_a_begin_that_failed \
+    "a begin is believed before it has succeeded" \
+    's/        return true; \/\* what was is forgotten[^\n]*/        return forget(trx), true;/'
+server_mutant trx.c test_lost_transactions nothing_runs_behind_results_and_an_error \
+    "a failure is not looked at for the end of its transaction" \
+    's/    if \(was && !conn->in_transaction\)\n        note_hidden_end\(conn\);//'
+server_mutant trx.c test_lost_transactions a_commit_after_a_deadlock_fails \
+    "there is always something to commit" \
+    's/    if \(end == POOL__TRX_COMMITTED \|\|/    if (end == POOL__TRX_LOST || end == POOL__TRX_COMMITTED ||/'
+server_mutant transaction.c test_lost_transactions nothing_runs_behind_ddl \
+    "nothing guards a transaction" \
+    's/\.guarded = true/.guarded = false/'
+server_mutant keep.c test_autocommit without_it_calls_of_one_statement_commit \
+    "what own calls do is not committed" \
+    's/    if \(!open \|\|/    if (true || !open ||/'
+server_mutant keep.c test_autocommit a_stopped_stream_that_wrote_fails \
+    "a stopped stream that wrote is a success" \
+    's/\(conn->broken && read_only\)/conn->broken/'
+server_mutant session.c test_logins a_changed_user_does_not_reach_the_next_borrower \
+    "nobody asks who the user is" \
+    's/!same_text\(conn->identity, pool_get_text\(facts, IDENTITY\)\)/false/'
+server_mutant session.c test_logins a_time_limit_of_the_account_outlasts_a_reset \
+    "the time limit of the account is forgotten" \
+    's/ &&\n              restore_time_limit\(conn, deadline_ns, err\)//'
+server_mutant session.c test_logins what_a_login_has_set_is_not_reset \
+    "a reset is taken for a login" \
+    's/    return !conn->login_is_more \|\|/    return true ||/'
+server_mutant session.c test_autocommit what_the_init_did_without_it_stays \
+    "what the init did is left open" \
+    's/    return !open \|\| pool__say/    return true || pool__say/'
+server_mutant conn.c test_rereading the_sql_mode_counts \
+    "cached statements outlive a change of the SQL mode" \
+    's/    if \(conn->rereads\)/    if (false)/'
+server_mutant health.c test_health a_crowd_has_its_connections_opened_bit_by_bit \
+    "connections are opened as fast as they are wanted" \
+    's/unsigned allowed = count < most \? count : most;/unsigned allowed = count; (void)most;/'
+server_mutant replica.c test_health a_write_that_new_connections_refuse_too_costs_one_of_them_now_and_then \
+    "each refused write costs a connection" \
+    's/        return KEEP;/        return REPLACE;/'
+server_mutant replica.c test_health what_is_being_opened_is_not_replaced \
+    "what is being opened is replaced as well" \
+    's/if \(atomic_load\(&pool->places\[slot\]\.opened_ns\) < than_ns\)/if (than_ns)/'
+server_mutant trim.c test_trim an_idle_connection_gives_back_what_a_large_row_needed \
+    "memory is never given back" \
+    's/    if \(!pool__conn_is_bulky\(conn\) \|\| !is_at_rest\(conn\)\)\n        return;/    return;/'
+server_mutant hook.c test_early what_blocks_is_refused_in_the_hooks_of_callers \
+    "a hook may wait for its own pool" \
+    's/    return hooked != NULL;/    return false;/'
+server_mutant arity.c test_early a_wrong_number_of_values_is_told_before_a_connection_is_waited_for \
+    "the number of values is looked at when there is a connection" \
+    's/    if \(!read_and_check\(form, err\)\)\n        return false;//'
+server_mutant lead.c test_counting attempts_are_not_calls \
+    "each attempt counts as a call" \
+    's/        return;\n    \}\n    err->not_executed = err->not_executed && !job->may_have_run;/    }\n    err->not_executed = err->not_executed \&\& !job->may_have_run;/'
+
 report_server_mutants
 echo "$passed passed, $failed failed"
 ((failed == 0))

@@ -63,6 +63,7 @@ static struct proxy {
     _Atomic long cut[2];     /* bytes until the cut, per direction; -1: no cut */
     _Atomic bool cut_by_reset;
     _Atomic uint64_t bytes[2];
+    _Atomic uint64_t swallowed[2];
     _Atomic bool hung_up;
     _Atomic bool repeated;   /* the client's kernel has it */
 } proxy;
@@ -139,8 +140,10 @@ static inline void move_bytes(struct link *link, enum direction direction)
         close_link(link, false);
         return;
     }
-    if (atomic_load(&proxy.swallow[direction]))
+    if (atomic_load(&proxy.swallow[direction])) {
+        atomic_fetch_add(&proxy.swallowed[direction], (uint64_t)count);
         return;
+    }
     if (direction == DOWN && atomic_load(&proxy.keep_reply))
         keep_for_later(buffer, (size_t)count);
     if (slowly) {

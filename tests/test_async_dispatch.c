@@ -601,7 +601,7 @@ static int clean_up(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin_fixture, clean_up)
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST(callbacks_run_inside_pool_dispatch_alone),
@@ -632,5 +632,7 @@ int main(void)
         TEST(calls_that_meet_the_end_are_refused_or_told),
         TEST(a_row_callback_may_dispatch_another_pool),
     };
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

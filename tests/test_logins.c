@@ -57,6 +57,19 @@ static void what_init_connect_sets_outlasts_a_change(void **state)
     assert_int_equal(closed_by(POOL_CLOSE_RESET), 3);
 }
 
+/* What the server would do by now does not matter. */
+static void what_a_login_has_set_is_not_reset(void **state)
+{
+    (void)state;
+    admin_does(f.admin, "SET GLOBAL init_connect = \"SET time_zone = '+05:00'\"");
+    make_pool_of_one(NULL);
+    assert_says(ZONE, "+05:00");
+    admin_does(f.admin, "SET GLOBAL init_connect = ''");
+    change_session();
+    assert_says(ZONE, "SYSTEM");
+    assert_int_equal(closed_by(POOL_CLOSE_RESET), 1);
+}
+
 static void with_init_connect_clean_borrows_cost_no_login(void **state)
 {
     (void)state;
@@ -173,10 +186,11 @@ static int tear_down(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin_fixture, tear_down)
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST(what_init_connect_sets_outlasts_a_change),
+        TEST(what_a_login_has_set_is_not_reset),
         TEST(with_init_connect_clean_borrows_cost_no_login),
         TEST(an_init_connect_that_comes_later_is_run),
         TEST(a_global_value_that_has_changed_is_taken),
@@ -186,5 +200,7 @@ int main(void)
         TEST(who_changes_to_the_same_user_keeps_the_connection),
         TEST(a_transaction_costs_no_reset),
     };
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests_name("logins", tests, NULL, NULL);
 }

@@ -911,7 +911,7 @@ static int set_up_with_chunks(void **state)
     return set_up(&none);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST(statements_after_a_deadlock_are_refused),
@@ -960,5 +960,7 @@ int main(void)
         TEST_OF(nor_are_they_inside_a_transaction, atomic),
         TEST_OF(nor_are_they_inside_a_transaction, chunks),
     };
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests_name("lost transactions", tests, NULL, NULL);
 }

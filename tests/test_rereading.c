@@ -178,7 +178,7 @@ static int tear_down(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_sql_mode_counts),
@@ -191,5 +191,7 @@ int main(void)
         TEST(a_batch_survives_that),
         TEST(a_login_or_reset_by_the_native_handle_is_survived),
     };
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests_name("rereading", tests, NULL, NULL);
 }

@@ -463,7 +463,7 @@ static void wrong_streams_are_refused(void **state)
     assert_int_equal(atomic_load(&stream.seen.calls), 0);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         HANDLED_TEST(all_rows_come_in_order_whatever_the_way),
@@ -489,5 +489,7 @@ int main(void)
         HANDLED_TEST(what_is_no_flow_fails_the_stream),
         HANDLED_TEST(wrong_streams_are_refused),
     };
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
