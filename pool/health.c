@@ -74,7 +74,6 @@ static void note_success_locked(struct pool__health *health, unsigned open)
     if (open + 1 > health->refused_at)
         health->refusals = 0;
     health->failures = 0;
-    health->interruptions = 0;
     health->next_try_ns = 0;
     health->parallel = pool__policy_ramp(health->parallel, true);
     health->state = health->read_only ? POOL_STATE_RETRYING : POOL_STATE_UP;
@@ -116,6 +115,8 @@ void pool__report_connect(struct pool *pool, const struct pool_error *failure, b
     bool interrupted = failure && logged_in && failure->code == POOL_ERR_LOST;
     unsigned open = pool__open_count(pool);
     pool__lock(&health->lock);
+    if (!interrupted)
+        health->interruptions = 0;
     if (interrupted && ++health->interruptions <= INTERRUPTIONS)
         health->cause = *failure;
     else if (failure)

@@ -200,7 +200,10 @@ static bool run_singly(struct load *load)
     if (ok)
         return true;
     load->one_failed = true;
-    load->open_outcome = load->conn->broken && !load->fence.kind;
+    /* What the server itself refuses is not executed. Of anything else nobody knows: the row may
+     * have been one too many for the result. */
+    bool refused = load->err->not_executed || (load->err->server_errno && !load->conn->broken);
+    load->open_outcome = sent && !refused && !load->fence.kind;
     return false;
 }
 

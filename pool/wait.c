@@ -244,10 +244,11 @@ static enum pool__wake sleep_until(struct pool__wait *wait, int fd, bool for_rea
             return wake;
         if (until_ns != listen_ns)
             continue;
-        wait->unheard = pool__tcp_is_unheard(&silence, fd, listen_ns, wait->unheard_ms);
+        uint64_t now = pool__now_ns(); /* the machine may have been asleep since listen_ns */
+        wait->unheard = pool__tcp_is_unheard(&silence, fd, now, wait->unheard_ms);
         if (wait->unheard)
             return POOL__WAKE_LATE;
-        listen_ns += look_ns(wait);
+        listen_ns = now + look_ns(wait);
     }
 }
 
@@ -263,8 +264,10 @@ int pool__wait_hook(int fd, char for_read, int ignored_timeout)
     if (wait->connecting && wait->on_entry)
         wait->on_entry(wait);
     /* After a failed write the library may still try to read: that proves nothing. */
-    if (for_read && !wait->timed_out && !wait->cut)
+    if (for_read && !pool__wait_was_ended(wait))
         wait->reading = true;
+    if (wait->unheard)
+        return give_up(wait, fd);
     if (is_past(wait->deadline_ns)) {
         wait->timed_out = true;
         return give_up(wait, fd);

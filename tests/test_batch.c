@@ -912,6 +912,27 @@ static void one_by_one_returned_rows_come_in_one_set(void **state)
     pool_result_free(rows);
 }
 
+/* The last row is a chunk of its own, and one too many for the result. */
+static void a_row_that_was_executed_and_cannot_be_kept_is_not_called_undone(void **state)
+{
+    enum { KEPT = 1000 };
+    (void)state;
+    struct pool_error err;
+    struct pool_options options = app_options();
+    options.no_prepare = true;
+    options.max_rows = KEPT;
+    make_pool(options);
+    make_pairs_table();
+    struct pool_value *values = new_pairs(0, KEPT + 1);
+    assert_null(pool_batch(f.pool, "INSERT INTO held VALUES (?, ?) RETURNING v", values, KEPT + 1, 2,
+                           &err));
+    free(values);
+    assert_refused(&err, POOL_ERR_TOO_BIG, 0);
+    assert_false(err.not_executed);
+    assert_non_null(strstr(err.message, "rows 1 to 1000 were executed, and perhaps these"));
+    assert_rows(KEPT + 1);
+}
+
 static void one_by_one_a_batch_ends_at_its_deadline(void **state)
 {
     (void)state;
@@ -1520,6 +1541,7 @@ int main(void)
         TEST(one_by_one_the_row_that_failed_is_named),
         TEST(one_by_one_an_atomic_batch_is_atomic),
         TEST(one_by_one_returned_rows_come_in_one_set),
+        TEST(a_row_that_was_executed_and_cannot_be_kept_is_not_called_undone),
         TEST(one_by_one_a_batch_ends_at_its_deadline),
         TEST(a_failed_packet_is_not_said_to_be_undone_without_transactions),
         TEST(what_could_not_be_undone_is_told),
