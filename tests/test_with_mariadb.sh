@@ -21,11 +21,13 @@ trap 'rm -rf -- "$TMPDIR"' EXIT
 
 # ---- Tools. -----------------------------------------------------------------------------------------
 
+# The seconds are counted in pauses of our own: if the machine stands still for a minute, so do those
+# whom we wait for.
 wait_until() { # SECONDS COMMAND...
-    local deadline=$((SECONDS + $1))
+    local left=$(($1 * 50))
     shift
     until "$@"; do
-        ((SECONDS < deadline)) || { echo "in vain: $*" && return 1; }
+        ((left-- > 0)) || { echo "in vain: $*" && return 1; }
         sleep 0.02
     done
 }
