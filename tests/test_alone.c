@@ -70,6 +70,7 @@ static void parts_of_expressions_do_not(void **state)
         "INSERT INTO t SET a = 1 AND b = ?",
         "INSERT INTO t SET a = ? IS NULL",
         "INSERT INTO t VALUES (?) ON DUPLICATE KEY UPDATE a = IF(a = ?, 1, 2)",
+        "INSERT INTO t VALUES (?) ON DUPLICATE KEY UPDATE a = IF(b, c = ?, 2)",
         "INSERT INTO t VALUES (?) RETURNING a, ?",
         "INSERT INTO t SELECT ?",
         "UPDATE t SET a = a + ?",

@@ -114,9 +114,25 @@ static void what_is_not_certainly_wrong_waits(void **state)
                                            .args = POOL_ARGS(POOL_NAMED("a", 1))});
         assert_waits((struct pool_request){.sql = "SELECT '\\', ?"});
         assert_waits((struct pool_request){.sql = "SELECT 1 /*!50000 + ? */"});
+        assert_waits((struct pool_request){.sql = "SELECT 1 /*M!100100 + ? */"});
+        assert_waits((struct pool_request){.sql = "SELECT $$?$$"});
         assert_waits((struct pool_request){.sql = "SELECT 1; SELECT ?",
                                            .args = POOL_ARGS(1), .flags = POOL_TEXT});
     }
+    pool_conn_release(conn, NULL);
+}
+
+static void what_is_right_with_one_number_is_wrong_with_another(void **state)
+{
+    struct pool_request request = {.sql = "SELECT ?, ? + 1", .args = POOL_ARGS(1, 2)};
+    struct pool_error err;
+    (void)state;
+    struct pool_conn conn = make_and_hold(false);
+    assert_waits(request);
+    request.args = POOL_ARGS(1);
+    request.acquire_timeout_ms = 1;
+    assert_null(pool_query_with(f.pool, &request, &err));
+    assert_refused(&err, POOL_ERR_INVALID, 0);
     pool_conn_release(conn, NULL);
 }
 
@@ -326,6 +342,40 @@ static void what_blocks_is_refused_in_the_hook_of_one_who_waits(void **state)
     assert_int_equal(h.refused, 12);
 }
 
+/* The quick way to the connection that a thread had last goes round the checks. */
+static void borrow_in_query(const char *label, uint64_t digest, uint64_t elapsed_ns, uint64_t rows,
+                            enum pool_code code, void *arg)
+{
+    struct pool *pool = atomic_exchange(&h.pool, NULL);
+    struct pool_error err;
+    struct pool_conn conn;
+    (void)label;
+    (void)digest;
+    (void)elapsed_ns;
+    (void)rows;
+    (void)code;
+    (void)arg;
+    if (pool)
+        expect_refusal(pool_get_connection(pool, &conn, &err), &err, "get_connection");
+}
+
+static void the_last_connection_of_a_thread_is_not_lent_in_its_hook(void **state)
+{
+    struct pool_options options = app_options();
+    (void)state;
+    memset(&h, 0, sizeof h);
+    options.hooks.on_query = borrow_in_query;
+    make_pool(options);
+    struct pool_conn conn = borrow();
+    must("SELECT 1");
+    atomic_store(&h.pool, f.pool);
+    assert_int_equal(number(conn, "SELECT 2"), 2);
+    pool_conn_release(conn, NULL);
+    if (h.wrong)
+        fail_msg("%s", h.text);
+    assert_int_equal(h.refused, 1);
+}
+
 /* A hook inside a hook of another pool is still inside the outer one. */
 static struct pool *outer_pool;
 
@@ -364,6 +414,85 @@ static void a_hook_of_another_pool_does_not_hide_the_outer_one(void **state)
     assert_int_equal(h.refused, 1);
 }
 
+/* Nor when that is over. */
+static void do_nothing(uint64_t ns, void *arg)
+{
+    (void)ns;
+    (void)arg;
+}
+
+static void call_the_inner_and_the_outer(uint64_t ns, void *arg)
+{
+    struct pool_error err;
+    if (!atomic_exchange(&h.pool, NULL))
+        return;
+    call_the_inner(ns, arg);
+    expect_refusal(pool_query(outer_pool, "DO 1", POOL_NO_ARGS, &err), &err, "outer");
+}
+
+static void a_hook_goes_on_after_that_of_another_pool(void **state)
+{
+    struct pool_options options = app_options();
+    struct pool_error err;
+    (void)state;
+    memset(&h, 0, sizeof h);
+    options.hooks.on_acquire = do_nothing;
+    struct pool *inner = pool_create(&options, &err);
+    options.hooks = (struct pool_hooks){.on_release = call_the_inner_and_the_outer, .arg = inner};
+    make_pool(options);
+    outer_pool = f.pool;
+    atomic_store(&h.pool, f.pool);
+    must("SELECT 1");
+    pool_end(inner, 1000, NULL);
+    if (h.wrong)
+        fail_msg("%s", h.text);
+    assert_int_equal(h.refused, 1);
+}
+
+/* A call with a callback waits in its hook, for a lock that the test has. Its thread is not in
+ * the hook meanwhile. */
+static void wait_for_the_lock(uint64_t ns, void *arg)
+{
+    struct pool_error err;
+    (void)ns;
+    (void)arg;
+    if (atomic_exchange(&h.pool, NULL)) {
+        atomic_store(&h.rounds, 1);
+        pool_result_free(
+            pool_query(h.other, "SELECT GET_LOCK('early', 60)", POOL_NO_ARGS, &err));
+        atomic_store(&h.rounds, 2);
+    }
+}
+
+static bool is_in_hook(void)
+{
+    pool_dispatch(f.pool, 0);
+    return atomic_load(&h.rounds) > 0;
+}
+
+static void a_hook_that_waits_leaves_its_thread_to_others(void **state)
+{
+    struct pool_options options = app_options();
+    struct pool_error err;
+    struct seen seen;
+    (void)state;
+    memset(&h, 0, sizeof h);
+    atomic_store(&h.other, pool_create(&options, &err));
+    options.manual_dispatch = true;
+    options.hooks.on_release = wait_for_the_lock;
+    make_pool(options);
+    assert_int_equal(admin_asks(f.admin, "SELECT GET_LOCK('early', 0)"), 1);
+    atomic_store(&h.pool, f.pool);
+    start("SELECT 1", POOL_NO_ARGS, &seen);
+    assert_within(GENEROUS, is_in_hook());
+    must("SELECT 2");
+    assert_int_equal(h.rounds, 1);
+    admin_does(f.admin, "DO RELEASE_LOCK('early')");
+    assert_int_equal(value_of(&seen), 1);
+    assert_int_equal(h.rounds, 2);
+    pool_end(h.other, 1000, NULL);
+}
+
 static int end_early(void **state)
 {
     (void)state;
@@ -380,10 +509,14 @@ int main(int argc, char **argv)
         TEST(so_it_is_without_preparing),
         TEST(streams_are_told_as_well),
         TEST(what_is_not_certainly_wrong_waits),
+        TEST(what_is_right_with_one_number_is_wrong_with_another),
         TEST(what_blocks_is_refused_in_the_hooks_of_callers),
         TEST(what_blocks_is_refused_in_the_hooks_of_the_pools_own_threads),
         TEST(what_blocks_is_refused_in_the_hook_of_one_who_waits),
+        TEST(the_last_connection_of_a_thread_is_not_lent_in_its_hook),
         TEST(a_hook_of_another_pool_does_not_hide_the_outer_one),
+        TEST(a_hook_goes_on_after_that_of_another_pool),
+        TEST(a_hook_that_waits_leaves_its_thread_to_others),
     };
     if (!getenv("MYPOOL_URL")) {
         fprintf(stderr, "run me under tests/with-mariadb\n");

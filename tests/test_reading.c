@@ -130,7 +130,7 @@ static void the_set_of_a_procedure_is_named(void **state)
 static void long_values_and_bytes_are_told_in_short(void **state)
 {
     struct pool_result *rows =
-        rows_of(*state, "SELECT REPEAT('\xe2\x82\xac', 100), X'00ff', 'a\nb'");
+        rows_of(*state, "SELECT CONCAT('-', REPEAT('\xe2\x82\xac', 100)), X'00ff', 'a\nb'");
     int a, b, c;
     const char *skip;
     assert_true(pool_next(rows));
@@ -327,6 +327,20 @@ static void an_execution_has_an_outcome(void **state)
     assert_true(pool_exec(*state, "SELECT v FROM outcomes", POOL_NO_ARGS, NULL, &err));
 }
 
+static void of_several_results_the_last_is_the_outcome(void **state)
+{
+    struct pool_outcome outcome;
+    struct pool_error err;
+    run(*state, "DROP TABLE IF EXISTS outcomes");
+    run(*state, "CREATE TABLE outcomes (v INT)");
+    run(*state, "DROP PROCEDURE IF EXISTS two_outcomes");
+    run(*state, "CREATE PROCEDURE two_outcomes() BEGIN SELECT 1; "
+                "INSERT INTO outcomes VALUES (1), (2), (3); END");
+    assert_true(pool_exec(*state, "CALL two_outcomes()", POOL_NO_ARGS, &outcome, &err));
+    assert_int_equal(outcome.affected_rows, 3);
+    run(*state, "DROP PROCEDURE two_outcomes");
+}
+
 static void a_failed_execution_leaves_the_outcome_alone(void **state)
 {
     struct pool_outcome outcome = {.affected_rows = 99};
@@ -512,6 +526,7 @@ int main(void)
         TEST(a_name_of_several_columns_is_told),
         TEST(a_result_that_is_not_there_has_no_names),
         TEST(an_execution_has_an_outcome),
+        TEST(of_several_results_the_last_is_the_outcome),
         TEST(a_failed_execution_leaves_the_outcome_alone),
         TEST(a_connection_executes_within_its_transaction),
         TEST(one_row_is_read_into_variables),

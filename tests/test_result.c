@@ -1392,6 +1392,17 @@ static void a_value_that_does_not_fit_is_told_without_memory_as_well(void **stat
     pool_result_free(r);
 }
 
+static void a_text_that_is_no_utf8_is_told_by_its_length(void **state)
+{
+    (void)state;
+    struct pool_result *r = text_value(MYSQL_TYPE_STRING, "12\xe9 and so on");
+    int whole = 9;
+    assert_false(POOL_SCAN(r, &whole));
+    assert_string_equal(pool_result_error(r)->message,
+                        "row 1, column 1 'c': 13 bytes do not fit an int32_t");
+    pool_result_free(r);
+}
+
 static void scan_gives_zero_for_null(void **state)
 {
     (void)state;
@@ -1574,6 +1585,7 @@ int main(void)
         cmocka_unit_test(scan_keeps_times_and_numbers_apart),
         cmocka_unit_test(scan_writes_everything_or_nothing),
         cmocka_unit_test(a_value_that_does_not_fit_is_told_without_memory_as_well),
+        cmocka_unit_test(a_text_that_is_no_utf8_is_told_by_its_length),
         cmocka_unit_test(scan_gives_zero_for_null),
         cmocka_unit_test(scan_needs_a_row_and_enough_columns),
         cmocka_unit_test(numbers_are_bound_from_the_store),

@@ -78,6 +78,7 @@ static void time_zones_are_offsets_or_names(void **state)
     REFUSED("'SYSTEM' for the zone of the server", .time_zone = "local");
     REFUSED("'time_zone' is not like", .time_zone = "+2");
     REFUSED("'time_zone' is not like", .time_zone = "+02:000");
+    REFUSED("'time_zone' is not like", .time_zone = "+02:00 DST");
     REFUSED("'time_zone' is not like", .time_zone = "Europe Berlin");
     REFUSED("'time_zone' is empty", .time_zone = "");
 }
@@ -166,6 +167,8 @@ static void a_variable_is_given_once(void **state)
             .session_variables = VARIABLES("sql_mode=ANSI"));
     REFUSED("'time_zone', which is given twice", .time_zone = "SYSTEM",
             .session_variables = VARIABLES("time_zone=SYSTEM"));
+    WRITES("SESSION lock_wait = 1, SESSION lock_wait_timeout = 2",
+           .session_variables = VARIABLES("lock_wait=1", "lock_wait_timeout=2"));
 }
 
 static void variables_of_the_pool_are_refused_with_a_reason(void **state)
@@ -183,6 +186,36 @@ static void variables_of_the_pool_are_refused_with_a_reason(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(owned); i++)
         REFUSED(owned[i][1], .session_variables = VARIABLES(owned[i][0]));
+    WRITES("SESSION autocommits = 1, SESSION names_only = 2",
+           .session_variables = VARIABLES("autocommits=1", "names_only=2"));
+}
+
+static struct pool_error explained(const char *message, struct pool_options v)
+{
+    struct pool_error err = {.code = POOL_ERR_SERVER, .server_errno = 1193, .sqlstate = "HY000"};
+    snprintf(err.message, sizeof err.message, "%s", message);
+    pool__setup_explain(&v, &err);
+    assert_int_equal(err.code, POOL_ERR_SERVER);
+    assert_int_equal(err.server_errno, 1193);
+    assert_string_equal(err.sqlstate, "HY000");
+    return err;
+}
+
+#define EXPLAINED(text, ...) explained(text, (struct pool_options){__VA_ARGS__}).message
+
+static void only_what_the_server_names_is_blamed(void **state)
+{
+    (void)state;
+    assert_string_equal(EXPLAINED("unknown 'sql_mode'", .sql_mode = "ANSI", .time_zone = "SYSTEM"),
+                        "option 'sql_mode': unknown 'sql_mode'");
+    assert_string_equal(EXPLAINED("unknown 'sql_mode_x'", .sql_mode = "ANSI",
+                                  .session_variables = VARIABLES("a=1", "sql_mode_x=1")),
+                        "option 'session_variables', 'sql_mode_x': unknown 'sql_mode_x'");
+    assert_string_equal(EXPLAINED("no room", .session_variables = VARIABLES("a=1")),
+                        "option 'session_variables', 'a': no room");
+    assert_string_equal(EXPLAINED("no room", .sql_mode = "", .session_variables = VARIABLES("a=1")),
+                        "options for the session: no room");
+    assert_string_equal(EXPLAINED("no room", .sql_mode = NULL), "no room");
 }
 
 /* Or the pool would take what it set for the work of the login, which a reset cannot repeat. */
@@ -421,6 +454,7 @@ int main(void)
         cmocka_unit_test(a_variable_has_a_plain_name_and_a_value),
         cmocka_unit_test(a_variable_is_given_once),
         cmocka_unit_test(variables_of_the_pool_are_refused_with_a_reason),
+        cmocka_unit_test(only_what_the_server_names_is_blamed),
         cmocka_unit_test(a_variable_may_be_set_by_its_other_name),
         cmocka_unit_test(the_variables_are_copied),
         cmocka_unit_test(sessions_have_the_sql_mode),

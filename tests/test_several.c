@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "meaning.h"
+#include "several.h"
 
 static struct pool *pool;
 
@@ -98,6 +99,43 @@ static void a_single_statement_has_no_number(void **state)
     assert_message(&err, "Unknown column", "");
 }
 
+/* What the text alone tells, of a failure that the server says it has not executed. */
+static void assert_told(const char *sql, unsigned results, bool broken, const char *message)
+{
+    struct pool_error err = {.code = POOL_ERR_SERVER, .message = "cause", .not_executed = true};
+    pool__several_tell(sql, strlen(sql), results, broken, &err);
+    assert_string_equal(err.message, message);
+    assert_int_equal(err.not_executed, results == 0);
+}
+
+static void empty_statements_do_not_count(void **state)
+{
+    (void)state;
+    assert_told("DO 1;; ;DO 2; -- three", 1, false,
+                "statement 2 of 2: cause; statement 1 was executed");
+    assert_told(";DO 1;DO 2", 0, false, "statement 1 of 2: cause");
+}
+
+static void what_may_have_many_results_or_none_leaves_no_number(void **state)
+{
+    static const char *const texts[] = {
+        "CALL p(); DO 1; DO 2; DO 3", "EXECUTE s; DO 1; DO 2; DO 3",
+        "BEGIN NOT ATOMIC SELECT 1; SELECT 2; END; DO 3", "DO 1; /*!50000 DO 2; */ DO 3; DO 4"};
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        assert_told(texts[i], 1, false, "after 1 result: cause");
+        assert_told(texts[i], 2, true, "after 2 results: cause");
+    }
+    assert_told("DO 1; DO 2", 2, false, "after 2 results: cause; statements 1 to 2 were executed");
+}
+
+static void a_lost_reply_is_no_failed_statement(void **state)
+{
+    (void)state;
+    assert_told("DO 1; DO 2", 1, true,
+                "reply to statement 2 of 2: cause; statement 1 was executed");
+}
+
 static int begin(void **state)
 {
     (void)state;
@@ -133,6 +171,9 @@ int main(void)
         TEST(behind_a_call_results_are_counted),
         TEST(a_text_that_works_says_nothing),
         TEST(a_single_statement_has_no_number),
+        cmocka_unit_test(empty_statements_do_not_count),
+        cmocka_unit_test(what_may_have_many_results_or_none_leaves_no_number),
+        cmocka_unit_test(a_lost_reply_is_no_failed_statement),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
