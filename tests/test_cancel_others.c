@@ -22,6 +22,7 @@
 #define PLUS "SELECT ? + 1"
 #define ABOARD 5u
 #define AT_ONCE 12u
+#define KILL_MS 5000 /* after so long without an answer to its KILL a connection is closed */
 
 /* ---- those who go along ---- */
 
@@ -166,7 +167,9 @@ struct mix {
     bool used[AT_ONCE];
     bool spared[AT_ONCE];
     bool cancelled[AT_ONCE];
-    unsigned count; /* of calls that were cancelled */
+    uint64_t cancelled_ms[AT_ONCE]; /* when, for the last time */
+    unsigned count;                 /* of calls that were cancelled */
+    unsigned unanswered; /* that ended so late that their KILL may have had no answer */
     unsigned stopped;
     uint64_t random;
 };
@@ -203,6 +206,7 @@ static void settle(struct mix *mix, unsigned i)
     if (!seen->ok && (!mix->cancelled[i] || seen->err.code != POOL_ERR_CANCELLED))
         fail_with(mix->cancelled[i] ? "cancelled" : "not cancelled", &seen->err);
     mix->stopped += !seen->ok && !seen->err.not_executed;
+    mix->unanswered += mix->cancelled[i] && now_ms() - mix->cancelled_ms[i] >= KILL_MS;
     pool_result_free(seen->result);
     mix->used[i] = false;
 }
@@ -227,6 +231,7 @@ static void cancel_some(struct mix *mix, unsigned i)
         return;
     mix->count += !mix->cancelled[i];
     mix->cancelled[i] = true;
+    mix->cancelled_ms[i] = now_ms();
 }
 
 static unsigned cancels(void)
@@ -235,15 +240,17 @@ static unsigned cancels(void)
     return wish ? (unsigned)strtoul(wish, NULL, 10) : SANITIZED ? 500 : 5000;
 }
 
-static void assert_nothing_was_closed(void)
+/* But what the server left without an answer, as it does when the machine stands still. */
+static void assert_only_the_unanswered_were_closed(const struct mix *mix)
 {
     struct pool_stats stats = stats_now();
-    for (size_t reason = 0; reason < sizeof stats.closed_by_reason / sizeof stats.closed_by_reason[0];
-         reason++)
-        if (stats.closed_by_reason[reason])
-            fail_msg("%llu connections were closed for reason %zu",
-                     (unsigned long long)stats.closed_by_reason[reason], reason);
-    assert_int_equal(stats.closed, 0);
+    if (stats.closed > mix->unanswered)
+        fail_msg("%llu connections were closed, %llu of them after an error and %llu after a "
+                 "timeout; %u cancelled calls ended late enough for that",
+                 (unsigned long long)stats.closed,
+                 (unsigned long long)stats.closed_by_reason[POOL_CLOSE_ERROR],
+                 (unsigned long long)stats.closed_by_reason[POOL_CLOSE_TIMEOUT],
+                 mix->unanswered);
 }
 
 static void nobody_is_hit_but_who_was_cancelled(void **state)
@@ -265,9 +272,10 @@ static void nobody_is_hit_but_who_was_cancelled(void **state)
         if (mix.used[i])
             settle(&mix, i);
     assert_neighbours_were_fine();
-    print_message("%u were stopped or dropped after they had been sent\n", mix.stopped);
+    print_message("%u were stopped or dropped after they had been sent, %u ended late, %llu connections were closed\n",
+                  mix.stopped, mix.unanswered, (unsigned long long)stats_now().closed);
     assert_true(mix.stopped > 0);
-    assert_nothing_was_closed();
+    assert_only_the_unanswered_were_closed(&mix);
 }
 
 int main(void)
