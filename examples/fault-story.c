@@ -55,10 +55,10 @@ struct server {
 struct story {
     struct pool *pool;
     uint64_t start;
-    uint64_t killed;             /* main thread only, like `accepting` */
-    uint64_t accepting;          /* the new server greeted a client */
-    _Atomic uint64_t restarted;  /* the new server was ordered */
-    _Atomic uint64_t recovered;  /* the first success after that */
+    uint64_t killed;            /* main thread only, like `accepting` */
+    uint64_t accepting;         /* the new server greeted a client */
+    _Atomic uint64_t restarted; /* the new server was ordered */
+    _Atomic uint64_t recovered; /* the first success after that */
 };
 
 /* One thread's part of it. */
@@ -66,7 +66,7 @@ struct caller {
     struct story *story;
     pthread_t thread;
     uint64_t successes;
-    uint64_t wrong; /* answers to somebody else's question; there must be none */
+    uint64_t wrong;            /* answers to somebody else's question; there must be none */
     uint64_t errors[CODES][2]; /* by code and not_executed */
     char first[CODES][512];    /* message */
     uint64_t longest;

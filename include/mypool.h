@@ -121,6 +121,7 @@ const char *pool_code_name(enum pool_code code);
 /* Errors of the server that programs ask for, as they are in server_errno: X(identifier,
  * number). The names are the servers' own with POOL_ before them; where the number has two,
  * or belongs to one of the servers alone, a comment says so. */
+/* clang-format off */
 #define POOL_SERVER_ERRORS(X)                                                                      \
     X(POOL_ER_CON_COUNT_ERROR, 1040)             /* too many connections */                        \
     X(POOL_ER_DBACCESS_DENIED_ERROR, 1044)       /* to the database */                             \
@@ -167,6 +168,7 @@ const char *pool_code_name(enum pool_code code);
     X(POOL_ER_LOCK_NOWAIT, 3572)                 /* MySQL; MariaDB says LOCK_WAIT_TIMEOUT */       \
     X(POOL_ER_CHECK_CONSTRAINT_VIOLATED, 3819)   /* MySQL */                                       \
     X(POOL_ER_CONSTRAINT_FAILED, 4025)           /* MariaDB: a check constraint */
+/* clang-format on */
 
 enum pool_server_error {
 #define POOL_SERVER_ERROR_ENUM(id, number) id = number,
@@ -184,17 +186,17 @@ const char *pool_server_error_name(unsigned server_errno);
 
 enum pool_type {
     POOL_TYPE_NULL,
-    POOL_TYPE_INT,    /* every signed integer, 8 to 64 bits */
-    POOL_TYPE_UINT,   /* every unsigned integer, YEAR, BIT */
-    POOL_TYPE_FLOAT,  /* FLOAT, 32 bits; columns only */
-    POOL_TYPE_DOUBLE, /* DOUBLE, 64 bits */
-    POOL_TYPE_DECIMAL, /* exact, as text */
-    POOL_TYPE_TEXT,   /* CHAR, TEXT, ENUM, SET, JSON, UUID, INET4, INET6 */
-    POOL_TYPE_BYTES,  /* BINARY, BLOB, GEOMETRY */
-    POOL_TYPE_DATE,   /* year, month, day */
-    POOL_TYPE_TIME,   /* a signed span of up to 838:59:59.999999 */
+    POOL_TYPE_INT,      /* every signed integer, 8 to 64 bits */
+    POOL_TYPE_UINT,     /* every unsigned integer, YEAR, BIT */
+    POOL_TYPE_FLOAT,    /* FLOAT, 32 bits; columns only */
+    POOL_TYPE_DOUBLE,   /* DOUBLE, 64 bits */
+    POOL_TYPE_DECIMAL,  /* exact, as text */
+    POOL_TYPE_TEXT,     /* CHAR, TEXT, ENUM, SET, JSON, UUID, INET4, INET6 */
+    POOL_TYPE_BYTES,    /* BINARY, BLOB, GEOMETRY */
+    POOL_TYPE_DATE,     /* year, month, day */
+    POOL_TYPE_TIME,     /* a signed span of up to 838:59:59.999999 */
     POOL_TYPE_DATETIME, /* DATETIME and TIMESTAMP */
-    POOL_TYPE_LIST    /* values of IN (?); arguments only */
+    POOL_TYPE_LIST      /* values of IN (?); arguments only */
 };
 
 /* "INT", "DATETIME", "LIST": what follows POOL_TYPE_. Never NULL. threads: any. callback: yes. */
@@ -255,6 +257,7 @@ struct pool_args_view {
     const struct pool_value *values;
     size_t count;
 };
+/* clang-format off */
 extern "C++" {
 struct pool__arg;
 template <size_t N> struct pool__held;
@@ -327,6 +330,7 @@ static_assert(sizeof(struct pool_args) == sizeof(struct pool_args_view) &&
                   std::is_standard_layout<struct pool_args>::value,
               "the library reads a struct pool_args as that of C");
 } /* extern "C++" */
+/* clang-format on */
 #else
 struct pool_args {
     const struct pool_value *values;
@@ -346,9 +350,10 @@ struct pool_value pool_bytes(const void *data, size_t len);
 struct pool_value pool_decimal(const char *digits); /* such as "-12.50" */
 struct pool_value pool_time(struct pool_time time);
 /* Several values for one placeholder, not nested. They had better be of one kind: what 1 IN
- * (1, '1x') means is up to the server. As an element of IN (...) the list is padded with repeated last values up to a power of two, so that few different
- * statements are cached; anywhere else it is exactly its values. Nothing is IN an empty list,
- * and everything, NULL included, is NOT IN it; elsewhere an empty list is POOL_ERR_INVALID. */
+ * (1, '1x') means is up to the server. As an element of IN (...) the list is padded with repeated
+ * last values up to a power of two, so that few different statements are cached; anywhere else it
+ * is exactly its values. Nothing is IN an empty list, and everything, NULL included, is NOT IN it;
+ * elsewhere an empty list is POOL_ERR_INVALID. */
 struct pool_value pool_list(const struct pool_value *values, size_t count);
 struct pool_value pool_named(const char *name, struct pool_value value);
 
@@ -376,7 +381,7 @@ enum pool_isolation {
 enum pool_tls_mode {
     POOL_TLS_DEFAULT, /* off on Unix sockets and loopback addresses, VERIFY elsewhere */
     POOL_TLS_OFF,
-    POOL_TLS_VERIFY,        /* encrypted; chain and host name verified */
+    POOL_TLS_VERIFY,           /* encrypted; chain and host name verified */
     POOL_TLS_UNVERIFIED_UNSAFE /* encrypted, but to anybody: open to a man in the middle */
 };
 
@@ -387,11 +392,10 @@ struct pool_credentials {
 };
 
 /* Called before each connect, without any lock, on a pool thread (or in pool_end, which
- * has to wait for it); may be slow (a secrets service), and may run on several threads at once. What it points the
- * strings to must stay valid until the connect is over: keep it, do not free it on
- * return. `refresh` is true when the server has just refused the
- * credentials that were given before. False means that there are none: the
- * connect fails with POOL_ERR_AUTH. */
+ * has to wait for it); may be slow (a secrets service), and may run on several threads at once.
+ * What it points the strings to must stay valid until the connect is over: keep it, do not free it
+ * on return. `refresh` is true when the server has just refused the credentials that were given
+ * before. False means that there are none: the connect fails with POOL_ERR_AUTH. */
 typedef bool pool_credentials_fn(struct pool_credentials *credentials, bool refresh, void *arg);
 
 /* A connection that is being set up; usable with pool_setup_query only. */
@@ -403,22 +407,22 @@ typedef bool pool_init_fn(struct pool_setup *setup, void *arg, struct pool_error
 
 /* Why a connection was closed. */
 enum pool_close_reason {
-    POOL_CLOSE_SERVER,   /* the server, or the network, closed it */
-    POOL_CLOSE_ERROR,    /* a call on it failed fatally */
-    POOL_CLOSE_TIMEOUT,  /* a statement passed its deadline */
-    POOL_CLOSE_IDLE,     /* idle_timeout_ms */
-    POOL_CLOSE_LIFETIME, /* max_lifetime_ms */
+    POOL_CLOSE_SERVER,    /* the server, or the network, closed it */
+    POOL_CLOSE_ERROR,     /* a call on it failed fatally */
+    POOL_CLOSE_TIMEOUT,   /* a statement passed its deadline */
+    POOL_CLOSE_IDLE,      /* idle_timeout_ms */
+    POOL_CLOSE_LIFETIME,  /* max_lifetime_ms */
     POOL_CLOSE_DESTROYED, /* pool_conn_destroy */
-    POOL_CLOSE_RESET,    /* the reset failed, or could not have made the session like a new one */
+    POOL_CLOSE_RESET,     /* the reset failed, or could not have made the session like a new one */
     POOL_CLOSE_READ_ONLY, /* the server became read-only */
-    POOL_CLOSE_END       /* pool_end */
+    POOL_CLOSE_END        /* pool_end */
 };
 
 enum pool_state {
-    POOL_STATE_UP,      /* connects succeed, or none has been tried */
+    POOL_STATE_UP,       /* connects succeed, or none has been tried */
     POOL_STATE_RETRYING, /* the last connect failed, or led to a server that refuses writes as
                             read-only; the next is delayed */
-    POOL_STATE_DOWN     /* nothing is open and connects fail: callers fail fast */
+    POOL_STATE_DOWN      /* nothing is open and connects fail: callers fail fast */
 };
 
 /* "up", "retrying" or "down"; and why, as "server", "idle", "read_only": what follows
@@ -455,6 +459,7 @@ struct pool_hooks {
  * Use designated initialisers; zero means the default. Each line: meaning;
  * unit; default; range; [name in a URL, Node's where Node has one].
  */
+/* clang-format off */
 struct pool_options {
     const char *host;   /* name or address; default "localhost" by TCP [authority of the URL] */
     unsigned port;      /* TCP port; default 3306; 1 to 65535 [authority] */
@@ -463,30 +468,40 @@ struct pool_options {
     const char *password; /* default "" [authority] */
     const char *database; /* default none [path] */
 
-    unsigned connection_limit; /* connections at most; default 10; 1 to 4096 [connectionLimit] */
-    unsigned min_idle;         /* kept open even if unused; default 0; 0 to connection_limit [minIdle] */
-    uint32_t queue_limit;      /* callers that wait for others at most; default unlimited [queueLimit] */
-    bool no_waiting;           /* fail with NO_CONNECTION instead of waiting for another caller; what the
-                                  pool itself does with a connection is waited for all the same
-                                  [waitForConnections=false] */
-    uint32_t acquire_timeout_ms; /* wait for a connection; default 10000; or POOL_NEVER [acquireTimeout] */
+    unsigned connection_limit;   /* connections at most; default 10; 1 to 4096 [connectionLimit] */
+    unsigned min_idle;           /* kept open even if unused; default 0; 0 to connection_limit
+                                    [minIdle] */
+    uint32_t queue_limit;        /* callers that wait for others at most; default unlimited
+                                    [queueLimit] */
+    bool no_waiting;             /* fail with NO_CONNECTION instead of waiting for another caller;
+                                    what the pool itself does with a connection is waited for all
+                                    the same [waitForConnections=false] */
+    uint32_t acquire_timeout_ms; /* wait for a connection; default 10000; or POOL_NEVER
+                                    [acquireTimeout] */
     uint32_t connect_timeout_ms; /* one connect, all of it; default 5000 [connectTimeout] */
     uint32_t query_timeout_ms;   /* one statement; default POOL_NEVER [queryTimeout] */
-    uint32_t idle_timeout_ms;    /* close what is idle longer; default 60000; or POOL_NEVER [idleTimeout] */
-    uint32_t max_lifetime_ms;    /* retire older ones; default 1800000, less up to 25 % at random; or
-                                    POOL_NEVER [maxLifetime] */
-    uint32_t keepalive_ms;       /* ping what is idle longer; default 120000; or POOL_NEVER [keepalive] */
-    uint32_t fair_after_ms;      /* newcomers may overtake a waiter younger than this; default 1 [fairAfter] */
-    uint32_t fail_fast_ms;       /* while nothing is open and connects fail, callers wait this long at
-                                    most; default 1000; POOL_NEVER: their whole deadline [failFast] */
-    uint32_t leak_after_ms;      /* report a connection that is out longer; default POOL_NEVER [leakAfter] */
+    uint32_t idle_timeout_ms;    /* close what is idle longer; default 60000; or POOL_NEVER
+                                    [idleTimeout] */
+    uint32_t max_lifetime_ms;    /* retire older ones; default 1800000, less up to 25 % at random;
+                                    or POOL_NEVER [maxLifetime] */
+    uint32_t keepalive_ms;       /* ping what is idle longer; default 120000; or POOL_NEVER
+                                    [keepalive] */
+    uint32_t fair_after_ms;      /* newcomers may overtake a waiter younger than this; default 1
+                                    [fairAfter] */
+    uint32_t fail_fast_ms;       /* while nothing is open and connects fail, callers wait this long
+                                    at most; default 1000; POOL_NEVER: their whole deadline
+                                    [failFast] */
+    uint32_t leak_after_ms;      /* report a connection that is out longer; default POOL_NEVER
+                                    [leakAfter] */
 
     enum pool_reset_policy reset_policy; /* default AUTO [resetPolicy=auto|always|never] */
-    unsigned statement_cache; /* prepared statements per connection; default 256; 1 to 65535 [statementCache] */
+    unsigned statement_cache; /* prepared statements per connection; default 256; 1 to 65535
+                                 [statementCache] */
     bool no_prepare;          /* send everything as text [prepare=false] */
     uint32_t max_rows;        /* rows of one result set; default unlimited [maxRows] */
     size_t max_result_bytes;  /* memory of one result; default 256 MiB [maxResultBytes] */
-    size_t max_packet_bytes;  /* packet to or from the server; default 64 MiB; 4 KiB to 1 GiB [maxPacketBytes] */
+    size_t max_packet_bytes;  /* packet to or from the server; default 64 MiB; 4 KiB to 1 GiB
+                                 [maxPacketBytes] */
 
     enum pool_tls_mode tls; /* [tls=default|off|verify|unverified-unsafe] */
     const char *tls_ca;     /* PEM file of the authorities; default the system's [tlsCa] */
@@ -501,12 +516,14 @@ struct pool_options {
     void *init_arg;
     pool_credentials_fn *credentials; /* asked before each connect; default user and password */
     void *credentials_arg;
-    bool multi_statements; /* allow several statements in one text request; default no [multipleStatements] */
-    const char *application_name; /* connection attribute program_name; default none [applicationName] */
+    bool multi_statements;   /* allow several statements in one text request; default no
+                                [multipleStatements] */
+    const char *application_name; /* connection attribute program_name; default none
+                                     [applicationName] */
     struct pool_hooks hooks;
-    unsigned pipeline_depth; /* statements on their way at once on one connection; default 16; 1 (never
-                                more than one) to 64; 1 whatever this says where the server is not
-                                known to cope [pipelineDepth] */
+    unsigned pipeline_depth; /* statements on their way at once on one connection; default 16;
+                                1 (never more than one) to 64; 1 whatever this says where the
+                                server is not known to cope [pipelineDepth] */
     bool manual_dispatch;    /* callbacks run in pool_dispatch alone; default on a thread of the
                                 pool's [manualDispatch] */
     bool use_affected_rows;  /* pool_affected_rows of an UPDATE counts the rows that changed;
@@ -529,12 +546,15 @@ struct pool_options {
                                 text; default none [var.NAME=value, once for each] */
     /* Silence of the network, noticed by the kernel; without effect on Unix sockets. */
     uint32_t tcp_keepalive_ms; /* a connection on which nothing comes is probed after this, in whole
-                                seconds, and three times more, a third of it apart: lost after twice
-                                this; default 30000; 1000 to 32767000; or POOL_NEVER [tcpKeepalive] */
-    uint32_t tcp_user_timeout_ms; /* what was sent and is not acknowledged by the server's kernel for
-                                this long (a quarter more at most) makes a connection lost, if a
-                                call waits on it; default 60000; from 1000; or POOL_NEVER [tcpUserTimeout] */
+                                seconds, and three times more, a third of it apart: lost after
+                                twice this; default 30000; 1000 to 32767000; or POOL_NEVER
+                                [tcpKeepalive] */
+    uint32_t tcp_user_timeout_ms; /* what was sent and is not acknowledged by the server's kernel
+                                for this long (a quarter more at most) makes a connection lost, if
+                                a call waits on it; default 60000; from 1000; or POOL_NEVER
+                                [tcpUserTimeout] */
 };
+/* clang-format on */
 
 /* ------------------------------------------------------------------------
  * Life
@@ -625,9 +645,9 @@ struct pool_stats {
     uint64_t waiting;    /* callers in the queue */
     enum pool_state state;
     /* counters */
-    uint64_t acquired;         /* borrows, those of one statement on another's connection included */
+    uint64_t acquired; /* borrows, those of one statement on another's connection included */
     uint64_t released;
-    uint64_t enqueued;         /* borrows that had to wait for other callers */
+    uint64_t enqueued; /* borrows that had to wait for other callers */
     uint64_t acquire_timeouts;
     uint64_t acquire_failures; /* refused or failed for another reason */
     uint64_t opened;
@@ -636,16 +656,16 @@ struct pool_stats {
     uint64_t closed_by_reason[9]; /* by enum pool_close_reason */
     uint64_t resets;
     uint64_t pings;
-    uint64_t kills;            /* statements killed after their deadline */
-    uint64_t queries;          /* ended calls that ran, or tried to run, a statement: each is one, however
-                                  often it was tried. A transaction begins and ends with one. Calls that
-                                  are refused for their arguments are none */
-    uint64_t query_errors;     /* those of them that failed */
-    uint64_t prepares;         /* statements prepared on the server */
-    uint64_t statement_hits;   /* found in a statement cache */
-    uint64_t leaks;            /* connections reported as leaked */
-    uint64_t waited_ns;        /* in the queue, by callers that were served */
-    uint64_t pipelined;        /* statements that went along on another caller's connection */
+    uint64_t kills;   /* statements killed after their deadline */
+    uint64_t queries; /* ended calls that ran, or tried to run, a statement: each is one, however
+                         often it was tried. A transaction begins and ends with one. Calls that
+                         are refused for their arguments are none */
+    uint64_t query_errors;   /* those of them that failed */
+    uint64_t prepares;       /* statements prepared on the server */
+    uint64_t statement_hits; /* found in a statement cache */
+    uint64_t leaks;          /* connections reported as leaked */
+    uint64_t waited_ns;      /* in the queue, by callers that were served */
+    uint64_t pipelined;      /* statements that went along on another caller's connection */
 };
 
 /* threads: any; never blocks. callback: yes. */
@@ -678,10 +698,11 @@ struct pool_request {
     struct pool_args args;
     uint32_t timeout_ms;         /* whole call; 0: acquire timeout plus query timeout of the pool */
     uint32_t acquire_timeout_ms; /* 0: the pool's */
-    const char *label;           /* call site, for hooks, leak reports and errors; copied (63 bytes) */
-    unsigned flags;              /* enum pool_request_flags */
-    unsigned reserved[3];        /* zero */
-    struct pool_call *ret_call;  /* calls with callbacks: where the handle for pool_cancel goes; NULL: not wanted */
+    const char *label;    /* call site, for hooks, leak reports and errors; copied (63 bytes) */
+    unsigned flags;       /* enum pool_request_flags */
+    unsigned reserved[3]; /* zero */
+    struct pool_call *ret_call; /* calls with callbacks: where the handle for pool_cancel goes;
+                                   NULL: not wanted */
 };
 
 /* Runs one statement on a borrowed connection and gives the connection back.
@@ -730,22 +751,22 @@ bool pool_stream(struct pool *pool, const char *sql, pool_args_view args, pool_r
 typedef bool pool_progress_fn(size_t done, size_t rows, void *arg);
 
 struct pool_batch_request {
-    const char *sql; /* a single statement with one ? for each column */
-    size_t sql_len;  /* bytes; 0: sql is NUL-terminated */
+    const char *sql;                 /* a single statement with one ? for each column */
+    size_t sql_len;                  /* bytes; 0: sql is NUL-terminated */
     const struct pool_value *values; /* rows * columns of them, row after row: no lists, no names,
                                         text is UTF-8; NULL only without rows */
-    size_t rows;     /* 0: nothing is sent, the result says 0 affected rows */
-    size_t columns;  /* 1 to 65535 */
-    bool atomic;     /* all rows or none; else chunk by chunk, see pool_batch_with */
+    size_t rows;                     /* 0: nothing is sent, the result says 0 affected rows */
+    size_t columns;                  /* 1 to 65535 */
+    bool atomic;                /* all rows or none; else chunk by chunk, see pool_batch_with */
     pool_progress_fn *progress; /* NULL: none */
     void *progress_arg;
     uint32_t timeout_ms; /* whole call; 0: no limit but the pool's acquire_timeout_ms, and its
                             query_timeout_ms for each chunk */
     uint32_t acquire_timeout_ms; /* 0: the pool's */
-    const char *label;           /* call site, for hooks, leak reports and errors; copied (63 bytes) */
-    unsigned reserved[4];        /* zero */
-    struct pool_call *ret_call;  /* pool_batch_async: where the handle for pool_cancel goes; NULL:
-                                    not wanted */
+    const char *label;    /* call site, for hooks, leak reports and errors; copied (63 bytes) */
+    unsigned reserved[4]; /* zero */
+    struct pool_call *ret_call; /* pool_batch_async: where the handle for pool_cancel goes; NULL:
+                                   not wanted */
 };
 
 /* Executes the statement once for each row, in chunks of about 1 MiB, smaller than
@@ -754,15 +775,15 @@ struct pool_batch_request {
  * else its rows go one by one. A chunk ends where a column gets a value of another type; NULL
  * goes with every type. The result, which belongs to the
  * caller, has the affected rows and the warnings of all rows, the first insert id that a
- * packet told, and with RETURNING the rows of all in one set. The values are borrowed until the call
- * returns.
+ * packet told, and with RETURNING the rows of all in one set. The values are borrowed until the
+ * call returns.
  *
  * A chunk is executed wholly or not at all. When one fails, those before it stay executed,
  * and the message says which rows they are; with `atomic` nothing is left of any. Only tables
  * without transactions keep what was done to them; the message says what is known of that. On
  * a handle with an open transaction the batch is part of that, and `atomic` undoes the batch
- * alone. not_executed is true only if no row was sent. Wrong values are POOL_ERR_INVALID, by row and column, before anything
- * is sent; a row bigger than a packet is POOL_ERR_TOO_BIG, likewise.
+ * alone. not_executed is true only if no row was sent. Wrong values are POOL_ERR_INVALID, by row
+ * and column, before anything is sent; a row bigger than a packet is POOL_ERR_TOO_BIG, likewise.
  *
  * NULL on failure. threads: any. callback: no. */
 struct pool_result *pool_batch_with(struct pool *pool, const struct pool_batch_request *request,
@@ -778,8 +799,10 @@ void pool_result_free(struct pool_result *result); /* NULL is allowed */
 
 /* To the next row; false at the end, if NULL, and after a mistake (pool_result_error). */
 bool pool_next(struct pool_result *result);
-bool pool_next_set(struct pool_result *result); /* to the next result set (CALL), before its first row */
-void pool_rewind(struct pool_result *result);   /* before the first row of the first set */
+/* To the next result set (CALL), before its first row. */
+bool pool_next_set(struct pool_result *result);
+/* Before the first row of the first set. */
+void pool_rewind(struct pool_result *result);
 
 /* What went wrong while the rows were read: the first value that POOL_SCAN found not to fit its
  * variable, with row and column from 1, or the first name that no column has. NULL if all went
@@ -813,7 +836,8 @@ bool pool_is_null(const struct pool_result *result, unsigned column);
 int64_t pool_get_int(const struct pool_result *result, unsigned column);
 uint64_t pool_get_uint(const struct pool_result *result, unsigned column);
 double pool_get_double(const struct pool_result *result, unsigned column);
-const char *pool_get_text(struct pool_result *result, unsigned column); /* any type, NUL-terminated */
+/* Of any type, NUL-terminated. */
+const char *pool_get_text(struct pool_result *result, unsigned column);
 const void *pool_get_bytes(struct pool_result *result, unsigned column, size_t *ret_len);
 bool pool_get_time(const struct pool_result *result, unsigned column, struct pool_time *ret_time);
 
@@ -830,8 +854,19 @@ bool pool_get_time_by(struct pool_result *result, const char *name, struct pool_
 
 /* Where POOL_SCAN puts a column. */
 enum pool_target_type {
-    POOL_TO_BOOL, POOL_TO_I8, POOL_TO_U8, POOL_TO_I16, POOL_TO_U16, POOL_TO_I32, POOL_TO_U32,
-    POOL_TO_I64, POOL_TO_U64, POOL_TO_FLOAT, POOL_TO_DOUBLE, POOL_TO_TEXT, POOL_TO_BYTES,
+    POOL_TO_BOOL,
+    POOL_TO_I8,
+    POOL_TO_U8,
+    POOL_TO_I16,
+    POOL_TO_U16,
+    POOL_TO_I32,
+    POOL_TO_U32,
+    POOL_TO_I64,
+    POOL_TO_U64,
+    POOL_TO_FLOAT,
+    POOL_TO_DOUBLE,
+    POOL_TO_TEXT,
+    POOL_TO_BYTES,
     POOL_TO_TIME,
     POOL_TO_SKIP,    /* nowhere; `to` is NULL */
     POOL_TO_NEW_TEXT /* char *, a copy to be freed with free(); of pool_query_one alone */
@@ -891,8 +926,8 @@ bool pool_conn_exec(struct pool_conn conn, const char *sql, pool_args_view args,
                     struct pool_outcome *ret_outcome, struct pool_error *err);
 bool pool_conn_query_one(struct pool_conn conn, const char *sql, pool_args_view args,
                          const struct pool_target *targets, size_t count, struct pool_error *err);
-bool pool_conn_stream(struct pool_conn conn, const char *sql, pool_args_view args,
-                      pool_row_fn *fn, void *arg, struct pool_error *err);
+bool pool_conn_stream(struct pool_conn conn, const char *sql, pool_args_view args, pool_row_fn *fn,
+                      void *arg, struct pool_error *err);
 /* Like pool_batch_with; acquire_timeout_ms is not used. */
 struct pool_result *pool_conn_batch(struct pool_conn conn, const struct pool_batch_request *request,
                                     struct pool_error *err);
@@ -931,7 +966,8 @@ typedef bool pool_transaction_fn(struct pool_conn conn, void *arg, struct pool_e
  * in the same CALL.) A connection that proves to be dead at the begin is
  * exchanged for another one. A commit that was lost on the way is never
  * repeated: POOL_ERR_LOST with not_executed false. threads: any. callback: no. */
-bool pool_transaction(struct pool *pool, pool_transaction_fn *fn, void *arg, struct pool_error *err);
+bool pool_transaction(struct pool *pool, pool_transaction_fn *fn, void *arg,
+                      struct pool_error *err);
 
 /* ------------------------------------------------------------------------
  * Callbacks
@@ -958,10 +994,10 @@ bool pool_transaction(struct pool *pool, pool_transaction_fn *fn, void *arg, str
 typedef void pool_query_fn(const struct pool_error *err, struct pool_result *result, void *arg);
 typedef void pool_conn_fn(const struct pool_error *err, struct pool_conn conn, void *arg);
 
-bool pool_query_async(struct pool *pool, const char *sql, pool_args_view args,
-                      pool_query_fn *fn, void *arg, struct pool_error *err);
-bool pool_query_async_with(struct pool *pool, const struct pool_request *request,
-                           pool_query_fn *fn, void *arg, struct pool_error *err);
+bool pool_query_async(struct pool *pool, const char *sql, pool_args_view args, pool_query_fn *fn,
+                      void *arg, struct pool_error *err);
+bool pool_query_async_with(struct pool *pool, const struct pool_request *request, pool_query_fn *fn,
+                           void *arg, struct pool_error *err);
 
 /* Like pool_batch_with: everything is copied, all values too, and checked before the call
  * returns. The progress function runs where callbacks run, on a stack of 256 KiB. A batch that
@@ -1000,9 +1036,9 @@ bool pool_cancel(struct pool_call call, struct pool_error *err);
 
 /* What a stream is to do after a row. */
 enum pool_flow {
-    POOL_FLOW_STOP,  /* no more rows, please; the connection is closed */
+    POOL_FLOW_STOP, /* no more rows, please; the connection is closed */
     POOL_FLOW_GO_ON,
-    POOL_FLOW_PAUSE  /* no more until pool_resume; the connection waits, and its deadline runs */
+    POOL_FLOW_PAUSE /* no more until pool_resume; the connection waits, and its deadline runs */
 };
 typedef enum pool_flow pool_flow_fn(struct pool_result *row, void *arg);
 
@@ -1010,16 +1046,16 @@ typedef enum pool_flow pool_flow_fn(struct pool_result *row, void *arg);
  * a stack of 256 KiB; then `fn` once, with a result without rows, or the error. To pause, the
  * request must ask for the handle (ret_call); otherwise a pause, which nobody could end, fails the
  * stream with POOL_ERR_INVALID, as what is no enum pool_flow does. `arg` is for both. */
-bool pool_stream_async(struct pool *pool, const struct pool_request *request,
-                       pool_flow_fn *row_fn, pool_query_fn *fn, void *arg, struct pool_error *err);
+bool pool_stream_async(struct pool *pool, const struct pool_request *request, pool_flow_fn *row_fn,
+                       pool_query_fn *fn, void *arg, struct pool_error *err);
 /* A paused stream goes on; one that has not paused yet will not. POOL_ERR_STALE if it is over. */
 bool pool_resume(struct pool_call call, struct pool_error *err);
 
 /* pool_transaction with a callback at its end (its result is NULL). `transaction` runs on a
  * fiber, a stack of 256 KiB, with the blocking calls on its connection, and is run again like
  * that of pool_transaction. `arg` is for both. */
-bool pool_transaction_async(struct pool *pool, pool_transaction_fn *transaction,
-                            pool_query_fn *fn, void *arg, struct pool_error *err);
+bool pool_transaction_async(struct pool *pool, pool_transaction_fn *transaction, pool_query_fn *fn,
+                            void *arg, struct pool_error *err);
 
 /* For a program with an event loop of its own, and manual_dispatch. The descriptor can be
  * read whenever pool_dispatch has something to do; it is the pool's: poll it, and nothing
@@ -1080,6 +1116,7 @@ char *pool_format(const char *sql, pool_args_view args, struct pool_error *err);
  */
 
 #ifdef __cplusplus
+/* clang-format off */
 
 #define POOL_NO_ARGS (pool_args())
 
@@ -1164,12 +1201,14 @@ template <class T> struct pool__kind {
 
 /* Whether the text of such an argument ends with the expression. */
 template <class T, bool = pool__kind<T>::optional>
-struct pool__owns : std::integral_constant<bool, pool__kind<T>::value ||
-                                                     decltype(pool__is::owner(pool__kind<T>::of))::value> {};
+struct pool__owns
+    : std::integral_constant<bool, pool__kind<T>::value ||
+                                       decltype(pool__is::owner(pool__kind<T>::of))::value> {};
 template <class T> struct pool__owns<T, true> : pool__owns<typename T::value_type> {};
 template <class T>
-struct pool__ends : std::integral_constant<bool, !std::is_lvalue_reference<T>::value &&
-                                                     pool__owns<typename std::decay<T>::type>::value> {};
+struct pool__ends
+    : std::integral_constant<bool, !std::is_lvalue_reference<T>::value &&
+                                       pool__owns<typename std::decay<T>::type>::value> {};
 template <class T> struct pool__never : std::false_type {};
 
 /* One value of a POOL_ARGS. */
@@ -1209,7 +1248,8 @@ struct pool__arg {
     }
     template <class T, typename std::enable_if<pool__kind<T>::value, int>::type = 0>
     pool__arg(T &&v)
-        : value(static_cast<const typename std::decay<T>::type &>(v)), temporary(pool__ends<T>::value)
+        : value(static_cast<const typename std::decay<T>::type &>(v)),
+          temporary(pool__ends<T>::value)
     {
     }
     template <class T, typename std::enable_if<pool__kind<T>::number, int>::type = 0>
@@ -1220,8 +1260,9 @@ struct pool__arg {
     pool__arg(const T &) : value(pool_null()), temporary(false)
     {
         static_assert(pool__never<T>::value,
-                      "no SQL value can be made of this type: it takes numbers, char text, nullptr and "
-                      "struct pool_value; pool_bytes() is for bytes, a cast for the rest");
+                      "no SQL value can be made of this type: it takes numbers, char text, "
+                      "nullptr and struct pool_value; pool_bytes() is for bytes, a cast for the "
+                      "rest");
     }
 };
 
@@ -1460,7 +1501,6 @@ static inline struct pool_value pool__nullptr(typeof(nullptr) v)
 #define POOL__NULL(v)                                                                              \
     _Generic(1 ? _Generic((v), void *: (v), default: NULL) : (struct pool_value *)NULL,            \
         struct pool_value *: pool__null)
-/* clang-format off */
 #define POOL__VALUE(v)                                                                             \
     (_Generic((v),                                                                                 \
         bool: pool_int, char: pool_int, signed char: pool_int, short: pool_int, int: pool_int,     \
@@ -1488,7 +1528,6 @@ static inline struct pool_value pool__nullptr(typeof(nullptr) v)
         long long *: POOL_TO_I64, unsigned long long *: POOL_TO_U64, float *: POOL_TO_FLOAT,       \
         double *: POOL_TO_DOUBLE, char **: POOL_TO_NEW_TEXT, struct pool_time *: POOL_TO_TIME,     \
         POOL__NULLPTR void *: POOL_TO_SKIP), (p)}
-/* clang-format on */
 #if defined __STDC_VERSION__ && __STDC_VERSION__ >= 202311L
 #define POOL__NULLPTR typeof(nullptr): POOL_TO_SKIP,
 #else
@@ -1531,7 +1570,6 @@ static inline struct pool_value pool__nullptr(typeof(nullptr) v)
 #define POOL__COMMA(...) ,
 #define POOL__VALUE_NONE {POOL_TYPE_NULL, NULL, {0}}
 #define POOL__TO_NONE {POOL_TO_BOOL, NULL}
-/* clang-format off */
 #define POOL__COUNT_1(...) POOL__NTH(__VA_ARGS__, 64, 63, 62, 61, 60, 59, 58, 57, 56, 55, 54, 53, \
     52, 51, 50, 49, 48, 47, 46, 45, 44, 43, 42, 41, 40, 39, 38, 37, 36, 35, 34, 33, 32, 31, 30,   \
     29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6,   \
@@ -1608,8 +1646,8 @@ static inline struct pool_value pool__nullptr(typeof(nullptr) v)
 #define POOL__MAP_62(f, x, ...) f(x), POOL__MAP_61(f, __VA_ARGS__)
 #define POOL__MAP_63(f, x, ...) f(x), POOL__MAP_62(f, __VA_ARGS__)
 #define POOL__MAP_64(f, x, ...) f(x), POOL__MAP_63(f, __VA_ARGS__)
-/* clang-format on */
 
+/* clang-format on */
 #endif /* __cplusplus */
 
 /* ------------------------------------------------------------------------
@@ -1713,9 +1751,8 @@ inline bool pool_transaction(struct pool *pool, pool_transaction_fn *fn, void *a
         pool__c_transaction(pool, fn ? pool__carry_transaction : nullptr, &carrier, err));
 }
 /* A batch that was stopped has no result, so there is none to free. */
-inline struct pool_result *pool_batch_with(struct pool *pool,
-                                           const struct pool_batch_request *request,
-                                           struct pool_error *err)
+inline struct pool_result *
+pool_batch_with(struct pool *pool, const struct pool_batch_request *request, struct pool_error *err)
 {
     if (!request || !request->progress)
         return pool__c_batch_with(pool, request, err);

@@ -107,8 +107,9 @@ static bool may_end(const struct reading *reading, const struct pool__token *nex
  * not known. */
 static bool is_fickle_call(const struct reading *reading)
 {
-    static const char *const fickle[] = {"ROW_COUNT", "FOUND_ROWS",     "RAND",   "LASTVAL", "SLEEP",
-                                         "BENCHMARK", "LAST_INSERT_ID", "SETVAL", NULL};
+    static const char *const fickle[] = {"ROW_COUNT",      "FOUND_ROWS", "RAND",
+                                         "LASTVAL",        "SLEEP",      "BENCHMARK",
+                                         "LAST_INSERT_ID", "SETVAL",     NULL};
     const struct pool__token *name = &reading->before_that;
     if (!is_sign(&reading->before, '(') || !is_name(name))
         return false;

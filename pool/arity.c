@@ -41,8 +41,7 @@ static bool read_and_check(const struct pool__form *form, struct pool_error *err
 {
     struct pool__sql_info info;
     struct pool_error ignored; /* whoever runs it will say so */
-    return form->text_len > MOST_BYTES ||
-           !reads_the_same_everywhere(form->text, form->text_len) ||
+    return form->text_len > MOST_BYTES || !reads_the_same_everywhere(form->text, form->text_len) ||
            !pool__sql_inspect(form->text, form->text_len, &info, &ignored) ||
            pool__form_check_count(&info, form->args.count, err);
 }

@@ -19,8 +19,8 @@ static void deliver_conn(struct pool__op *op, const struct pool_error *err)
 static void run_query(struct pool__op *op, struct pool_error *err)
 {
     struct pool *pool = op->call.pool;
-    struct pool_result *result = pool__lead(pool, &op->borrowed, &op->job, op->ask.deadline_ns,
-                                            op->ask.waited_ns, err);
+    struct pool_result *result =
+        pool__lead(pool, &op->borrowed, &op->job, op->ask.deadline_ns, op->ask.waited_ns, err);
     pool__op_absorb_kill(op);
     pool__return(pool, op->borrowed.slot);
     if (op->early)
@@ -33,8 +33,7 @@ static void run_query(struct pool__op *op, struct pool_error *err)
 static void run_conn_query(struct pool__op *op, struct pool_error *err)
 {
     struct pool *pool = op->call.pool;
-    op->call.result =
-        pool__run_job(pool, &op->borrowed, &op->job, op->ask.deadline_ns, 0, err);
+    op->call.result = pool__run_job(pool, &op->borrowed, &op->job, op->ask.deadline_ns, 0, err);
     pool__op_absorb_kill(op);
     pool__unclaim_handle(pool, &op->borrowed);
 }
@@ -54,8 +53,8 @@ static bool check_fn(bool there, struct pool_error *err)
 
 /* ---- a pool ---- */
 
-bool pool_query_async_with(struct pool *pool, const struct pool_request *request,
-                           pool_query_fn *fn, void *arg, struct pool_error *err)
+bool pool_query_async_with(struct pool *pool, const struct pool_request *request, pool_query_fn *fn,
+                           void *arg, struct pool_error *err)
 {
     static const struct pool__op_kind kind = {
         .queues = true, .statement = true, .run = run_query, .deliver = pool__op_tell};
@@ -72,8 +71,8 @@ bool pool_query_async_with(struct pool *pool, const struct pool_request *request
     return pool__op_accept(op, request->ret_call, err);
 }
 
-bool pool_query_async(struct pool *pool, const char *sql, struct pool_args args,
-                      pool_query_fn *fn, void *arg, struct pool_error *err)
+bool pool_query_async(struct pool *pool, const char *sql, struct pool_args args, pool_query_fn *fn,
+                      void *arg, struct pool_error *err)
 {
     struct pool_request request = {.sql = sql, .args = args};
     return pool_query_async_with(pool, &request, fn, arg, err);

@@ -37,8 +37,8 @@ static bool check_verb(const char *sql, size_t len, bool *ret_inserts, struct po
                       (int)(first.len < 20 ? first.len : 20), first.text);
 }
 
-static bool check_statement(const struct pool_batch_request *request, size_t len,
-                            bool *ret_inserts, struct pool_error *err)
+static bool check_statement(const struct pool_batch_request *request, size_t len, bool *ret_inserts,
+                            struct pool_error *err)
 {
     struct pool__sql_info info;
     if (!pool__sql_inspect(request->sql, len, &info, err) ||
@@ -205,8 +205,7 @@ struct pool_result *pool_batch(struct pool *pool, const char *sql, const struct 
     return pool_batch_with(pool, &request, err);
 }
 
-struct pool_result *pool_conn_batch(struct pool_conn conn,
-                                    const struct pool_batch_request *request,
+struct pool_result *pool_conn_batch(struct pool_conn conn, const struct pool_batch_request *request,
                                     struct pool_error *err)
 {
     struct pool_request text;
@@ -230,8 +229,8 @@ struct pool_result *pool_conn_batch(struct pool_conn conn,
 static void run_batch(struct pool__op *op, struct pool_error *err)
 {
     struct pool *pool = op->call.pool;
-    op->call.result = pool__run_job(pool, &op->borrowed, &op->job, op->ask.deadline_ns,
-                                    op->ask.waited_ns, err);
+    op->call.result =
+        pool__run_job(pool, &op->borrowed, &op->job, op->ask.deadline_ns, op->ask.waited_ns, err);
     pool__op_absorb_kill(op);
     pool__return(pool, op->borrowed.slot);
 }

@@ -102,8 +102,7 @@ static bool bind_value(MYSQL_BIND *bind, struct pool__bind_store *store,
 }
 
 bool pool__bind_values(MYSQL_BIND *binds, struct pool__bind_store *stores,
-                       const struct pool_value *const *values, size_t count,
-                       struct pool_error *err)
+                       const struct pool_value *const *values, size_t count, struct pool_error *err)
 {
     for (size_t i = 0; i < count; i++) {
         memset(&binds[i], 0, sizeof binds[i]);

@@ -86,12 +86,10 @@ static int prepare_native(struct pool__bulk *bulk)
 static bool is_refused(const struct pool__wait *wait, const struct pool__stmt *stmt)
 {
     unsigned code = mysql_stmt_errno(stmt->native);
-    return !pool__wait_was_ended(wait) &&
-           (code == NOT_SUPPORTED || code == TOO_MANY_STATEMENTS);
+    return !pool__wait_was_ended(wait) && (code == NOT_SUPPORTED || code == TOO_MANY_STATEMENTS);
 }
 
-static bool prepare(struct pool__bulk *bulk, const struct pool__wait *wait,
-                    struct pool_error *err)
+static bool prepare(struct pool__bulk *bulk, const struct pool__wait *wait, struct pool_error *err)
 {
     struct pool__conn *conn = bulk->conn;
     struct pool__stmt *stmt = bulk->stmt;

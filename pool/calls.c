@@ -24,7 +24,8 @@ bool pool__check_request(const struct pool_request *request, struct pool_error *
     if (!request->sql)
         return pool__fail(err, POOL_ERR_INVALID, "the SQL is NULL");
     if (request->args.count && !request->args.values)
-        return pool__fail(err, POOL_ERR_INVALID, "the number of values is %zu, but the pointer to them is NULL",
+        return pool__fail(err, POOL_ERR_INVALID,
+                          "the number of values is %zu, but the pointer to them is NULL",
                           request->args.count);
     if (request->flags & ~(unsigned)KNOWN_FLAGS)
         return pool__fail(err, POOL_ERR_INVALID, "unknown request flags 0x%x",
@@ -36,12 +37,11 @@ static const struct pool_request plain;
 
 static uint64_t call_deadline(const struct pool_request *request)
 {
-    return request->timeout_ms ? pool__deadline_in(request->timeout_ms)
-                               : POOL__FOREVER;
+    return request->timeout_ms ? pool__deadline_in(request->timeout_ms) : POOL__FOREVER;
 }
 
 struct pool__ask pool__ask_for(const struct pool *pool, const struct pool_request *request,
-                                uint64_t flags)
+                               uint64_t flags)
 {
     return (struct pool__ask){.flags = flags,
                               .label = request->label,
@@ -114,17 +114,16 @@ static struct pool_result *query(struct pool *pool, struct pool__job *job, struc
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
     struct pool_result *result;
     do
-        result = pool__borrow_at_once(pool, &ask, &borrowed)
-                     ? lead(pool, &borrowed, &ask, job, err)
-                     : wait_and_query(pool, &ask, job, err);
+        result = pool__borrow_at_once(pool, &ask, &borrowed) ? lead(pool, &borrowed, &ask, job, err)
+                                                             : wait_and_query(pool, &ask, job, err);
     while (ask.again);
     pthread_setcancelstate(cancel_state, NULL);
     return result;
 }
 
 struct pool_result *pool__query_as(struct pool *pool, const struct pool_request *request,
-                                   const struct pool__sink *sink,
-                                   const struct pool__batch *batch, struct pool_error *err)
+                                   const struct pool__sink *sink, const struct pool__batch *batch,
+                                   struct pool_error *err)
 {
     struct pool_error own;
     struct pool__job job;
@@ -242,7 +241,7 @@ bool pool_get_connection(struct pool *pool, struct pool_conn *ret_conn, struct p
 }
 
 bool pool__claim_open(struct pool_conn conn, struct pool__borrowed *ret_borrowed,
-                       struct pool_error *err)
+                      struct pool_error *err)
 {
     if (!pool__claim_handle(conn, ret_borrowed, err))
         return false;

@@ -9,7 +9,8 @@
  * A running statement is stopped by a worker with KILL QUERY on the control connection. The
  * server may carry that out late: so the connection is kept until the KILL has been answered,
  * and then a statement that does nothing takes the blow, if there is one left. Without an
- * answer the connection is closed. A statement that was sent along with others is never killed, for the blow could hit those.
+ * answer the connection is closed. A statement that was sent along with others is never killed, for
+ * the blow could hit those.
  */
 #include "op.h"
 
@@ -195,8 +196,7 @@ void pool__op_absorb_kill(struct pool__op *op)
     }
     /* It stays answered: a second cancel at this moment must not order another kill. */
     bool dirty = conn->dirty;
-    uint64_t deadline_ns =
-        pool__deadline_in(op->call.pool->options.v.connect_timeout_ms);
+    uint64_t deadline_ns = pool__deadline_in(op->call.pool->options.v.connect_timeout_ms);
     struct pool_result *result =
         pool__query_text(conn, nothing, sizeof nothing - 1, deadline_ns, NULL);
     pool_result_free(result);

@@ -24,9 +24,9 @@ static const struct rule {
     bool not_executed;
 } rules[] = {
     {1020, ANY, POOL__E_RETRY, false},     /* record has changed since last read */
-    {1044, ANY, POOL__E_STATEMENT, false},  /* no access to database */
+    {1044, ANY, POOL__E_STATEMENT, false}, /* no access to database */
     {1047, ANY, POOL__E_LOST, true},       /* Galera node not ready: use another */
-    {1049, ANY, POOL__E_STATEMENT, false},  /* unknown database */
+    {1049, ANY, POOL__E_STATEMENT, false}, /* unknown database */
     {1053, ANY, POOL__E_LOST, false},      /* server shutdown in progress */
     {1054, ANY, POOL__E_STATEMENT, false}, /* unknown column */
     {1064, ANY, POOL__E_STATEMENT, true},  /* syntax */
@@ -34,41 +34,41 @@ static const struct rule {
     {1079, ANY, POOL__E_LOST, false},
     {1080, ANY, POOL__E_LOST, false},
     {1105, ANY, POOL__E_DIRTY, false},     /* unknown error */
-    {1142, ANY, POOL__E_STATEMENT, false},  /* command denied */
-    {1146, ANY, POOL__E_STATEMENT, false},  /* no such table */
+    {1142, ANY, POOL__E_STATEMENT, false}, /* command denied */
+    {1146, ANY, POOL__E_STATEMENT, false}, /* no such table */
     {1152, ANY, POOL__E_LOST, false},      /* aborted connection */
     {1153, ANY, POOL__E_TOO_BIG, true},    /* packet over max_allowed_packet */
     {1156, ANY, POOL__E_LOST, false},      /* protocol damage */
     {1157, ANY, POOL__E_LOST, false},
-    {1158, ANY, POOL__E_LOST, false},      /* network read and write errors */
+    {1158, ANY, POOL__E_LOST, false}, /* network read and write errors */
     {1159, ANY, POOL__E_LOST, false},
     {1160, ANY, POOL__E_LOST, false},
     {1161, ANY, POOL__E_LOST, false},
-    {1180, ANY, POOL__E_LOST, false},      /* error during commit: outcome unknown */
+    {1180, ANY, POOL__E_LOST, false}, /* error during commit: outcome unknown */
     {1184, ANY, POOL__E_LOST, false},
-    {1205, ANY, POOL__E_RETRY, false},     /* lock wait timeout */
-    {1206, ANY, POOL__E_RETRY, false},     /* lock table full */
-    {1213, ANY, POOL__E_RETRY, false},     /* deadlock */
-    {1243, ANY, POOL__E_STATEMENT, true},  /* unknown statement handle */
-    {1295, ANY, POOL__E_STATEMENT, true},  /* cannot be prepared */
-    {1461, ANY, POOL__E_STATEMENT, true},  /* too many prepared statements */
-    {1615, ANY, POOL__E_STATEMENT, true},  /* needs to be prepared again */
-    {1637, ANY, POOL__E_RETRY, false},     /* too many transactions */
-    {1820, ANY, POOL__E_LOST, true},       /* password expired */
-    {1835, ANY, POOL__E_LOST, false},      /* malformed packet */
-    {1836, ANY, POOL__E_READ_ONLY, true},  /* read-only mode */
+    {1205, ANY, POOL__E_RETRY, false},    /* lock wait timeout */
+    {1206, ANY, POOL__E_RETRY, false},    /* lock table full */
+    {1213, ANY, POOL__E_RETRY, false},    /* deadlock */
+    {1243, ANY, POOL__E_STATEMENT, true}, /* unknown statement handle */
+    {1295, ANY, POOL__E_STATEMENT, true}, /* cannot be prepared */
+    {1461, ANY, POOL__E_STATEMENT, true}, /* too many prepared statements */
+    {1615, ANY, POOL__E_STATEMENT, true}, /* needs to be prepared again */
+    {1637, ANY, POOL__E_RETRY, false},    /* too many transactions */
+    {1820, ANY, POOL__E_LOST, true},      /* password expired */
+    {1835, ANY, POOL__E_LOST, false},     /* malformed packet */
+    {1836, ANY, POOL__E_READ_ONLY, true}, /* read-only mode */
     {1862, ANY, POOL__E_LOST, true},
-    {1927, MARIADB, POOL__E_LOST, false},  /* connection killed */
+    {1927, MARIADB, POOL__E_LOST, false},    /* connection killed */
     {1969, MARIADB, POOL__E_TIMEOUT, false}, /* max_statement_time */
     {3024, MYSQL8, POOL__E_TIMEOUT, false},  /* max_execution_time */
-    {3032, ANY, POOL__E_LOST, true},       /* offline mode */
-    {3100, MYSQL8, POOL__E_DIRTY, false},  /* group replication */
+    {3032, ANY, POOL__E_LOST, true},         /* offline mode */
+    {3100, MYSQL8, POOL__E_DIRTY, false},    /* group replication */
     {3101, MYSQL8, POOL__E_RETRY, false},
-    {3168, MYSQL8, POOL__E_LOST, false},   /* session killed */
+    {3168, MYSQL8, POOL__E_LOST, false}, /* session killed */
     {3169, MYSQL8, POOL__E_LOST, false},
-    {3572, MYSQL8, POOL__E_RETRY, false},  /* NOWAIT met a lock; 1205 on MariaDB */
-    {4031, MYSQL8, POOL__E_LOST, true},    /* closed for inactivity */
-    {4081, MYSQL8, POOL__E_LOST, false},   /* closed over a limit of memory */
+    {3572, MYSQL8, POOL__E_RETRY, false}, /* NOWAIT met a lock; 1205 on MariaDB */
+    {4031, MYSQL8, POOL__E_LOST, true},   /* closed for inactivity */
+    {4081, MYSQL8, POOL__E_LOST, false},  /* closed over a limit of memory */
     {4082, MYSQL8, POOL__E_LOST, false},
 };
 
@@ -82,18 +82,14 @@ static struct pool__error_facts classify_client(unsigned code)
     switch (code) {
     case 2006: /* gone while writing: never completely sent */
         return (struct pool__error_facts){POOL__E_UNSENT, true, true};
-    case 2008:
-        return (struct pool__error_facts){POOL__E_NOMEM, false, false};
-    case 2020:
-        return (struct pool__error_facts){POOL__E_TOO_BIG, false, false};
+    case 2008: return (struct pool__error_facts){POOL__E_NOMEM, false, false};
+    case 2020: return (struct pool__error_facts){POOL__E_TOO_BIG, false, false};
     case 2030: /* misuse of the statement interface: nothing was sent */
     case 2031:
     case 2034:
     case 2036:
-    case 2056:
-        return (struct pool__error_facts){POOL__E_STATEMENT, true, true};
-    default:
-        return (struct pool__error_facts){POOL__E_LOST, false, false};
+    case 2056: return (struct pool__error_facts){POOL__E_STATEMENT, true, true};
+    default: return (struct pool__error_facts){POOL__E_LOST, false, false};
     }
 }
 
@@ -106,8 +102,7 @@ struct pool__error_facts pool__classify(unsigned code, const char *text, bool ma
         return (struct pool__error_facts){POOL__E_READ_ONLY, true, true};
     for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
         const struct rule *rule = &rules[i];
-        if (rule->code == code &&
-            (rule->flavour == ANY || (rule->flavour == MARIADB) == mariadb))
+        if (rule->code == code && (rule->flavour == ANY || (rule->flavour == MARIADB) == mariadb))
             /* All listed errors of the class STATEMENT are of parsing or resolving. */
             return (struct pool__error_facts){rule->class_, rule->class_ == POOL__E_STATEMENT,
                                               rule->not_executed};
@@ -115,6 +110,7 @@ struct pool__error_facts pool__classify(unsigned code, const char *text, bool ma
     return (struct pool__error_facts){POOL__E_STATEMENT, false, false};
 }
 
+/* clang-format off */
 enum pool__connect_class pool__classify_connect(unsigned code)
 {
     switch (code) {
@@ -144,8 +140,10 @@ enum pool__connect_class pool__classify_connect(unsigned code)
         return POOL__C_TRANSIENT;
     }
 }
+/* clang-format on */
 
 /* Want of room or time at the server, which the same statement may find another time. */
+/* clang-format off */
 static bool passes(unsigned code)
 {
     switch (code) {
@@ -155,6 +153,7 @@ static bool passes(unsigned code)
         return false;
     }
 }
+/* clang-format on */
 
 enum pool__setup_class pool__classify_setup(unsigned code, const char *text, bool mariadb)
 {

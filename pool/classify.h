@@ -41,9 +41,9 @@ enum pool__connect_class pool__classify_connect(unsigned code);
 
 /* What failed after the login, while the session was set up. `code` is not 0. */
 enum pool__setup_class {
-    POOL__S_ENDED,   /* the session ended, as when somebody kills it */
-    POOL__S_FAILED,  /* the server does not serve for the moment */
-    POOL__S_REFUSED  /* the account or a statement of the set-up: it will be so each time */
+    POOL__S_ENDED,  /* the session ended, as when somebody kills it */
+    POOL__S_FAILED, /* the server does not serve for the moment */
+    POOL__S_REFUSED /* the account or a statement of the set-up: it will be so each time */
 };
 
 enum pool__setup_class pool__classify_setup(unsigned code, const char *text, bool mariadb);

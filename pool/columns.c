@@ -40,8 +40,8 @@ bool pool__columns_have_same_names(const struct pool__columns *known,
 
 static bool is_same_kind(const struct pool__column *a, const struct pool__column *b)
 {
-    return a->width == b->width && a->type == b->type && a->form == b->form &&
-           a->size == b->size && a->decimals == b->decimals;
+    return a->width == b->width && a->type == b->type && a->form == b->form && a->size == b->size &&
+           a->decimals == b->decimals;
 }
 
 bool pool__columns_are_same(const struct pool__columns *known, const struct pool__column *columns,

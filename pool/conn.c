@@ -441,8 +441,7 @@ enum pool__kill pool__conn_kill(struct pool__conn *conn, unsigned long thread_id
 }
 
 /* Those that are gone already are no reason to stop. */
-#define KILLS_BEGIN                                                                                \
-    "BEGIN NOT ATOMIC DECLARE CONTINUE HANDLER FOR SQLEXCEPTION BEGIN END;"
+#define KILLS_BEGIN "BEGIN NOT ATOMIC DECLARE CONTINUE HANDLER FOR SQLEXCEPTION BEGIN END;"
 #define KILL_SIZE 32
 
 static char *make_kills(const unsigned long *thread_ids, unsigned count)
@@ -484,8 +483,7 @@ unsigned pool__conn_kill_all(struct pool__conn *conn, const unsigned long *threa
     return sent;
 }
 
-bool pool__conn_kill_query(struct pool__conn *conn, unsigned long thread_id,
-                           uint64_t deadline_ns)
+bool pool__conn_kill_query(struct pool__conn *conn, unsigned long thread_id, uint64_t deadline_ns)
 {
     char sql[48];
     struct pool_error err;
@@ -494,8 +492,8 @@ bool pool__conn_kill_query(struct pool__conn *conn, unsigned long thread_id,
            err.not_executed;
 }
 
-bool pool__conn_sees_thread(struct pool__conn *conn, unsigned long thread_id,
-                            uint64_t deadline_ns, bool *ret_known)
+bool pool__conn_sees_thread(struct pool__conn *conn, unsigned long thread_id, uint64_t deadline_ns,
+                            bool *ret_known)
 {
     char sql[80];
     snprintf(sql, sizeof sql, "SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = %lu",
@@ -534,8 +532,8 @@ static bool session_has_changed(const struct pool__conn *conn, bool ok)
         return false;
     if (conn->mariadb || !ok)
         return true;
-    bool transaction = tells_of(conn, SESSION_TRACK_TRANSACTION_STATE) ||
-                       tells_of(conn, SESSION_TRACK_GTIDS);
+    bool transaction =
+        tells_of(conn, SESSION_TRACK_TRANSACTION_STATE) || tells_of(conn, SESSION_TRACK_GTIDS);
     return !transaction || tells_of(conn, SESSION_TRACK_SYSTEM_VARIABLES) ||
            tells_of(conn, SESSION_TRACK_SCHEMA) || tells_of(conn, SESSION_TRACK_STATE_CHANGE) ||
            tells_of(conn, SESSION_TRACK_TRANSACTION_CHARACTERISTICS);

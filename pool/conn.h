@@ -25,42 +25,42 @@ struct pool__conn {
     const struct pool__options *options;
     struct pool__stmt_cache cache;
     unsigned long thread_id;
-    int cut_fd;      /* the pool's, to interrupt every wait */
-    int kept_fd;     /* socket kept after a timeout, -1 if none */
-    uint32_t unheard_ms; /* see wait.h; 0 on a Unix socket */
+    int cut_fd;             /* the pool's, to interrupt every wait */
+    int kept_fd;            /* socket kept after a timeout, -1 if none */
+    uint32_t unheard_ms;    /* see wait.h; 0 on a Unix socket */
     uint64_t device, inode; /* of the socket: its number may become that of something else */
     bool tls;
-    bool mariadb;    /* the flavour of the server; else MySQL */
-    bool pipelines;  /* it is known to answer one statement after another, in order */
-    bool broken;     /* must be closed */
-    bool abandoned;  /* because rows of its last statement were left unread */
-    bool dirty;      /* must be reset before the next borrower */
+    bool mariadb;        /* the flavour of the server; else MySQL */
+    bool pipelines;      /* it is known to answer one statement after another, in order */
+    bool broken;         /* must be closed */
+    bool abandoned;      /* because rows of its last statement were left unread */
+    bool dirty;          /* must be reset before the next borrower */
     bool in_transaction; /* as of the last status that can be trusted */
     bool autocommit;     /* of the fresh session */
     struct pool__trx trx;
-    bool running;    /* broken while a statement may be running on the server */
+    bool running;                /* broken while a statement may be running on the server */
     enum pool__sql_class class_; /* of the statement that is being run, or was last */
     enum pool__sql_turn turn;    /* likewise */
     bool read_only;              /* likewise */
     bool rereads;                /* likewise */
-    enum pool__quotes quotes; /* of the session, see quotes.c */
-    bool quotes_known;        /* nothing that may change them was run since they were asked for */
-    bool native_given;        /* the program has the MYSQL *: nothing stays known */
-    uint64_t max_packet; /* the server's max_allowed_packet */
+    enum pool__quotes quotes;    /* of the session, see quotes.c */
+    bool quotes_known;     /* nothing that may change them was run since they were asked for */
+    bool native_given;     /* the program has the MYSQL *: nothing stays known */
+    uint64_t max_packet;   /* the server's max_allowed_packet */
     uint64_t max_prepared; /* the server's max_prepared_stmt_count */
     uint32_t wait_timeout_s;
-    char *role;      /* of the fresh session, after its init; NULL if none */
-    char *database;  /* likewise */
-    char *identity;  /* who it is to the server, as of the login */
-    char *time_limit; /* max_statement_time of the account; NULL if it has none */
-    bool login_is_more; /* than a reset: init_connect, or what stands between, sets more */
+    char *role;             /* of the fresh session, after its init; NULL if none */
+    char *database;         /* likewise */
+    char *identity;         /* who it is to the server, as of the login */
+    char *time_limit;       /* max_statement_time of the account; NULL if it has none */
+    bool login_is_more;     /* than a reset: init_connect, or what stands between, sets more */
     uint64_t database_hash; /* of the name of the current one */
     uint64_t opened_ns;
-    uint64_t heard_ns; /* when the last reply was complete */
-    bool handed_over;  /* its present user has waited for it: it was not idle before */
+    uint64_t heard_ns;    /* when the last reply was complete */
+    bool handed_over;     /* its present user has waited for it: it was not idle before */
     unsigned hasty_rides; /* see ride.c */
-    uint64_t bulky_ns; /* since when it is seen to have a large buffer, see trim.c; 0: it has none */
-    uint64_t trip_ns;  /* the shortest time in which a statement was answered: mostly the way */
+    uint64_t bulky_ns;    /* since when a large buffer is seen, see trim.c; 0: it has none */
+    uint64_t trip_ns;     /* the shortest time in which a statement was answered: mostly the way */
     struct pool__conn *next; /* in the list of those that pool_end has to close */
 };
 
@@ -82,7 +82,6 @@ void pool__conn_set_options(MYSQL *mysql, const struct pool__options *options);
 void pool__conn_forget_password(MYSQL *mysql);
 bool pool__conn_fail_connect(const struct pool__wait *wait, MYSQL *mysql, const char *password,
                              struct pool_error *err);
-
 
 /* Sends a command that is answered by a bare OK. */
 bool pool__conn_command(struct pool__conn *conn, int (*command)(MYSQL *), uint64_t deadline_ns,
@@ -130,13 +129,12 @@ unsigned pool__conn_kill_all(struct pool__conn *conn, const unsigned long *threa
                              unsigned count, uint64_t deadline_ns);
 
 /* Stops what the session is running, if anything. False if it was sent and not answered. */
-bool pool__conn_kill_query(struct pool__conn *conn, unsigned long thread_id,
-                           uint64_t deadline_ns);
+bool pool__conn_kill_query(struct pool__conn *conn, unsigned long thread_id, uint64_t deadline_ns);
 
 /* Whether the server still has a thread for the session; false in *ret_known if it did
  * not say. The session must be of the same user. */
-bool pool__conn_sees_thread(struct pool__conn *conn, unsigned long thread_id,
-                            uint64_t deadline_ns, bool *ret_known);
+bool pool__conn_sees_thread(struct pool__conn *conn, unsigned long thread_id, uint64_t deadline_ns,
+                            bool *ret_known);
 
 /* After any statement: takes over the status that came with the reply. `ok`: with an OK packet,
  * not behind rows. */

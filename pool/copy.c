@@ -43,8 +43,7 @@ static void keep_value(struct space *space, struct pool_value *copy, const struc
         value->type == POOL_TYPE_DECIMAL)
         now.as.bytes.data = keep(space, value->as.bytes.data, value->as.bytes.len);
     else if (value->type == POOL_TYPE_LIST)
-        now.as.list.values =
-            keep_values(space, value->as.list.values, value->as.list.count);
+        now.as.list.values = keep_values(space, value->as.list.values, value->as.list.count);
     if (copy)
         *copy = now;
 }
@@ -84,7 +83,7 @@ void pool__copy_request(struct pool_request *ret_request, const struct pool_requ
 {
     struct space space = {NULL, NULL, 0, 0};
     walk(&space, NULL, request);
-    space = (struct space){
-        memory, (char *)memory + space.value_count * sizeof(struct pool_value), 0, 0};
+    space = (struct space){memory, (char *)memory + space.value_count * sizeof(struct pool_value),
+                           0, 0};
     walk(&space, ret_request, request);
 }

@@ -94,12 +94,9 @@ static _Atomic uint32_t *count_of(struct pool__core *core, enum pool__state stat
     switch (state) {
     case POOL__EMPTY:
     case POOL__OPENING:
-    case POOL__CLOSING:
-        return &core->absent;
-    case POOL__CHORE:
-        return &core->chores;
-    default:
-        return NULL;
+    case POOL__CLOSING: return &core->absent;
+    case POOL__CHORE: return &core->chores;
+    default: return NULL;
     }
 }
 
@@ -403,8 +400,7 @@ unsigned pool__core_board(struct pool__core *core, unsigned most, pool__may_boar
         next = next->next;
         if (now >= waiter->deadline_ns)
             continue; /* it gets nothing any more */
-        if (!waiter->rides || atomic_load(&waiter->outcome) != POOL__WAITING ||
-            !may(waiter, arg))
+        if (!waiter->rides || atomic_load(&waiter->outcome) != POOL__WAITING || !may(waiter, arg))
             break;
         waiter->boarded_ns = now;
         waiter->leave_ns = earlier(waiter->ride_deadline_ns, later_by(now, waiter->ride_ns));
@@ -567,9 +563,9 @@ enum pool__claim pool__core_give_up(struct pool__core *core, unsigned index, uin
     enum pool__claim claim;
     do
         claim = check_ticket(word, generation);
-    while (claim != POOL__CLAIM_STALE &&
-           !pool__move(slot, &word,
-                       word | (claim == POOL__CLAIMED ? POOL__RUNNING : POOL__GIVEN_UP)));
+    while (
+        claim != POOL__CLAIM_STALE &&
+        !pool__move(slot, &word, word | (claim == POOL__CLAIMED ? POOL__RUNNING : POOL__GIVEN_UP)));
     return claim;
 }
 
@@ -656,8 +652,7 @@ static void look_for_slot(struct pool__core *core, struct pool__waiter *waiter)
         /* From here on returners nudge again; what was returned before, we see. */
         pool__explore_point();
         atomic_store(&core->nudged, 0);
-        if (oldest_locked(core) == waiter &&
-            take_any(core, waiter->flags, &index, &generation)) {
+        if (oldest_locked(core) == waiter && take_any(core, waiter->flags, &index, &generation)) {
             waiter->slot = index;
             waiter->generation = generation;
             settle_locked(core, waiter, POOL__GRANTED);
@@ -689,8 +684,7 @@ static uint64_t next_look(const struct pool__waiter *waiter, uint32_t outcome, u
 }
 
 /* True if it was this call that decided. */
-static bool leave_queue(struct pool__core *core, struct pool__waiter *waiter,
-                        enum pool__outcome as)
+static bool leave_queue(struct pool__core *core, struct pool__waiter *waiter, enum pool__outcome as)
 {
     pool__lock(&core->lock);
     uint32_t outcome = atomic_load(&waiter->outcome);
@@ -809,8 +803,8 @@ void pool__core_count(struct pool__core *core, unsigned ret_counts[POOL__STATES]
 {
     memset(ret_counts, 0, POOL__STATES * sizeof *ret_counts);
     for (unsigned i = 0; i < core->limit; i++)
-        ret_counts[pool__state_of(atomic_load_explicit(&core->slots[i].word,
-                                                       memory_order_relaxed))]++;
+        ret_counts[pool__state_of(
+            atomic_load_explicit(&core->slots[i].word, memory_order_relaxed))]++;
 }
 
 uint64_t pool__core_oldest_ns(struct pool__core *core)

@@ -32,9 +32,9 @@ enum pool__state {
 /* The slot word: state in bits 0 to 2, flags in 3 to 7, generation in 32 to 63.
  * The generation grows with every borrow, so that an old handle is recognised. */
 #define POOL__STATE_MASK UINT64_C(7)
-#define POOL__EVICT UINT64_C(8)    /* must be closed when it is given back */
-#define POOL__RUNNING UINT64_C(16) /* a call is running on the borrowed connection */
-#define POOL__UNCLEAN UINT64_C(32) /* the return has work to do: reset, close or hand over */
+#define POOL__EVICT UINT64_C(8)     /* must be closed when it is given back */
+#define POOL__RUNNING UINT64_C(16)  /* a call is running on the borrowed connection */
+#define POOL__UNCLEAN UINT64_C(32)  /* the return has work to do: reset, close or hand over */
 #define POOL__GIVEN_UP UINT64_C(64) /* whoever ends the call that runs has to give it back */
 #define POOL__FLAGS (POOL__EVICT | POOL__RUNNING | POOL__UNCLEAN | POOL__GIVEN_UP)
 #define POOL__GENERATION UINT64_C(0x100000000)
@@ -42,11 +42,11 @@ enum pool__state {
 /* One cache line pair per slot, so that borrowers of different slots do not meet. */
 struct pool__slot {
     _Alignas(128) _Atomic uint64_t word;
-    _Atomic uint64_t uses; /* borrows so far; written by the borrower alone */
-    _Atomic uint64_t queries; /* the same for calls that ran a statement with success, */
+    _Atomic uint64_t uses;           /* borrows so far; written by the borrower alone */
+    _Atomic uint64_t queries;        /* the same for calls that ran a statement with success, */
     _Atomic uint64_t statement_hits; /* statements that were found prepared, */
-    _Atomic uint64_t rides; /* and those of others that were taken along */
-    void *conn; /* the connection; owner: whoever owns the slot's state */
+    _Atomic uint64_t rides;          /* and those of others that were taken along */
+    void *conn;                      /* the connection; owner: whoever owns the slot's state */
 };
 
 enum pool__outcome {
@@ -55,14 +55,14 @@ enum pool__outcome {
     POOL__GRANTED,
     POOL__TIMED_OUT,
     POOL__QUEUE_FULL,
-    POOL__REFUSED, /* waiting is off and nothing is idle */
-    POOL__FAILED,  /* the pool cannot connect */
-    POOL__SHUT,    /* the pool is ending */
-    POOL__BOARDING, /* a borrower has taken it along, and still needs what it points to */
-    POOL__RIDING,   /* what it wanted is under way */
-    POOL__ARRIVED,  /* and done */
+    POOL__REFUSED,   /* waiting is off and nothing is idle */
+    POOL__FAILED,    /* the pool cannot connect */
+    POOL__SHUT,      /* the pool is ending */
+    POOL__BOARDING,  /* a borrower has taken it along, and still needs what it points to */
+    POOL__RIDING,    /* what it wanted is under way */
+    POOL__ARRIVED,   /* and done */
     POOL__CANCELLED, /* it gave up in the queue before its time */
-    POOL__LEFT      /* it gave up while riding: the borrower has it to itself now */
+    POOL__LEFT       /* it gave up while riding: the borrower has it to itself now */
 };
 
 /* Somebody who waits for a connection: a thread (`wake` is NULL, it parks on a
@@ -73,15 +73,15 @@ enum pool__outcome {
  * wanted a connection for. It is off the queue then, and may leave at its own time; hence
  * it must not live on a stack. */
 struct pool__waiter {
-    struct pool__link link;    /* in core.queue; lock */
-    _Atomic uint32_t outcome;  /* enum pool__outcome; stored under the lock, aboard without */
-    uint32_t place;            /* on the benches, while it waits */
-    unsigned slot;             /* set before GRANTED is stored */
-    uint64_t flags;            /* as in pool__core_take */
-    uint64_t generation;       /* of the grant */
+    struct pool__link link;   /* in core.queue; lock */
+    _Atomic uint32_t outcome; /* enum pool__outcome; stored under the lock, aboard without */
+    uint32_t place;           /* on the benches, while it waits */
+    unsigned slot;            /* set before GRANTED is stored */
+    uint64_t flags;           /* as in pool__core_take */
+    uint64_t generation;      /* of the grant */
     uint64_t enqueued_ns;
-    uint64_t deadline_ns;      /* in the queue */
-    bool again;  /* it has had its turn before: it goes before those who have not */
+    uint64_t deadline_ns; /* in the queue */
+    bool again;           /* it has had its turn before: it goes before those who have not */
     bool behind; /* set by pool__core_enqueue: it waits for other callers, not for the pool alone */
     bool rides;
     uint64_t ride_ns;          /* aboard at most, and no longer than */

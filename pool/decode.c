@@ -22,8 +22,7 @@ static enum pool_type type_of(const MYSQL_FIELD *field)
     case MYSQL_TYPE_SHORT:
     case MYSQL_TYPE_INT24:
     case MYSQL_TYPE_LONG:
-    case MYSQL_TYPE_LONGLONG:
-        return field->flags & UNSIGNED_FLAG ? POOL_TYPE_UINT : POOL_TYPE_INT;
+    case MYSQL_TYPE_LONGLONG: return field->flags & UNSIGNED_FLAG ? POOL_TYPE_UINT : POOL_TYPE_INT;
     case MYSQL_TYPE_YEAR:
     case MYSQL_TYPE_BIT: return POOL_TYPE_UINT;
     case MYSQL_TYPE_FLOAT: return POOL_TYPE_FLOAT;

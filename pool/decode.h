@@ -17,15 +17,15 @@
 
 /* How the bytes of a value are to be read. */
 enum pool__wire_form {
-    POOL__FORM_CHARS,    /* length, characters or bytes: all of the text protocol but BIT */
-    POOL__FORM_BIT,      /* length, up to 8 bytes, most significant first */
-    POOL__FORM_SIGNED,   /* `size` bytes, least significant first; so are the next three */
+    POOL__FORM_CHARS,  /* length, characters or bytes: all of the text protocol but BIT */
+    POOL__FORM_BIT,    /* length, up to 8 bytes, most significant first */
+    POOL__FORM_SIGNED, /* `size` bytes, least significant first; so are the next three */
     POOL__FORM_UNSIGNED,
     POOL__FORM_FLOAT,
     POOL__FORM_DOUBLE,
-    POOL__FORM_MOMENT,   /* length, date, time of day, microseconds */
-    POOL__FORM_SPAN,     /* length, sign, days, hours, minutes, seconds, microseconds */
-    POOL__FORM_NOTHING   /* the NULL type in the binary protocol: no bytes at all */
+    POOL__FORM_MOMENT, /* length, date, time of day, microseconds */
+    POOL__FORM_SPAN,   /* length, sign, days, hours, minutes, seconds, microseconds */
+    POOL__FORM_NOTHING /* the NULL type in the binary protocol: no bytes at all */
 };
 
 struct pool__column {
@@ -61,8 +61,8 @@ struct pool__field {
 /* An integer from -2^64 to 2^64, or a double. */
 struct pool__number {
     bool is_double;
-    bool fractional;    /* a double that was written with a fraction, whatever it was rounded to */
-    bool negative;      /* of `magnitude` */
+    bool fractional; /* a double that was written with a fraction, whatever it was rounded to */
+    bool negative;   /* of `magnitude` */
     uint64_t magnitude;
     double real;
 };

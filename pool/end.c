@@ -447,7 +447,8 @@ bool pool_end(struct pool *pool, unsigned drain_ms, struct pool_error *err)
                           "closed here");
     }
     if (pool__in_callback(pool) || pool__loop_is_here(&pool->loop))
-        return pool__fail(err, POOL_ERR_INVALID, "pool_end inside a callback would wait for itself");
+        return pool__fail(err, POOL_ERR_INVALID,
+                          "pool_end inside a callback would wait for itself");
     if (atomic_exchange(&pool->ending, true))
         return pool__fail(err, POOL_ERR_CLOSED, "the pool is being closed already");
     uint64_t drained_ns = pool__deadline_in(drain_ms);

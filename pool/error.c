@@ -73,8 +73,7 @@ const char *pool_code_name(enum pool_code code)
 {
     switch (code) {
 #define CODE_NAME(id, name, text)                                                                  \
-    case id:                                                                                       \
-        return name;
+    case id: return name;
         POOL_CODES(CODE_NAME)
 #undef CODE_NAME
     }
@@ -85,8 +84,7 @@ const char *pool__code_text(enum pool_code code)
 {
     switch (code) {
 #define CODE_TEXT(id, name, text)                                                                  \
-    case id:                                                                                       \
-        return text;
+    case id: return text;
         POOL_CODES(CODE_TEXT)
 #undef CODE_TEXT
     }

@@ -10,8 +10,8 @@
 /* Fills in `err` with a code and a message, everything else cleared, and returns
  * false, so that a caller can write `return pool__fail(err, ...)`. The arguments may
  * point into the old message. What does not fit is cut between two characters. */
-__attribute__((format(printf, 3, 4)))
-bool pool__fail(struct pool_error *err, enum pool_code code, const char *format, ...);
+__attribute__((format(printf, 3, 4))) bool pool__fail(struct pool_error *err, enum pool_code code,
+                                                      const char *format, ...);
 
 /* Copies `from`, which may be `err` itself, and returns false. */
 bool pool__fail_copy(struct pool_error *err, const struct pool_error *from);

@@ -110,9 +110,8 @@ void pool__fence_undo(struct pool__fence *fence, uint64_t deadline_ns, struct po
 {
     if (!fence->kind || fence->conn->broken)
         return;
-    bool undone = fence->kind == POOL__FENCE_SAVEPOINT
-                      ? undo_savepoint(fence, deadline_ns, err)
-                      : undo_transaction(fence, deadline_ns);
+    bool undone = fence->kind == POOL__FENCE_SAVEPOINT ? undo_savepoint(fence, deadline_ns, err)
+                                                       : undo_transaction(fence, deadline_ns);
     if (!undone)
         fence->conn->broken = true;
     fence->committing = false;

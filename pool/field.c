@@ -224,9 +224,8 @@ static struct pool__number lenient_number(const struct pool__field *field)
     if (is_time_type(field->column->type))
         return number;
     if (field->column->form == POOL__FORM_CHARS)
-        return pool__is_real_type(field->column->type)
-                   ? number_from_double(double_of_chars(field))
-                   : leading_integer(field);
+        return pool__is_real_type(field->column->type) ? number_from_double(double_of_chars(field))
+                                                       : leading_integer(field);
     pool__field_number(field, &number);
     return number;
 }
@@ -328,7 +327,7 @@ size_t pool__field_format(const struct pool__field *field, char text[POOL__TEXT_
         return fill(field, text, format_real(field, text));
     if (!pool__field_number(field, &number))
         return 0;
-    int len = snprintf(text, POOL__TEXT_SIZE, "%s%" PRIu64, number.negative ? "-" : "",
-                       number.magnitude);
+    int len =
+        snprintf(text, POOL__TEXT_SIZE, "%s%" PRIu64, number.negative ? "-" : "", number.magnitude);
     return fill(field, text, (size_t)len);
 }

@@ -120,8 +120,7 @@ bool pool__form_init(struct pool__form *form, const struct pool_request *request
     return true;
 }
 
-bool pool__form_check_count(const struct pool__sql_info *info, size_t count,
-                            struct pool_error *err)
+bool pool__form_check_count(const struct pool__sql_info *info, size_t count, struct pool_error *err)
 {
     if (info->named)
         return pool__fail(err, POOL_ERR_INVALID,

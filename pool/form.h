@@ -23,8 +23,8 @@ struct pool__form {
     const char *text;
     size_t text_len;
     struct pool_args args;
-    bool as_text; /* not to be prepared */
-    bool own;     /* the pool's question: no limit of the program's holds */
+    bool as_text;           /* not to be prepared */
+    bool own;               /* the pool's question: no limit of the program's holds */
     bool depends_on_quotes; /* of as_text: how its literals look depends on the session */
     /* To be freed. */
     struct pool__sql_expanded expanded;

@@ -234,34 +234,22 @@ static void put_single(struct buffer *buffer, const struct pool_value *value, st
 {
     switch (value->type) {
     case POOL_TYPE_INT:
-    case POOL_TYPE_UINT:
-        put_integer(buffer, value);
-        return;
-    case POOL_TYPE_DOUBLE:
-        put_double(buffer, value->as.d);
-        return;
-    case POOL_TYPE_DECIMAL:
-        put(buffer, value->as.bytes.data, value->as.bytes.len);
-        return;
+    case POOL_TYPE_UINT: put_integer(buffer, value); return;
+    case POOL_TYPE_DOUBLE: put_double(buffer, value->as.d); return;
+    case POOL_TYPE_DECIMAL: put(buffer, value->as.bytes.data, value->as.bytes.len); return;
     case POOL_TYPE_TEXT:
         if (style.in_comment)
             put_text_in_comment(buffer, value->as.bytes.data, value->as.bytes.len);
         else
             put_text(buffer, value->as.bytes.data, value->as.bytes.len, style.quotes);
         return;
-    case POOL_TYPE_BYTES:
-        put_hex(buffer, value->as.bytes.data, value->as.bytes.len);
-        return;
+    case POOL_TYPE_BYTES: put_hex(buffer, value->as.bytes.data, value->as.bytes.len); return;
     case POOL_TYPE_DATE:
     case POOL_TYPE_TIME:
-    case POOL_TYPE_DATETIME:
-        put_time(buffer, &value->as.time);
-        return;
+    case POOL_TYPE_DATETIME: put_time(buffer, &value->as.time); return;
     case POOL_TYPE_NULL:
     case POOL_TYPE_FLOAT:
-    case POOL_TYPE_LIST:
-        put_word(buffer, "NULL");
-        return;
+    case POOL_TYPE_LIST: put_word(buffer, "NULL"); return;
     }
 }
 

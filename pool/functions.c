@@ -23,15 +23,18 @@
 
 /* The column types are for JSON_TABLE and CONVERT; they are reserved words. */
 static const char *const keywords[] = {
-    "ALL", "AND", "ANY", "AS", "BETWEEN", "BIGINT", "BINARY", "BY", "CASE", "DEC", "DECIMAL",
-    "DISTINCT", "DISTINCTROW", "DIV", "DOUBLE", "ELSE", "EXCEPT", "EXISTS", "FLOAT", "FOR",
-    "FROM", "GROUP", "HAVING", "IN", "INDEX", "INT", "INTEGER", "INTERSECT", "INTERVAL",
-    "INTO", "JOIN", "KEY", "LIKE", "LIMIT", "MEDIUMINT", "MOD", "NOT", "NUMERIC", "ON", "OR",
-    "OVER", "PARTITION", "REAL", "REGEXP", "RLIKE", "ROW", "SELECT", "SET", "SMALLINT",
-    "SOME", "STRAIGHT_JOIN", "THEN", "TINYINT", "UNION", "USING", "VALUE", "VALUES",
-    "VARBINARY", "VARCHAR", "WHEN", "WHERE", "XOR",
+    "ALL",      "AND",           "ANY",     "AS",      "BETWEEN",  "BIGINT",      "BINARY",
+    "BY",       "CASE",          "DEC",     "DECIMAL", "DISTINCT", "DISTINCTROW", "DIV",
+    "DOUBLE",   "ELSE",          "EXCEPT",  "EXISTS",  "FLOAT",    "FOR",         "FROM",
+    "GROUP",    "HAVING",        "IN",      "INDEX",   "INT",      "INTEGER",     "INTERSECT",
+    "INTERVAL", "INTO",          "JOIN",    "KEY",     "LIKE",     "LIMIT",       "MEDIUMINT",
+    "MOD",      "NOT",           "NUMERIC", "ON",      "OR",       "OVER",        "PARTITION",
+    "REAL",     "REGEXP",        "RLIKE",   "ROW",     "SELECT",   "SET",         "SMALLINT",
+    "SOME",     "STRAIGHT_JOIN", "THEN",    "TINYINT", "UNION",    "USING",       "VALUE",
+    "VALUES",   "VARBINARY",     "VARCHAR", "WHEN",    "WHERE",    "XOR",
 };
 
+/* clang-format off */
 static const char *const functions[] = {
     "ABS", "ACOS", "ADDTIME", "ADD_MONTHS", "AES_DECRYPT", "AES_ENCRYPT", "ANY_VALUE",
     "ASCII", "ASIN", "ATAN", "ATAN2", "AVG", "BENCHMARK", "BIN", "BIN_TO_UUID", "BIT_COUNT",
@@ -101,9 +104,11 @@ static const char *const functions[] = {
     "VERSION", "WAIT_FOR_EXECUTED_GTID_SET", "WEEK", "WEEKDAY", "WEEKOFYEAR", "WEIGHT_STRING",
     "YEAR", "YEARWEEK",
 };
+/* clang-format on */
 
 /* With a blank before the parenthesis, and without the SQL mode IGNORE_SPACE, the server
  * looks for a stored function of that name. */
+/* clang-format off */
 static const char *const tight_functions[] = {
     "ADDDATE", "BIT_AND", "BIT_OR", "BIT_XOR", "CAST", "COUNT", "CUME_DIST", "CURDATE",
     "CURTIME", "DATE_ADD", "DATE_SUB", "DENSE_RANK", "EXTRACT", "FIRST_VALUE", "GROUP_CONCAT",
@@ -113,6 +118,7 @@ static const char *const tight_functions[] = {
     "SUBDATE", "SUBSTR", "SUBSTRING", "SUM", "SYSDATE", "SYSTEM_USER", "TRIM", "VARIANCE",
     "VAR_POP", "VAR_SAMP",
 };
+/* clang-format on */
 
 struct name {
     const char *text;

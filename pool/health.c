@@ -17,7 +17,9 @@
 #include "hook.h"
 #include "pool.h"
 
-#define INTERRUPTIONS 16 /* set-ups in a row that may be cut off before the server counts as away */
+#define INTERRUPTIONS                                                                              \
+    16 /* set-ups in a row that may be cut off before the server counts as away                    \
+        */
 
 void pool__health_init(struct pool__health *health, unsigned limit)
 {
@@ -59,9 +61,9 @@ static void note_failure_locked(struct pool__health *health, const struct pool_e
     health->cause = *failure;
     health->parallel = pool__policy_ramp(health->parallel, false);
     health->random = health->random * UINT64_C(6364136223846793005) + 1442695040888963407;
-    health->next_try_ns = pool__after_ms(
-        now, pool__policy_backoff_ms(class_, interrupted ? 1 : health->failures,
-                                     (uint32_t)(health->random >> 32)));
+    health->next_try_ns =
+        pool__after_ms(now, pool__policy_backoff_ms(class_, interrupted ? 1 : health->failures,
+                                                    (uint32_t)(health->random >> 32)));
     if (class_ == POOL__C_CAPACITY)
         note_capacity_locked(health, open, now);
     health->state = open ? POOL_STATE_RETRYING : POOL_STATE_DOWN;

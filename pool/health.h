@@ -18,9 +18,9 @@ struct pool;
 struct pool__health {
     struct pool__mutex lock; /* of everything below */
     enum pool_state state;
-    enum pool_state told; /* to on_state last */
-    bool telling;         /* a thread is at it */
-    unsigned failures; /* failed connects in a row */
+    enum pool_state told;   /* to on_state last */
+    bool telling;           /* a thread is at it */
+    unsigned failures;      /* failed connects in a row */
     unsigned interruptions; /* logins in a row whose connection was lost in its set-up */
     enum pool__connect_class class_;
     uint64_t next_try_ns;
@@ -33,13 +33,13 @@ struct pool__health {
     struct pool_error cause;   /* of the last failed connect */
     uint64_t random;
     /* See replica.c. */
-    _Atomic bool read_only;  /* new connections come to a server that takes no writes, too; read
-                                without the lock by the keeper */
-    uint64_t refused_ns;     /* the last refused write; 0: none */
-    uint64_t evicted_ns;     /* older connections are replaced; 0: none */
-    unsigned evictions;      /* since all was well */
-    uint64_t next_evict_ns;  /* when all may be replaced again */
-    unsigned replacements;   /* since all was well */
+    _Atomic bool read_only;   /* new connections come to a server that takes no writes, too; read
+                                 without the lock by the keeper */
+    uint64_t refused_ns;      /* the last refused write; 0: none */
+    uint64_t evicted_ns;      /* older connections are replaced; 0: none */
+    unsigned evictions;       /* since all was well */
+    uint64_t next_evict_ns;   /* when all may be replaced again */
+    unsigned replacements;    /* since all was well */
     uint64_t next_replace_ns; /* when one may be replaced again */
 };
 

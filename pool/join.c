@@ -48,8 +48,7 @@ static void append_sets(struct pool_result *total, struct pool_result *part)
     total->building = part->building;
 }
 
-bool pool__result_join(struct pool_result *total, struct pool_result *part,
-                       struct pool_error *err)
+bool pool__result_join(struct pool_result *total, struct pool_result *part, struct pool_error *err)
 {
     bool alike = are_alike(total->building, part->first);
     add_counts(total->first, part->first);

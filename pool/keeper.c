@@ -128,8 +128,7 @@ static void open_what_is_wanted(struct pool *pool, uint64_t now, uint64_t *wake_
     if (!pool__health_ask(pool, &demand, now, wanted ? wake_ns : &unused))
         return;
     unsigned slot;
-    unsigned count =
-        pool__health_pace(&pool->health, pool__policy_opens(&demand), now, wake_ns);
+    unsigned count = pool__health_pace(&pool->health, pool__policy_opens(&demand), now, wake_ns);
     for (; count > 0; count--)
         if (pool__core_reserve_empty(&pool->core, &slot))
             pool__order(pool, slot, POOL__OPEN, POOL_CLOSE_END);
@@ -275,8 +274,7 @@ static void look_at_slot(struct pool *pool, unsigned slot, unsigned *idle_count,
     if (fresh)
         place->leak_reported = false;
     place->seen_uses = uses;
-    place->seen_away =
-        state != POOL__IDLE && (fresh || state == POOL__BUSY || place->seen_away);
+    place->seen_away = state != POOL__IDLE && (fresh || state == POOL__BUSY || place->seen_away);
     if (state == POOL__IDLE)
         look_at_idle(pool, slot, now, idle_count, retirements);
     else if (state == POOL__BUSY)

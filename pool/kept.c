@@ -29,8 +29,7 @@ void pool__kept_tell(const struct pool__kept *kept, struct pool_error *err)
     pool__ok(err);
     if (kept->code == POOL_OK)
         return;
-    pool__fail(err, kept->code, "%s",
-               kept->message ? kept->message : pool__code_text(kept->code));
+    pool__fail(err, kept->code, "%s", kept->message ? kept->message : pool__code_text(kept->code));
     err->server_errno = kept->server_errno;
     memcpy(err->sqlstate, kept->sqlstate, sizeof err->sqlstate);
     err->fatal = kept->fatal;

@@ -159,8 +159,7 @@ enum pool__kill pool__kill_until_gone(struct pool *pool, unsigned long thread_id
     uint64_t deadline_ns = pool__deadline_in(KILL_DEADLINE_MS);
     uint64_t pause_ns = FIRST_PAUSE_NS;
     enum pool__kill kill = kill_once(pool, thread_id, deadline_ns);
-    while (kill == POOL__KILL_SENT && pool__now_ns() < deadline_ns &&
-           !atomic_load(&pool->ending)) {
+    while (kill == POOL__KILL_SENT && pool__now_ns() < deadline_ns && !atomic_load(&pool->ending)) {
         pause_longer(&pause_ns);
         enum pool__kill again = kill_once(pool, thread_id, deadline_ns);
         if (again == POOL__KILL_FAILED)
@@ -196,8 +195,7 @@ static bool is_thread_alive(struct pool *pool, unsigned long thread_id, uint64_t
     *ret_known = false;
     if (!lock_control(pool, deadline_ns))
         return false;
-    bool alive =
-        pool__conn_sees_thread(pool->control.conn, thread_id, deadline_ns, ret_known);
+    bool alive = pool__conn_sees_thread(pool->control.conn, thread_id, deadline_ns, ret_known);
     unlock_control(pool);
     return alive;
 }

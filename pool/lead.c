@@ -172,8 +172,7 @@ struct pool_result *pool__run_job(struct pool *pool, const struct pool__borrowed
                                   uint64_t waited_ns, struct pool_error *err)
 {
     const struct pool *before = pool__enter_callback(job->sink ? pool : NULL);
-    struct pool_result *result =
-        run(pool, borrowed->conn, job, call_deadline_ns, waited_ns, err);
+    struct pool_result *result = run(pool, borrowed->conn, job, call_deadline_ns, waited_ns, err);
     pool__leave_callback(before);
     conclude(pool, borrowed, result, err);
     return result;
@@ -341,17 +340,13 @@ static bool on_progress(struct pool__passenger **passengers, unsigned count,
 {
     const struct rider *first = passengers[0]->owner;
     switch (progress) {
-    case POOL__RODE_SENT:
-        pool__core_set_off(&first->call->waiter);
-        return true;
+    case POOL__RODE_SENT: pool__core_set_off(&first->call->waiter); return true;
     case POOL__RODE_HOLD:
         if (pool__core_hold(&first->call->waiter))
             return true;
         arrive_all(passengers, 1);
         return false;
-    case POOL__RODE_DONE:
-        arrive_all(passengers, count);
-        return true;
+    case POOL__RODE_DONE: arrive_all(passengers, count); return true;
     }
     return false;
 }
@@ -457,8 +452,8 @@ static struct pool_result *ride(struct pool *pool, const struct pool__borrowed *
 }
 
 struct pool_result *pool__lead(struct pool *pool, const struct pool__borrowed *borrowed,
-                               struct pool__job *job, uint64_t call_deadline_ns,
-                               uint64_t waited_ns, struct pool_error *err)
+                               struct pool__job *job, uint64_t call_deadline_ns, uint64_t waited_ns,
+                               struct pool_error *err)
 {
     struct pool__waiter *waiters[POOL__RIDE_MOST];
     unsigned count = 0;

@@ -13,7 +13,7 @@
 /* One statement as a public call was given it. It points to what the caller passed. */
 struct pool__job {
     const struct pool_request *request;
-    const struct pool__sink *sink; /* NULL: into a result */
+    const struct pool__sink *sink;   /* NULL: into a result */
     const struct pool__batch *batch; /* its text with these rows; NULL: a single statement */
     struct pool__form form;
     bool held;         /* on a handle of the program's, not on a connection borrowed for this */
@@ -73,8 +73,8 @@ struct pool_result *pool__run_job(struct pool *pool, const struct pool__borrowed
 /* The same, and takes along who waits and may ride: for a connection borrowed for this one
  * statement. */
 struct pool_result *pool__lead(struct pool *pool, const struct pool__borrowed *borrowed,
-                               struct pool__job *job, uint64_t call_deadline_ns,
-                               uint64_t waited_ns, struct pool_error *err);
+                               struct pool__job *job, uint64_t call_deadline_ns, uint64_t waited_ns,
+                               struct pool_error *err);
 
 /* The call has ended: it is counted once, and told to on_query. `slot`: where its success is to
  * be counted, the caller's own still; NULL if that has been done. The hook needs something that

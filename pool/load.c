@@ -34,13 +34,13 @@ struct load {
     uint64_t deadline_ns; /* of the call */
     struct pool__bulk bulk;
     struct pool__fence fence;
-    size_t done;         /* rows of finished chunks */
-    size_t count;        /* rows of the current chunk; 0 between chunks */
-    bool singly;         /* they go one by one */
-    bool forgotten;      /* the statement has to be prepared again */
-    bool sent;           /* rows may have reached the server */
-    bool open_outcome;   /* of the current chunk, or of all: it may or may not have been executed */
-    bool one_failed;     /* the row `done` + `row` has */
+    size_t done;       /* rows of finished chunks */
+    size_t count;      /* rows of the current chunk; 0 between chunks */
+    bool singly;       /* they go one by one */
+    bool forgotten;    /* the statement has to be prepared again */
+    bool sent;         /* rows may have reached the server */
+    bool open_outcome; /* of the current chunk, or of all: it may or may not have been executed */
+    bool one_failed;   /* the row `done` + `row` has */
     size_t row;
     struct pool_result *result;
     struct pool_error *err;
@@ -193,9 +193,9 @@ static bool run_singly(struct load *load)
     rows.values += load->done * rows.columns;
     rows.rows = load->count;
     bool sent;
-    bool ok = pool__load_singly(load->conn, load->form, &rows, pool__fence_lets_ahead(&load->fence),
-                                statement_deadline(load), &load->result, &load->row, &sent,
-                                load->err);
+    bool ok =
+        pool__load_singly(load->conn, load->form, &rows, pool__fence_lets_ahead(&load->fence),
+                          statement_deadline(load), &load->result, &load->row, &sent, load->err);
     load->sent = load->sent || sent;
     if (ok)
         return true;
@@ -240,10 +240,9 @@ static bool may_go_on(struct load *load)
     const struct pool *before = pool__enter_callback(batch->pool);
     bool go_on = batch->progress(load->done, batch->table.rows, batch->progress_arg);
     pool__leave_callback(before);
-    return go_on ||
-           pool__fail(load->err, POOL_ERR_CANCELLED,
-                      "the progress function stopped the batch after %zu of %zu rows", load->done,
-                      batch->table.rows);
+    return go_on || pool__fail(load->err, POOL_ERR_CANCELLED,
+                               "the progress function stopped the batch after %zu of %zu rows",
+                               load->done, batch->table.rows);
 }
 
 static bool run_all(struct load *load)

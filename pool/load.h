@@ -15,11 +15,11 @@ struct pool__batch {
     struct pool *pool;
     struct pool__table table; /* at least one row */
     bool atomic;
-    bool inserts;             /* INSERT or REPLACE: many rows are one statement to the server */
+    bool inserts;               /* INSERT or REPLACE: many rows are one statement to the server */
     pool_progress_fn *progress; /* NULL: none */
     void *progress_arg;
     const bool *stop; /* between chunks: whether it has been cancelled; NULL: cannot be */
-    size_t biggest; /* the row with most bytes */
+    size_t biggest;   /* the row with most bytes */
 };
 
 /* `form` has the text of the statement. `held`: the connection is a handle of the program's;

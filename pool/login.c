@@ -28,9 +28,9 @@
 struct attempt {
     struct pool__wait wait;
     struct pool__conn *conn;
-    const char *host;      /* a name or an address */
-    const char *name;      /* an address was given, but the certificate is that of this; or NULL */
-    bool named;            /* libmariadb has been told the name */
+    const char *host; /* a name or an address */
+    const char *name; /* an address was given, but the certificate is that of this; or NULL */
+    bool named;       /* libmariadb has been told the name */
 };
 
 /* Once the cipher is chosen the certificate may have been judged already. OpenSSL has that
@@ -70,10 +70,10 @@ static bool try_login(struct attempt *attempt, const struct pool_credentials *cr
     wait->cut_fd = conn->cut_fd;
     wait->on_entry = tell_name;
     pool__wait_begin(wait, conn->options->tls != POOL_TLS_OFF);
-    bool ok = (!v->socket || pool__wait_for_room(v->socket, wait)) &&
-              mysql_real_connect(conn->mysql, attempt->host, credentials->user,
-                                 credentials->password, v->database, v->port, v->socket,
-                                 flags) != NULL;
+    bool ok =
+        (!v->socket || pool__wait_for_room(v->socket, wait)) &&
+        mysql_real_connect(conn->mysql, attempt->host, credentials->user, credentials->password,
+                           v->database, v->port, v->socket, flags) != NULL;
     if (!ok)
         pool__conn_fail_connect(wait, conn->mysql, credentials->password, err);
     pool__wait_end(wait);

@@ -339,8 +339,7 @@ static bool arm(struct pool__strand *strand, int fd, bool for_read)
            (errno == ENOENT && epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0);
 }
 
-static enum pool__wake await(struct pool__fiber *fiber, int fd, bool for_read,
-                             uint64_t deadline_ns)
+static enum pool__wake await(struct pool__fiber *fiber, int fd, bool for_read, uint64_t deadline_ns)
 {
     struct pool__strand *strand = pool__fiber_owner(fiber);
     struct pool__loop *loop = strand->loop;
@@ -443,15 +442,9 @@ static void on_event(struct pool__loop *loop, uint64_t data)
 {
     eventfd_t value;
     switch ((enum tag)(data & 3)) {
-    case TAG_EVENT:
-        eventfd_read(loop->event_fd, &value);
-        break;
-    case TAG_TIMER:
-        timer_went_off(loop);
-        break;
-    case TAG_CUT:
-        cut_all(loop);
-        break;
+    case TAG_EVENT: eventfd_read(loop->event_fd, &value); break;
+    case TAG_TIMER: timer_went_off(loop); break;
+    case TAG_CUT: cut_all(loop); break;
     case TAG_STRAND: {
         struct pool__strand *strand = loop->strands[(data & 0xffffffff) >> 2];
         if (strand->serial == (uint32_t)(data >> 32))

@@ -36,7 +36,7 @@ struct pool__loop {
     bool manual;                /* dispatched by the program; set before it is opened */
     _Atomic bool asleep;        /* needs a poke to notice an arrival */
     _Atomic bool stop;
-    _Atomic bool busy; /* somebody is dispatching */
+    _Atomic bool busy;     /* somebody is dispatching */
     _Atomic uint64_t work; /* accepted and not done */
     int epoll_fd;
     int event_fd; /* the poke */
@@ -47,7 +47,7 @@ struct pool__loop {
     /* Whoever dispatches: */
     bool cut;
     struct pool__timers timers;
-    uint64_t timer_fd_ns; /* what it is set to */
+    uint64_t timer_fd_ns;      /* what it is set to */
     struct pool__link waiting; /* struct pool__strand */
     struct pool__link ready;
     struct pool__link spare; /* finished ones, to be used again */

@@ -26,8 +26,8 @@ const struct pool_error *pool_result_error(const struct pool_result *result)
 
 struct pool_error *pool__misread(struct pool_result *result)
 {
-    static const struct pool_error no_memory = {
-        .code = POOL_ERR_NOMEM, .message = "out of memory while a row was read"};
+    static const struct pool_error no_memory = {.code = POOL_ERR_NOMEM,
+                                                .message = "out of memory while a row was read"};
     if (result->misread)
         return NULL;
     if (!result->misread_memory)
@@ -47,13 +47,13 @@ static void show(char shown[SHOWN_MAX + 4], const char *text, size_t len)
 }
 
 static const char *const target_names[] = {
-    [POOL_TO_BOOL] = "a bool",      [POOL_TO_I8] = "an int8_t",
-    [POOL_TO_U8] = "a uint8_t",     [POOL_TO_I16] = "an int16_t",
-    [POOL_TO_U16] = "a uint16_t",   [POOL_TO_I32] = "an int32_t",
-    [POOL_TO_U32] = "a uint32_t",   [POOL_TO_I64] = "an int64_t",
-    [POOL_TO_U64] = "a uint64_t",   [POOL_TO_FLOAT] = "a float",
-    [POOL_TO_DOUBLE] = "a double",  [POOL_TO_TEXT] = "text",
-    [POOL_TO_BYTES] = "bytes",      [POOL_TO_TIME] = "a struct pool_time",
+    [POOL_TO_BOOL] = "a bool",     [POOL_TO_I8] = "an int8_t",
+    [POOL_TO_U8] = "a uint8_t",    [POOL_TO_I16] = "an int16_t",
+    [POOL_TO_U16] = "a uint16_t",  [POOL_TO_I32] = "an int32_t",
+    [POOL_TO_U32] = "a uint32_t",  [POOL_TO_I64] = "an int64_t",
+    [POOL_TO_U64] = "a uint64_t",  [POOL_TO_FLOAT] = "a float",
+    [POOL_TO_DOUBLE] = "a double", [POOL_TO_TEXT] = "text",
+    [POOL_TO_BYTES] = "bytes",     [POOL_TO_TIME] = "a struct pool_time",
 };
 
 /* NULL if it is no variable. */
@@ -121,8 +121,8 @@ static const char *wrong_with_target(const struct pool_target *target)
 }
 
 /* No row is no mistake: a result may have none. Not to have asked for it is one. */
-bool pool__misread_scan(struct pool_result *result, const struct pool_target *targets,
-                        size_t count, size_t first_wrong)
+bool pool__misread_scan(struct pool_result *result, const struct pool_target *targets, size_t count,
+                        size_t first_wrong)
 {
     if (!result || !result->set || (!result->row && result->started))
         return false;

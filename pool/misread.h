@@ -13,8 +13,8 @@
 struct pool_error *pool__misread(struct pool_result *result);
 
 /* Why the current row cannot be read into these variables. Returns false. */
-bool pool__misread_scan(struct pool_result *result, const struct pool_target *targets,
-                        size_t count, size_t first_wrong);
+bool pool__misread_scan(struct pool_result *result, const struct pool_target *targets, size_t count,
+                        size_t first_wrong);
 
 /* That there is no column of this name, or several. */
 void pool__misread_name(struct pool_result *result, const char *name);

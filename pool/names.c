@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 
+/* clang-format off */
 const char *pool_type_name(enum pool_type type)
 {
     switch (type) {
@@ -24,6 +25,7 @@ const char *pool_type_name(enum pool_type type)
     }
     return "unknown";
 }
+/* clang-format on */
 
 const char *pool_state_name(enum pool_state state)
 {
@@ -55,8 +57,7 @@ const char *pool_server_error_name(unsigned server_errno)
 {
     switch (server_errno) {
 #define NAME(id, number)                                                                           \
-    case number:                                                                                   \
-        return &#id[sizeof "POOL_" - 1];
+    case number: return &#id[sizeof "POOL_" - 1];
         POOL_SERVER_ERRORS(NAME)
 #undef NAME
     }

@@ -157,8 +157,8 @@ static size_t odd_text(double value, char *text)
 static size_t free_text(const struct digits *digits, char *text)
 {
     char *to = text;
-    bool plain = digits->point > -PLAIN_MAX &&
-                 (digits->point <= PLAIN_MAX || digits->count > digits->point);
+    bool plain =
+        digits->point > -PLAIN_MAX && (digits->point <= PLAIN_MAX || digits->count > digits->point);
     if (digits->negative)
         *to++ = '-';
     return finish(text, plain ? put_plain(to, digits, 0) : put_scientific(to, digits));
@@ -271,8 +271,8 @@ double pool__float_number(float value)
     char text[POOL__NUMBER_SIZE];
     double scale = 1, rounded;
     for (int decimals = 0; decimals <= 6; decimals++, scale *= 10)
-        if (fabs((double)value) < TWO_TO_24 &&
-            round_quickly((double)value, scale, 1e9, &rounded) && (float)rounded == value)
+        if (fabs((double)value) < TWO_TO_24 && round_quickly((double)value, scale, 1e9, &rounded) &&
+            (float)rounded == value)
             return rounded;
     if (!isfinite(value))
         return (double)value;

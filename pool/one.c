@@ -60,8 +60,8 @@ static bool go_to_only_row(struct pool_result *result, struct pool_error *err)
 {
     uint64_t rows = pool_row_count(result);
     if (rows == 0)
-        return pool__fail(err, POOL_ERR_NO_ROW, pool_column_count(result)
-                                                    ? "the statement returned no row"
+        return pool__fail(err, POOL_ERR_NO_ROW,
+                          pool_column_count(result) ? "the statement returned no row"
                                                     : "the statement returns no rows at all");
     if (rows > 1)
         return pool__fail(err, POOL_ERR_INVALID, "the statement returned %llu rows, not one",

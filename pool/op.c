@@ -95,8 +95,7 @@ static bool may_repeat_statement(const struct pool__op *op, const struct pool_er
            pool__may_try_again(op->call.pool, &op->job, op->attempt, err);
 }
 
-static bool may_try_again(struct pool__op *op, const struct pool_error *err,
-                          uint64_t *ret_pause_ns)
+static bool may_try_again(struct pool__op *op, const struct pool_error *err, uint64_t *ret_pause_ns)
 {
     *ret_pause_ns = 0;
     if (!op->kind->queues || op->cancelled || err->code == POOL_OK || !in_time(op))
@@ -138,8 +137,7 @@ static void deliver_early(struct pool__task *task)
 }
 
 /* On its fiber, which goes on. */
-static void on_told(struct pool__job *job, struct pool_result *result,
-                    const struct pool_error *err)
+static void on_told(struct pool__job *job, struct pool_result *result, const struct pool_error *err)
 {
     struct pool__op *op = POOL__ENTRY(job, struct pool__op, job);
     if (may_repeat_statement(op, err))
@@ -235,8 +233,7 @@ static void end_ride(struct pool__op *op)
 {
     struct pool_error err;
     op->attempt++;
-    op->call.result =
-        pool__call_end(&op->call, &op->job, POOL__ARRIVED, &op->ask, &err);
+    op->call.result = pool__call_end(&op->call, &op->job, POOL__ARRIVED, &op->ask, &err);
     try_again_or_deliver(op, &err);
 }
 
@@ -312,8 +309,7 @@ static void queue_up(struct pool__op *op)
     /* After the drain what is begun would be cut: pool_end has seen the connections idle. Those
      * who wait came first. */
     if ((!atomic_load(&pool->core.shut) || atomic_load(&pool->core.drains)) &&
-        !atomic_load(&pool->core.waiting) &&
-        pool__borrow_at_once(pool, &op->ask, &op->borrowed)) {
+        !atomic_load(&pool->core.waiting) && pool__borrow_at_once(pool, &op->ask, &op->borrowed)) {
         launch(op);
         return;
     }

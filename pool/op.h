@@ -12,9 +12,9 @@ struct pool__op;
 
 /* What differs from one call to another. */
 struct pool__op_kind {
-    bool queues;                     /* for a connection; else it has one */
-    bool handle;                     /* what it borrows is a handle, not for one statement */
-    bool statement;                  /* it counts as one */
+    bool queues;    /* for a connection; else it has one */
+    bool handle;    /* what it borrows is a handle, not for one statement */
+    bool statement; /* it counts as one */
     /* On a fiber; NULL: the connection is all that it wants. */
     void (*run)(struct pool__op *op, struct pool_error *err);
     void (*deliver)(struct pool__op *op, const struct pool_error *err); /* NULL: success */
@@ -44,8 +44,8 @@ struct pool__op {
     unsigned attempt;
     unsigned retries; /* of a transaction */
     bool began;
-    bool waits;       /* in the queue, or aboard */
-    bool early;       /* it is delivered as a task, whether or not its fiber has ended by then */
+    bool waits; /* in the queue, or aboard */
+    bool early; /* it is delivered as a task, whether or not its fiber has ended by then */
     bool delivered;
     struct pool__fiber *fiber; /* while it runs */
     union {
@@ -69,9 +69,9 @@ struct pool__op {
     struct pool__task resume_task;
     _Atomic bool resume_posted;
     bool paused;
-    bool resumed; /* it will not pause next time */
+    bool resumed;       /* it will not pause next time */
     const char *misuse; /* of a stream by its row function, which ends it; NULL: none */
-    uint64_t ticket; /* 0: nobody has a handle */
+    uint64_t ticket;    /* 0: nobody has a handle */
     _Alignas(16) char copies[];
 };
 

@@ -42,9 +42,8 @@
 
 static const char *const reset_words[] = {"auto", "always", "never", NULL};
 static const char *const tls_words[] = {"default", "off", "verify", "unverified-unsafe", NULL};
-static const char *const isolation_words[] = {"default",         "read-uncommitted",
-                                              "read-committed",  "repeatable-read",
-                                              "serializable",    NULL};
+static const char *const isolation_words[] = {
+    "default", "read-uncommitted", "read-committed", "repeatable-read", "serializable", NULL};
 
 _Static_assert(sizeof(enum pool_tls_mode) == sizeof(unsigned), "choices are read as unsigned");
 _Static_assert(sizeof(enum pool_reset_policy) == sizeof(unsigned), "choices are read as unsigned");
@@ -207,8 +206,7 @@ static bool check_text(const struct pool__option *option, const char *text, stru
     return true;
 }
 
-static bool check_number(const struct pool__option *option, uint64_t number,
-                         struct pool_error *err)
+static bool check_number(const struct pool__option *option, uint64_t number, struct pool_error *err)
 {
     if (pool__option_in_range(option, number))
         return true;
@@ -233,8 +231,7 @@ static bool check_row(struct pool_options *v, const struct pool__option *option,
                       struct pool_error *err)
 {
     switch (option->kind) {
-    case POOL__OPTION_TEXT:
-        return check_text(option, *text_of(v, option), err);
+    case POOL__OPTION_TEXT: return check_text(option, *text_of(v, option), err);
     case POOL__OPTION_U32:
     case POOL__OPTION_SIZE:
         /* Zero is the default, whatever the range. */
@@ -242,8 +239,7 @@ static bool check_row(struct pool_options *v, const struct pool__option *option,
     case POOL__OPTION_CHOICE:
         return check_choice(option, *(unsigned *)pool__option_field(v, option), err);
     case POOL__OPTION_FLAG:
-    case POOL__OPTION_NOT_FLAG:
-        break;
+    case POOL__OPTION_NOT_FLAG: break;
     }
     return true;
 }
@@ -379,8 +375,7 @@ static bool check_tls_files(const struct pool_options *v, enum pool_tls_mode tls
 }
 
 /* Over a Unix socket libmariadb would check the certificate for "localhost". */
-static bool check_tls(const struct pool_options *v, enum pool_tls_mode tls,
-                      struct pool_error *err)
+static bool check_tls(const struct pool_options *v, enum pool_tls_mode tls, struct pool_error *err)
 {
     if (v->socket && tls != POOL_TLS_OFF)
         return pool__fail(err, POOL_ERR_INVALID,

@@ -65,26 +65,16 @@ void pool__pack_fini(struct pool__pack *pack)
 static uint16_t look_at(const struct pool_value *value)
 {
     switch (value->type) {
-    case POOL_TYPE_INT:
-        return value->as.i < 0 ? SEEN_INT | SEEN_NEGATIVE : SEEN_INT;
-    case POOL_TYPE_UINT:
-        return value->as.u > INT64_MAX ? SEEN_UINT | SEEN_HUGE : SEEN_UINT;
-    case POOL_TYPE_DECIMAL:
-        return SEEN_DECIMAL;
-    case POOL_TYPE_DOUBLE:
-        return SEEN_DOUBLE;
-    case POOL_TYPE_DATE:
-        return SEEN_DATE;
-    case POOL_TYPE_TIME:
-        return SEEN_TIME;
-    case POOL_TYPE_DATETIME:
-        return SEEN_DATETIME;
-    case POOL_TYPE_TEXT:
-        return SEEN_TEXT;
-    case POOL_TYPE_BYTES:
-        return SEEN_BYTES;
-    default:
-        return 0; /* NULL goes with everything */
+    case POOL_TYPE_INT: return value->as.i < 0 ? SEEN_INT | SEEN_NEGATIVE : SEEN_INT;
+    case POOL_TYPE_UINT: return value->as.u > INT64_MAX ? SEEN_UINT | SEEN_HUGE : SEEN_UINT;
+    case POOL_TYPE_DECIMAL: return SEEN_DECIMAL;
+    case POOL_TYPE_DOUBLE: return SEEN_DOUBLE;
+    case POOL_TYPE_DATE: return SEEN_DATE;
+    case POOL_TYPE_TIME: return SEEN_TIME;
+    case POOL_TYPE_DATETIME: return SEEN_DATETIME;
+    case POOL_TYPE_TEXT: return SEEN_TEXT;
+    case POOL_TYPE_BYTES: return SEEN_BYTES;
+    default: return 0; /* NULL goes with everything */
     }
 }
 
@@ -102,22 +92,14 @@ static uint8_t type_of(unsigned seen)
 {
     switch (seen) {
     case 0: /* NULLs */
-    case SEEN_TEXT:
-        return MYSQL_TYPE_STRING;
-    case SEEN_BYTES:
-        return MYSQL_TYPE_BLOB;
-    case SEEN_DECIMAL:
-        return MYSQL_TYPE_NEWDECIMAL;
-    case SEEN_DOUBLE:
-        return MYSQL_TYPE_DOUBLE;
-    case SEEN_DATE:
-        return MYSQL_TYPE_DATE;
-    case SEEN_TIME:
-        return MYSQL_TYPE_TIME;
-    case SEEN_DATETIME:
-        return MYSQL_TYPE_DATETIME;
-    default:
-        return seen & ~(unsigned)SEEN_INTEGERS ? NO_TYPE : type_of_integers(seen);
+    case SEEN_TEXT: return MYSQL_TYPE_STRING;
+    case SEEN_BYTES: return MYSQL_TYPE_BLOB;
+    case SEEN_DECIMAL: return MYSQL_TYPE_NEWDECIMAL;
+    case SEEN_DOUBLE: return MYSQL_TYPE_DOUBLE;
+    case SEEN_DATE: return MYSQL_TYPE_DATE;
+    case SEEN_TIME: return MYSQL_TYPE_TIME;
+    case SEEN_DATETIME: return MYSQL_TYPE_DATETIME;
+    default: return seen & ~(unsigned)SEEN_INTEGERS ? NO_TYPE : type_of_integers(seen);
     }
 }
 
@@ -136,20 +118,14 @@ static size_t size_of_data(const struct pool_value *value)
 static size_t size_of(const struct pool_value *value)
 {
     switch (value->type) {
-    case POOL_TYPE_NULL:
-        return 1;
+    case POOL_TYPE_NULL: return 1;
     case POOL_TYPE_INT:
     case POOL_TYPE_UINT:
-    case POOL_TYPE_DOUBLE:
-        return 1 + 8;
-    case POOL_TYPE_DATE:
-        return 1 + 5;
-    case POOL_TYPE_TIME:
-        return 1 + 13;
-    case POOL_TYPE_DATETIME:
-        return 1 + 12;
-    default:
-        return 1 + size_of_data(value);
+    case POOL_TYPE_DOUBLE: return 1 + 8;
+    case POOL_TYPE_DATE: return 1 + 5;
+    case POOL_TYPE_TIME: return 1 + 13;
+    case POOL_TYPE_DATETIME: return 1 + 12;
+    default: return 1 + size_of_data(value);
     }
 }
 
@@ -183,18 +159,10 @@ static uint8_t *put_8(uint8_t *to, uint64_t number)
 static uint8_t *put_length(uint8_t *to, size_t len)
 {
     switch (size_of_length(len)) {
-    case 1:
-        *to = (uint8_t)len;
-        return to + 1;
-    case 3:
-        *to = 0xFC;
-        return put_number(to + 1, len, 2);
-    case 4:
-        *to = 0xFD;
-        return put_number(to + 1, len, 3);
-    default:
-        *to = 0xFE;
-        return put_number(to + 1, len, 8);
+    case 1: *to = (uint8_t)len; return to + 1;
+    case 3: *to = 0xFC; return put_number(to + 1, len, 2);
+    case 4: *to = 0xFD; return put_number(to + 1, len, 3);
+    default: *to = 0xFE; return put_number(to + 1, len, 8);
     }
 }
 
@@ -235,8 +203,7 @@ static uint8_t *put_value(uint8_t *to, const struct pool_value *value, uint8_t t
         return to;
     switch (type) {
     case MYSQL_TYPE_LONGLONG:
-    case UNSIGNED_LONGLONG:
-        return put_8(to, value->as.u); /* the same bits as as.i */
+    case UNSIGNED_LONGLONG: return put_8(to, value->as.u); /* the same bits as as.i */
     case MYSQL_TYPE_DOUBLE: {
         uint64_t bits;
         memcpy(&bits, &value->as.d, sizeof bits);
@@ -244,10 +211,8 @@ static uint8_t *put_value(uint8_t *to, const struct pool_value *value, uint8_t t
     }
     case MYSQL_TYPE_DATE:
     case MYSQL_TYPE_TIME:
-    case MYSQL_TYPE_DATETIME:
-        return put_time(to, &value->as.time);
-    default:
-        return put_data(to, value->as.bytes.data, value->as.bytes.len);
+    case MYSQL_TYPE_DATETIME: return put_time(to, &value->as.time);
+    default: return put_data(to, value->as.bytes.data, value->as.bytes.len);
     }
 }
 

@@ -19,13 +19,13 @@ struct pool__table {
 struct pool__pack {
     uint8_t *data; /* the packet without its command byte */
     size_t len;
-    size_t size;     /* of `data`, for the next packets too */
-    size_t rows;     /* in it */
+    size_t size; /* of `data`, for the next packets too */
+    size_t rows; /* in it */
     size_t columns;
     bool types_change; /* the row behind it has a value of another type */
-    uint16_t *seen;  /* of each column: what values it has in this packet */
-    uint16_t *next;  /* the same with one more row */
-    uint8_t *types;  /* of each column: how its values go */
+    uint16_t *seen;    /* of each column: what values it has in this packet */
+    uint16_t *next;    /* the same with one more row */
+    uint8_t *types;    /* of each column: how its values go */
 };
 
 /* False if memory is out. Free with pool__pack_fini in any case. */

@@ -24,9 +24,9 @@ enum pool__fill {
 struct pool__sql_place {
     size_t start;
     size_t len;
-    bool in_comment;     /* inside an executable comment: no comment marks, please */
-    size_t list;         /* the IN (...) of which it is an element, without more in it; or NOWHERE */
-    size_t element;      /* which one; from 0 */
+    bool in_comment; /* inside an executable comment: no comment marks, please */
+    size_t list;     /* the IN (...) of which it is an element, without more in it; or NOWHERE */
+    size_t element;  /* which one; from 0 */
     size_t comma_before; /* of that element; or NOWHERE */
     size_t comma_after;
     const struct pool_value *value; /* see pool__sql_places_give */
@@ -58,8 +58,8 @@ struct pool__sql_places {
     struct pool__sql_list *lists; /* in the order of their parentheses */
     size_t list_count;
     size_t list_capacity;
-    bool named;           /* they are :name */
-    bool escaped_quote;   /* see struct pool__lexer */
+    bool named;         /* they are :name */
+    bool escaped_quote; /* see struct pool__lexer */
     size_t escaped_quote_at;
 };
 

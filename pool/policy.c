@@ -45,7 +45,7 @@ uint32_t pool__policy_backoff_ms(enum pool__connect_class class_, unsigned failu
      * ceiling against those who have something (pool__policy_probe_ms); this is the
      * pause of those who have nothing. */
     static const uint32_t most[] = {
-        [POOL__C_TRANSIENT] = 800, [POOL__C_CAPACITY] = 1000, [POOL__C_BLOCKED] = 60000,
+        [POOL__C_TRANSIENT] = 800,  [POOL__C_CAPACITY] = 1000,   [POOL__C_BLOCKED] = 60000,
         [POOL__C_PASSWORD] = 10000, [POOL__C_PERMANENT] = 10000, [POOL__C_TLS] = 10000,
     };
     if (class_ == POOL__C_BLOCKED)
@@ -155,8 +155,7 @@ enum pool__idle_action pool__policy_idle(const struct pool__idleness *idleness)
 {
     if (idleness->too_old)
         return POOL__RETIRE;
-    if (idleness->idle_ns >= idleness->idle_timeout_ns &&
-        idleness->idle_count > idleness->min_idle)
+    if (idleness->idle_ns >= idleness->idle_timeout_ns && idleness->idle_count > idleness->min_idle)
         return POOL__SHRINK;
     if (idleness->silent_ns >= idleness->keepalive_ns)
         return POOL__PING;

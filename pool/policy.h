@@ -16,8 +16,8 @@ enum pool__fate pool__policy_returned(enum pool_reset_policy policy, bool broken
 
 /* How many connections to open now. */
 struct pool__demand {
-    unsigned limit;    /* connection_limit, or less while the server refuses more */
-    unsigned counted;  /* slots that are not empty */
+    unsigned limit;   /* connection_limit, or less while the server refuses more */
+    unsigned counted; /* slots that are not empty */
     unsigned idle;
     unsigned opening;
     unsigned min_idle;
@@ -67,10 +67,10 @@ void pool__policy_pace_return(struct pool__pace *pace, uint64_t now);
 /* What to do with a connection that nobody uses. */
 enum pool__idle_action { POOL__STAY, POOL__RETIRE, POOL__SHRINK, POOL__PING };
 struct pool__idleness {
-    uint64_t idle_ns;      /* since the last use */
-    uint64_t silent_ns;    /* since the last use or ping */
+    uint64_t idle_ns;   /* since the last use */
+    uint64_t silent_ns; /* since the last use or ping */
     bool too_old;
-    unsigned idle_count;   /* idle connections, this one included */
+    unsigned idle_count; /* idle connections, this one included */
     unsigned min_idle;
     uint64_t idle_timeout_ns;
     uint64_t keepalive_ns;

@@ -76,9 +76,10 @@ static void warn_of_library(const struct pool *pool)
     bool good = version >= GOOD_LIBRARY && (version < 30400 || version >= GOOD_LIBRARY_3_4);
     if (good || !hooks->on_state)
         return;
-    snprintf(text, sizeof text,
-             "libmariadb %lu.%lu.%lu is weak against malicious servers: use 3.3.20, 3.4.10 or newer",
-             version / 10000, version / 100 % 100, version % 100);
+    snprintf(
+        text, sizeof text,
+        "libmariadb %lu.%lu.%lu is weak against malicious servers: use 3.3.20, 3.4.10 or newer",
+        version / 10000, version / 100 % 100, version % 100);
     hooks->on_state(POOL_STATE_UP, text, hooks->arg);
 }
 
@@ -106,8 +107,8 @@ static bool init_pool(struct pool *pool)
 {
     const struct pool_options *v = &pool->options.v;
     pool->fork_count = atomic_load(&pool__fork_count);
-    pool->hooked = v->hooks.on_acquire || v->hooks.on_release ||
-                   v->reset_policy == POOL_RESET_ALWAYS;
+    pool->hooked =
+        v->hooks.on_acquire || v->hooks.on_release || v->reset_policy == POOL_RESET_ALWAYS;
     pool->epoll_fd = pool->poke_fd = pool->cut_fd = pool->stop_fd = -1;
     pool__health_init(&pool->health, v->connection_limit);
     pool__loop_init(&pool->loop, v->connection_limit, v->manual_dispatch);
@@ -399,8 +400,7 @@ void pool__let_end(struct pool *pool)
 
 enum pool__outcome pool__borrow_in_turn(struct pool *pool, struct pool__ask *ask,
                                         struct pool__waiter *waiter,
-                                        struct pool__borrowed *ret_borrowed,
-                                        struct pool_error *err)
+                                        struct pool__borrowed *ret_borrowed, struct pool_error *err)
 {
     int cancel_state; /* the queue knows a place on this thread's stack */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
@@ -454,9 +454,7 @@ static void settle(struct pool *pool, unsigned slot)
     conn->trx = (struct pool__trx){.guarded = false}; /* the next holder believes nothing */
     switch (pool__policy_returned(pool->options.v.reset_policy, conn->broken, conn->dirty,
                                   conn->in_transaction)) {
-    case POOL__CLOSE:
-        pool__close_slot(pool, slot, reason_of(pool, slot));
-        break;
+    case POOL__CLOSE: pool__close_slot(pool, slot, reason_of(pool, slot)); break;
     case POOL__RESET:
         pool__core_to_chore(&pool->core, slot);
         pool__hand_in(pool, slot, POOL__DO_RESET, POOL_CLOSE_RESET);
@@ -464,7 +462,7 @@ static void settle(struct pool *pool, unsigned slot)
     case POOL__KEEP:
         if (!pool__core_give(&pool->core, slot))
             pool__hand_in(pool, slot, POOL__DO_CLOSE,
-                        (enum pool_close_reason)atomic_load(&pool->places[slot].evict_reason));
+                          (enum pool_close_reason)atomic_load(&pool->places[slot].evict_reason));
         break;
     }
 }
@@ -532,8 +530,7 @@ static bool read_ticket(struct pool_conn conn, unsigned *ret_slot, uint32_t *ret
     if (!conn.pool || !conn.ticket)
         return pool__fail(err, POOL_ERR_STALE, "the handle is no connection");
     if (conn.pool->fork_count != atomic_load_explicit(&pool__fork_count, memory_order_relaxed))
-        return pool__fail(err, POOL_ERR_STALE,
-                          "the handle belongs to the process before the fork");
+        return pool__fail(err, POOL_ERR_STALE, "the handle belongs to the process before the fork");
     unsigned slot = (unsigned)(conn.ticket & 0xffffffff) - 1;
     if (slot >= conn.pool->core.limit)
         return pool__fail(err, POOL_ERR_STALE, "the handle is not of this pool");
@@ -707,8 +704,7 @@ void pool_stats_sized(struct pool *pool, struct pool_stats *ret_stats, size_t st
 {
     struct pool_stats stats;
     memset(&stats, 0, sizeof stats);
-    if (pool && pool->core.slots &&
-        pool->fork_count == atomic_load(&pool__fork_count)) {
+    if (pool && pool->core.slots && pool->fork_count == atomic_load(&pool__fork_count)) {
         add_slots(pool, &stats);
         add_counters(pool, &stats);
         add_queue(pool, &stats);

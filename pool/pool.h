@@ -30,7 +30,7 @@ enum pool__chore_kind {
     POOL__DO_RESET,
     POOL__DO_PING,
     POOL__DO_CLOSE,
-    POOL__KILL, /* the slot's connection is closed here, but lives on the server */
+    POOL__KILL,     /* the slot's connection is closed here, but lives on the server */
     POOL__DO_CANCEL /* of an op, not of a slot: its statement is to be stopped */
 };
 
@@ -47,11 +47,11 @@ struct pool__chore {
 /* What the pool keeps beside each slot of the core. */
 struct pool__place {
     struct pool__chore chore;
-    _Atomic uint64_t label[POOL__LABEL_WORDS]; /* the borrower's call site, 63 bytes; first word 0: none */
+    _Atomic uint64_t label[POOL__LABEL_WORDS]; /* the borrower's, 63 bytes; first word 0: none */
     _Atomic unsigned long thread_id;           /* of the connection that was opened last */
-    _Atomic uint32_t serial;                   /* of the connection, to recognise late socket events */
-    _Atomic uint64_t opened_ns;                /* when it was ready; POOL__FOREVER: it is not open */
-    _Atomic uint64_t retire_ns;                /* set by the worker before the slot is given */
+    _Atomic uint32_t serial;    /* of the connection, to recognise late socket events */
+    _Atomic uint64_t opened_ns; /* when it was ready; POOL__FOREVER: it is not open */
+    _Atomic uint64_t retire_ns; /* set by the worker before the slot is given */
     _Atomic uint64_t keepalive_ns;
     _Atomic bool bulky;            /* the connection may have memory to give back, see trim.c */
     _Atomic uint32_t evict_reason; /* enum pool_close_reason */
@@ -59,7 +59,7 @@ struct pool__place {
     /* After the close: the server's side is awaited. Set by the worker that closed,
      * then the keeper's. */
     int linger_fd; /* -1: none, or with a worker; linger_lock */
-    int kill_fd;           /* the same while a worker has it, to kill or to ask; its own */
+    int kill_fd;   /* the same while a worker has it, to kill or to ask; its own */
     uint64_t closing_since_ns;
     unsigned long closing_thread_id;
     enum pool__kill kill; /* GONE: only the goodbye is awaited; linger_lock */
@@ -150,19 +150,19 @@ struct pool {
     int stop_fd; /* eventfd: kills have to stop, too */
     _Atomic bool poked;
     _Atomic bool stop_keeper;
-    _Atomic bool check_all;     /* the keeper is to ping every idle connection */
-    _Atomic uint32_t losses;    /* connections lost by borrowers since the last tick */
+    _Atomic bool check_all;  /* the keeper is to ping every idle connection */
+    _Atomic uint32_t losses; /* connections lost by borrowers since the last tick */
     _Atomic bool ending;
     _Atomic uint32_t aboard;  /* callers whose statement was taken along, until they know */
     _Atomic uint32_t telling; /* callers in a hook, or about to be, whom nothing else keeps */
     _Atomic uint32_t returns; /* bumped by returns while the pool ends; parked on */
     struct pool__mutex end_lock;
-    bool cut;             /* running statements are to be killed by pool_end; end_lock */
-    bool stopping;        /* the workers take no orders any more; end_lock */
+    bool cut;                     /* running statements are to be killed by pool_end; end_lock */
+    bool stopping;                /* the workers take no orders any more; end_lock */
     struct pool__conn *condemned; /* taken away or given back since the cut; end_lock */
-    bool detached;        /* threads are gone; end_lock */
-    unsigned outstanding; /* slots still to be given back then; end_lock */
-    struct pool *next_kept; /* in the list of ended pools, see end.c */
+    bool detached;                /* threads are gone; end_lock */
+    unsigned outstanding;         /* slots still to be given back then; end_lock */
+    struct pool *next_kept;       /* in the list of ended pools, see end.c */
 };
 
 /* pool.c */
@@ -262,8 +262,8 @@ struct pool__tries {
 };
 bool pool__conn_begin(struct pool_conn conn, struct pool__tries *tries, struct pool_error *err);
 struct pool_result *pool__query_as(struct pool *pool, const struct pool_request *request,
-                                   const struct pool__sink *sink,
-                                   const struct pool__batch *batch, struct pool_error *err);
+                                   const struct pool__sink *sink, const struct pool__batch *batch,
+                                   struct pool_error *err);
 struct pool_result *pool__conn_query_as(struct pool_conn conn, const struct pool_request *request,
                                         const struct pool__sink *sink,
                                         const struct pool__batch *batch, struct pool_error *err);

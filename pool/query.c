@@ -192,8 +192,8 @@ static bool run_text(struct pool__run *run)
     const struct pool__form *form = run->form;
     struct pool__sql_info own;
     struct pool__stmt *stmt = form->hash ? find_text(run) : NULL;
-    bool known = form->hash ? stmt != NULL
-                            : pool__sql_inspect(form->text, form->text_len, &own, run->err);
+    bool known =
+        form->hash ? stmt != NULL : pool__sql_inspect(form->text, form->text_len, &own, run->err);
     run->info = stmt ? &stmt->info : &own;
     bool ok = known && run_known_text(run, stmt);
     run->info = NULL; /* `own` ends here */

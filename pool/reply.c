@@ -63,7 +63,9 @@ static bool is_eof(const uint8_t *packet, unsigned long len)
 }
 
 /* Packets with their headers; those that describe columns may be left out, and are here. */
-#define AROUND_ROWS_BYTES (5 + 9 + 9) /* the number of columns, the end of them, the end of rows */
+#define AROUND_ROWS_BYTES                                                                          \
+    (5 + 9 + 9) /* the number of columns, the end of them, the end of rows                         \
+                 */
 #define HEADER_BYTES 4
 
 /* Reads the rows of one result set and the packet that ends it. */

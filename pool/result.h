@@ -58,8 +58,7 @@ void pool__result_set_changed(struct pool_result *result, uint64_t changed);
 /* Makes one of two results that have an end each: the affected rows, warnings and rows of the
  * first sets together, and the first insert id that there is. `part` goes into `total`, also
  * on failure: POOL_ERR_TOO_BIG if that is then over its limits. */
-bool pool__result_join(struct pool_result *total, struct pool_result *part,
-                       struct pool_error *err);
+bool pool__result_join(struct pool_result *total, struct pool_result *part, struct pool_error *err);
 
 /* Rows of all sets so far. */
 uint64_t pool__result_rows(const struct pool_result *result);

@@ -55,8 +55,7 @@ const struct pool__stmt *pool__may_ride(const struct pool__conn *conn,
                                         const struct pool__form *form)
 {
     const struct pool__stmt *stmt =
-        pool__stmt_peek(&conn->cache, form->sql, form->len, form->hash,
-                        pool__form_values(form));
+        pool__stmt_peek(&conn->cache, form->sql, form->len, form->hash, pool__form_values(form));
     bool may = stmt && stmt->info.class_ == POOL__SQL_PLAIN && !stmt->leaves_traces &&
                !stmt->info.multiple && is_quick(stmt) && form->size < conn->max_packet &&
                (form->as_text ? stmt->info.placeholders == form->args.count &&
@@ -81,11 +80,11 @@ struct ride {
     unsigned count;
     unsigned sent;
     unsigned received;
-    int least; /* bytes that have to be there before the socket counts as readable */
+    int least;               /* bytes that have to be there before the socket counts as readable */
     uint64_t asked_until_ns; /* since the last reply was read; 0: it was not asked for so many */
-    bool in_vain; /* fewer came, and so far there was no need to sleep after that */
-    bool lost; /* no more replies can be read */
-    struct pool_error err; /* of the rider whose turn it is */
+    bool in_vain;            /* fewer came, and so far there was no need to sleep after that */
+    bool lost;               /* no more replies can be read */
+    struct pool_error err;   /* of the rider whose turn it is */
     struct pool__passenger *there[POOL__RIDE_MOST]; /* done, and not told yet */
     unsigned there_count;
     pool__progress_fn *told;
@@ -169,10 +168,10 @@ static uint64_t before_sleep(struct pool__wait *wait)
     struct ride *ride = POOL__ENTRY(wait, struct ride, wait);
     struct pool__conn *conn = ride->conn;
     tell_who_is_there(ride);
-    ride->in_vain = ride->asked_until_ns && pool__now_ns() >= ride->asked_until_ns &&
-                    bytes_there(conn) > 0;
-    bool patient = ride->received + 1 < ride->sent && ride->sent == ride->count &&
-                   !ride->in_vain && !conn->hasty_rides && !conn->options->v.socket;
+    ride->in_vain =
+        ride->asked_until_ns && pool__now_ns() >= ride->asked_until_ns && bytes_there(conn) > 0;
+    bool patient = ride->received + 1 < ride->sent && ride->sent == ride->count && !ride->in_vain &&
+                   !conn->hasty_rides && !conn->options->v.socket;
     ask_for(ride, patient ? bytes_to_wait_for(ride) : 1);
     if (!patient)
         return POOL__FOREVER;
@@ -190,11 +189,9 @@ static void fail(struct ride *ride, struct seat *seat)
 static void take_seat(struct ride *ride, struct seat *seat, struct pool__passenger *passenger,
                       struct pool_error *err)
 {
-    *seat = (struct seat){.passenger = passenger,
-                          .run = {.conn = ride->conn,
-                                  .form = passenger->form,
-                                  .wait = &ride->wait,
-                                  .err = err}};
+    *seat = (struct seat){
+        .passenger = passenger,
+        .run = {.conn = ride->conn, .form = passenger->form, .wait = &ride->wait, .err = err}};
     passenger->result = NULL;
 }
 
@@ -247,7 +244,8 @@ static bool send_one(struct ride *ride, struct seat *seat)
     if (seat->text ? send_text(ride, seat) : send_prepared(seat))
         return true;
     bool told = seat->run.err->code != POOL_OK;
-    if (!told && (!ride->wait.timed_out || is_leader(ride, seat))) /* the deadline is the leader's */
+    if (!told &&
+        (!ride->wait.timed_out || is_leader(ride, seat))) /* the deadline is the leader's */
         pool__conn_error(ride->conn, &ride->wait, native_of(seat), false, seat->run.err);
     return false;
 }
@@ -308,8 +306,7 @@ static bool receive_first(struct seat *seat)
 
 static bool read_rest(struct seat *seat)
 {
-    return seat->text ? pool__read_text(&seat->run)
-                      : pool__read_prepared(&seat->run, seat->stmt);
+    return seat->text ? pool__read_text(&seat->run) : pool__read_prepared(&seat->run, seat->stmt);
 }
 
 static void receive_one(struct ride *ride, struct seat *seat)

@@ -19,10 +19,10 @@ struct pool__run {
     struct pool_result *result;
     struct pool_error *err;
     uint64_t started_ns;
-    uint64_t ended_ns; /* 0: not known */
-    size_t reply_bytes; /* so many at least */
+    uint64_t ended_ns;        /* 0: not known */
+    size_t reply_bytes;       /* so many at least */
     enum pool__quotes quotes; /* for which the text is written */
-    unsigned results; /* of a text, read to their end */
+    unsigned results;         /* of a text, read to their end */
     bool looked;  /* the socket was seen to be open and silent before anything was sent */
     bool sent;    /* something of the statement may have gone to the server */
     bool stopped; /* the row callback said so */

@@ -64,18 +64,10 @@ static bool scan_integer(const struct pool__number *number, enum pool_target_typ
         return false;
     uint64_t bits = negative ? 0 - magnitude : magnitude;
     switch (target_sizes[type]) {
-    case 1:
-        ret->u8 = (uint8_t)bits;
-        break;
-    case 2:
-        ret->u16 = (uint16_t)bits;
-        break;
-    case 4:
-        ret->u32 = (uint32_t)bits;
-        break;
-    default:
-        ret->u64 = bits;
-        break;
+    case 1: ret->u8 = (uint8_t)bits; break;
+    case 2: ret->u16 = (uint16_t)bits; break;
+    case 4: ret->u32 = (uint32_t)bits; break;
+    default: ret->u64 = bits; break;
     }
     return true;
 }
@@ -88,17 +80,10 @@ static bool scan_number(const struct pool__field *field, enum pool_target_type t
         return false;
     double real = pool__number_double(&number);
     switch (type) {
-    case POOL_TO_BOOL:
-        ret->b = real != 0;
-        return true;
-    case POOL_TO_DOUBLE:
-        ret->d = real;
-        return true;
-    case POOL_TO_FLOAT:
-        ret->f = (float)real;
-        return isfinite(ret->f) || !isfinite(real);
-    default:
-        return scan_integer(&number, type, ret);
+    case POOL_TO_BOOL: ret->b = real != 0; return true;
+    case POOL_TO_DOUBLE: ret->d = real; return true;
+    case POOL_TO_FLOAT: ret->f = (float)real; return isfinite(ret->f) || !isfinite(real);
+    default: return scan_integer(&number, type, ret);
     }
 }
 
@@ -111,18 +96,13 @@ static inline bool scan_column(struct pool_result *r, unsigned column, enum pool
         return true;
     }
     switch (type) {
-    case POOL_TO_SKIP:
-        return true;
-    case POOL_TO_TEXT:
-        ret->text = pool_get_text(r, column);
-        return ret->text != NULL;
+    case POOL_TO_SKIP: return true;
+    case POOL_TO_TEXT: ret->text = pool_get_text(r, column); return ret->text != NULL;
     case POOL_TO_BYTES:
         ret->bytes.data = pool_get_bytes(r, column, &ret->bytes.len);
         return ret->bytes.data != NULL;
-    case POOL_TO_TIME:
-        return pool__field_time(&field, &ret->time);
-    default:
-        return scan_number(&field, type, ret);
+    case POOL_TO_TIME: return pool__field_time(&field, &ret->time);
+    default: return scan_number(&field, type, ret);
     }
 }
 

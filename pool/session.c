@@ -30,18 +30,22 @@ static uint64_t number_or(struct pool_result *row, unsigned column, uint64_t fal
     "SELECT CONNECTION_ID(), @@max_allowed_packet, @@max_prepared_stmt_count, @@wait_timeout, "    \
     "CURRENT_ROLE(), DATABASE(), CONCAT(USER(), ' ', CURRENT_USER()), @@GLOBAL.init_connect, "     \
     "@@sql_mode, @@character_set_client"
+/* clang-format off */
 enum fact {
     CONNECTION_ID, MAX_PACKET, MAX_PREPARED, WAIT_TIMEOUT, ROLE, DATABASE, IDENTITY, INIT_CONNECT,
     SQL_MODE, CHARSET,
     TIME_LIMIT, LIKE_GLOBAL /* after a login only; the second is the first of SAMPLES */
 };
+/* clang-format on */
 
 /* A reset takes the global values. What differs from them after a login was set by that: by
  * init_connect, by what stands between, or by the options. These are looked at as a sample. */
+/* clang-format off */
 #define SAMPLE(X)                                                                                  \
-    X("sql_mode") X("time_zone") X("foreign_key_checks") X("unique_checks") X("lock_wait_timeout") \
-    X("innodb_lock_wait_timeout") X("wait_timeout") X("group_concat_max_len")                      \
-    X("sql_select_limit") X("lc_time_names") X("default_storage_engine")
+    X("sql_mode") X("time_zone") X("foreign_key_checks") X("unique_checks")                        \
+    X("lock_wait_timeout") X("innodb_lock_wait_timeout") X("wait_timeout")                         \
+    X("group_concat_max_len") X("sql_select_limit") X("lc_time_names") X("default_storage_engine")
+/* clang-format on */
 #define NAME(name) name,
 #define IS_GLOBAL(name) "@@SESSION." name " <=> @@GLOBAL." name
 #define COLUMN(name) ", " IS_GLOBAL(name)
@@ -51,8 +55,8 @@ static const char *const sample[] = {SAMPLE(NAME) "tx_isolation", "tx_read_only"
 /* The flavours differ in the names of their variables. An account of MariaDB may have a limit
  * for the time of its statements, which the login sets and a reset forgets. */
 #define MARIADB_LOGIN                                                                              \
-    FACTS ", IF(" IS_GLOBAL("max_statement_time") ", NULL, @@SESSION.max_statement_time)"          \
-    SAMPLE(COLUMN) COLUMN("tx_isolation") COLUMN("tx_read_only")
+    FACTS ", IF(" IS_GLOBAL("max_statement_time") ", NULL, @@SESSION.max_statement_time)" SAMPLE(  \
+        COLUMN) COLUMN("tx_isolation") COLUMN("tx_read_only")
 #define MYSQL_LOGIN                                                                                \
     FACTS ", NULL" SAMPLE(COLUMN) COLUMN("transaction_isolation") COLUMN("transaction_read_only")
 
@@ -74,8 +78,8 @@ static struct pool_result *ask_for_facts(struct pool__conn *conn, bool login, ui
 static bool run_setup(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err)
 {
     const struct pool__options *options = conn->options;
-    const char *sql = pool__setup_text(&options->setup, conn->mariadb,
-                                       mysql_get_server_version(conn->mysql));
+    const char *sql =
+        pool__setup_text(&options->setup, conn->mariadb, mysql_get_server_version(conn->mysql));
     if (pool__say(conn, sql, deadline_ns, err))
         return true;
     pool__setup_explain(&options->v, err);
@@ -206,8 +210,7 @@ static bool remember_after_init(struct pool__conn *conn, uint64_t deadline_ns,
 
 /* What the init did without autocommit, or behind a BEGIN of its own. Nobody after it could
  * tell that from the work of a borrower. */
-static bool keep_work_of_init(struct pool__conn *conn, uint64_t deadline_ns,
-                              struct pool_error *err)
+static bool keep_work_of_init(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err)
 {
     bool open = conn->mysql->server_status & SERVER_STATUS_IN_TRANS;
     return !open || pool__say(conn, "COMMIT", deadline_ns, err);

@@ -38,8 +38,8 @@ enum { OLD_NAME, NEW_NAME }; /* of the isolation level */
     ", SESSION session_track_state_change = 1, SESSION session_track_schema = 1, "                 \
     "SESSION session_track_system_variables = '', SESSION autocommit = "
 
-static const char *const levels[] = {NULL, "READ-UNCOMMITTED", "READ-COMMITTED",
-                                     "REPEATABLE-READ", "SERIALIZABLE"};
+static const char *const levels[] = {NULL, "READ-UNCOMMITTED", "READ-COMMITTED", "REPEATABLE-READ",
+                                     "SERIALIZABLE"};
 
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DIGITS "0123456789"
@@ -151,9 +151,8 @@ static bool check_variable(const char *variable, struct pool_error *err)
                               "option 'session_variables' has a control character in '%.*s'",
                               (int)len, variable);
     if (why_owned(variable))
-        return pool__fail(err, POOL_ERR_INVALID,
-                          "option 'session_variables' cannot set '%.*s': %s", (int)len, variable,
-                          why_owned(variable));
+        return pool__fail(err, POOL_ERR_INVALID, "option 'session_variables' cannot set '%.*s': %s",
+                          (int)len, variable, why_owned(variable));
     return true;
 }
 
@@ -335,8 +334,8 @@ void pool__setup_fini(struct pool__setup_sql *setup)
 bool pool__setup_init(struct pool__setup_sql *ret, const struct pool_options *v,
                       struct pool_error *err)
 {
-    struct pool__setup_sql setup = {{write_statement(v, "tx_isolation"),
-                                     write_statement(v, "transaction_isolation")}};
+    struct pool__setup_sql setup = {
+        {write_statement(v, "tx_isolation"), write_statement(v, "transaction_isolation")}};
     if (!setup.text[OLD_NAME] || !setup.text[NEW_NAME]) {
         pool__setup_fini(&setup);
         return pool__fail(err, POOL_ERR_NOMEM, "no memory for the set-up of sessions");
@@ -392,11 +391,10 @@ static const char *option_to_blame(const struct pool_options *v, const struct po
         return v->collation ? "collation" : NULL;
     if (v->sql_mode && names_it(err->message, "sql_mode", strlen("sql_mode")))
         return "sql_mode";
-    if (v->isolation && (names_it(err->message, "tx_isolation", strlen("tx_isolation")) ||
-                         names_it(err->message, levels[v->isolation],
-                                  strlen(levels[v->isolation])) ||
-                         names_it(err->message, "transaction_isolation",
-                                  strlen("transaction_isolation"))))
+    if (v->isolation &&
+        (names_it(err->message, "tx_isolation", strlen("tx_isolation")) ||
+         names_it(err->message, levels[v->isolation], strlen(levels[v->isolation])) ||
+         names_it(err->message, "transaction_isolation", strlen("transaction_isolation"))))
         return "isolation";
     if (v->time_zone && (err->server_errno == UNKNOWN_TIME_ZONE ||
                          names_it(err->message, "time_zone", strlen("time_zone"))))

@@ -50,16 +50,13 @@ static bool make_form(struct pool__form *form, const struct pool__conn *conn,
 static unsigned depth_of(const struct pool__conn *conn, const struct pool__form *form)
 {
     const struct pool__stmt *stmt =
-        pool__stmt_peek(&conn->cache, form->sql, form->len, form->hash,
-                        pool__form_values(form));
+        pool__stmt_peek(&conn->cache, form->sql, form->len, form->hash, pool__form_values(form));
     bool known = stmt && stmt->info.class_ == POOL__SQL_PLAIN;
     bool ready = known && !form->as_text && stmt->native &&
                  stmt->native->state > MYSQL_STMT_PREPARED &&
                  mysql_stmt_param_count(stmt->native) == form->count;
     bool as_text = known && form->as_text && pool__knows_quotes(conn, form, &stmt->info);
-    return conn->pipelines && (ready || as_text)
-               ? conn->options->v.pipeline_depth
-               : 1;
+    return conn->pipelines && (ready || as_text) ? conn->options->v.pipeline_depth : 1;
 }
 
 /* Whether a row may follow others in a window: a row with values of other types may be
@@ -120,8 +117,8 @@ static unsigned fill_window(struct window *window, const struct pool__conn *conn
 /* After a failure: it was one of the statement, which could not even be prepared. */
 static bool is_refused(const struct pool__conn *conn, const struct pool__form *form)
 {
-    const struct pool__stmt *stmt = pool__stmt_peek(&conn->cache, form->sql, form->len, form->hash,
-                                                    pool__form_values(form));
+    const struct pool__stmt *stmt =
+        pool__stmt_peek(&conn->cache, form->sql, form->len, form->hash, pool__form_values(form));
     return !conn->broken && !form->as_text && stmt && stmt->refused;
 }
 
@@ -165,8 +162,8 @@ bool pool__load_singly(struct pool__conn *conn, const struct pool__form *form,
         unsigned good = 0;
         if (count > 0) {
             run_window(conn, window, count, deadline_ns);
-            *ret_sent = row > 0 || window->passengers[0].result ||
-                        !is_refused(conn, &window->forms[0]);
+            *ret_sent =
+                row > 0 || window->passengers[0].result || !is_refused(conn, &window->forms[0]);
             good = empty_window(window, count, total, err);
         }
         row += good;

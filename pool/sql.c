@@ -48,8 +48,8 @@ struct reading {
     size_t depth;                         /* open parentheses */
     bool ended;                           /* a semicolon has been seen */
     bool multiple;
-    bool semicolon;                       /* with something behind it */
-    bool has_body;                        /* its semicolons separate nothing */
+    bool semicolon; /* with something behind it */
+    bool has_body;  /* its semicolons separate nothing */
     bool touches_session;
     bool not_read_only;
     bool names_reading; /* a variable that decides how texts are read */
@@ -94,11 +94,13 @@ static bool is_one_of(const struct pool__token *token, const char *const *words,
 
 static bool is_session_function(const struct pool__token *token)
 {
+    /* clang-format off */
     static const char *const functions[] = {
         "GET_LOCK", "RELEASE_LOCK", "RELEASE_ALL_LOCKS", "SETVAL", "NEXTVAL", "SQL_CALC_FOUND_ROWS",
         "SERVICE_GET_READ_LOCKS", "SERVICE_GET_WRITE_LOCKS", "SERVICE_RELEASE_LOCKS",
         "VERSION_TOKENS_LOCK_SHARED", "VERSION_TOKENS_LOCK_EXCLUSIVE", "VERSION_TOKENS_UNLOCK",
         NULL};
+    /* clang-format on */
     return is_one_of(token, functions, is_name);
 }
 
@@ -179,9 +181,11 @@ static bool locks_or_writes(const struct reading *reading, const struct pool__to
 /* SET NAMES and SET CHARACTER SET among them. */
 static bool names_reading(const struct pool__token *token)
 {
+    /* clang-format off */
     static const char *const variables[] = {"SQL_MODE", "NAMES", "CHARSET", "CHARACTER",
                                             "CHARACTER_SET_CLIENT", "CHARACTER_SET_CONNECTION",
                                             "COLLATION_CONNECTION", NULL};
+    /* clang-format on */
     return is_one_of(token, variables, is_name);
 }
 
@@ -189,8 +193,8 @@ static bool names_reading(const struct pool__token *token)
  * as well: the colon is its second token. */
 static bool starts_body(const struct reading *reading, const struct pool__token *token)
 {
-    static const char *const compounds[] = {"IF",  "CASE",    "LOOP", "WHILE", "REPEAT",
-                                            "FOR", "DECLARE", NULL};
+    static const char *const compounds[] = {"IF",     "CASE", "LOOP",    "WHILE",
+                                            "REPEAT", "FOR",  "DECLARE", NULL};
     static const char *const routines[] = {"PROCEDURE", "FUNCTION", "TRIGGER",
                                            "EVENT",     "PACKAGE",  NULL};
     if (reading->tokens == 1)
@@ -420,8 +424,7 @@ static bool inspect(const char *sql, size_t len, enum pool__quotes quotes,
 static void merge(struct pool__sql_info *info, unsigned reading, const struct pool__sql_info *other)
 {
     info->counts[reading] = other->placeholders;
-    info->uncertain = info->uncertain || other->uncertain ||
-                      other->placeholders != info->counts[0];
+    info->uncertain = info->uncertain || other->uncertain || other->placeholders != info->counts[0];
     if (other->placeholders > info->placeholders)
         info->placeholders = other->placeholders;
     if (other->class_ > info->class_)

@@ -28,16 +28,16 @@ enum pool__sql_turn {
 struct pool__sql_info {
     enum pool__sql_class class_; /* the worst of all readings */
     enum pool__sql_turn turn;
-    unsigned placeholders; /* each use of a :name counts; the most of all readings */
+    unsigned placeholders;           /* each use of a :name counts; the most of all readings */
     unsigned counts[POOL__READINGS]; /* of each reading; twice the same where one is impossible */
-    bool named;            /* the placeholders are :name */
-    bool multiple;         /* several statements; the body of a routine counts as one */
-    bool updates;          /* a single UPDATE */
-    bool semicolon;        /* something stands behind a semicolon, were it in a body */
-    bool read_only;        /* a plain SELECT or VALUES that takes no row locks and writes no file */
-    bool escaped_quote;    /* what is a string depends on the session */
-    bool uncertain;        /* the server may count other placeholders */
-    bool rereads;          /* what it sets may change what another text means */
+    bool named;                      /* the placeholders are :name */
+    bool multiple;                   /* several statements; the body of a routine counts as one */
+    bool updates;                    /* a single UPDATE */
+    bool semicolon;                  /* something stands behind a semicolon, were it in a body */
+    bool read_only;     /* a plain SELECT or VALUES that takes no row locks and writes no file */
+    bool escaped_quote; /* what is a string depends on the session */
+    bool uncertain;     /* the server may count other placeholders */
+    bool rereads;       /* what it sets may change what another text means */
 };
 
 /* False with POOL_ERR_INVALID if the text is empty or cannot be read with certainty: see
@@ -76,8 +76,7 @@ void pool__sql_expanded_free(struct pool__sql_expanded *expanded); /* {0} is all
 /* The statement with literals in the places of its placeholders, NUL-terminated, for a session
  * with these `quotes`; the caller frees it with free(). If they are unknown the text is safe
  * in all sessions, or refused. */
-bool pool__sql_format(const char *sql, size_t len, struct pool_args args,
-                      enum pool__quotes quotes, char **ret_sql, size_t *ret_len,
-                      struct pool_error *err);
+bool pool__sql_format(const char *sql, size_t len, struct pool_args args, enum pool__quotes quotes,
+                      char **ret_sql, size_t *ret_len, struct pool_error *err);
 
 #endif

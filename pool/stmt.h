@@ -20,7 +20,7 @@ struct pool__stmt_budget {
     _Atomic uint64_t used;
     _Atomic uint64_t limit;    /* from max_prepared_stmt_count; 0: not known yet */
     _Atomic uint64_t prepares; /* a counter */
-    _Atomic bool careful; /* the server has run out: prepare and execute apart, see query.c */
+    _Atomic bool careful;      /* the server has run out: prepare and execute apart, see query.c */
 };
 
 struct pool__stmt {
@@ -30,10 +30,10 @@ struct pool__stmt {
     char *sql;
     size_t len;
     struct pool__sql_info info;
-    MYSQL_STMT *native; /* NULL: goes as text */
-    bool text_only;     /* the server cannot prepare it, or the pool never does */
-    bool not_in_bulk;   /* it does not take many rows at once */
-    bool alone;         /* its values stand alone, see alone.h */
+    MYSQL_STMT *native;            /* NULL: goes as text */
+    bool text_only;                /* the server cannot prepare it, or the pool never does */
+    bool not_in_bulk;              /* it does not take many rows at once */
+    bool alone;                    /* its values stand alone, see alone.h */
     struct pool__columns *columns; /* of its last reply; NULL: not known, or none */
     bool refused;       /* the server would not prepare it the last time, for an error in it */
     bool outdated;      /* its columns have changed: prepare anew for the next use */
@@ -44,7 +44,7 @@ struct pool__stmt {
     size_t reply_bytes; /* seldom fewer; 0: not known yet */
     MYSQL_BIND *binds;  /* info.placeholders of them */
     struct pool__bind_store *store;
-    uint8_t *types;     /* of the values with which it was prepared; NULL: they do not matter */
+    uint8_t *types; /* of the values with which it was prepared; NULL: they do not matter */
 };
 
 struct pool__stmt_cache {
@@ -55,8 +55,8 @@ struct pool__stmt_cache {
     struct pool__link recent;
     bool writes_last; /* the statement prepared last may write */
     bool prepared;    /* any was prepared */
-    bool by_types;    /* the server keeps the types of the first execution: they are part of the key */
-    uint64_t hits;    /* statements found prepared; the borrower moves them to its slot */
+    bool by_types; /* the server keeps the types of the first execution: they are part of the key */
+    uint64_t hits; /* statements found prepared; the borrower moves them to its slot */
     struct pool__stmt_budget *budget;
 };
 

@@ -39,8 +39,8 @@ static bool deliver_row(struct pool_result *row, void *arg)
 static void run_stream(struct pool__op *op, struct pool_error *err)
 {
     struct pool *pool = op->call.pool;
-    op->call.result = pool__run_job(pool, &op->borrowed, &op->job, op->ask.deadline_ns,
-                                    op->ask.waited_ns, err);
+    op->call.result =
+        pool__run_job(pool, &op->borrowed, &op->job, op->ask.deadline_ns, op->ask.waited_ns, err);
     pool__op_absorb_kill(op);
     pool__return(pool, op->borrowed.slot);
     pool__op_drop_result(op, err); /* it was stopped, and not by its program */
@@ -51,8 +51,8 @@ static void run_stream(struct pool__op *op, struct pool_error *err)
     pool__fail(err, POOL_ERR_INVALID, "%s", op->misuse);
 }
 
-bool pool_stream_async(struct pool *pool, const struct pool_request *request,
-                       pool_flow_fn *row_fn, pool_query_fn *fn, void *arg, struct pool_error *err)
+bool pool_stream_async(struct pool *pool, const struct pool_request *request, pool_flow_fn *row_fn,
+                       pool_query_fn *fn, void *arg, struct pool_error *err)
 {
     static const struct pool__op_kind kind = {
         .queues = true, .statement = true, .run = run_stream, .deliver = pool__op_tell};
@@ -60,7 +60,8 @@ bool pool_stream_async(struct pool *pool, const struct pool_request *request,
     err = err ? err : &own;
     pool__ok(err);
     if (!row_fn || !fn)
-        return pool__fail(err, POOL_ERR_INVALID, "the callback%s is NULL", row_fn ? "" : " for rows");
+        return pool__fail(err, POOL_ERR_INVALID, "the callback%s is NULL",
+                          row_fn ? "" : " for rows");
     if (!pool__check_request(request, err) || !pool__check(pool, err))
         return false;
     struct pool__op *op = pool__op_new(pool, &kind, request, err);

@@ -33,8 +33,7 @@ static void sink(struct pool__timers *timers, struct pool__timer *timer)
     size_t place = timer->place;
     for (;;) {
         size_t child = place * 2;
-        if (child < timers->count &&
-            timers->heap[child + 1]->at_ns < timers->heap[child]->at_ns)
+        if (child < timers->count && timers->heap[child + 1]->at_ns < timers->heap[child]->at_ns)
             child++;
         if (child > timers->count || timers->heap[child]->at_ns >= timer->at_ns)
             break;

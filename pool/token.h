@@ -42,14 +42,14 @@ struct pool__lexer {
     enum pool__quotes quotes;
     enum pool__token_kind last; /* the token before, */
     size_t last_end;            /* and where it ends */
-    size_t comment_start;   /* of the executable comment that is open */
-    bool in_comment;        /* inside an executable comment */
-    const char *doubt;      /* why servers may disagree about the rest, or NULL */
+    size_t comment_start;       /* of the executable comment that is open */
+    bool in_comment;            /* inside an executable comment */
+    const char *doubt;          /* why servers may disagree about the rest, or NULL */
     size_t doubt_at;
-    bool escaped_quote;     /* a backslash before a quote was seen: other `quotes` read on otherwise */
+    bool escaped_quote; /* a backslash before a quote was seen: other `quotes` read on otherwise */
     size_t escaped_quote_at;
-    unsigned placeholders;  /* so far */
-    bool named;             /* they are :name, not ? */
+    unsigned placeholders; /* so far */
+    bool named;            /* they are :name, not ? */
 };
 
 /* Borrows `sql`. False if it is NULL, has a NUL byte, or is not UTF-8. */

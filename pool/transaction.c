@@ -56,8 +56,7 @@ static bool begin(struct pool *pool, struct pool_conn *ret_conn, struct pool_err
     struct pool_request request = {0};
     if (!pool__check_blocking(pool, err))
         return false;
-    uint64_t deadline_ns =
-        pool__deadline_in(pool->options.v.acquire_timeout_ms);
+    uint64_t deadline_ns = pool__deadline_in(pool->options.v.acquire_timeout_ms);
     for (unsigned begins = 1;; begins++) {
         request.acquire_timeout_ms = ms_until(deadline_ns);
         if (!pool_get_connection_with(pool, &request, ret_conn, err))
@@ -166,8 +165,7 @@ static bool attempt(struct pool_conn conn, pool_transaction_fn *fn, void *arg,
     return false;
 }
 
-bool pool_transaction(struct pool *pool, pool_transaction_fn *fn, void *arg,
-                      struct pool_error *err)
+bool pool_transaction(struct pool *pool, pool_transaction_fn *fn, void *arg, struct pool_error *err)
 {
     struct pool_error own;
     struct pool_conn conn;
@@ -208,8 +206,7 @@ static void run_transaction(struct pool__op *op, struct pool_error *err)
     err->retry_transaction = again;
 }
 
-static bool may_run_again(struct pool__op *op, const struct pool_error *err,
-                          uint64_t *ret_pause_ns)
+static bool may_run_again(struct pool__op *op, const struct pool_error *err, uint64_t *ret_pause_ns)
 {
     if (!op->began)
         return may_begin_again(op->call.pool, err, op->attempt);
@@ -221,8 +218,8 @@ static bool may_run_again(struct pool__op *op, const struct pool_error *err,
     return true;
 }
 
-bool pool_transaction_async(struct pool *pool, pool_transaction_fn *transaction,
-                            pool_query_fn *fn, void *arg, struct pool_error *err)
+bool pool_transaction_async(struct pool *pool, pool_transaction_fn *transaction, pool_query_fn *fn,
+                            void *arg, struct pool_error *err)
 {
     static const struct pool__op_kind kind = {.queues = true,
                                               .handle = true,

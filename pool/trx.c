@@ -77,8 +77,7 @@ static bool fail(struct pool__conn *conn, enum pool_code code, const char *text,
 static bool fail_lost(struct pool__conn *conn, bool commit, struct pool_error *err)
 {
     conn->trx.refused = true;
-    pool__fail(err, POOL_ERR_SERVER,
-               "%s: the server has undone the transaction (error %u); %s",
+    pool__fail(err, POOL_ERR_SERVER, "%s: the server has undone the transaction (error %u); %s",
                commit ? "there is nothing to commit" : "the statement was not sent",
                conn->trx.cause, "roll it back, or begin anew, and run all of it again");
     err->server_errno = conn->trx.cause;
@@ -110,8 +109,7 @@ static const char *why_not(enum pool__trx_end end)
                "COMMIT or a statement that implies it; what ran before is committed";
     case POOL__TRX_ROLLED_BACK:
         return "the statement was not sent: the transaction was rolled back inside its function";
-    default:
-        return "the statement was not sent: " HIDDEN;
+    default: return "the statement was not sent: " HIDDEN;
     }
 }
 
@@ -160,15 +158,9 @@ static void note_gone(struct pool__conn *conn)
 {
     struct pool__trx *trx = &conn->trx;
     switch (conn->turn) {
-    case POOL__TURN_COMMIT:
-        note_guarded_end(trx, POOL__TRX_COMMITTED);
-        break;
-    case POOL__TURN_ROLLBACK:
-        note_guarded_end(trx, POOL__TRX_ROLLED_BACK);
-        break;
-    case POOL__TURN_HIDDEN:
-        note_hidden_end(conn);
-        break;
+    case POOL__TURN_COMMIT: note_guarded_end(trx, POOL__TRX_COMMITTED); break;
+    case POOL__TURN_ROLLBACK: note_guarded_end(trx, POOL__TRX_ROLLED_BACK); break;
+    case POOL__TURN_HIDDEN: note_hidden_end(conn); break;
     case POOL__TURN_BEGIN:
     case POOL__TURN_NONE:
         if (conn->class_ == POOL__SQL_OTHER) /* such as CREATE TABLE */
@@ -244,7 +236,7 @@ void pool__trx_note_error(struct pool__conn *conn, unsigned code,
         return;
     trx->unsure = true;
     trx->hidden = conn->class_ == POOL__SQL_OTHER && facts->class_ != POOL__E_RETRY;
-    trx->over = !trx->guarded &&
-                (conn->turn == POOL__TURN_COMMIT || conn->turn == POOL__TURN_ROLLBACK);
+    trx->over =
+        !trx->guarded && (conn->turn == POOL__TURN_COMMIT || conn->turn == POOL__TURN_ROLLBACK);
     trx->cause = code;
 }

@@ -13,20 +13,20 @@
 #include "mypool.h"
 
 enum pool__trx_end {
-    POOL__TRX_OPEN,        /* or there was none */
-    POOL__TRX_LOST,        /* the server has undone it, and its holder has not answered that */
-    POOL__TRX_HIDDEN,      /* ended by a statement that may have committed it or not */
-    POOL__TRX_COMMITTED,   /* guarded: by the function, or by a statement that does so */
-    POOL__TRX_ROLLED_BACK  /* guarded: by the function */
+    POOL__TRX_OPEN,       /* or there was none */
+    POOL__TRX_LOST,       /* the server has undone it, and its holder has not answered that */
+    POOL__TRX_HIDDEN,     /* ended by a statement that may have committed it or not */
+    POOL__TRX_COMMITTED,  /* guarded: by the function, or by a statement that does so */
+    POOL__TRX_ROLLED_BACK /* guarded: by the function */
 };
 
 struct pool__trx {
-    bool guarded; /* in pool_transaction: nothing runs outside of a transaction */
-    bool refused; /* guarded: something was, since the last begin */
-    bool kept;    /* guarded: part of what the function did is, or may be, committed */
-    bool unsure;  /* an error may have ended it: the server is to be asked */
-    bool over;    /* unsure: the holder has tried to end it */
-    bool hidden;  /* unsure: it may have been committed */
+    bool guarded;   /* in pool_transaction: nothing runs outside of a transaction */
+    bool refused;   /* guarded: something was, since the last begin */
+    bool kept;      /* guarded: part of what the function did is, or may be, committed */
+    bool unsure;    /* an error may have ended it: the server is to be asked */
+    bool over;      /* unsure: the holder has tried to end it */
+    bool hidden;    /* unsure: it may have been committed */
     unsigned cause; /* LOST, or unsure: the number of the error */
     enum pool__trx_end end;
 };

@@ -41,8 +41,8 @@ struct reader {
     struct pool_error *err;
     const struct pool__option *table;
     size_t rows;
-    uint64_t seen;        /* bit i: the parameter of row i has been given */
-    bool may_quote_names; /* the URL has a user before the host */
+    uint64_t seen;          /* bit i: the parameter of row i has been given */
+    bool may_quote_names;   /* the URL has a user before the host */
     const char **variables; /* each "name=value"; room for all that the URL has */
     size_t variable_count;
 };
@@ -206,13 +206,10 @@ static bool set_value(struct reader *r, const struct pool__option *option, char 
         *(const char **)pool__option_field(r->options, option) = value;
         return true;
     case POOL__OPTION_U32:
-    case POOL__OPTION_SIZE:
-        return set_number(r, option, value);
+    case POOL__OPTION_SIZE: return set_number(r, option, value);
     case POOL__OPTION_FLAG:
-    case POOL__OPTION_NOT_FLAG:
-        return set_flag(r, option, value);
-    case POOL__OPTION_CHOICE:
-        return set_choice(r, option, value);
+    case POOL__OPTION_NOT_FLAG: return set_flag(r, option, value);
+    case POOL__OPTION_CHOICE: return set_choice(r, option, value);
     }
     return false;
 }
@@ -268,8 +265,8 @@ static const char *other_word_for_own_place(const char *name)
 static const char *spelt_otherwise(const struct reader *r, const char *name)
 {
     for (size_t i = 0; i < r->rows; i++)
-        if (r->table[i].name && (pool__same_name(name, r->table[i].name) ||
-                                 pool__same_name(name, r->table[i].field)))
+        if (r->table[i].name &&
+            (pool__same_name(name, r->table[i].name) || pool__same_name(name, r->table[i].field)))
             return r->table[i].name;
     return NULL;
 }
@@ -462,8 +459,7 @@ static bool parse_parts(struct reader *r, char *authority)
     char *query = cut(authority, '?');
     char *path = cut(authority, '/');
     const char *at = strchr(authority, '@');
-    if ((at && strchr(at + 1, '@')) || (path && strchr(path, '@')) ||
-        (query && strchr(query, '@')))
+    if ((at && strchr(at + 1, '@')) || (path && strchr(path, '@')) || (query && strchr(query, '@')))
         return pool__fail(r->err, POOL_ERR_INVALID,
                           "URL: misplaced '@': in a user, password or parameter write "
                           "%%40 for '@', %%2F for '/', %%3F for '?'");
@@ -641,8 +637,7 @@ bool pool_options_from_url_sized(const char *url, struct pool_options *ret_optio
 {
     struct pool_options full = {0};
     void *memory = NULL;
-    if (!check_arguments(url, ret_options, ret_memory, err) ||
-        !read_over(url, &full, &memory, err))
+    if (!check_arguments(url, ret_options, ret_memory, err) || !read_over(url, &full, &memory, err))
         return false;
     if (!give(ret_options, options_size, &full, err)) {
         pool__url_free(memory);

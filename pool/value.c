@@ -144,22 +144,17 @@ static const char *wrong_with_single(const struct pool_value *value)
     switch (value->type) {
     case POOL_TYPE_NULL:
     case POOL_TYPE_INT:
-    case POOL_TYPE_UINT:
-        return NULL;
+    case POOL_TYPE_UINT: return NULL;
     case POOL_TYPE_DOUBLE:
         return isfinite(value->as.d) ? NULL : "is infinite or not a number, unlike any in SQL";
     case POOL_TYPE_DECIMAL:
     case POOL_TYPE_TEXT:
-    case POOL_TYPE_BYTES:
-        return wrong_with_data(value);
+    case POOL_TYPE_BYTES: return wrong_with_data(value);
     case POOL_TYPE_DATE:
     case POOL_TYPE_TIME:
-    case POOL_TYPE_DATETIME:
-        return wrong_with_time(value);
-    case POOL_TYPE_LIST:
-        return "is a list inside a list";
-    case POOL_TYPE_FLOAT:
-        return "is a FLOAT, which only columns are; use pool_double";
+    case POOL_TYPE_DATETIME: return wrong_with_time(value);
+    case POOL_TYPE_LIST: return "is a list inside a list";
+    case POOL_TYPE_FLOAT: return "is a FLOAT, which only columns are; use pool_double";
     }
     return "has a type that does not exist";
 }
@@ -203,7 +198,8 @@ bool pool__value_check(const struct pool_value *value, struct pool_error *err)
 bool pool__args_check(struct pool_args args, struct pool_error *err)
 {
     if (!args.values && args.count > 0)
-        return pool__fail(err, POOL_ERR_INVALID, "the number of values is %zu, but the pointer to them is NULL",
+        return pool__fail(err, POOL_ERR_INVALID,
+                          "the number of values is %zu, but the pointer to them is NULL",
                           args.count);
     for (size_t i = 0; i < args.count; i++)
         if (!check(&args.values[i], i + 1, err))

@@ -273,18 +273,15 @@ int pool__wait_hook(int fd, char for_read, int ignored_timeout)
         return give_up(wait, fd);
     }
     bool reaching = wait->connecting && wait->reach_ns && !wait->reading;
-    uint64_t deadline_ns = reaching && wait->reach_ns < wait->deadline_ns ? wait->reach_ns
-                                                                         : wait->deadline_ns;
+    uint64_t deadline_ns =
+        reaching && wait->reach_ns < wait->deadline_ns ? wait->reach_ns : wait->deadline_ns;
     switch (sleep_until(wait, fd, for_read, deadline_ns)) {
-    case POOL__WAKE_CUT:
-        wait->cut = true;
-        return give_up(wait, fd);
+    case POOL__WAKE_CUT: wait->cut = true; return give_up(wait, fd);
     case POOL__WAKE_LATE:
         wait->timed_out = !wait->unheard && deadline_ns == wait->deadline_ns;
         wait->reach_ns = 0; /* libmariadb may go on to the next address */
         return give_up(wait, fd);
-    case POOL__WAKE_READY:
-        break;
+    case POOL__WAKE_READY: break;
     }
     return 1;
 }

@@ -30,7 +30,7 @@ struct pool__wait {
     bool connecting;      /* make the socket non-blocking and close-on-exec when seen */
     uint64_t reach_ns;    /* while connecting: until when it must be reached; 0: no limit */
     void (*on_entry)(struct pool__wait *wait); /* while connecting: called at each wait; or NULL */
-    uint32_t unheard_ms;   /* what is not acknowledged for so long is lost (tcp.h); 0: no limit */
+    uint32_t unheard_ms; /* what is not acknowledged for so long is lost (tcp.h); 0: no limit */
     /* NULL, or asked before each sleep, which lasts until then at most; it is no deadline.
      * pool__wait_begin clears it. */
     uint64_t (*before_sleep)(struct pool__wait *wait);
@@ -39,7 +39,8 @@ struct pool__wait {
     bool cut;
     bool unheard;
     bool reading; /* the request has been sent: the call has waited for the reply */
-    int kept_fd; /* after timed_out, cut or unheard: a duplicate of the socket, for the caller to close; else -1 */
+    int kept_fd;  /* after timed_out, cut or unheard: a duplicate of the socket, for the caller to
+                     close; else -1 */
     /* for pool__wait_end */
     int cancel_state;
     bool tls;

@@ -143,8 +143,7 @@ static void set_keepalive(struct pool *pool, unsigned slot, const struct pool__c
 
 static void set_ages(struct pool *pool, unsigned slot, const struct pool__conn *conn)
 {
-    uint32_t lifetime =
-        pool__policy_lifetime_ms(pool->options.v.max_lifetime_ms, random32(pool));
+    uint32_t lifetime = pool__policy_lifetime_ms(pool->options.v.max_lifetime_ms, random32(pool));
     atomic_store(&pool->places[slot].retire_ns, pool__after_ms(conn->opened_ns, lifetime));
     set_keepalive(pool, slot, conn);
     atomic_store(&pool->budget.limit, pool__policy_statement_budget(conn->max_prepared));
@@ -299,8 +298,7 @@ static void do_ping(struct pool *pool, unsigned slot)
 {
     struct pool__conn *conn = conn_of(pool, slot);
     count(&pool->counters.pings);
-    if (pool__conn_is_quiet(conn) &&
-        pool__conn_ping(conn, pool__deadline_in(step_ms(pool)), NULL))
+    if (pool__conn_is_quiet(conn) && pool__conn_ping(conn, pool__deadline_in(step_ms(pool)), NULL))
         pool__give_or_close(pool, slot);
     else
         begin_and_close(pool, slot, POOL_CLOSE_SERVER);
@@ -321,23 +319,12 @@ static void do_chore(struct pool *pool, struct pool__chore *chore)
     struct pool__place *place = POOL__ENTRY(chore, struct pool__place, chore);
     unsigned slot = (unsigned)(place - pool->places);
     switch (chore->kind) {
-    case POOL__OPEN:
-        do_open(pool, slot);
-        break;
-    case POOL__DO_RESET:
-        do_reset(pool, slot);
-        break;
-    case POOL__DO_PING:
-        do_ping(pool, slot);
-        break;
-    case POOL__DO_CLOSE:
-        do_close(pool, slot, chore->reason);
-        break;
-    case POOL__KILL:
-        do_kill(pool, slot);
-        break;
-    case POOL__DO_CANCEL: /* see above */
-        break;
+    case POOL__OPEN: do_open(pool, slot); break;
+    case POOL__DO_RESET: do_reset(pool, slot); break;
+    case POOL__DO_PING: do_ping(pool, slot); break;
+    case POOL__DO_CLOSE: do_close(pool, slot, chore->reason); break;
+    case POOL__KILL: do_kill(pool, slot); break;
+    case POOL__DO_CANCEL: /* see above */ break;
     }
 }
 
@@ -347,7 +334,8 @@ static void do_chore(struct pool *pool, struct pool__chore *chore)
  * back; whoever ends one looks here again for those that were passed over. */
 static struct pool__chore *first_chore_locked(struct pool__workers *workers)
 {
-    for (struct pool__link *link = workers->queue.next; link != &workers->queue; link = link->next) {
+    for (struct pool__link *link = workers->queue.next; link != &workers->queue;
+         link = link->next) {
         struct pool__chore *chore = POOL__ENTRY(link, struct pool__chore, link);
         if (chore->kind != POOL__DO_RESET || workers->resets < workers->most_resets)
             return chore;

@@ -165,7 +165,8 @@ int main(void)
         ms[i] = one_idle_kill();
     qsort(ms, IDLE_KILLS, sizeof ms[0], compare);
     printf("KILL of an idle connection until it has left the pool, %d times: median %.2f ms, "
-           "longest %.2f ms\n", IDLE_KILLS, ms[IDLE_KILLS / 2], ms[IDLE_KILLS - 1]);
+           "longest %.2f ms\n",
+           IDLE_KILLS, ms[IDLE_KILLS / 2], ms[IDLE_KILLS - 1]);
     for (unsigned i = 0; i < BORROWERS; i++)
         if (pthread_create(&threads[i], NULL, borrow, NULL) != 0)
             die("no thread");

@@ -14,8 +14,8 @@ static inline const char *core_check(const struct pool__core *core)
     unsigned length = 0, nudged = 0;
     const struct pool__link *link = core->queue.next;
     for (; link != &core->queue; link = link->next) {
-        struct pool__waiter *waiter = POOL__ENTRY((struct pool__link *)(uintptr_t)link,
-                                                  struct pool__waiter, link);
+        struct pool__waiter *waiter =
+            POOL__ENTRY((struct pool__link *)(uintptr_t)link, struct pool__waiter, link);
         uint32_t outcome = atomic_load(&waiter->outcome);
         if (link->next->prev != link)
             return "the queue is torn";

@@ -53,7 +53,7 @@ struct fiber {
     const void *word;                /* PARKED: on this, */
     uint32_t bits;                   /* under these names */
     uint64_t deadline_ns;
-    unsigned locks; /* held */
+    unsigned locks;  /* held */
     void *sanitizer; /* its fake stack or fiber */
 };
 
@@ -72,8 +72,8 @@ static struct {
     unsigned steps;
     unsigned expired; /* whose deadline passed last, while nobody else has gone on since */
     struct choice choices[CHOICES];
-    unsigned made;   /* choices of this schedule so far */
-    unsigned replay; /* of which the first ones are given */
+    unsigned made;              /* choices of this schedule so far */
+    unsigned replay;            /* of which the first ones are given */
     unsigned char trace[STEPS]; /* who ran at each step */
 } the;
 
@@ -167,8 +167,8 @@ static void note_failure(const char *what)
     for (unsigned i = 0; i < the.steps && used < (int)sizeof result->text - 16; i++) {
         run++;
         if (i + 1 == the.steps || the.trace[i + 1] != the.trace[i]) {
-            used += snprintf(result->text + used, sizeof result->text - (size_t)used,
-                             " %ux%u", the.trace[i], run);
+            used += snprintf(result->text + used, sizeof result->text - (size_t)used, " %ux%u",
+                             the.trace[i], run);
             run = 0;
         }
     }
@@ -184,15 +184,11 @@ void explore_fail(const char *what)
 static bool can_run(const struct fiber *fiber)
 {
     switch (fiber->status) {
-    case READY:
-        return true;
-    case LOCKING:
-        return !fiber->mutex->held;
-    case PARKED:
-        return fiber->deadline_ns != POOL__FOREVER;
+    case READY: return true;
+    case LOCKING: return !fiber->mutex->held;
+    case PARKED: return fiber->deadline_ns != POOL__FOREVER;
     case NEW:
-    case FINISHED:
-        break;
+    case FINISHED: break;
     }
     return false;
 }

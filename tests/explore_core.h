@@ -25,12 +25,12 @@
 
 struct explore_scenario {
     unsigned threads;
-    unsigned preemptions;        /* at most, per schedule */
-    void (*setup)(void);         /* before each schedule; nothing is interleaved */
+    unsigned preemptions; /* at most, per schedule */
+    void (*setup)(void);  /* before each schedule; nothing is interleaved */
     void (*thread)(unsigned self);
-    const char *(*step)(void);   /* between any two steps: what is wrong, or NULL */
-    void (*check)(void);         /* after each schedule in which all threads finished */
-    void (*teardown)(void);      /* after each schedule, whatever came of it */
+    const char *(*step)(void); /* between any two steps: what is wrong, or NULL */
+    void (*check)(void);       /* after each schedule in which all threads finished */
+    void (*teardown)(void);    /* after each schedule, whatever came of it */
 };
 
 struct explore_result {

@@ -54,10 +54,11 @@ static inline bool server_runs(const char *like, long count)
 {
     char sql[256];
     pool_dispatch(f.pool, 0);
-    snprintf(sql, sizeof sql,
-             "SELECT COUNT(*) FROM information_schema.processlist "
-             "WHERE user IN ('app', 'changing') AND command IN ('Query', 'Execute') AND info LIKE '%s'",
-             like);
+    snprintf(
+        sql, sizeof sql,
+        "SELECT COUNT(*) FROM information_schema.processlist "
+        "WHERE user IN ('app', 'changing') AND command IN ('Query', 'Execute') AND info LIKE '%s'",
+        like);
     return admin_asks(f.admin, sql) == count;
 }
 
@@ -99,7 +100,6 @@ static inline int tear_down_handled(void **state)
     return 0;
 }
 
-#define HANDLED_TEST(name)                                                                         \
-    cmocka_unit_test_setup_teardown(name, set_up_handled, tear_down_handled)
+#define HANDLED_TEST(name) cmocka_unit_test_setup_teardown(name, set_up_handled, tear_down_handled)
 
 #endif

@@ -56,16 +56,16 @@ static struct proxy {
     _Atomic bool trickle;    /* replies: one byte every TRICKLE_MS */
     _Atomic bool late;       /* replies: LATE_BY_MS */
     _Atomic bool keep_reply;
-    _Atomic bool repeat;     /* send the kept reply once more */
-    _Atomic int hang_up;     /* once: 1 FIN, 2 RST to all clients */
-    _Atomic bool go_silent;  /* once: what clients send is lost, and not acknowledged */
+    _Atomic bool repeat;    /* send the kept reply once more */
+    _Atomic int hang_up;    /* once: 1 FIN, 2 RST to all clients */
+    _Atomic bool go_silent; /* once: what clients send is lost, and not acknowledged */
     _Atomic bool is_silent;
-    _Atomic long cut[2];     /* bytes until the cut, per direction; -1: no cut */
+    _Atomic long cut[2]; /* bytes until the cut, per direction; -1: no cut */
     _Atomic bool cut_by_reset;
     _Atomic uint64_t bytes[2];
     _Atomic uint64_t swallowed[2];
     _Atomic bool hung_up;
-    _Atomic bool repeated;   /* the client's kernel has it */
+    _Atomic bool repeated; /* the client's kernel has it */
 } proxy;
 
 /* The proxy: its own thread only, unless said otherwise */

@@ -35,8 +35,8 @@
 
 static struct fixture {
     struct pool *pool;
-    unsigned port; /* of the server */
-    const char *host; /* whose addresses these are */
+    unsigned port;            /* of the server */
+    const char *host;         /* whose addresses these are */
     const char *addresses[4]; /* in this order; NULL ends them */
     int silent;
     int fillers[FILLERS];

@@ -107,8 +107,8 @@ static void other_statements_change_what_they_affect(void **state)
     (void)state;
     struct pool *pool = pool_with_rows((struct pool_options){0});
     assert_counts(run(pool, "INSERT INTO counted VALUES (4, 1), (5, 1)", POOL_NO_ARGS, 0), 2, 2);
-    assert_counts(run(pool, "INSERT IGNORE INTO counted VALUES (4, 1), (6, 1)", POOL_NO_ARGS, 0),
-                  1, 1);
+    assert_counts(run(pool, "INSERT IGNORE INTO counted VALUES (4, 1), (6, 1)", POOL_NO_ARGS, 0), 1,
+                  1);
     assert_counts(run(pool, "REPLACE INTO counted VALUES (4, 2)", POOL_NO_ARGS, 0), 2, 2);
     assert_counts(run(pool, "DELETE FROM counted WHERE id > 3", POOL_NO_ARGS, 0), 3, 3);
     assert_counts(run(pool, "SELECT * FROM counted", POOL_NO_ARGS, 0), 3, 3);
@@ -136,9 +136,10 @@ static void each_statement_of_a_request_has_its_own(void **state)
 {
     (void)state;
     struct pool *pool = pool_with_rows((struct pool_options){.multi_statements = true});
-    struct pool_result *sets =
-        run(pool, "UPDATE counted SET v = 7; DELETE FROM counted WHERE id = 1; "
-                  "UPDATE counted SET v = 7", POOL_NO_ARGS, POOL_TEXT);
+    struct pool_result *sets = run(pool,
+                                   "UPDATE counted SET v = 7; DELETE FROM counted WHERE id = 1; "
+                                   "UPDATE counted SET v = 7",
+                                   POOL_NO_ARGS, POOL_TEXT);
     assert_int_equal(pool_affected_rows(sets), 3);
     assert_int_equal(pool_changed_rows(sets), 1);
     assert_true(pool_next_set(sets));
@@ -158,8 +159,8 @@ static const struct pool_value rows[] = {
 static struct pool_result *update_all(struct pool *pool)
 {
     struct pool_error err;
-    struct pool_result *result = pool_batch(pool, "UPDATE counted SET v = ? WHERE id = ?", rows,
-                                            COUNT(rows) / 2, 2, &err);
+    struct pool_result *result =
+        pool_batch(pool, "UPDATE counted SET v = ? WHERE id = ?", rows, COUNT(rows) / 2, 2, &err);
     if (!result)
         fail_msg("%s", err.message);
     return result;

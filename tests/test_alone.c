@@ -107,10 +107,12 @@ static void nor_do_values_beside_what_may_change_from_row_to_row(void **state)
 static void other_statements_and_broken_ones_do_not_stand_alone(void **state)
 {
     (void)state;
+    /* clang-format off */
     static const char *const statements[] = {
         "", "CALL p(?)", "SET @a = ?", "WITH w AS (SELECT 1) SELECT ? FROM w", "(SELECT 1)",
         "INSERT INTO t VALUES (?, 'open", "INSERT INTO t VALUES (?, 'it\\'s')",
     };
+    /* clang-format on */
     ALL(statements, false);
 }
 

@@ -52,8 +52,8 @@ static struct round {
     bool manual;
     struct ticket *tickets;
     _Atomic unsigned next_ticket;
-    _Atomic unsigned calls; /* begun */
-    _Atomic unsigned wrong; /* laws that were broken, */
+    _Atomic unsigned calls;  /* begun */
+    _Atomic unsigned wrong;  /* laws that were broken, */
     const char *_Atomic law; /* and the first of them */
     _Atomic bool ended;
     _Atomic bool stop; /* those who dispatch */
@@ -183,7 +183,8 @@ static void take_conn(const struct pool_error *err, struct pool_conn conn, void 
     if (!err && what == 2) {
         struct ticket *more = new_ticket(5, &ticket->seed);
         if (more)
-            more->accepted = pool_conn_query_async(conn, "SELECT 5", POOL_NO_ARGS, take_result, more, NULL);
+            more->accepted =
+                pool_conn_query_async(conn, "SELECT 5", POOL_NO_ARGS, take_result, more, NULL);
         pool_conn_release(conn, NULL);
     }
     tell(ticket);
@@ -213,8 +214,8 @@ static bool on_progress(size_t done, size_t rows, void *arg)
 static bool in_transaction(struct pool_conn conn, void *arg, struct pool_error *err)
 {
     unsigned *seed = arg;
-    struct pool_result *result =
-        pool_conn_query(conn, "UPDATE fuzz SET n = n + 1 WHERE id = ?", POOL_ARGS(draw(seed, 8)), err);
+    struct pool_result *result = pool_conn_query(conn, "UPDATE fuzz SET n = n + 1 WHERE id = ?",
+                                                 POOL_ARGS(draw(seed, 8)), err);
     pool_result_free(result);
     switch (draw(seed, 8)) {
     case 0: pool_conn_release(conn, NULL); break;
@@ -254,9 +255,8 @@ static const char *const texts[] = {
 
 static struct pool_request any_request(unsigned *seed, const struct pool_value *value)
 {
-    struct pool_request request = {.sql = texts[draw(seed, TEXTS)],
-                                   .args = {value, 1},
-                                   .flags = draw(seed, 8)};
+    struct pool_request request = {
+        .sql = texts[draw(seed, TEXTS)], .args = {value, 1}, .flags = draw(seed, 8)};
     if (draw(seed, 3) == 0)
         request.timeout_ms = 1 + draw(seed, 50);
     return request;
@@ -380,7 +380,8 @@ static void query_async(unsigned *seed)
     if (known)
         request.sql = "SELECT ?";
     request.ret_call = &call;
-    accepted(seed, ticket, pool_query_async_with(r.pool, &request, take_result, ticket, NULL), &call);
+    accepted(seed, ticket, pool_query_async_with(r.pool, &request, take_result, ticket, NULL),
+             &call);
 }
 
 static void conn_async(unsigned *seed)
@@ -406,7 +407,8 @@ static void transact_async(unsigned *seed)
     struct ticket *ticket = new_ticket(-1, seed);
     if (ticket)
         accepted(seed, ticket,
-                 pool_transaction_async(r.pool, in_transaction_async, take_result, ticket, NULL), NULL);
+                 pool_transaction_async(r.pool, in_transaction_async, take_result, ticket, NULL),
+                 NULL);
 }
 
 static void batch_async(unsigned *seed)
@@ -417,7 +419,8 @@ static void batch_async(unsigned *seed)
     struct ticket *ticket = new_ticket(-1, seed);
     request.ret_call = &call;
     if (ticket)
-        accepted(seed, ticket, pool_batch_async(r.pool, &request, take_result, ticket, NULL), &call);
+        accepted(seed, ticket, pool_batch_async(r.pool, &request, take_result, ticket, NULL),
+                 &call);
 }
 
 static void use_a_shared_handle_async(unsigned *seed)
@@ -482,14 +485,17 @@ static void dispatch(unsigned *seed)
 
 typedef void call_fn(unsigned *seed);
 
+/* clang-format off */
 static call_fn *const blocking[] = {
     query_for_a_value,   query_anything,       borrow_and_share, borrow_and_begin,
     use_a_shared_handle, ping_a_shared_handle, transact,         stream,
     batch,               ping,                 query_for_a_value};
+/* clang-format on */
 static call_fn *const others[] = {
-    query_async,    query_async, query_async, query_async,    conn_async, stream_async,
-    transact_async, batch_async, cancel,      resume,         release,    destroy,
-    invent_handles, dispatch,    use_a_shared_handle_async,   ask_for_statistics};
+    query_async,       query_async,    query_async,    query_async, conn_async,
+    stream_async,      transact_async, batch_async,    cancel,      resume,
+    release,           destroy,        invent_handles, dispatch,    use_a_shared_handle_async,
+    ask_for_statistics};
 
 static void call_something(unsigned *seed, bool in_callback)
 {
@@ -762,7 +768,8 @@ static int set_up(void **state)
     (void)state;
     if (begin_fixture(state))
         return -1;
-    admin_does(f.admin, "CREATE OR REPLACE TABLE mypool.fuzz (id INT PRIMARY KEY, n INT DEFAULT 0)");
+    admin_does(f.admin,
+               "CREATE OR REPLACE TABLE mypool.fuzz (id INT PRIMARY KEY, n INT DEFAULT 0)");
     admin_does(f.admin, "INSERT INTO mypool.fuzz (id) SELECT seq FROM seq_0_to_20");
     return 0;
 }

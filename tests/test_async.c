@@ -23,8 +23,8 @@
 
 /* ---- refused ---- */
 
-static void refused_query(struct pool *pool, const struct pool_request *request,
-                          pool_query_fn *fn, enum pool_code code)
+static void refused_query(struct pool *pool, const struct pool_request *request, pool_query_fn *fn,
+                          enum pool_code code)
 {
     struct seen seen = {.calls = 0};
     struct pool_error err;
@@ -42,7 +42,8 @@ static void wrong_values_are_refused(void **state)
     struct pool_request flags = {.sql = "SELECT 1", .flags = 0x8000};
     struct pool_request no_values = {.sql = "SELECT ?", .args = {NULL, 1}};
     struct pool_request too_few = {.sql = "SELECT ?, ?", .args = POOL_ARGS(1)};
-    struct pool_request nested = {.sql = "SELECT 1 IN (?)", .args = POOL_ARGS(pool_list(&inner, 1))};
+    struct pool_request nested = {.sql = "SELECT 1 IN (?)",
+                                  .args = POOL_ARGS(pool_list(&inner, 1))};
     make_pool(app_options());
     refused_query(NULL, &good, on_result, POOL_ERR_INVALID);
     refused_query(f.pool, NULL, on_result, POOL_ERR_INVALID);

@@ -274,8 +274,9 @@ static void fill(bool manual, const char *running, struct seen *first)
     must("SELECT 1");
     start(running, POOL_NO_ARGS, first);
     uint64_t until = now_ms() + GENEROUS;
-    while (admin_asks(f.admin, "SELECT COUNT(*) FROM information_schema.processlist WHERE user = "
-                               "'app' AND command IN ('Execute', 'Query') AND info LIKE '%SLEEP%'") == 0) {
+    while (admin_asks(f.admin,
+                      "SELECT COUNT(*) FROM information_schema.processlist WHERE user = "
+                      "'app' AND command IN ('Execute', 'Query') AND info LIKE '%SLEEP%'") == 0) {
         pool_dispatch(f.pool, 0);
         assert_true(now_ms() < until);
     }

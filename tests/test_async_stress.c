@@ -133,8 +133,11 @@ static void *be_killer(void *arg)
     char id[32], sql[64];
     while (!atomic_load(&s.stop)) {
         pause_ms(20);
-        if (!ask(admin, "SELECT id FROM information_schema.processlist WHERE user = 'app' "
-                        "ORDER BY RAND() LIMIT 1", id, sizeof id) || !id[0])
+        if (!ask(admin,
+                 "SELECT id FROM information_schema.processlist WHERE user = 'app' "
+                 "ORDER BY RAND() LIMIT 1",
+                 id, sizeof id) ||
+            !id[0])
             continue;
         snprintf(sql, sizeof sql, "KILL %s", id);
         atomic_fetch_add(&s.kills, ask(admin, sql, NULL, 0));

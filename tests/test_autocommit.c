@@ -42,8 +42,11 @@ static bool inserts(size_t rows, bool atomic, struct pool_error *err)
     struct pool_value values[8];
     for (size_t i = 0; i < rows; i++)
         values[i] = pool_int((int64_t)i);
-    struct pool_batch_request request = {.sql = "INSERT INTO held VALUES (?)", .values = values,
-                                         .rows = rows, .columns = 1, .atomic = atomic};
+    struct pool_batch_request request = {.sql = "INSERT INTO held VALUES (?)",
+                                         .values = values,
+                                         .rows = rows,
+                                         .columns = 1,
+                                         .atomic = atomic};
     struct pool_result *result = pool_batch_with(f.pool, &request, err);
     pool_result_free(result);
     return result != NULL;
@@ -124,8 +127,7 @@ static void an_init_sql_that_switches_it_off_loses_nothing(void **state)
 static bool switch_it_off(struct pool_setup *setup, void *arg, struct pool_error *err)
 {
     (void)arg;
-    struct pool_result *result =
-        pool_setup_query(setup, "SET autocommit = 0", POOL_NO_ARGS, err);
+    struct pool_result *result = pool_setup_query(setup, "SET autocommit = 0", POOL_NO_ARGS, err);
     pool_result_free(result);
     return result != NULL;
 }
@@ -179,8 +181,8 @@ static void a_stopped_stream_that_wrote_fails(void **state)
     bool go_on = false;
     struct pool_error err;
     make_pool_without();
-    assert_false(pool_stream(f.pool, "INSERT INTO held VALUES (1), (2) RETURNING n",
-                             POOL_NO_ARGS, see_row, &go_on, &err));
+    assert_false(pool_stream(f.pool, "INSERT INTO held VALUES (1), (2) RETURNING n", POOL_NO_ARGS,
+                             see_row, &go_on, &err));
     assert_refused(&err, POOL_ERR_LOST, 0);
     assert_false(err.not_executed);
     assert_rows(0);
@@ -191,8 +193,8 @@ static void a_stopped_stream_that_read_is_a_success(void **state)
     (void)state;
     bool go_on = false;
     make_pool_without();
-    assert_true(pool_stream(f.pool, "SELECT 1 UNION SELECT 2", POOL_NO_ARGS, see_row, &go_on,
-                            NULL));
+    assert_true(
+        pool_stream(f.pool, "SELECT 1 UNION SELECT 2", POOL_NO_ARGS, see_row, &go_on, NULL));
 }
 
 static void calls_with_callbacks_commit(void **state)
@@ -279,8 +281,11 @@ static void a_batch_on_a_handle_is_part_of_its_transaction(void **state)
     (void)state;
     struct pool_error err;
     struct pool_value values[] = {pool_int(1), pool_int(2)};
-    struct pool_batch_request request = {.sql = "INSERT INTO held VALUES (?)", .values = values,
-                                         .rows = 2, .columns = 1, .atomic = true};
+    struct pool_batch_request request = {.sql = "INSERT INTO held VALUES (?)",
+                                         .values = values,
+                                         .rows = 2,
+                                         .columns = 1,
+                                         .atomic = true};
     make_pool_without();
     struct pool_conn conn = borrow();
     struct pool_result *result = pool_conn_batch(conn, &request, &err);
@@ -296,8 +301,8 @@ static void what_a_routine_leaves_open_is_committed(void **state)
 {
     (void)state;
     make_table();
-    admin_does(f.admin, "CREATE OR REPLACE PROCEDURE opens() BEGIN START TRANSACTION; " INSERT
-                        "; END");
+    admin_does(f.admin,
+               "CREATE OR REPLACE PROCEDURE opens() BEGIN START TRANSACTION; " INSERT "; END");
     make_pool_with((struct pool_options){0});
     must("CALL opens()");
     assert_rows(1);

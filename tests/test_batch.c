@@ -70,8 +70,7 @@ static void need(struct pool_result *result, const struct pool_error *err)
         fail_with("batch", err);
 }
 
-static uint64_t batch(const char *sql, const struct pool_value *values, size_t rows,
-                      size_t columns)
+static uint64_t batch(const char *sql, const struct pool_value *values, size_t rows, size_t columns)
 {
     struct pool_error err;
     struct pool_result *result = pool_batch(f.pool, sql, values, rows, columns, &err);
@@ -295,6 +294,7 @@ static void a_double_among_decimals_is_the_same_double(void **state)
 static void each_value_among_texts_becomes_its_own_text(void **state)
 {
     (void)state;
+    /* clang-format off */
     struct pool_value values[] = {
         pool_text("x"),   pool_int(-5),        pool_uint(UINT64_MAX),
         pool_double(2.5), pool_decimal("1.10"), pool_time(time_of(POOL_TYPE_DATE, 0)),
@@ -302,6 +302,7 @@ static void each_value_among_texts_becomes_its_own_text(void **state)
         pool_time(time_of(POOL_TYPE_DATETIME, 20))};
     const char *texts[] = {"x",    "-5",       "18446744073709551615",      "2.5", "1.10", "2024-02-29",
                            NULL, "23:59:58", "2024-02-29 23:59:58.000020"};
+    /* clang-format on */
     fill_column("VARCHAR(40)", values, 9);
     assert_texts("v", texts, 9);
 }
@@ -321,8 +322,7 @@ static void a_value_of_a_mebibyte_arrives(void **state)
     size_t len = 1 << 20;
     char *big = malloc(len);
     memset(big, 'x', len);
-    struct pool_value values[] = {pool_text_n(big, len), pool_text("small"),
-                                  pool_text_n(big, len)};
+    struct pool_value values[] = {pool_text_n(big, len), pool_text("small"), pool_text_n(big, len)};
     const char *texts[] = {"1048576", "5", "1048576"};
     fill_column("LONGTEXT", values, 3);
     free(big);
@@ -335,7 +335,8 @@ static void a_hundred_thousand_rows_of_four_columns_arrive(void **state)
 {
     (void)state;
     make_pool_of_one(NULL);
-    admin_does(f.admin, "CREATE TABLE mypool.held (a INT, b VARCHAR(20), c DOUBLE, d DECIMAL(9,2))");
+    admin_does(f.admin,
+               "CREATE TABLE mypool.held (a INT, b VARCHAR(20), c DOUBLE, d DECIMAL(9,2))");
     struct pool_value *values = new_values(MANY * 4);
     for (int i = 0; i < MANY; i++) {
         values[4 * i] = pool_int(i);
@@ -360,8 +361,8 @@ struct progress {
 static bool on_progress(size_t done, size_t rows, void *arg)
 {
     struct progress *progress = arg;
-    progress->in_order = (progress->calls == 0 || progress->in_order) && done > progress->last &&
-                         done < rows;
+    progress->in_order =
+        (progress->calls == 0 || progress->in_order) && done > progress->last && done < rows;
     progress->last = done;
     return ++progress->calls != progress->stop_at;
 }
@@ -504,8 +505,8 @@ static void returned_rows_come_in_one_set(void **state)
     make_small_packet_pool();
     make_pairs_table();
     struct pool_value *values = new_pairs(0, SOME);
-    struct pool_result *rows = pool_batch(
-        f.pool, "INSERT INTO held VALUES (?, ?) RETURNING n, v", values, SOME, 2, &err);
+    struct pool_result *rows =
+        pool_batch(f.pool, "INSERT INTO held VALUES (?, ?) RETURNING n, v", values, SOME, 2, &err);
     free(values);
     need(rows, &err);
     assert_int_equal(pool_row_count(rows), SOME);
@@ -924,8 +925,8 @@ static void a_row_that_was_executed_and_cannot_be_kept_is_not_called_undone(void
     make_pool(options);
     make_pairs_table();
     struct pool_value *values = new_pairs(0, KEPT + 1);
-    assert_null(pool_batch(f.pool, "INSERT INTO held VALUES (?, ?) RETURNING v", values, KEPT + 1, 2,
-                           &err));
+    assert_null(pool_batch(f.pool, "INSERT INTO held VALUES (?, ?) RETURNING v", values, KEPT + 1,
+                           2, &err));
     free(values);
     assert_refused(&err, POOL_ERR_TOO_BIG, 0);
     assert_false(err.not_executed);
@@ -1060,8 +1061,8 @@ static void rows_go_one_by_one_where_types_change_all_the_time(void **state)
 
 /* ---- on a borrowed connection ---- */
 
-static struct pool_result *conn_batch(struct pool_conn conn, struct pool_value *values,
-                                      size_t rows, bool atomic, struct pool_error *err)
+static struct pool_result *conn_batch(struct pool_conn conn, struct pool_value *values, size_t rows,
+                                      bool atomic, struct pool_error *err)
 {
     struct pool_batch_request request = pairs_request(values, rows);
     request.atomic = atomic;
@@ -1079,7 +1080,8 @@ static void a_batch_is_part_of_an_open_transaction(void **state)
     struct pool_conn conn = borrow();
     assert_true(pool_conn_begin(conn, &err));
     for (int atomic = 0; atomic < 2; atomic++) {
-        struct pool_result *result = conn_batch(conn, new_pairs(atomic * SOME, SOME), SOME, atomic, &err);
+        struct pool_result *result =
+            conn_batch(conn, new_pairs(atomic * SOME, SOME), SOME, atomic, &err);
         need(result, &err);
         pool_result_free(result);
     }
@@ -1163,7 +1165,8 @@ static void wrong_values_are_named_by_row_and_column(void **state)
     assert_value_refused(pool_decimal("x"), "row 2, column 2 is not a decimal");
     assert_value_refused(pool_time(bad), "row 2, column 2 has an hour");
     assert_value_refused(pool_bytes(NULL, 3), "row 2, column 2 has a length but no data");
-    assert_value_refused((struct pool_value){.type = POOL_TYPE_FLOAT}, "row 2, column 2 is a FLOAT");
+    assert_value_refused((struct pool_value){.type = POOL_TYPE_FLOAT},
+                         "row 2, column 2 is a FLOAT");
     assert_int_equal(stats_now().opened + stats_now().connecting, 0);
 }
 

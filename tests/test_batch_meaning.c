@@ -73,8 +73,7 @@ static const struct shape alone[] = {
     {"nv", INTO_HELD "VALUES (?, ?) RETURNING n, v", NULL},
     {"nt", INTO_HELD "VALUES (?, ?)", NULL},
     {"dvv", INTO_HELD "VALUES (?, ?) ON DUPLICATE KEY UPDATE v = ?", NULL},
-    {"dvm",
-     "INSERT INTO held (n, v, u) VALUES (?, ?, ?) ON DUPLICATE KEY UPDATE u = u + VALUES(u)",
+    {"dvm", "INSERT INTO held (n, v, u) VALUES (?, ?, ?) ON DUPLICATE KEY UPDATE u = u + VALUES(u)",
      NULL},
     {"dv", INTO_HELD "VALUES (?, ?) ON DUPLICATE KEY UPDATE v = CONCAT(v, VALUES(v))", NULL},
     {"dv", "REPLACE INTO held (n, v) VALUES (?, ?)", NULL},
@@ -322,6 +321,7 @@ static void values_within_expressions_mean_the_same_in_a_batch(void **state)
 
 /* ---- columns ---- */
 
+/* clang-format off */
 static const char *const types[] = {
     "BIT(16)", "BOOLEAN", "TINYINT", "SMALLINT", "MEDIUMINT", "INT", "BIGINT",
     "BIGINT UNSIGNED", "DECIMAL(20,3)", "FLOAT", "DOUBLE", "YEAR", "DATE", "TIME", "TIME(6)",
@@ -331,10 +331,12 @@ static const char *const types[] = {
     "ENUM('a', 'abc', '5', '12', '2024')", "SET('a', 'abc', '5', '12', '2024')", "JSON",
     "INET6", "INET4", "UUID", "GEOMETRY", "POINT", "VECTOR(1)",
 };
+/* clang-format on */
 
 /* Those of one type are neighbours, so that they go together. */
 static size_t make_all_values(struct pool_value *values)
 {
+    /* clang-format off */
     const struct pool_value all[] = {
         pool_int(5), pool_int(-3), pool_int(0), pool_int(2024), pool_int(20240102),
         pool_uint(7), pool_uint(UINT64_MAX),
@@ -349,6 +351,7 @@ static size_t make_all_values(struct pool_value *values)
         moment(POOL_TYPE_DATETIME, 0, false), moment(POOL_TYPE_DATETIME, 999999, false),
         pool_null(),
     };
+    /* clang-format on */
     memcpy(values, all, sizeof all);
     return sizeof all / sizeof all[0];
 }

@@ -27,7 +27,7 @@
 #define PASSWORD "canary-of-the-password"
 #define VALUE "canary-of-a-value"
 #define LITERAL "canary-of-a-literal" /* in a statement of the program's */
-#define BIG 20000 /* bytes of a value, over max_packet_bytes */
+#define BIG 20000                     /* bytes of a value, over max_packet_bytes */
 
 /* Texts that somebody was given, one after the other. */
 struct heard {
@@ -39,9 +39,9 @@ static struct fixture {
     struct pool *pool;
     MYSQL *admin;
     struct pool_options options;
-    void *memory; /* of the options */
+    void *memory;          /* of the options */
     struct pool_error err; /* of the deed */
-    pthread_mutex_t lock; /* of the next two */
+    pthread_mutex_t lock;  /* of the next two */
     struct heard library;
     struct heard server; /* its words in messages */
     _Atomic unsigned leaks;

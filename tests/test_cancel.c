@@ -96,8 +96,8 @@ static void is_stopped_and_keeps_its_connection(bool manual)
 {
     struct handled call;
     start_for_long(manual, &call);
-    long id = admin_asks(f.admin, "SELECT id FROM information_schema.processlist WHERE info = '"
-                                  FOR_LONG "'");
+    long id = admin_asks(
+        f.admin, "SELECT id FROM information_schema.processlist WHERE info = '" FOR_LONG "'");
     uint64_t begin = now_ms();
     cancel(call.call);
     assert_seen_failed(&call.seen, POOL_ERR_CANCELLED);

@@ -169,7 +169,7 @@ struct mix {
     bool cancelled[AT_ONCE];
     uint64_t cancelled_ms[AT_ONCE]; /* when, for the last time */
     unsigned count;                 /* of calls that were cancelled */
-    unsigned unanswered; /* that ended so late that their KILL may have had no answer */
+    unsigned unanswered;            /* that ended so late that their KILL may have had no answer */
     unsigned stopped;
     uint64_t random;
 };
@@ -249,8 +249,7 @@ static void assert_only_the_unanswered_were_closed(const struct mix *mix)
                  "timeout; %u cancelled calls ended late enough for that",
                  (unsigned long long)stats.closed,
                  (unsigned long long)stats.closed_by_reason[POOL_CLOSE_ERROR],
-                 (unsigned long long)stats.closed_by_reason[POOL_CLOSE_TIMEOUT],
-                 mix->unanswered);
+                 (unsigned long long)stats.closed_by_reason[POOL_CLOSE_TIMEOUT], mix->unanswered);
 }
 
 static void nobody_is_hit_but_who_was_cancelled(void **state)
@@ -272,7 +271,8 @@ static void nobody_is_hit_but_who_was_cancelled(void **state)
         if (mix.used[i])
             settle(&mix, i);
     assert_neighbours_were_fine();
-    print_message("%u were stopped or dropped after they had been sent, %u ended late, %llu connections were closed\n",
+    print_message("%u were stopped or dropped after they had been sent, %u ended late, %llu "
+                  "connections were closed\n",
                   mix.stopped, mix.unanswered, (unsigned long long)stats_now().closed);
     assert_true(mix.stopped > 0);
     assert_only_the_unanswered_were_closed(&mix);

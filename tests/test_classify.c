@@ -48,15 +48,15 @@ static void client_errors_mean_what_they_say(void **state)
 {
     (void)state;
     static const struct row rows[] = {
-        {2000, BOTH, POOL__E_LOST},       {2002, BOTH, POOL__E_LOST},
-        {2006, BOTH, POOL__E_UNSENT},     {2008, BOTH, POOL__E_NOMEM},
-        {2013, BOTH, POOL__E_LOST},       {2014, BOTH, POOL__E_LOST},
-        {2020, BOTH, POOL__E_TOO_BIG},    {2026, BOTH, POOL__E_LOST},
-        {2027, BOTH, POOL__E_LOST},       {2030, BOTH, POOL__E_STATEMENT},
-        {2031, BOTH, POOL__E_STATEMENT},  {2034, BOTH, POOL__E_STATEMENT},
-        {2036, BOTH, POOL__E_STATEMENT},  {2056, BOTH, POOL__E_STATEMENT},
-        {5013, BOTH, POOL__E_LOST},       {5014, BOTH, POOL__E_LOST},
-        {5015, BOTH, POOL__E_LOST},       {5026, BOTH, POOL__E_LOST},
+        {2000, BOTH, POOL__E_LOST},      {2002, BOTH, POOL__E_LOST},
+        {2006, BOTH, POOL__E_UNSENT},    {2008, BOTH, POOL__E_NOMEM},
+        {2013, BOTH, POOL__E_LOST},      {2014, BOTH, POOL__E_LOST},
+        {2020, BOTH, POOL__E_TOO_BIG},   {2026, BOTH, POOL__E_LOST},
+        {2027, BOTH, POOL__E_LOST},      {2030, BOTH, POOL__E_STATEMENT},
+        {2031, BOTH, POOL__E_STATEMENT}, {2034, BOTH, POOL__E_STATEMENT},
+        {2036, BOTH, POOL__E_STATEMENT}, {2056, BOTH, POOL__E_STATEMENT},
+        {5013, BOTH, POOL__E_LOST},      {5014, BOTH, POOL__E_LOST},
+        {5015, BOTH, POOL__E_LOST},      {5026, BOTH, POOL__E_LOST},
     };
     check_rows(rows, COUNT(rows));
 }
@@ -77,14 +77,14 @@ static void errors_that_end_the_connection_are_losses(void **state)
 {
     (void)state;
     static const struct row rows[] = {
-        {1047, BOTH, POOL__E_LOST},    {1053, BOTH, POOL__E_LOST},    {1077, BOTH, POOL__E_LOST},
-        {1079, BOTH, POOL__E_LOST},    {1080, BOTH, POOL__E_LOST},    {1152, BOTH, POOL__E_LOST},
-        {1156, BOTH, POOL__E_LOST},    {1157, BOTH, POOL__E_LOST},    {1158, BOTH, POOL__E_LOST},
-        {1159, BOTH, POOL__E_LOST},    {1160, BOTH, POOL__E_LOST},    {1161, BOTH, POOL__E_LOST},
-        {1180, BOTH, POOL__E_LOST},    {1184, BOTH, POOL__E_LOST},    {1820, BOTH, POOL__E_LOST},
-        {1835, BOTH, POOL__E_LOST},    {1862, BOTH, POOL__E_LOST},    {3032, BOTH, POOL__E_LOST},
-        {1927, MARIADB, POOL__E_LOST}, {3168, MYSQL, POOL__E_LOST},   {3169, MYSQL, POOL__E_LOST},
-        {4031, MYSQL, POOL__E_LOST},   {4081, MYSQL, POOL__E_LOST},   {4082, MYSQL, POOL__E_LOST},
+        {1047, BOTH, POOL__E_LOST},    {1053, BOTH, POOL__E_LOST},  {1077, BOTH, POOL__E_LOST},
+        {1079, BOTH, POOL__E_LOST},    {1080, BOTH, POOL__E_LOST},  {1152, BOTH, POOL__E_LOST},
+        {1156, BOTH, POOL__E_LOST},    {1157, BOTH, POOL__E_LOST},  {1158, BOTH, POOL__E_LOST},
+        {1159, BOTH, POOL__E_LOST},    {1160, BOTH, POOL__E_LOST},  {1161, BOTH, POOL__E_LOST},
+        {1180, BOTH, POOL__E_LOST},    {1184, BOTH, POOL__E_LOST},  {1820, BOTH, POOL__E_LOST},
+        {1835, BOTH, POOL__E_LOST},    {1862, BOTH, POOL__E_LOST},  {3032, BOTH, POOL__E_LOST},
+        {1927, MARIADB, POOL__E_LOST}, {3168, MYSQL, POOL__E_LOST}, {3169, MYSQL, POOL__E_LOST},
+        {4031, MYSQL, POOL__E_LOST},   {4081, MYSQL, POOL__E_LOST}, {4082, MYSQL, POOL__E_LOST},
         {1153, BOTH, POOL__E_TOO_BIG},
     };
     check_rows(rows, COUNT(rows));
@@ -94,8 +94,8 @@ static void transactions_are_run_again_where_that_helps(void **state)
 {
     (void)state;
     static const struct row rows[] = {
-        {1020, BOTH, POOL__E_RETRY}, {1205, BOTH, POOL__E_RETRY},  {1206, BOTH, POOL__E_RETRY},
-        {1213, BOTH, POOL__E_RETRY}, {1637, BOTH, POOL__E_RETRY},  {3101, MYSQL, POOL__E_RETRY},
+        {1020, BOTH, POOL__E_RETRY},  {1205, BOTH, POOL__E_RETRY}, {1206, BOTH, POOL__E_RETRY},
+        {1213, BOTH, POOL__E_RETRY},  {1637, BOTH, POOL__E_RETRY}, {3101, MYSQL, POOL__E_RETRY},
         {3572, MYSQL, POOL__E_RETRY},
     };
     check_rows(rows, COUNT(rows));
@@ -105,9 +105,9 @@ static void errors_of_the_statement_leave_the_connection(void **state)
 {
     (void)state;
     static const unsigned codes[] = {
-        1021, 1022, 1037, 1038, 1044, 1048, 1049, 1054, 1062, 1064, 1094, 1114, 1142,
-        1146, 1203, 1226, 1243, 1264, 1295, 1317, 1366, 1406, 1451, 1452, 1461, 1615,
-        1644, 1690, 1792, 3819, 4025,
+        1021, 1022, 1037, 1038, 1044, 1048, 1049, 1054, 1062, 1064, 1094,
+        1114, 1142, 1146, 1203, 1226, 1243, 1264, 1295, 1317, 1366, 1406,
+        1451, 1452, 1461, 1615, 1644, 1690, 1792, 3819, 4025,
     };
     for (size_t i = 0; i < COUNT(codes); i++) {
         struct row row = {codes[i], BOTH, POOL__E_STATEMENT};
@@ -127,10 +127,10 @@ static void numbers_are_read_by_flavour(void **state)
 {
     (void)state;
     static const struct row rows[] = {
-        {4031, MYSQL, POOL__E_LOST},      {4031, MARIADB, POOL__E_STATEMENT},
-        {3024, MYSQL, POOL__E_TIMEOUT},   {3024, MARIADB, POOL__E_STATEMENT},
-        {1969, MARIADB, POOL__E_TIMEOUT}, {1969, MYSQL, POOL__E_STATEMENT},
-        {1927, MARIADB, POOL__E_LOST},    {1927, MYSQL, POOL__E_STATEMENT},
+        {4031, MYSQL, POOL__E_LOST},        {4031, MARIADB, POOL__E_STATEMENT},
+        {3024, MYSQL, POOL__E_TIMEOUT},     {3024, MARIADB, POOL__E_STATEMENT},
+        {1969, MARIADB, POOL__E_TIMEOUT},   {1969, MYSQL, POOL__E_STATEMENT},
+        {1927, MARIADB, POOL__E_LOST},      {1927, MYSQL, POOL__E_STATEMENT},
         {3100, MARIADB, POOL__E_STATEMENT}, {3101, MARIADB, POOL__E_STATEMENT},
         {3168, MARIADB, POOL__E_STATEMENT}, {3169, MARIADB, POOL__E_STATEMENT},
         {3572, MARIADB, POOL__E_STATEMENT}, {4081, MARIADB, POOL__E_STATEMENT},
@@ -147,7 +147,8 @@ static void only_a_read_only_server_is_read_only(void **state)
         enum pool__error_class class_;
     } rows[] = {
         {"The MariaDB server is running with the --read-only option so it cannot execute this "
-         "statement", POOL__E_READ_ONLY},
+         "statement",
+         POOL__E_READ_ONLY},
         {"The MySQL server is running with the --super-read-only option", POOL__E_READ_ONLY},
         {"The MySQL server is running with the read_only=ON option", POOL__E_READ_ONLY},
         {"The MySQL server is running with the --secure-file-priv option", POOL__E_STATEMENT},
@@ -173,9 +174,9 @@ static void what_may_have_happened_is_not_called_not_executed(void **state)
 {
     (void)state;
     static const unsigned codes[] = {
-        1020, 1053, 1062, 1105, 1114, 1152, 1156, 1158, 1159, 1160, 1161, 1180, 1184, 1205,
-        1213, 1317, 1406, 1451, 1637, 1644, 1927, 1969, 2000, 2013, 2014, 2020, 2026, 2027,
-        3024, 3168, 3169, 5013, 5015, 5026, 4031, 9999,
+        1020, 1053, 1062, 1105, 1114, 1152, 1156, 1158, 1159, 1160, 1161, 1180,
+        1184, 1205, 1213, 1317, 1406, 1451, 1637, 1644, 1927, 1969, 2000, 2013,
+        2014, 2020, 2026, 2027, 3024, 3168, 3169, 5013, 5015, 5026, 4031, 9999,
     };
     for (size_t i = 0; i < COUNT(codes); i++)
         if (pool__classify(codes[i], "", true).not_executed)
@@ -197,9 +198,9 @@ static void failed_connects_are_handled_by_their_cause(void **state)
         {POOL__C_PASSWORD, {1045, 1698}},
         {POOL__C_TLS, {2026}},
         {POOL__C_PERMANENT,
-         {1193, 1227, 1228, 1229, 1231, 1232, 1238, 1253, 1273, 1298, 1042, 1043, 1044, 1049,
-          1130, 1184, 1251, 1275, 1524, 1820, 1862, 2005, 2007, 2012, 2019, 2047, 2049, 2059,
-          2061, 3118, 3159, 4151, 5001, 5010, 5011, 5012, 5024}},
+         {1193, 1227, 1228, 1229, 1231, 1232, 1238, 1253, 1273, 1298, 1042, 1043, 1044,
+          1049, 1130, 1184, 1251, 1275, 1524, 1820, 1862, 2005, 2007, 2012, 2019, 2047,
+          2049, 2059, 2061, 3118, 3159, 4151, 5001, 5010, 5011, 5012, 5024}},
     };
     for (size_t i = 0; i < COUNT(rows); i++)
         for (const unsigned *code = rows[i].codes; *code; code++)

@@ -84,8 +84,8 @@ static void note_wake(struct pool__waiter *waiter)
 
 static enum pool__outcome enqueue(struct caller *caller)
 {
-    *caller = (struct caller){.waiter = {.enqueued_ns = pool__now_ns(),
-                                         .deadline_ns = POOL__FOREVER, .wake = note_wake}};
+    *caller = (struct caller){
+        .waiter = {.enqueued_ns = pool__now_ns(), .deadline_ns = POOL__FOREVER, .wake = note_wake}};
     return pool__core_enqueue(&core, &caller->waiter);
 }
 
@@ -664,8 +664,8 @@ static void one_waits_for_the_pool_alone_as_long_as_there_is_a_slot_for_it(void 
 }
 
 /* One after the other, a slot is in each state but IDLE. */
-static void whatever_the_pool_does_with_a_slot_one_waits_for_the_pool_and_not_for_a_borrower(
-    void **state)
+static void
+whatever_the_pool_does_with_a_slot_one_waits_for_the_pool_and_not_for_a_borrower(void **state)
 {
     (void)state;
     static const enum pool__state states[] = {POOL__EMPTY, POOL__OPENING, POOL__BUSY, POOL__CHORE,
@@ -701,8 +701,10 @@ static void one_who_is_there_again_goes_before_those_who_have_not_had_their_turn
     pool__core_claim(&core, 0, borrow(0));
     enqueue(&callers[0]);
     for (unsigned i = 1; i < 4; i++) {
-        callers[i] = (struct caller){.waiter = {.enqueued_ns = pool__now_ns(), .again = i < 3,
-                                                .deadline_ns = POOL__FOREVER, .wake = note_wake}};
+        callers[i] = (struct caller){.waiter = {.enqueued_ns = pool__now_ns(),
+                                                .again = i < 3,
+                                                .deadline_ns = POOL__FOREVER,
+                                                .wake = note_wake}};
         assert_int_equal(pool__core_enqueue(&core, &callers[i].waiter), POOL__WAITING);
     }
     static const unsigned order[] = {1, 2, 0, 3};
@@ -719,8 +721,8 @@ static void one_who_is_there_again_does_not_go_before_one_who_is_nudged(void **s
     (void)state;
     begin(1, 1, FAIR_NEVER);
     struct caller nudged;
-    struct caller again = {.waiter = {.again = true, .deadline_ns = POOL__FOREVER,
-                                      .wake = note_wake}};
+    struct caller again = {
+        .waiter = {.again = true, .deadline_ns = POOL__FOREVER, .wake = note_wake}};
     borrow(0);
     enqueue(&nudged);
     atomic_store(&nudged.waiter.outcome, POOL__NUDGED);
@@ -736,8 +738,8 @@ static void those_who_waited_long_enough_are_failed_behind_one_who_is_there_agai
     (void)state;
     begin(1, 0, 0);
     struct caller old, young;
-    struct caller again = {.waiter = {.again = true, .deadline_ns = POOL__FOREVER,
-                                      .wake = note_wake}};
+    struct caller again = {
+        .waiter = {.again = true, .deadline_ns = POOL__FOREVER, .wake = note_wake}};
     enqueue(&old);
     enqueue(&young);
     young.waiter.enqueued_ns = old.waiter.enqueued_ns + 1;
@@ -819,8 +821,7 @@ static void one_who_gives_up_after_the_grant_has_the_slot(void **state)
     pool__core_give(&core, 0);
     assert_int_equal(pool__core_abandon(&core, &caller.waiter), POOL__GRANTED);
     assert_int_equal(core.timeouts, 0);
-    assert_int_equal(pool__core_claim(&core, 0, (uint32_t)caller.waiter.generation),
-                     POOL__CLAIMED);
+    assert_int_equal(pool__core_claim(&core, 0, (uint32_t)caller.waiter.generation), POOL__CLAIMED);
 }
 
 static void a_hand_over_counts_as_a_use(void **state)
@@ -838,8 +839,10 @@ static void a_granted_waiter_gets_the_flags_it_asked_for(void **state)
 {
     (void)state;
     begin(1, 1, 0);
-    struct caller caller = {.waiter = {.enqueued_ns = pool__now_ns(), .flags = POOL__RUNNING,
-                                       .deadline_ns = POOL__FOREVER, .wake = note_wake}};
+    struct caller caller = {.waiter = {.enqueued_ns = pool__now_ns(),
+                                       .flags = POOL__RUNNING,
+                                       .deadline_ns = POOL__FOREVER,
+                                       .wake = note_wake}};
     pool__core_claim(&core, 0, borrow(0));
     assert_int_equal(pool__core_enqueue(&core, &caller.waiter), POOL__WAITING);
     pool__core_give(&core, 0);
@@ -1072,9 +1075,12 @@ static void a_waiter_is_served_soon_after_a_return(void **state)
 static enum pool__outcome enqueue_rider(struct caller *caller, uint64_t deadline_ns,
                                         uint64_t ride_ns)
 {
-    *caller = (struct caller){.waiter = {.enqueued_ns = pool__now_ns(), .rides = true,
-                                         .deadline_ns = deadline_ns, .ride_ns = ride_ns,
-                                         .ride_deadline_ns = deadline_ns, .wake = note_wake}};
+    *caller = (struct caller){.waiter = {.enqueued_ns = pool__now_ns(),
+                                         .rides = true,
+                                         .deadline_ns = deadline_ns,
+                                         .ride_ns = ride_ns,
+                                         .ride_deadline_ns = deadline_ns,
+                                         .wake = note_wake}};
     return pool__core_enqueue(&core, &caller->waiter);
 }
 
@@ -1261,10 +1267,10 @@ static void a_rider_leaves_at_the_earlier_of_its_limits_and_not_before(void **st
         pool__core_set_off(aboard[0]);
         uint64_t leave_ns = i ? far : caller.waiter.boarded_ns + 3600 * 1000 * MS;
         assert_false(pool__core_look(&core, aboard[0], leave_ns - 1, &next_ns));
-    assert_int_equal(aboard[0]->outcome, POOL__RIDING);
+        assert_int_equal(aboard[0]->outcome, POOL__RIDING);
         assert_true(next_ns == leave_ns);
         assert_true(pool__core_look(&core, aboard[0], leave_ns, &next_ns));
-    assert_int_equal(aboard[0]->outcome, POOL__LEFT);
+        assert_int_equal(aboard[0]->outcome, POOL__LEFT);
     }
 }
 

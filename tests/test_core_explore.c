@@ -49,8 +49,8 @@ enum {
     SEEN_TIMEOUT = 2,
     SEEN_SHUT = 4,
     SEEN_FAILED = 8,
-    SEEN_QUICK = 16,    /* a return in one step */
-    SEEN_LONG = 32,     /* a return that was claimed first */
+    SEEN_QUICK = 16, /* a return in one step */
+    SEEN_LONG = 32,  /* a return that was claimed first */
     SEEN_STALE = 64,
     SEEN_RUNNING = 128,
     SEEN_CLOSE = 256,   /* by the borrower, because evicted */
@@ -73,15 +73,15 @@ typedef void thread_fn(unsigned self);
 /* One schedule's world. */
 static struct world {
     struct pool__core core;
-    unsigned owner[SLOTS]; /* thread + 1 */
-    struct held start[SLOTS]; /* held since before the schedule */
+    unsigned owner[SLOTS];             /* thread + 1 */
+    struct held start[SLOTS];          /* held since before the schedule */
     struct held kept[EXPLORE_THREADS]; /* held at the end; slot + 1, 0 is none */
     unsigned borrows;
     unsigned returns;
     unsigned closes;
     unsigned woken;
     struct pool__waiter callback;
-    bool seen_busy; /* by the evictor */
+    bool seen_busy;       /* by the evictor */
     bool callback_is_due; /* somebody else settled the callback's waiter */
     struct rider {
         struct pool__waiter waiter;
@@ -93,11 +93,11 @@ static struct world {
 /* The scenario. */
 static struct {
     unsigned limit;
-    unsigned idle; /* slots that are idle at the start */
-    unsigned held; /* and before those: slot n by thread n; the others are empty */
-    bool shared;   /* nobody in particular holds them */
-    bool hoarded;  /* thread 0 holds them all */
-    bool evicted; /* one connection is to be closed, exactly once */
+    unsigned idle;        /* slots that are idle at the start */
+    unsigned held;        /* and before those: slot n by thread n; the others are empty */
+    bool shared;          /* nobody in particular holds them */
+    bool hoarded;         /* thread 0 holds them all */
+    bool evicted;         /* one connection is to be closed, exactly once */
     bool evicted_if_seen; /* the same, in schedules in which it was seen busy */
     bool may_end_closed;
     bool no_queue; /* behind others nobody may wait */
@@ -132,15 +132,14 @@ static bool borrow_flagged(unsigned self, uint64_t flags, uint64_t deadline_ns,
                            struct held *ret_held)
 {
     static const unsigned bits[] = {
-        [POOL__GRANTED] = SEEN_GRANT,   [POOL__TIMED_OUT] = SEEN_TIMEOUT,
-        [POOL__SHUT] = SEEN_SHUT,       [POOL__FAILED] = SEEN_FAILED,
-        [POOL__QUEUE_FULL] = SEEN_REFUSED,
+        [POOL__GRANTED] = SEEN_GRANT, [POOL__TIMED_OUT] = SEEN_TIMEOUT,  [POOL__SHUT] = SEEN_SHUT,
+        [POOL__FAILED] = SEEN_FAILED, [POOL__QUEUE_FULL] = SEEN_REFUSED,
     };
     if (pool__core_try_borrow(&w.core, flags, &ret_held->slot, &ret_held->generation)) {
         seen |= SEEN_FIRST_TRY;
     } else {
-        struct pool__waiter waiter = {.flags = flags, .enqueued_ns = self,
-                                      .deadline_ns = deadline_ns};
+        struct pool__waiter waiter = {
+            .flags = flags, .enqueued_ns = self, .deadline_ns = deadline_ns};
         enum pool__outcome outcome = pool__core_enqueue(&w.core, &waiter);
         if (outcome == POOL__WAITING)
             outcome = pool__core_wait(&w.core, &waiter);
@@ -215,8 +214,7 @@ static void borrows_and_keeps(unsigned self)
 /* It has had its turn before. */
 static void borrows_again_and_keeps(unsigned self)
 {
-    struct pool__waiter waiter = {.again = true, .enqueued_ns = self,
-                                  .deadline_ns = POOL__FOREVER};
+    struct pool__waiter waiter = {.again = true, .enqueued_ns = self, .deadline_ns = POOL__FOREVER};
     enum pool__outcome outcome = pool__core_enqueue(&w.core, &waiter);
     if (outcome == POOL__WAITING)
         outcome = pool__core_wait(&w.core, &waiter);
@@ -500,8 +498,10 @@ static void leads_twice_and_gives_slot_0(unsigned self)
 static void ride_or_borrow(unsigned self, uint64_t deadline_ns, uint64_t ride_ns)
 {
     struct rider *rider = &w.riders[self];
-    rider->waiter = (struct pool__waiter){.enqueued_ns = self, .deadline_ns = deadline_ns,
-                                          .rides = true, .ride_ns = ride_ns,
+    rider->waiter = (struct pool__waiter){.enqueued_ns = self,
+                                          .deadline_ns = deadline_ns,
+                                          .rides = true,
+                                          .ride_ns = ride_ns,
                                           .ride_deadline_ns = deadline_ns};
     enum pool__outcome outcome = pool__core_enqueue(&w.core, &rider->waiter);
     if (outcome == POOL__WAITING)
@@ -621,8 +621,10 @@ static void explore_plan(const char *name, unsigned interruptions, unsigned must
 {
     static const uint64_t fairness[] = {0, CLOCK_NS / 2, UINT64_MAX};
     struct explore_scenario scenario = {.preemptions = preemptions(interruptions),
-                                        .setup = set_up, .thread = run_thread,
-                                        .step = check_step, .check = check,
+                                        .setup = set_up,
+                                        .thread = run_thread,
+                                        .step = check_step,
+                                        .check = check,
                                         .teardown = tear_down};
     struct explore_result result;
     while (scenario.threads < EXPLORE_THREADS && plan.threads[scenario.threads])
@@ -631,9 +633,11 @@ static void explore_plan(const char *name, unsigned interruptions, unsigned must
     for (unsigned i = 0; i < sizeof fairness / sizeof fairness[0]; i++) {
         fair_after_ns = fairness[i];
         explore(&scenario, &result);
-        print_message("%9llu schedules, fair after %s: %s\n",
-                      (unsigned long long)result.schedules,
-                      i == 0 ? "nothing" : i == 1 ? "a while" : "ever  ", name);
+        print_message("%9llu schedules, fair after %s: %s\n", (unsigned long long)result.schedules,
+                      i == 0   ? "nothing"
+                      : i == 1 ? "a while"
+                               : "ever  ",
+                      name);
         if (!result.passed && getenv("MYPOOL_EXPLORE_STOP"))
             exit(1);
         if (!result.passed)
@@ -717,9 +721,8 @@ static void a_lone_caller_is_not_refused_for_what_the_pool_does(void **state)
     EXPLORE(5, SEEN_GRANT, .limit = 1, .no_queue = true,
             .threads = {opens_all_that_is_empty, borrows_once});
     assert_false(seen & SEEN_REFUSED);
-    EXPLORE(5, SEEN_GRANT | SEEN_EVICTED, .limit = 1, .idle = 1, .no_queue = true,
-            .evicted = true, .may_end_closed = true,
-            .threads = {evicts_slot_0_and_opens, borrows_once});
+    EXPLORE(5, SEEN_GRANT | SEEN_EVICTED, .limit = 1, .idle = 1, .no_queue = true, .evicted = true,
+            .may_end_closed = true, .threads = {evicts_slot_0_and_opens, borrows_once});
     assert_false(seen & SEEN_REFUSED);
 }
 
@@ -733,9 +736,9 @@ static void a_timeout_leaves_the_slot_to_one_who_keeps_it(void **state)
 static void failing_the_older_leaves_the_slot_to_the_younger(void **state)
 {
     (void)state;
-    EXPLORE(3, SEEN_GRANT | SEEN_FAILED, .limit = 1, .held = 1,
-            .threads = {returns_slot_0_and_fails_the_older, borrows_for_a_while,
-                        borrows_and_keeps});
+    EXPLORE(
+        3, SEEN_GRANT | SEEN_FAILED, .limit = 1, .held = 1,
+        .threads = {returns_slot_0_and_fails_the_older, borrows_for_a_while, borrows_and_keeps});
 }
 
 /* The map says idle and is wrong, while the return that makes it right is under way. */

@@ -6,9 +6,10 @@
  * and expects it undisturbed until it gives the slot back: two owners would swap it, and
  * the thread sanitizer would see it. Borrowers try, wait, wait for a moment or for ever,
  * release, give, run calls, use old tickets, evict, ping and destroy; some lead, and take
- * those along who would wait and ride; a maintainer opens what was closed. Many times all come to rest, and whoever still waited then would wait
- * for ever: all must arrive, all slots must be idle, the books must balance. At the end
- * the core is shut while all run. Three rounds: strict hand-over, the default, and none.
+ * those along who would wait and ride; a maintainer opens what was closed. Many times all come to
+ * rest, and whoever still waited then would wait for ever: all must arrive, all slots must be idle,
+ * the books must balance. At the end the core is shut while all run. Three rounds: strict
+ * hand-over, the default, and none.
  *
  * MYPOOL_STRESS_OPS is the number of operations, by default 20 million, or 300 thousand
  * under a sanitizer. `make stress` does a hundred million, about 3 minutes on two busy
@@ -68,8 +69,8 @@ static struct {
     struct stresser threads[THREADS + 1];
     _Atomic uint32_t phase;
     _Atomic uint32_t resting;
-    _Atomic bool maintaining; /* the maintainer may be inside the core */
-    _Atomic uint32_t closures; /* the maintainer parks on it */
+    _Atomic bool maintaining;    /* the maintainer may be inside the core */
+    _Atomic uint32_t closures;   /* the maintainer parks on it */
     _Atomic(const char *) fault; /* the first that a thread found */
 } the;
 
@@ -261,12 +262,12 @@ static enum pool__outcome wait_or_ride(struct stresser *t, struct pool__waiter *
 static bool wait_for_slot(struct stresser *t, uint64_t flags, unsigned *ret_slot,
                           uint32_t *ret_generation)
 {
-    struct pool__waiter waiter = {.flags = flags, .enqueued_ns = pool__now_ns(),
-                                  .deadline_ns = some_deadline(t)};
+    struct pool__waiter waiter = {
+        .flags = flags, .enqueued_ns = pool__now_ns(), .deadline_ns = some_deadline(t)};
     enum pool__outcome outcome = draw(t, 2) ? wait_or_ride(t, &waiter) : wait_in_queue(&waiter);
     t->outcomes[outcome]++;
     require(outcome == POOL__GRANTED || outcome == POOL__TIMED_OUT || outcome == POOL__SHUT ||
-            outcome == POOL__FAILED || outcome == POOL__ARRIVED || outcome == POOL__LEFT,
+                outcome == POOL__FAILED || outcome == POOL__ARRIVED || outcome == POOL__LEFT,
             "a strange outcome");
     *ret_slot = waiter.slot;
     *ret_generation = (uint32_t)waiter.generation;

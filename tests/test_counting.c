@@ -73,8 +73,7 @@ static void each_kind_of_call_counts_as_one(void **state)
     assert_int_equal(heard.rows, 1);
     assert_true(pool_stream(f.pool, "SELECT 1", POOL_NO_ARGS, take_row, NULL, &err));
     assert_ended(2, 0);
-    pool_result_free(
-        pool_batch(f.pool, "INSERT INTO held VALUES (?)", values, 2, 1, &err));
+    pool_result_free(pool_batch(f.pool, "INSERT INTO held VALUES (?)", values, 2, 1, &err));
     assert_ended(3, 0);
     struct pool_conn conn = borrow();
     assert_true(pool_conn_ping(conn, &err));

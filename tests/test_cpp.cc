@@ -68,7 +68,8 @@ static void numbers_keep_their_values(void **)
     std::atomic<int> atomic(6);
     std::vector<bool> flags(1, true);
     signed char small = -1;
-    assert_written("SELECT ?, ?, ?, ?", POOL_ARGS(true, 'a', small, static_cast<unsigned char>(255)),
+    assert_written("SELECT ?, ?, ?, ?",
+                   POOL_ARGS(true, 'a', small, static_cast<unsigned char>(255)),
                    "SELECT 1, 97, -1, 255");
     assert_written("SELECT ?, ?", POOL_ARGS(INT64_MIN, UINT64_MAX),
                    "SELECT -9223372036854775808, 18446744073709551615");
@@ -85,7 +86,8 @@ static void strings_are_text_with_all_their_bytes(void **)
 {
     const std::string with_nul("a\0b", 3);
     char buffer[8] = "c";
-    assert_written("SELECT ?, ?, ?", POOL_ARGS(with_nul, buffer, std::string_view("defg").substr(1, 2)),
+    assert_written("SELECT ?, ?, ?",
+                   POOL_ARGS(with_nul, buffer, std::string_view("defg").substr(1, 2)),
                    "SELECT _utf8mb4 X'610062', 'c', 'ef'");
     assert_written("SELECT ?, ?", POOL_ARGS(std::string(), std::string_view()), "SELECT '', ''");
 }
@@ -132,7 +134,8 @@ static void a_class_can_say_what_value_it_is(void **)
 static void a_template_argument_list_has_commas(void **)
 {
     assert_written("SELECT ?", POOL_ARGS(std::pair<int, int>(1, 2).second), "SELECT 2");
-    assert_written("SELECT :a", POOL_ARGS(POOL_NAMED("a", std::pair<int, int>(1, 2).first)), "SELECT 1");
+    assert_written("SELECT :a", POOL_ARGS(POOL_NAMED("a", std::pair<int, int>(1, 2).first)),
+                   "SELECT 1");
 }
 
 static void a_request_owns_its_values(void **)
@@ -150,7 +153,8 @@ static void a_request_owns_its_values(void **)
 
 static void a_request_is_made_with_its_values(void **)
 {
-    struct pool_request request = {"SELECT ?", 0, POOL_ARGS(long_text('a')), 0, 0, nullptr, 0, {}, nullptr};
+    struct pool_request request = {"SELECT ?", 0,      POOL_ARGS(long_text('a')), 0, 0, nullptr, 0,
+                                   {},         nullptr};
     struct pool_request copy = request;
     request.args = {};
     spoil_the_heap();
@@ -253,8 +257,7 @@ static int tear_down(void **)
 static int64_t count_rows()
 {
     struct pool_error err;
-    struct pool_result *rows =
-        pool_query(pool, "SELECT COUNT(*) FROM thrown", POOL_NO_ARGS, &err);
+    struct pool_result *rows = pool_query(pool, "SELECT COUNT(*) FROM thrown", POOL_NO_ARGS, &err);
     int64_t count = pool_next(rows) ? pool_get_int(rows, 0) : -1;
     pool_result_free(rows);
     return count;
@@ -298,8 +301,8 @@ static void an_exception_of_a_row_function_ends_the_stream(void **)
     struct pool_error err;
     seen = 0;
     assert_string_equal(thrown_by([&] {
-                            pool_stream(pool, "SELECT 1 UNION SELECT 2 UNION SELECT 3", POOL_NO_ARGS,
-                                        throw_at_second, why, &err);
+                            pool_stream(pool, "SELECT 1 UNION SELECT 2 UNION SELECT 3",
+                                        POOL_NO_ARGS, throw_at_second, why, &err);
                         }).c_str(),
                         why);
     assert_int_equal(seen, 2);
@@ -456,23 +459,26 @@ static void an_exception_of_a_hook_ends_the_process(void **)
     assert_terminates(
         [] {
             struct pool_hooks hooks = {};
-            hooks.on_acquire = [](uint64_t, void *) { throw std::runtime_error("from on_acquire"); };
+            hooks.on_acquire = [](uint64_t, void *) {
+                throw std::runtime_error("from on_acquire");
+            };
             query_with(hooks);
         },
         "from on_acquire");
     assert_terminates(
         [] {
             struct pool_hooks hooks = {};
-            hooks.on_query = [](const char *, uint64_t, uint64_t, uint64_t, enum pool_code, void *) {
-                throw std::runtime_error("from on_query");
-            };
+            hooks.on_query = [](const char *, uint64_t, uint64_t, uint64_t, enum pool_code,
+                                void *) { throw std::runtime_error("from on_query"); };
             query_with(hooks);
         },
         "from on_query");
     assert_terminates(
         [] {
             struct pool_hooks hooks = {};
-            hooks.on_release = [](uint64_t, void *) { throw std::runtime_error("from on_release"); };
+            hooks.on_release = [](uint64_t, void *) {
+                throw std::runtime_error("from on_release");
+            };
             query_with(hooks);
         },
         "from on_release");
@@ -552,9 +558,8 @@ static void an_exception_on_a_fiber_ends_the_process(void **)
 static bool stream_and_catch(struct pool_conn conn, void *, struct pool_error *err)
 {
     seen = 1;
-    std::string thrown = thrown_by([&] {
-        pool_conn_stream(conn, "SELECT 1", POOL_NO_ARGS, throw_at_second, why, err);
-    });
+    std::string thrown = thrown_by(
+        [&] { pool_conn_stream(conn, "SELECT 1", POOL_NO_ARGS, throw_at_second, why, err); });
     return thrown != why;
 }
 
@@ -597,13 +602,16 @@ int main()
         cmocka_unit_test(copies_outlive_the_original),
         cmocka_unit_test(values_made_at_run_time_are_copied),
         cmocka_unit_test(a_pointer_of_no_values_is_told),
-        cmocka_unit_test_setup_teardown(an_exception_of_a_row_function_ends_the_stream, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_exception_of_a_row_function_ends_the_stream, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(an_exception_of_a_row_function_leaves_the_handle, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(an_exception_rolls_the_transaction_back_once, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(an_exception_of_the_progress_function_undoes_the_batch, set_up,
+        cmocka_unit_test_setup_teardown(an_exception_rolls_the_transaction_back_once, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(without_an_exception_nothing_is_different, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_exception_of_the_progress_function_undoes_the_batch,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(without_an_exception_nothing_is_different, set_up,
+                                        tear_down),
         cmocka_unit_test(an_exception_of_a_hook_ends_the_process),
         cmocka_unit_test(an_exception_on_a_pool_thread_ends_the_process),
         cmocka_unit_test(an_exception_of_a_callback_ends_the_process),

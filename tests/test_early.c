@@ -52,8 +52,8 @@ static void check_wrong_numbers(bool no_prepare)
         assert_told_at_once((struct pool_request){.sql = "SELECT ?"});
         assert_told_at_once((struct pool_request){.sql = "SELECT '?'", .args = POOL_ARGS(1)});
         assert_told_at_once((struct pool_request){.sql = "SELECT :a"});
-        assert_told_at_once((struct pool_request){
-            .sql = "SELECT ?", .args = POOL_ARGS(1, 2), .flags = POOL_TEXT});
+        assert_told_at_once(
+            (struct pool_request){.sql = "SELECT ?", .args = POOL_ARGS(1, 2), .flags = POOL_TEXT});
         assert_told_at_once((struct pool_request){.sql = "SELECT ?", .flags = POOL_TEXT});
     }
     pool_conn_release(conn, NULL);
@@ -108,16 +108,16 @@ static void what_is_not_certainly_wrong_waits(void **state)
     struct pool_value list[] = {pool_int(1), pool_int(2)};
     for (int i = 0; i < 2; i++) {
         assert_waits((struct pool_request){.sql = "SELECT ?, '?' -- ?", .args = POOL_ARGS(1)});
-        assert_waits((struct pool_request){.sql = "SELECT 1 IN (?)",
-                                           .args = POOL_ARGS(pool_list(list, 2))});
-        assert_waits((struct pool_request){.sql = "SELECT :a + :a",
-                                           .args = POOL_ARGS(POOL_NAMED("a", 1))});
+        assert_waits(
+            (struct pool_request){.sql = "SELECT 1 IN (?)", .args = POOL_ARGS(pool_list(list, 2))});
+        assert_waits(
+            (struct pool_request){.sql = "SELECT :a + :a", .args = POOL_ARGS(POOL_NAMED("a", 1))});
         assert_waits((struct pool_request){.sql = "SELECT '\\', ?"});
         assert_waits((struct pool_request){.sql = "SELECT 1 /*!50000 + ? */"});
         assert_waits((struct pool_request){.sql = "SELECT 1 /*M!100100 + ? */"});
         assert_waits((struct pool_request){.sql = "SELECT $$?$$"});
-        assert_waits((struct pool_request){.sql = "SELECT 1; SELECT ?",
-                                           .args = POOL_ARGS(1), .flags = POOL_TEXT});
+        assert_waits((struct pool_request){
+            .sql = "SELECT 1; SELECT ?", .args = POOL_ARGS(1), .flags = POOL_TEXT});
     }
     pool_conn_release(conn, NULL);
 }
@@ -458,8 +458,7 @@ static void wait_for_the_lock(uint64_t ns, void *arg)
     (void)arg;
     if (atomic_exchange(&h.pool, NULL)) {
         atomic_store(&h.rounds, 1);
-        pool_result_free(
-            pool_query(h.other, "SELECT GET_LOCK('early', 60)", POOL_NO_ARGS, &err));
+        pool_result_free(pool_query(h.other, "SELECT GET_LOCK('early', 60)", POOL_NO_ARGS, &err));
         atomic_store(&h.rounds, 2);
     }
 }

@@ -119,9 +119,9 @@ static void *run_into_lock(void *arg)
     struct blocked *blocked = arg;
     struct pool_request request = {.sql = blocked->sql ? blocked->sql : BLOCKED,
                                    .flags = POOL_TEXT};
-    struct pool_result *result =
-        blocked->conn.pool ? pool_conn_query_with(blocked->conn, &request, &blocked->err)
-                           : pool_query_with(blocked->pool, &request, &blocked->err);
+    struct pool_result *result = blocked->conn.pool
+                                     ? pool_conn_query_with(blocked->conn, &request, &blocked->err)
+                                     : pool_query_with(blocked->pool, &request, &blocked->err);
     pool_result_free(result);
     atomic_store(&blocked->returned, true);
     pthread_testcancel();
@@ -379,8 +379,11 @@ static void close_socket(struct full_socket *full)
 static struct pool *pool_on_socket(const char *path, uint32_t connect_timeout_ms)
 {
     struct pool_error err;
-    struct pool_options options = {.socket = path, .user = "app", .min_idle = 1,
-                                   .connect_timeout_ms = connect_timeout_ms, .fail_fast_ms = 1};
+    struct pool_options options = {.socket = path,
+                                   .user = "app",
+                                   .min_idle = 1,
+                                   .connect_timeout_ms = connect_timeout_ms,
+                                   .fail_fast_ms = 1};
     struct pool *pool = pool_create(&options, &err);
     assert_non_null(pool);
     return pool;

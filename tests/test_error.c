@@ -82,7 +82,8 @@ static void success_leaves_no_trace_of_an_earlier_failure(void **state)
 static void a_copied_failure_is_complete(void **state)
 {
     (void)state;
-    struct pool_error from = {.code = POOL_ERR_SERVER, .server_errno = 1213, .retry_transaction = true};
+    struct pool_error from = {
+        .code = POOL_ERR_SERVER, .server_errno = 1213, .retry_transaction = true};
     strcpy(from.sqlstate, "40001");
     strcpy(from.message, "deadlock");
     struct pool_error to;
@@ -127,6 +128,7 @@ static void valid_values_are_accepted(void **state)
 {
     (void)state;
     struct pool_value two[] = {pool_int(1), pool_null()};
+    /* clang-format off */
     const struct pool_value values[] = {
         pool_null(), pool_int(INT64_MIN), pool_uint(UINT64_MAX), pool_double(-0.0), pool_text(""),
         pool_bytes(NULL, 0), pool_decimal("0"), pool_decimal("-12.50"), pool_decimal("+.5"),
@@ -135,6 +137,7 @@ static void valid_values_are_accepted(void **state)
         pool_time((struct pool_time){.type = POOL_TYPE_TIME, .hour = 838, .minute = 59, .negative = true}),
         pool_time((struct pool_time){.type = POOL_TYPE_DATETIME, .year = 9999, .month = 12, .hour = 23}),
     };
+    /* clang-format on */
     struct pool_error err = {0};
     if (!pool__args_check((struct pool_args){values, sizeof values / sizeof values[0]}, &err))
         fail_msg("%s", err.message);
@@ -144,6 +147,7 @@ static void invalid_values_are_refused(void **state)
 {
     (void)state;
     struct pool_value one = pool_int(1), list = pool_list(&one, 1);
+    /* clang-format off */
     const struct pool_value values[] = {
         pool_double(NAN), pool_double(INFINITY), pool_bytes(NULL, 1), pool_decimal(""),
         pool_decimal("."), pool_decimal("1e5"), pool_decimal("1 "), pool_decimal("--1"),
@@ -156,6 +160,7 @@ static void invalid_values_are_refused(void **state)
         pool_time((struct pool_time){.type = POOL_TYPE_DATETIME, .hour = 24}),
         pool_time((struct pool_time){.type = POOL_TYPE_DATETIME, .microsecond = 1000000}),
     };
+    /* clang-format on */
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
         struct pool_error err = {0};
         if (pool__value_check(&values[i], &err) || err.code != POOL_ERR_INVALID)
@@ -167,7 +172,8 @@ static void a_refused_value_is_named(void **state)
 {
     (void)state;
     struct pool_error err;
-    struct pool_value values[] = {pool_int(1), pool_named("price", pool_decimal("x")), pool_double(NAN)};
+    struct pool_value values[] = {pool_int(1), pool_named("price", pool_decimal("x")),
+                                  pool_double(NAN)};
     pool__args_check((struct pool_args){values, 3}, &err);
     assert_string_equal(err.message, "value ':price' is not a decimal number such as -12.50");
     values[1] = pool_list(values + 2, 1);
@@ -179,12 +185,14 @@ static void a_refused_value_is_named(void **state)
 static void invalid_utf8_is_found_at_its_first_byte(void **state)
 {
     (void)state;
+    /* clang-format off */
     static const struct { const char *text; size_t len, valid; } cases[] = {
         {"", 0, 0}, {"abc", 3, 3}, {"a\xC3\xA9", 3, 3}, {"a\xC3", 2, 1}, {"\x80", 1, 0},
         {"\xC0\x80", 2, 0}, {"\xE0\x80\x80", 3, 0}, {"\xED\xA0\x80", 3, 0}, {"\xED\x9F\xBF", 3, 3},
         {"\xF0\x9F\x8C\x8A", 4, 4}, {"\xF0\x80\x80\x80", 4, 0}, {"\xF4\x90\x80\x80", 4, 0},
         {"\xF5\x80\x80\x80", 4, 0}, {"ab\xE2\x82", 4, 2}, {"\xE2\x82\x28", 3, 0},
     };
+    /* clang-format on */
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         assert_int_equal(pool__utf8_valid_length(cases[i].text, cases[i].len), cases[i].valid);
 }

@@ -103,10 +103,12 @@ static size_t random_bytes(uint64_t *seed, char *to)
 /* Characters of one to four bytes, tricky ones among them. */
 static size_t random_text(uint64_t *seed, char *to)
 {
+    /* clang-format off */
     static const char *const characters[] = {
         "'",  "\\", "\"", "a",        "0",            "\xc3\xa9",         "\xc2\xbf",
         "--", "/*", "*/", "\xe2\x82\xac", "\xef\xbf\xbd", "\xf0\x9f\x90\xac", "%",
         "?",  ":a", "`",  "\n",       "\xe8\xa1\xa8", "\xea\xb0\x80"};
+    /* clang-format on */
     size_t len = 0, count = next_random(seed) % (LENGTH_MAX / 4);
     for (size_t i = 0; i < count; i++) {
         const char *c = characters[next_random(seed) % (sizeof characters / sizeof *characters)];
@@ -134,8 +136,8 @@ static void assert_bytes_survive(struct pool *pool, uint64_t seed)
     for (int round = 0; round < ROUNDS; round++) {
         char data[LENGTH_MAX], other[LENGTH_MAX];
         size_t len = random_bytes(&seed, data), other_len = random_bytes(&seed, other);
-        char *sql = format("SELECT ?, 'between', ?", POOL_ARGS(pool_bytes(data, len),
-                                                               pool_bytes(other, other_len)));
+        char *sql = format("SELECT ?, 'between', ?",
+                           POOL_ARGS(pool_bytes(data, len), pool_bytes(other, other_len)));
         struct pool_result *row = ask(pool, sql);
         assert_int_equal(pool_column_count(row), 3);
         assert_column(row, 0, sql, data, len);

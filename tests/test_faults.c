@@ -47,10 +47,10 @@ struct load {
     _Atomic bool stop;
     _Atomic uint64_t ok[MOST];
     _Atomic uint64_t errors[CODES];
-    _Atomic uint64_t wrong;   /* answers to somebody else's question */
+    _Atomic uint64_t wrong;      /* answers to somebody else's question */
     _Atomic uint64_t unbalanced; /* snapshots of the pool that contradict themselves */
-    _Atomic uint64_t longest; /* call, in ms */
-    char first[CODES][512];   /* messages; read after the threads have ended */
+    _Atomic uint64_t longest;    /* call, in ms */
+    char first[CODES][512];      /* messages; read after the threads have ended */
 };
 
 /* Reads the process list over and over. */
@@ -99,9 +99,9 @@ struct writing {
     struct pool *pool;
     unsigned threads;
     _Atomic bool stop;
-    _Atomic uint64_t longest; /* call, in ms */
+    _Atomic uint64_t longest;      /* call, in ms */
     _Atomic uint64_t false_alarms; /* no connection, but "unknown" */
-    _Atomic uint64_t codes; /* seen; bits */
+    _Atomic uint64_t codes;        /* seen; bits */
     struct writer writers[WRITERS];
 };
 
@@ -521,7 +521,8 @@ static struct call *start_call(const char *sql, uint32_t timeout_ms)
 
 static struct call run_here(const char *sql, uint32_t timeout_ms)
 {
-    struct call call = {.pool = f.pool, .how = query_by_call, .request = {.sql = sql, .timeout_ms = timeout_ms}};
+    struct call call = {
+        .pool = f.pool, .how = query_by_call, .request = {.sql = sql, .timeout_ms = timeout_ms}};
     run_call(&call);
     return call;
 }
@@ -565,8 +566,9 @@ static void put_server_right(void)
     f.admin = connect_admin();
     if (!f.admin && run_restart("wait"))
         f.admin = connect_admin();
-    ask(f.admin, "SET GLOBAL max_connections = 151, GLOBAL read_only = 0, GLOBAL wait_timeout = 28800",
-        NULL, 0);
+    ask(f.admin,
+        "SET GLOBAL max_connections = 151, GLOBAL read_only = 0, GLOBAL wait_timeout = 28800", NULL,
+        0);
     ask(f.admin, "DROP USER IF EXISTS changing@'%'", NULL, 0);
     ask(f.admin, "DROP TABLE IF EXISTS mypool.written", NULL, 0);
 }
@@ -1888,7 +1890,8 @@ static void a_statement_is_killed_late_if_the_server_was_frozen(void **state)
     (void)state;
     options.connection_limit = 2;
     make_pool(options);
-    struct call *calls[] = {start_call("SELECT SLEEP(30)", 4000), start_call("SELECT SLEEP(30)", 4000)};
+    struct call *calls[] = {start_call("SELECT SLEEP(30)", 4000),
+                            start_call("SELECT SLEEP(30)", 4000)};
     assert_within(GENEROUS, admin_asks(RUNNING_SLEEPS) == 2);
     signal_server(SIGSTOP);
     assert_within(GENEROUS, atomic_load(&calls[0]->done) && atomic_load(&calls[1]->done));

@@ -352,8 +352,8 @@ static void one_round(struct stress *stress, struct pool_conn *old)
     bool fine = result && pool_next(result) && pool_get_uint(result, 0) == id &&
                 pool_get_int(result, 1) == 1;
     pool_result_free(result);
-    bool given_back = rand_r(&stress->seed) % 16 ? pool_conn_release(conn, NULL)
-                                                 : pool_conn_destroy(conn, NULL);
+    bool given_back =
+        rand_r(&stress->seed) % 16 ? pool_conn_release(conn, NULL) : pool_conn_destroy(conn, NULL);
     if (!fine || !given_back)
         atomic_fetch_add(stress->violations, 1);
     *old = conn;

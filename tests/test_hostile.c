@@ -59,13 +59,13 @@ static struct server {
     struct bytes reply;   /* in answer to a statement that is the caller's */
     struct bytes later;   /* in answer to all executions but the first; empty: `reply` */
     _Atomic unsigned executions;
-    bool caches_columns;  /* it may leave out the columns that the client knows */
-    size_t repeat_from;   /* what follows in `reply` is sent for ever; 0: once */
+    bool caches_columns; /* it may leave out the columns that the client knows */
+    size_t repeat_from;  /* what follows in `reply` is sent for ever; 0: once */
     bool greeting_repeats;
     bool login_repeats;
-    bool lets_nobody_in; /* a login ends at the client's deadline */
-    bool sets_nothing_up; /* the statements after it are not answered; set with the former */
-    bool has_no_end;     /* a statement does */
+    bool lets_nobody_in;       /* a login ends at the client's deadline */
+    bool sets_nothing_up;      /* the statements after it are not answered; set with the former */
+    bool has_no_end;           /* a statement does */
     unsigned greeting_byte_ms; /* one byte at a time */
     bool says_more_after_quit;
     /* What clients have sent. */
@@ -344,19 +344,14 @@ static bool answer(int fd, const char *payload)
         if (server.says_more_after_quit)
             say_for_ever(fd, (const uint8_t *)"\1\0\0\0x", 5);
         return false;
-    case 3: /* query */
-        return answer_query(fd, payload + 1);
-    case 0x16: /* prepare */
-        return say_bytes(fd, &server.prepare);
+    case 3: /* query */ return answer_query(fd, payload + 1);
+    case 0x16: /* prepare */ return say_bytes(fd, &server.prepare);
     case 0x17: /* execute */
         if (atomic_fetch_add(&server.executions, 1) > 0 && server.later.len)
             return say_bytes(fd, &server.later);
         return answer_query(fd, "");
-    case 0x19: /* close of a statement: no answer */
-        return true;
-    default:
-        PUT_PACKET(&bytes, 1, OK_PACKET);
-        return say_bytes(fd, &bytes);
+    case 0x19: /* close of a statement: no answer */ return true;
+    default: PUT_PACKET(&bytes, 1, OK_PACKET); return say_bytes(fd, &bytes);
     }
 }
 
@@ -571,7 +566,9 @@ static void an_honest_server_is_understood_with_a_prepared_statement(void **stat
     (void)state;
     forget(&server.reply);
     put_columns(&server.reply, TYPE_VARCHAR);
-    PUT_PACKET(&server.reply, 4, "\0\0\2" "42");
+    PUT_PACKET(&server.reply, 4,
+               "\0\0\2"
+               "42");
     PUT_PACKET(&server.reply, 5, EOF_PACKET);
     struct pool_result *rows = ask_with(victim(), "SELECT n FROM t", 0, &err);
     if (!rows)
@@ -642,7 +639,8 @@ static void a_login_without_a_set_up_frees_its_place_as_soon_as_the_server_lets_
     struct pool_error err = fail_to_ask(POOL_TEXT);
     assert_int_equal(err.code, POOL_ERR_CONNECT);
     assert_non_null(strstr(err.message, "set-up"));
-    assert_within(GENEROUS_MS, (pool_stats(the_pool, &stats), stats.closing + stats.connecting == 0));
+    assert_within(GENEROUS_MS,
+                  (pool_stats(the_pool, &stats), stats.closing + stats.connecting == 0));
     assert_int_equal(stats.kills, 0);
 }
 
@@ -912,25 +910,33 @@ static void assert_row_refused(const char *row, size_t len, unsigned type, unsig
 static void a_text_value_longer_than_its_packet_is_refused(void **state)
 {
     (void)state;
-    assert_row_refused("\x7f" "short", 6, TYPE_VARCHAR, POOL_TEXT);
+    assert_row_refused("\x7f"
+                       "short",
+                       6, TYPE_VARCHAR, POOL_TEXT);
 }
 
 static void a_text_value_with_an_immense_length_is_refused(void **state)
 {
     (void)state;
-    assert_row_refused("\xfe\xff\xff\xff\xff\xff\xff\xff\xff" "x", 10, TYPE_VARCHAR, POOL_TEXT);
+    assert_row_refused("\xfe\xff\xff\xff\xff\xff\xff\xff\xff"
+                       "x",
+                       10, TYPE_VARCHAR, POOL_TEXT);
 }
 
 static void a_text_row_that_goes_on_after_its_last_value_is_refused(void **state)
 {
     (void)state;
-    assert_row_refused("\1x" "more", 6, TYPE_VARCHAR, POOL_TEXT);
+    assert_row_refused("\1x"
+                       "more",
+                       6, TYPE_VARCHAR, POOL_TEXT);
 }
 
 static void a_binary_value_longer_than_its_packet_is_refused(void **state)
 {
     (void)state;
-    assert_row_refused("\0\0\x7f" "short", 8, TYPE_VARCHAR, 0);
+    assert_row_refused("\0\0\x7f"
+                       "short",
+                       8, TYPE_VARCHAR, 0);
 }
 
 static void a_binary_row_that_is_too_short_is_refused(void **state)
@@ -977,11 +983,15 @@ static struct pool_result *ask_again_without_columns(const char *count, size_t l
     put_greeting(&server.greeting, "mysql_native_password");
     forget(&server.reply);
     put_columns(&server.reply, TYPE_VARCHAR);
-    PUT_PACKET(&server.reply, 4, "\0\0\2" "42");
+    PUT_PACKET(&server.reply, 4,
+               "\0\0\2"
+               "42");
     PUT_PACKET(&server.reply, 5, EOF_PACKET);
     put_packet(&server.later, 1, count, len);
     PUT_PACKET(&server.later, 2, EOF_PACKET);
-    PUT_PACKET(&server.later, 3, "\0\0\2" "43");
+    PUT_PACKET(&server.later, 3,
+               "\0\0\2"
+               "43");
     PUT_PACKET(&server.later, 4, EOF_PACKET);
     pool_result_free(ask_with(victim(), "SELECT n FROM t", 0, err));
     assert_int_equal(err->code, POOL_OK);
@@ -1205,7 +1215,9 @@ static void assert_noise_does_no_harm(unsigned flags)
         if (!flags) {
             forget(&server.reply);
             put_columns(&server.reply, TYPE_VARCHAR);
-            PUT_PACKET(&server.reply, 4, "\0\0\2" "42");
+            PUT_PACKET(&server.reply, 4,
+                       "\0\0\2"
+                       "42");
             PUT_PACKET(&server.reply, 5, EOF_PACKET);
         }
         mutate(!flags && seed % 4 == 0 ? &server.prepare : &server.reply, seed);

@@ -35,16 +35,18 @@ static void postpone_ticks(struct pool *pool)
 
 static void *sleep_on(void *handle)
 {
-    pool_result_free(pool_conn_query(*(struct pool_conn *)handle, "SELECT SLEEP(3600)",
-                                     POOL_NO_ARGS, NULL));
+    pool_result_free(
+        pool_conn_query(*(struct pool_conn *)handle, "SELECT SLEEP(3600)", POOL_NO_ARGS, NULL));
     return NULL;
 }
 
 static bool sleeps(struct pool *admin, unsigned long id)
 {
     struct pool_result *row =
-        pool_query(admin, "SELECT 1 FROM information_schema.processlist WHERE id = ? AND info LIKE "
-                          "'SELECT SLEEP%'", POOL_ARGS(id), NULL);
+        pool_query(admin,
+                   "SELECT 1 FROM information_schema.processlist WHERE id = ? AND info LIKE "
+                   "'SELECT SLEEP%'",
+                   POOL_ARGS(id), NULL);
     bool found = pool_row_count(row) == 1;
     pool_result_free(row);
     return found;
@@ -254,8 +256,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_server_that_lets_in_is_tried_again_soon),
         cmocka_unit_test(the_third_lost_connection_has_the_idle_ones_pinged_at_once),
-        cmocka_unit_test(
-            callers_fail_fast_when_the_last_connection_goes_after_a_failed_connect),
+        cmocka_unit_test(callers_fail_fast_when_the_last_connection_goes_after_a_failed_connect),
         cmocka_unit_test(the_last_state_that_is_told_is_the_present_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -508,10 +508,14 @@ static void note_state(enum pool_state state, const char *cause, void *arg)
 
 static struct pool_hooks hooks_of(struct counts *counts)
 {
-    return (struct pool_hooks){
-        .on_connection = count_connection, .on_enqueue = count_enqueue,
-        .on_acquire = count_acquire, .on_release = count_release, .on_close = count_close,
-        .on_query = count_query, .on_state = note_state, .arg = counts};
+    return (struct pool_hooks){.on_connection = count_connection,
+                               .on_enqueue = count_enqueue,
+                               .on_acquire = count_acquire,
+                               .on_release = count_release,
+                               .on_close = count_close,
+                               .on_query = count_query,
+                               .on_state = note_state,
+                               .arg = counts};
 }
 
 #define USERS 6
@@ -522,8 +526,9 @@ static void *live(void *arg)
 {
     struct pool *pool = arg;
     unsigned seed = (unsigned)(uintptr_t)pthread_self();
-    static const char *const sql[] = {"SELECT 1", "SET @x = 1", "SELECT nonsense", "DO 1",
-                                      "KILL CONNECTION_ID()", "SELECT 1 UNION SELECT 2"};
+    static const char *const sql[] = {
+        "SELECT 1", "SET @x = 1",           "SELECT nonsense",
+        "DO 1",     "KILL CONNECTION_ID()", "SELECT 1 UNION SELECT 2"};
     for (int i = 0; i < ROUNDS; i++) {
         struct pool_conn conn;
         struct pool_request request = {.sql = sql[(size_t)rand_r(&seed) % COUNT(sql)],
@@ -848,8 +853,7 @@ static void end_among_returners(void)
     struct pool *pool = small_pool(4);
     for (int i = 0; i < 4; i++) {
         returners[i] = (struct returner){.pool = pool, .go = &go};
-        assert_int_equal(
-            pthread_create(&returners[i].thread, NULL, return_late, &returners[i]), 0);
+        assert_int_equal(pthread_create(&returners[i].thread, NULL, return_late, &returners[i]), 0);
     }
     WAIT_UNTIL(stats_of(pool).in_use == 4);
     atomic_store(&go, true);
@@ -1277,7 +1281,7 @@ static uint64_t blocked_signals(const char *task)
 static void all_signals_are_blocked_in_the_pools_threads(void **state)
 {
     (void)state;
-    static const int signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGALRM, SIGTERM,
+    static const int signals[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGPIPE, SIGALRM, SIGTERM,
                                   SIGUSR1, SIGUSR2, SIGCHLD, SIGCONT, SIGTSTP, SIGPROF};
     unsigned ours = 0;
     struct pool *pool = small_pool(4);

@@ -178,8 +178,10 @@ static void a_transaction_costs_no_reset(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    ask(f.admin, "SET GLOBAL init_connect = '', GLOBAL time_zone = 'SYSTEM', "
-                 "GLOBAL lock_wait_timeout = DEFAULT", NULL, 0);
+    ask(f.admin,
+        "SET GLOBAL init_connect = '', GLOBAL time_zone = 'SYSTEM', "
+        "GLOBAL lock_wait_timeout = DEFAULT",
+        NULL, 0);
     end_fixture();
     return 0;
 }

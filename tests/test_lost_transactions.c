@@ -34,8 +34,9 @@ static _Atomic bool rival_runs;
 static bool somebody_waits_for_a_lock(void)
 {
     char count[16] = "0";
-    return ask(f.admin, "SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS "
-                        "WHERE VARIABLE_NAME = 'INNODB_ROW_LOCK_CURRENT_WAITS'",
+    return ask(f.admin,
+               "SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS "
+               "WHERE VARIABLE_NAME = 'INNODB_ROW_LOCK_CURRENT_WAITS'",
                count, sizeof count) &&
            strcmp(count, "1") == 0;
 }
@@ -224,7 +225,8 @@ static void a_transaction_that_is_still_open_goes_on(void **state)
 }
 
 #define QUESTIONS                                                                                  \
-    "SELECT VARIABLE_VALUE FROM information_schema.SESSION_STATUS WHERE VARIABLE_NAME = 'QUESTIONS'"
+    "SELECT VARIABLE_VALUE FROM information_schema.SESSION_STATUS WHERE VARIABLE_NAME = "          \
+    "'QUESTIONS'"
 
 static void an_ordinary_error_costs_no_question(void **state)
 {
@@ -537,8 +539,8 @@ static void the_first_of_several_is_told(void **state)
 {
     (void)state;
     struct pool_error err;
-    struct script script = {.sql = {BEFORE, "COMMIT AND CHAIN", AFTER}, .refuse = true,
-                            .want_retry = true};
+    struct script script = {
+        .sql = {BEFORE, "COMMIT AND CHAIN", AFTER}, .refuse = true, .want_retry = true};
     assert_false(plays(&script, &err));
     assert_non_null(strstr(err.message, "was not undone"));
     assert_int_equal(script.runs, 1);
@@ -713,8 +715,8 @@ static void nothing_runs_behind_a_begin_that_failed(void **state)
 {
     (void)state;
     struct pool_error err;
-    struct script script = {.sql = {BEFORE, "COMMIT", "START TRANSACTION READ ONLY, READ WRITE",
-                                    AFTER}};
+    struct script script = {
+        .sql = {BEFORE, "COMMIT", "START TRANSACTION READ ONLY, READ WRITE", AFTER}};
     assert_false(plays(&script, &err));
     assert_refused(&err, POOL_ERR_INVALID, 0);
     assert_int_equal(script.runs, 1);
@@ -805,14 +807,19 @@ static void what_an_init_has_lost_is_nothing_to_the_borrower(void **state)
 /* ---- batches ---- */
 
 static const struct pool_value ids[] = {
-    {.type = POOL_TYPE_INT, .as.i = 1}, {.type = POOL_TYPE_INT, .as.i = 2},
-    {.type = POOL_TYPE_INT, .as.i = 3}, {.type = POOL_TYPE_INT, .as.i = 4},
+    {.type = POOL_TYPE_INT, .as.i = 1},
+    {.type = POOL_TYPE_INT, .as.i = 2},
+    {.type = POOL_TYPE_INT, .as.i = 3},
+    {.type = POOL_TYPE_INT, .as.i = 4},
 };
 
 static struct pool_batch_request updates(bool atomic)
 {
     return (struct pool_batch_request){.sql = "UPDATE account SET v = v + 1 WHERE id = ?",
-                                       .values = ids, .rows = 4, .columns = 1, .atomic = atomic};
+                                       .values = ids,
+                                       .rows = 4,
+                                       .columns = 1,
+                                       .atomic = atomic};
 }
 
 static void assert_nothing_is_updated(void)
@@ -892,7 +899,10 @@ static int tear_down(void **state)
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-#define TEST_OF(name, with) {#name, name, set_up_with_##with, tear_down, NULL}
+#define TEST_OF(name, with)                                                                        \
+    {                                                                                              \
+#name, name, set_up_with_##with, tear_down, NULL                                           \
+    }
 
 static bool atomic_batch = true;
 static bool plain_batch = false;

@@ -40,7 +40,8 @@ static bool fails(void)
     if (left < 0)
         return false;
     /* The one that takes it from 0 to -1 is the only one that fails, or none is. */
-    if (atomic_load(&how_it_fails) == ONCE && !atomic_compare_exchange_strong(&countdown, &left, -1))
+    if (atomic_load(&how_it_fails) == ONCE &&
+        !atomic_compare_exchange_strong(&countdown, &left, -1))
         return false;
     atomic_store(&failed, true);
     return true;
@@ -173,8 +174,7 @@ typedef bool act_fn(struct pool *pool, struct pool_error *err);
 
 static bool act_query(struct pool *pool, struct pool_error *err)
 {
-    struct pool_result *rows =
-        pool_query(pool, "SELECT ? AS a, ? AS b", POOL_ARGS(1, "text"), err);
+    struct pool_result *rows = pool_query(pool, "SELECT ? AS a, ? AS b", POOL_ARGS(1, "text"), err);
     pool_result_free(rows);
     return rows != NULL;
 }
@@ -218,9 +218,9 @@ static bool act_question(struct pool *pool, struct pool_error *err)
 
 static bool act_named_text(struct pool *pool, struct pool_error *err)
 {
-    struct pool_request request = {
-        .sql = "SELECT :a, :b", .args = POOL_ARGS(POOL_NAMED("a", 1), POOL_NAMED("b", "x\\y")),
-        .flags = POOL_TEXT};
+    struct pool_request request = {.sql = "SELECT :a, :b",
+                                   .args = POOL_ARGS(POOL_NAMED("a", 1), POOL_NAMED("b", "x\\y")),
+                                   .flags = POOL_TEXT};
     struct pool_result *rows = pool_query_with(pool, &request, err);
     pool_result_free(rows);
     return rows != NULL;
@@ -263,8 +263,8 @@ static bool act_transaction(struct pool *pool, struct pool_error *err)
 static bool act_handle(struct pool *pool, struct pool_error *err)
 {
     struct pool_conn conn;
-    struct pool_request request = {.sql = "SELECT :a", .args = POOL_ARGS(POOL_NAMED("a", 1)),
-                                   .label = "a handle"};
+    struct pool_request request = {
+        .sql = "SELECT :a", .args = POOL_ARGS(POOL_NAMED("a", 1)), .label = "a handle"};
     if (!pool_get_connection_with(pool, &request, &conn, err))
         return false;
     struct pool_result *rows = pool_conn_query_with(conn, &request, err);
@@ -448,10 +448,10 @@ static bool act_async(struct pool *pool, struct pool_error *err)
 {
     struct pool_value values[3] = {pool_int(1), pool_int(2), pool_int(3)};
     struct pool_call call;
-    struct pool_request request = {.sql = "SELECT :text, 2 IN (:list)",
-                                   .args = POOL_ARGS(POOL_NAMED("text", "abc"),
-                                                     POOL_NAMED("list", pool_list(values, 3))),
-                                   .ret_call = &call};
+    struct pool_request request = {
+        .sql = "SELECT :text, 2 IN (:list)",
+        .args = POOL_ARGS(POOL_NAMED("text", "abc"), POOL_NAMED("list", pool_list(values, 3))),
+        .ret_call = &call};
     return wait_until_told(pool_query_async_with(pool, &request, on_result, NULL, err), err);
 }
 
@@ -486,8 +486,8 @@ static bool act_batch(struct pool *pool, struct pool_error *err)
 
 static bool act_batch_one_by_one(struct pool *pool, struct pool_error *err)
 {
-    return batch_of(pool, "INSERT INTO nothing SELECT a, b FROM nothing WHERE a = ? AND b = ?",
-                    150, err);
+    return batch_of(pool, "INSERT INTO nothing SELECT a, b FROM nothing WHERE a = ? AND b = ?", 150,
+                    err);
 }
 
 static bool act_batch_async(struct pool *pool, struct pool_error *err)

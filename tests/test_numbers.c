@@ -480,8 +480,8 @@ static void all_digits_can_be_had_both_ways(void **state)
     run(*state, "CREATE TABLE both_ways (v FLOAT)");
     run(*state, "INSERT INTO both_ways VALUES (16777215)");
     for (unsigned flags = 0; flags <= POOL_TEXT; flags++) {
-        struct pool_result *row = query(
-            *state, "SELECT v + 0e0, PI() + 0e0 FROM both_ways", POOL_NO_ARGS, flags, &err);
+        struct pool_result *row =
+            query(*state, "SELECT v + 0e0, PI() + 0e0 FROM both_ways", POOL_NO_ARGS, flags, &err);
         assert_true(pool_next(row) && pool_get_double(row, 0) == 16777215);
         assert_string_equal(pool_get_text(row, 1), "3.141592653589793");
         pool_result_free(row);

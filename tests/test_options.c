@@ -155,9 +155,9 @@ static void an_empty_database_is_none(void **state)
 static void callbacks_and_flags_are_kept(void **state)
 {
     int arg;
-    struct pool__options o = ACCEPTED(.credentials = credentials, .credentials_arg = &arg,
-                                      .multi_statements = true, .no_prepare = true,
-                                      .no_waiting = true, .hooks = {.arg = &arg});
+    struct pool__options o =
+        ACCEPTED(.credentials = credentials, .credentials_arg = &arg, .multi_statements = true,
+                 .no_prepare = true, .no_waiting = true, .hooks = {.arg = &arg});
     (void)state;
     assert_ptr_equal(o.v.credentials, credentials);
     assert_ptr_equal(o.v.credentials_arg, &arg);
@@ -257,9 +257,9 @@ static void shortage_of_memory_is_reported(void **state)
 
 static void hosts_are_names_or_addresses(void **state)
 {
-    static const char *const good[] = {"localhost",   "db.example", "db-1.example.", "my_db",
-                                       "10.0.0.1",    "::1",        "[::1]",         "fe80::1:2",
-                                       "2001:db8::7", "[2001:db8::7]", "::ffff:10.0.0.1"};
+    static const char *const good[] = {
+        "localhost", "db.example", "db-1.example.", "my_db",         "10.0.0.1",       "::1",
+        "[::1]",     "fe80::1:2",  "2001:db8::7",   "[2001:db8::7]", "::ffff:10.0.0.1"};
     (void)state;
     for (size_t i = 0; i < COUNT(good); i++)
         if (!pool__host_is_valid(good[i]))
@@ -269,10 +269,10 @@ static void hosts_are_names_or_addresses(void **state)
 static void hosts_that_libmariadb_would_interpret_are_refused(void **state)
 {
     static const char *const bad[] = {
-        "x=y",    "host=a;port=1", "a,b",   "zzz://a", "a b",   "a/b",  "a%b",   "db:3306", "[::1",
-        "::1]",   "[]",            "[a.b]", "[[::1]]", "::1::", "a\nb", "a\tb",  "ä",      "a'b",
-        "a\\b",   "[::1]:3306",    "a@b",   "a?b",     "a#b",   "",     "[]::1", "*",
-        "fe80::1%e"};
+        "x=y",     "host=a;port=1", "a,b",  "zzz://a", "a b",   "a/b",        "a%b",
+        "db:3306", "[::1",          "::1]", "[]",      "[a.b]", "[[::1]]",    "::1::",
+        "a\nb",    "a\tb",          "ä",    "a'b",     "a\\b",  "[::1]:3306", "a@b",
+        "a?b",     "a#b",           "",     "[]::1",   "*",     "fe80::1%e"};
     (void)state;
     for (size_t i = 0; i < COUNT(bad); i++) {
         if (pool__host_is_valid(bad[i]))
@@ -535,8 +535,8 @@ static void a_chosen_list_of_plugins_is_kept(void **state)
 
 static void plugin_lists_are_names_and_commas(void **state)
 {
-    static const char *const bad[] = {"",    ",",   "a,",   ",a",  "a,,b", "a, b",
-                                      "A",   "a;b", "a/b",  "../a", "a b",  "a.so"};
+    static const char *const bad[] = {"",  ",",   "a,",  ",a",   "a,,b", "a, b",
+                                      "A", "a;b", "a/b", "../a", "a b",  "a.so"};
     (void)state;
     for (size_t i = 0; i < COUNT(bad); i++)
         REFUSED("'auth_plugins'", .user = "app", .auth_plugins = bad[i]);
@@ -578,8 +578,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_left_at_zero_get_their_defaults),
-        cmocka_unit_test(
-            texts_left_out_are_never_null_where_libmariadb_would_ask_the_environment),
+        cmocka_unit_test(texts_left_out_are_never_null_where_libmariadb_would_ask_the_environment),
         cmocka_unit_test(texts_are_copied),
         cmocka_unit_test(the_init_sql_is_copied_with_its_array),
         cmocka_unit_test(an_empty_init_sql_is_none),

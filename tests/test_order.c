@@ -179,8 +179,7 @@ static void calls_that_are_tried_again_keep_their_place(void **state)
     warm(PLUS, POOL_ARGS(1));
     hold();
     for (unsigned i = 0; i < 20; i++)
-        call(i, (struct pool_request){
-                    .sql = PLUS, .args = POOL_ARGS(i), .flags = POOL_IDEMPOTENT});
+        call(i, (struct pool_request){.sql = PLUS, .args = POOL_ARGS(i), .flags = POOL_IDEMPOTENT});
     assert_within(GENEROUS, stats_now().waiting == 20);
     atomic_store(&proxy.swallow[DOWN], true);
     let_go();
@@ -206,8 +205,10 @@ static void blocking_callers_do_not_overtake_each_other_when_tried_again(void **
     admin_does("ALTER TABLE mypool.t AUTO_INCREMENT = 1");
     /* The first is lost before it has arrived, and may be tried again. */
     for (int i = 1; i <= 4; i++)
-        queue_up_with((struct pool_request){.sql = insert, .args = POOL_ARGS(i),
-                                            .flags = POOL_IDEMPOTENT | POOL_ALONE}, call_query);
+        queue_up_with((struct pool_request){.sql = insert,
+                                            .args = POOL_ARGS(i),
+                                            .flags = POOL_IDEMPOTENT | POOL_ALONE},
+                      call_query);
     atomic_store(&proxy.swallow[UP], true);
     let_go();
     assert_within(GENEROUS, stats_now().waiting == 3 && atomic_load(&proxy.swallowed[UP]) > 0);

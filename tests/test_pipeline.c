@@ -210,7 +210,8 @@ static void with_one_connection_statements_run_in_the_order_of_the_calls(void **
     for (unsigned i = 0; i < CALLERS; i++)
         queue_up_with((struct pool_request){.sql = i % 7 == 6 ? other : insert,
                                             .args = POOL_ARGS(1 + i),
-                                            .flags = i % 5 == 4 ? POOL_TEXT : 0}, call_query);
+                                            .flags = i % 5 == 4 ? POOL_TEXT : 0},
+                      call_query);
     let_go();
     join_callers();
     assert_all_ok();
@@ -222,8 +223,7 @@ static void with_one_connection_statements_run_in_the_order_of_the_calls(void **
 
 /* Of three callers the one in the middle does not go along with the first, and so neither does
  * the last. */
-static void assert_stays_behind_by(struct pool_request request,
-                                   void (*how)(struct caller *caller))
+static void assert_stays_behind_by(struct pool_request request, void (*how)(struct caller *caller))
 {
     hold();
     queue_up_plus(1);
@@ -246,8 +246,8 @@ static void assert_stays_behind(struct pool_request request)
 static void who_asks_to_be_alone_does_not_go_along(void **state)
 {
     (void)state;
-    assert_stays_behind((struct pool_request){
-        .sql = PLUS, .args = POOL_ARGS(5), .flags = POOL_ALONE});
+    assert_stays_behind(
+        (struct pool_request){.sql = PLUS, .args = POOL_ARGS(5), .flags = POOL_ALONE});
 }
 
 static void who_asks_to_be_alone_takes_nobody_along(void **state)
@@ -267,8 +267,8 @@ static void who_asks_to_be_alone_takes_nobody_along(void **state)
 static void text_does_not_go_along(void **state)
 {
     (void)state;
-    assert_stays_behind((struct pool_request){
-        .sql = PLUS, .args = POOL_ARGS(5), .flags = POOL_TEXT});
+    assert_stays_behind(
+        (struct pool_request){.sql = PLUS, .args = POOL_ARGS(5), .flags = POOL_TEXT});
 }
 
 static bool ignore_row(struct pool_result *row, void *arg)

@@ -25,8 +25,9 @@ static void make_counters_and_pool(struct pool_options options)
 
 static struct caller *queue_up_increment(int k, uint32_t timeout_ms)
 {
-    return queue_up_with((struct pool_request){.sql = INCREMENT, .args = POOL_ARGS(k),
-                                               .timeout_ms = timeout_ms}, call_query);
+    return queue_up_with(
+        (struct pool_request){.sql = INCREMENT, .args = POOL_ARGS(k), .timeout_ms = timeout_ms},
+        call_query);
 }
 
 static long counter(int k)
@@ -188,8 +189,8 @@ static void make_server_forget(void)
     struct pool__conn *conn = conn_of(q.held);
     unsigned long id = stmt_of(q.held, INCREMENT)->native->stmt_id;
     char packet[4] = {(char)id, (char)(id >> 8), (char)(id >> 16), (char)(id >> 24)};
-    assert_int_equal(conn->mysql->methods->db_command(conn->mysql, COM_STMT_CLOSE, packet, 4, 1,
-                                                      NULL), 0);
+    assert_int_equal(
+        conn->mysql->methods->db_command(conn->mysql, COM_STMT_CLOSE, packet, 4, 1, NULL), 0);
 }
 
 static void a_rider_that_has_left_is_not_run_again(void **state)
@@ -257,7 +258,8 @@ static bool waits_for_lock(unsigned long id)
     pause_ms(120);
     snprintf(sql, sizeof sql,
              "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT' AND "
-             "trx_mysql_thread_id = %lu", id);
+             "trx_mysql_thread_id = %lu",
+             id);
     return admin_asks(sql) == 1;
 }
 

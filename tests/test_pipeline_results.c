@@ -214,7 +214,6 @@ static void an_error_that_ends_the_connection_is_its_own_statements_alone(void *
 
 /* The session */
 
-
 /* The server reports a change only if there was one. */
 static void make_trigger(void)
 {
@@ -352,8 +351,8 @@ static void make_server_forget(const char *sql)
     struct pool__conn *conn = conn_of(q.held);
     unsigned long id = stmt_of(q.held, sql)->native->stmt_id;
     char packet[4] = {(char)id, (char)(id >> 8), (char)(id >> 16), (char)(id >> 24)};
-    assert_int_equal(conn->mysql->methods->db_command(conn->mysql, COM_STMT_CLOSE, packet, 4, 1,
-                                                      NULL), 0);
+    assert_int_equal(
+        conn->mysql->methods->db_command(conn->mysql, COM_STMT_CLOSE, packet, 4, 1, NULL), 0);
 }
 
 static void statements_that_the_server_has_forgotten_run_again_once_each(void **state)
@@ -420,8 +419,10 @@ static struct pool_options observed(void)
 {
     struct pool_options options = one_connection();
     memset(&books, 0, sizeof books);
-    options.hooks = (struct pool_hooks){.on_enqueue = note_enqueue, .on_acquire = note_acquire,
-                                        .on_release = note_release, .on_query = note_query};
+    options.hooks = (struct pool_hooks){.on_enqueue = note_enqueue,
+                                        .on_acquire = note_acquire,
+                                        .on_release = note_release,
+                                        .on_query = note_query};
     return options;
 }
 
@@ -434,8 +435,10 @@ static void hooks_come_in_pairs_and_the_books_balance(void **state)
     struct pool_stats before = stats_now();
     memset(&books, 0, sizeof books);
     for (int i = 0; i < 9; i++)
-        queue_up_with((struct pool_request){.sql = INSERT, .args = POOL_ARGS(i ? 5 : 4, 0),
-                                            .label = i < 2 ? "good" : "bad"}, call_query);
+        queue_up_with((struct pool_request){.sql = INSERT,
+                                            .args = POOL_ARGS(i ? 5 : 4, 0),
+                                            .label = i < 2 ? "good" : "bad"},
+                      call_query);
     release_and_join(8);
     struct pool_stats after = stats_now();
     assert_int_equal(after.enqueued - before.enqueued, 9);

@@ -61,6 +61,7 @@ static void assert_padded(const char *sql, bool padded)
 static void lists_are_padded_as_elements_of_in(void **state)
 {
     (void)state;
+    /* clang-format off */
     static const char *const statements[] = {
         "SELECT 1 IN (?)", "x in(?)", "x NOT IN (?)", "x Not In\n\t(?)", "x IN/* ( */(?)",
         "x IN -- (\n (?)", "x IN # no (\n ( -- no )\n ? /* ) */ )", "x IN (1, ?, 5)", "x IN (?, 1)",
@@ -71,6 +72,7 @@ static void lists_are_padded_as_elements_of_in(void **state)
         "x IN (:l)", "x IN (1,:l,2)", "SELECT 1 IN (2); SELECT 1 IN (?)", "x = 'it\\'s' OR x IN (?)",
         "x = 'C:\\' OR x IN (?)", "x IN ('a\\'b', 'c\\'', ?)",
     };
+    /* clang-format on */
     for (size_t i = 0; i < COUNT(statements); i++)
         assert_padded(statements[i], true);
 }
@@ -78,6 +80,7 @@ static void lists_are_padded_as_elements_of_in(void **state)
 static void lists_elsewhere_take_exactly_their_values(void **state)
 {
     (void)state;
+    /* clang-format off */
     static const char *const statements[] = {
         "INSERT INTO t VALUES (?)", "CALL p(?)", "SELECT JSON_ARRAY(?)", "SELECT CONCAT_WS(',', ?)",
         "SELECT FIELD(x, ?)", "x IN ((?))", "(a, b) IN ((?), (1, 2, 3))", "x IN (f(?))", "x IN (-?)",
@@ -89,6 +92,7 @@ static void lists_elsewhere_take_exactly_their_values(void **state)
         "x IN (1, ?", "x IN (1, ?; 3)", "LIMIT ?", "x IN (1 ?)", "x IN (? 1)", "ORDER BY FIELD(id,:l)",
         "IN IN (SELECT 1, ?)",
     };
+    /* clang-format on */
     for (size_t i = 0; i < COUNT(statements); i++)
         assert_padded(statements[i], false);
 }
@@ -98,6 +102,7 @@ static void lists_elsewhere_take_exactly_their_values(void **state)
 static void an_empty_list_leaves_in_without_rows_or_goes_with_its_comma(void **state)
 {
     (void)state;
+    /* clang-format off */
     static const struct { const char *sql, *text; } cases[] = {
         {"x IN (?)", "x IN (" NO_ROWS ")"}, {"x NOT IN (:l)", "x NOT IN (" NO_ROWS ")"},
         {"x IN/*a*/( /*b*/ ? /*c*/ )", "x IN/*a*/( /*b*/ " NO_ROWS " /*c*/ )"},
@@ -111,11 +116,12 @@ static void an_empty_list_leaves_in_without_rows_or_goes_with_its_comma(void **s
         {"/*!50000 x IN (?) */", "/*!50000 x IN (" NO_ROWS ") */"},
         {"x = 'it\\'s' OR x IN (?)", "x = 'it\\'s' OR x IN (" NO_ROWS ")"},
     };
+    /* clang-format on */
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct pool_error err = {0};
         char *prepared = expand_list(cases[i].sql, 0, &err);
-        char *text = strchr(cases[i].sql, '\\') ? strdup(cases[i].text)
-                                                : format_list(cases[i].sql, 0, &err);
+        char *text =
+            strchr(cases[i].sql, '\\') ? strdup(cases[i].text) : format_list(cases[i].sql, 0, &err);
         if (!prepared || !text)
             fail_msg("%s: %s", cases[i].sql, err.message);
         if (strcmp(prepared, cases[i].text) != 0 || strcmp(text, cases[i].text) != 0)
@@ -142,8 +148,10 @@ static void assert_empty_refused(const char *sql, const char *part)
 static void an_empty_list_elsewhere_is_refused_by_its_placeholder(void **state)
 {
     (void)state;
-    assert_empty_refused("VALUES (?)", "value 1 is an empty list, for the placeholder at byte 8, outside");
-    assert_empty_refused("CALL p(:l)", "value ':l' is an empty list, for the placeholder at byte 7, outside");
+    assert_empty_refused("VALUES (?)",
+                         "value 1 is an empty list, for the placeholder at byte 8, outside");
+    assert_empty_refused("CALL p(:l)",
+                         "value ':l' is an empty list, for the placeholder at byte 7, outside");
     assert_empty_refused("x IN (:l) OR f(:l)", "placeholder at byte 15, outside of IN (...)");
     assert_empty_refused("x IN ((?))", "outside of IN (...)");
     assert_empty_refused("x IN (SELECT ?)", "outside of IN (...)");
@@ -214,7 +222,8 @@ static void text_for_a_known_session_is_read_in_its_way_alone(void **state)
     assert_formatted_as("SELECT 'C:\\', ?", POOL__QUOTES_ESCAPED, "a", NULL);
     assert_formatted_as("SELECT \"C:\\\", ?", POOL__QUOTES_ANSI, "a", "SELECT \"C:\\\", 'a'");
     assert_formatted_as("SELECT \"C:\\\", ?", POOL__QUOTES_ESCAPED, "a", NULL);
-    assert_formatted_as("SELECT 'a\\'?', 'c\\'d'", POOL__QUOTES_BARE, "x", "SELECT 'a\\' 'x' ', 'c\\'d'");
+    assert_formatted_as("SELECT 'a\\'?', 'c\\'d'", POOL__QUOTES_BARE, "x",
+                        "SELECT 'a\\' 'x' ', 'c\\'d'");
     assert_formatted_as("SELECT 'a\\'?', 'c\\'d'", POOL__QUOTES_ESCAPED, "x", NULL);
 }
 
@@ -222,10 +231,12 @@ static void text_for_any_session_is_read_in_every_way(void **state)
 {
     (void)state;
     assert_formatted_as("SELECT ?, 'it\\'s'", POOL__QUOTES_UNKNOWN, "a", "SELECT 'a', 'it\\'s'");
-    assert_formatted_as("SELECT 'a\\'b\\'', ?", POOL__QUOTES_UNKNOWN, "a", "SELECT 'a\\'b\\'', 'a'");
+    assert_formatted_as("SELECT 'a\\'b\\'', ?", POOL__QUOTES_UNKNOWN, "a",
+                        "SELECT 'a\\'b\\'', 'a'");
     static const char *const refused[] = {
-        "SELECT 'it\\'s', ?", "SELECT \"a\\\"\", ?", "SELECT '\\\\\\'', ?", "SELECT 'a\\'?', 'c\\'d', 1",
-        "SELECT 'C:\\', ?", "SELECT \"C:\\\", ?", "SELECT 'a\\'', ?, 'b\\''",
+        "SELECT 'it\\'s', ?",         "SELECT \"a\\\"\", ?", "SELECT '\\\\\\'', ?",
+        "SELECT 'a\\'?', 'c\\'d', 1", "SELECT 'C:\\', ?",    "SELECT \"C:\\\", ?",
+        "SELECT 'a\\'', ?, 'b\\''",
     };
     for (size_t i = 0; i < COUNT(refused); i++)
         assert_formatted_as(refused[i], POOL__QUOTES_UNKNOWN, "a", NULL);
@@ -244,7 +255,8 @@ static void a_backslash_in_a_value_is_written_as_the_session_reads_it(void **sta
     struct pool_value nul = pool_text_n("a\0\\", 3);
     char *escaped = NULL, *bare = NULL;
     size_t len;
-    assert_true(pool__sql_format("?", 1, POOL_ARGS(nul), POOL__QUOTES_ESCAPED, &escaped, &len, NULL));
+    assert_true(
+        pool__sql_format("?", 1, POOL_ARGS(nul), POOL__QUOTES_ESCAPED, &escaped, &len, NULL));
     assert_true(pool__sql_format("?", 1, POOL_ARGS(nul), POOL__QUOTES_BARE, &bare, &len, NULL));
     assert_string_equal(escaped, "'a\\0\\\\'");
     assert_string_equal(bare, "_utf8mb4 X'61005c'");
@@ -276,9 +288,10 @@ static uint32_t next_random(uint32_t *seed)
 }
 
 static const char *const parts[] = {
-    ":a", ":a", ":b", ":c", ":d", ":", "::", ":=", "?", "@", "a", "1", " IN (", "IN(", "(", ")", ")",
-    ",", ",", " ", " ", "\n", "'x'", "'it\\'s'", "\"y\"", "`:a`", "-", "--", "-- c\n", "/*:a*/", "/",
-    "*", "/*!50000", "*/", ".", ";", "SELECT", " NOT ", "$", "=",
+    ":a", ":a", ":b",       ":c",       ":d",    ":",    "::",     ":=",    "?",      "@",
+    "a",  "1",  " IN (",    "IN(",      "(",     ")",    ")",      ",",     ",",      " ",
+    " ",  "\n", "'x'",      "'it\\'s'", "\"y\"", "`:a`", "-",      "--",    "-- c\n", "/*:a*/",
+    "/",  "*",  "/*!50000", "*/",       ".",     ";",    "SELECT", " NOT ", "$",      "=",
 };
 
 /* The kinds and texts of the tokens of one reading; a placeholder is a ?. */
@@ -362,8 +375,8 @@ static bool expanded_well(const char *sql, const struct pool__sql_expanded *expa
 {
     static struct reading before, after;
     struct pool__sql_places places;
-    bool ok = pool__sql_places_find(&places, sql, strlen(sql), POOL__QUOTES_ESCAPED, POOL__DEPTH_LISTS,
-                                    NULL) &&
+    bool ok = pool__sql_places_find(&places, sql, strlen(sql), POOL__QUOTES_ESCAPED,
+                                    POOL__DEPTH_LISTS, NULL) &&
               read_tokens(sql, &before) && read_tokens(expanded->sql, &after) &&
               after.placeholders == expanded->count && same_tokens(&before, &after, &places, sql);
     pool__sql_places_free(&places);
@@ -382,9 +395,9 @@ static void make_named_statement(char *sql, uint32_t *seed)
 static void expanded_texts_have_the_tokens_of_their_template(void **state)
 {
     (void)state;
-    struct pool_args args = POOL_ARGS(POOL_NAMED("a", 7), pool_named("b", pool_list(three, 1)),
-                                      pool_named("c", pool_list(three, 2)),
-                                      pool_named("d", pool_list(three, 3)));
+    struct pool_args args =
+        POOL_ARGS(POOL_NAMED("a", 7), pool_named("b", pool_list(three, 1)),
+                  pool_named("c", pool_list(three, 2)), pool_named("d", pool_list(three, 3)));
     size_t checked = 0;
     for (uint32_t round = 1; round <= 60000; round++) {
         struct pool__sql_expanded expanded;

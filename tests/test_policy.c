@@ -44,9 +44,9 @@ static void a_sound_connection_is_kept_or_reset_by_policy(void **state)
         {POOL_RESET_NEVER, true, true, POOL__KEEP},
     };
     for (size_t i = 0; i < COUNT(rows); i++)
-        assert_int_equal(pool__policy_returned(rows[i].policy, false, rows[i].dirty,
-                                               rows[i].in_transaction),
-                         rows[i].fate);
+        assert_int_equal(
+            pool__policy_returned(rows[i].policy, false, rows[i].dirty, rows[i].in_transaction),
+            rows[i].fate);
 }
 
 /* How many connections to open */
@@ -54,6 +54,7 @@ static void a_sound_connection_is_kept_or_reset_by_policy(void **state)
 static void connections_are_opened_for_waiters_and_spares_within_the_limits(void **state)
 {
     (void)state;
+    /* clang-format off */
     static const struct {
         const char *why;
         struct pool__demand demand;
@@ -81,6 +82,7 @@ static void connections_are_opened_for_waiters_and_spares_within_the_limits(void
         {"fewer at a time than are under way already",
          {.limit = 10, .counted = 4, .opening = 4, .waiting = 9, .parallel = 2}, 0},
     };
+    /* clang-format on */
     for (size_t i = 0; i < COUNT(rows); i++)
         if (pool__policy_opens(&rows[i].demand) != rows[i].opens)
             fail_msg("%s: %u", rows[i].why, pool__policy_opens(&rows[i].demand));
@@ -91,8 +93,11 @@ static void no_demand_passes_the_limits(void **state)
 {
     (void)state;
     for (unsigned n = 0; n < 6 * 6 * 6 * 6 * 6; n++) {
-        struct pool__demand d = {.limit = 3, .counted = n % 6, .opening = n / 6 % 6,
-                                 .waiting = n / 36 % 6, .min_idle = n / 216 % 6,
+        struct pool__demand d = {.limit = 3,
+                                 .counted = n % 6,
+                                 .opening = n / 6 % 6,
+                                 .waiting = n / 36 % 6,
+                                 .min_idle = n / 216 % 6,
                                  .parallel = n / 1296};
         unsigned opens = pool__policy_opens(&d);
         assert_true(opens == 0 || opens + d.counted <= d.limit);
@@ -111,13 +116,13 @@ static void the_longest_pause_doubles_up_to_a_bound_by_kind(void **state)
         unsigned failures;
         uint32_t most_ms;
     } rows[] = {
-        {POOL__C_TRANSIENT, 1, 50},       {POOL__C_TRANSIENT, 2, 100},
-        {POOL__C_TRANSIENT, 3, 200},      {POOL__C_TRANSIENT, 5, 800},
-        {POOL__C_TRANSIENT, 6, 800},      {POOL__C_TRANSIENT, UINT32_MAX, 800},
-        {POOL__C_CAPACITY, 1, 50},        {POOL__C_CAPACITY, 5, 800},
-        {POOL__C_CAPACITY, 9, 1000},      {POOL__C_PASSWORD, 20, 10000},
-        {POOL__C_PERMANENT, 20, 10000},   {POOL__C_TLS, UINT32_MAX, 10000},
-        {POOL__C_BLOCKED, 1, 60000},      {POOL__C_BLOCKED, 100, 60000},
+        {POOL__C_TRANSIENT, 1, 50},     {POOL__C_TRANSIENT, 2, 100},
+        {POOL__C_TRANSIENT, 3, 200},    {POOL__C_TRANSIENT, 5, 800},
+        {POOL__C_TRANSIENT, 6, 800},    {POOL__C_TRANSIENT, UINT32_MAX, 800},
+        {POOL__C_CAPACITY, 1, 50},      {POOL__C_CAPACITY, 5, 800},
+        {POOL__C_CAPACITY, 9, 1000},    {POOL__C_PASSWORD, 20, 10000},
+        {POOL__C_PERMANENT, 20, 10000}, {POOL__C_TLS, UINT32_MAX, 10000},
+        {POOL__C_BLOCKED, 1, 60000},    {POOL__C_BLOCKED, 100, 60000},
     };
     for (size_t i = 0; i < COUNT(rows); i++)
         assert_int_equal(pool__policy_backoff_ms(rows[i].class_, rows[i].failures, MOST),
@@ -152,8 +157,8 @@ static void a_pool_may_be_full_within_a_second(void **state)
     static const struct {
         unsigned limit;
         uint64_t quick_ns, slow_ns;
-    } rows[] = {{1, 5 * MS, 50 * MS},   {10, 5 * MS, 50 * MS}, {50, 5 * MS, 20 * MS},
-                {200, 5 * MS, 5 * MS},  {1000, MS, MS},        {4096, 244140, 244140}};
+    } rows[] = {{1, 5 * MS, 50 * MS},  {10, 5 * MS, 50 * MS}, {50, 5 * MS, 20 * MS},
+                {200, 5 * MS, 5 * MS}, {1000, MS, MS},        {4096, 244140, 244140}};
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct pool__pace pace = pool__policy_new_pace(rows[i].limit);
         assert_int_equal(pace.quick_ns, rows[i].quick_ns);
@@ -289,20 +294,26 @@ static void an_idle_connection_stays_is_pinged_or_goes(void **state)
         enum pool__idle_action action;
     } rows[] = {
         {"fresh", {.idle_ns = 1, .silent_ns = 1, .idle_count = 5}, POOL__STAY},
-        {"too old, even if just used", {.too_old = true, .idle_count = 1, .min_idle = 1},
+        {"too old, even if just used",
+         {.too_old = true, .idle_count = 1, .min_idle = 1},
          POOL__RETIRE},
         {"too old comes before all else",
-         {.too_old = true, .idle_ns = 200, .silent_ns = 200, .idle_count = 5}, POOL__RETIRE},
+         {.too_old = true, .idle_ns = 200, .silent_ns = 200, .idle_count = 5},
+         POOL__RETIRE},
         {"just before its time", {.idle_ns = 99, .silent_ns = 9, .idle_count = 5}, POOL__STAY},
         {"idle for its time", {.idle_ns = 100, .silent_ns = 9, .idle_count = 5}, POOL__SHRINK},
-        {"one of the spares", {.idle_ns = 100, .silent_ns = 9, .idle_count = 2, .min_idle = 2},
+        {"one of the spares",
+         {.idle_ns = 100, .silent_ns = 9, .idle_count = 2, .min_idle = 2},
          POOL__STAY},
         {"one more than the spares",
-         {.idle_ns = 100, .silent_ns = 9, .idle_count = 3, .min_idle = 2}, POOL__SHRINK},
+         {.idle_ns = 100, .silent_ns = 9, .idle_count = 3, .min_idle = 2},
+         POOL__SHRINK},
         {"silent for long", {.idle_ns = 50, .silent_ns = 10, .idle_count = 5}, POOL__PING},
         {"a spare is kept alive",
-         {.idle_ns = 500, .silent_ns = 10, .idle_count = 2, .min_idle = 2}, POOL__PING},
-        {"no ping before closing", {.idle_ns = 100, .silent_ns = 100, .idle_count = 5},
+         {.idle_ns = 500, .silent_ns = 10, .idle_count = 2, .min_idle = 2},
+         POOL__PING},
+        {"no ping before closing",
+         {.idle_ns = 100, .silent_ns = 100, .idle_count = 5},
          POOL__SHRINK},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -317,8 +328,10 @@ static void an_idle_connection_stays_is_pinged_or_goes(void **state)
 static void without_timeout_and_keepalive_a_connection_stays(void **state)
 {
     (void)state;
-    struct pool__idleness idleness = {.idle_ns = UINT64_MAX - 1, .silent_ns = UINT64_MAX - 1,
-                                      .idle_count = 9, .idle_timeout_ns = UINT64_MAX,
+    struct pool__idleness idleness = {.idle_ns = UINT64_MAX - 1,
+                                      .silent_ns = UINT64_MAX - 1,
+                                      .idle_count = 9,
+                                      .idle_timeout_ns = UINT64_MAX,
                                       .keepalive_ns = UINT64_MAX};
     assert_int_equal(pool__policy_idle(&idleness), POOL__STAY);
 }

@@ -159,8 +159,8 @@ static size_t run_on_small_stack(void)
     bool ok = false;
     pthread_t thread;
     pthread_attr_t attributes;
-    char *memory = mmap(NULL, GUARD + SMALL_STACK, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *memory =
+        mmap(NULL, GUARD + SMALL_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     size_t untouched = 0;
     assert_ptr_not_equal(memory, MAP_FAILED);
     mprotect(memory, GUARD, PROT_NONE);

@@ -109,7 +109,8 @@ static struct pool_stats stats_now(void)
     return stats;
 }
 
-static bool runs(const char *sql, uint32_t timeout_ms, uint64_t *ret_took_ms, struct pool_error *err)
+static bool runs(const char *sql, uint32_t timeout_ms, uint64_t *ret_took_ms,
+                 struct pool_error *err)
 {
     struct pool_request request = {.sql = sql, .timeout_ms = timeout_ms};
     uint64_t begin = now_ms();
@@ -170,11 +171,11 @@ enum outcome { SUCCESS, NOT_EXECUTED, UNKNOWN, WRONG };
 
 /* One way to send the increment. */
 struct manner {
-    bool by_handle;  /* pool_conn_query, which never sends again */
-    bool prepared;   /* the statement has been prepared on the connection before */
-    bool text;       /* POOL_TEXT */
-    bool late;       /* the thread receives late */
-    bool by_reset;   /* RST instead of FIN */
+    bool by_handle;   /* pool_conn_query, which never sends again */
+    bool prepared;    /* the statement has been prepared on the connection before */
+    bool text;        /* POOL_TEXT */
+    bool late;        /* the thread receives late */
+    bool by_reset;    /* RST instead of FIN */
     bool transaction; /* the cut hits COMMIT */
 };
 
@@ -223,8 +224,8 @@ static enum outcome increment_with_cut(const struct manner *manner, enum directi
     atomic_store(&proxy.cut_by_reset, manner->by_reset);
     atomic_store(&proxy.cut[direction], offset);
     late_receiver = manner->late;
-    bool ok = manner->transaction ? pool_conn_commit(conn, &last_error)
-                                  : increment(manner, conn, id);
+    bool ok =
+        manner->transaction ? pool_conn_commit(conn, &last_error) : increment(manner, conn, id);
     late_receiver = false;
     enum outcome outcome = judge(ok);
     atomic_store(&proxy.cut[direction], -1);
@@ -262,7 +263,8 @@ static void cut_everywhere(const struct manner *manner, enum direction direction
     unsigned told[4] = {0};
     long most = measure(manner, direction);
     for (long offset = 0; offset <= most; offset++) {
-        outcomes[offset] = increment_with_cut(manner, direction, offset, counter_of(direction, offset));
+        outcomes[offset] =
+            increment_with_cut(manner, direction, offset, counter_of(direction, offset));
         told[outcomes[offset]]++;
     }
     print_message("           %s %3ld: %u succeeded, %u not executed, %u unknown\n",

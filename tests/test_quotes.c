@@ -131,8 +131,8 @@ static void lists_outside_of_in_take_exactly_their_values(void **state)
     assert_both_answer(pool, "SELECT JSON_LENGTH(JSON_ARRAY(?))", args, "3");
     assert_both_answer(pool, "SELECT FIELD('c', ?)", args, "3");
     assert_both_answer(pool, "SELECT ('a', 'b', 'c') IN ((?), ('x', 'y', 'z'))", args, "1");
-    assert_both_answer(pool, "SELECT ('d' IN (?, 'd')) + ('c' IN ('x', ?)) * 2", POOL_ARGS(
-        pool_list(l, 3), pool_list(l, 3)), "3");
+    assert_both_answer(pool, "SELECT ('d' IN (?, 'd')) + ('c' IN ('x', ?)) * 2",
+                       POOL_ARGS(pool_list(l, 3), pool_list(l, 3)), "3");
     run(pool, "CREATE TABLE four (a TEXT, b TEXT, c TEXT, d VARCHAR(9) DEFAULT 'D')");
     for (unsigned flags = 0; flags <= POOL_TEXT; flags += POOL_TEXT) {
         struct pool_error err = assert_fails(pool, "INSERT INTO four VALUES (?)", args, flags);
@@ -148,8 +148,8 @@ static void nothing_is_in_an_empty_list_and_everything_is_not_in_it(void **state
 {
     static const char *const columns[] = {"i", "s", "d", "j", "b", "e", "n", "f", "y", "NULL", "5"};
     struct pool *pool = ((struct pool **)*state)[0];
-    struct pool_args none = POOL_ARGS(pool_list(NULL, 0)), twice = POOL_ARGS(
-        pool_list(NULL, 0), pool_list(NULL, 0));
+    struct pool_args none = POOL_ARGS(pool_list(NULL, 0)),
+                     twice = POOL_ARGS(pool_list(NULL, 0), pool_list(NULL, 0));
     run(pool, "CREATE TABLE kinds (i INT, s VARCHAR(10), d DATETIME(6), j JSON, b BIT(3),"
               " e ENUM('a', 'b'), n DECIMAL(5,2), f DOUBLE, y BLOB)");
     run(pool, "INSERT INTO kinds VALUES (1, 'a', '2026-01-01', '{}', 1, 'a', 1.5, 2.5, 'x'), (NULL,"
@@ -160,8 +160,9 @@ static void nothing_is_in_an_empty_list_and_everything_is_not_in_it(void **state
         assert_both_answer(pool, sql, none, "2");
         snprintf(sql, sizeof sql, "SELECT COUNT(*) FROM kinds WHERE %s IN (?)", columns[i]);
         assert_both_answer(pool, sql, none, "0");
-        snprintf(sql, sizeof sql, "SELECT SUM(NOT (%s IN (?))) + SUM(%s IN (?) IS FALSE) FROM kinds",
-                 columns[i], columns[i]);
+        snprintf(sql, sizeof sql,
+                 "SELECT SUM(NOT (%s IN (?))) + SUM(%s IN (?) IS FALSE) FROM kinds", columns[i],
+                 columns[i]);
         assert_both_answer(pool, sql, twice, "4");
     }
     for (unsigned flags = 0; flags <= POOL_TEXT; flags += POOL_TEXT) {
@@ -179,8 +180,8 @@ static void an_empty_list_outside_of_in_is_refused_unsent(void **state)
 {
     struct pool *pool = ((struct pool **)*state)[0];
     for (unsigned flags = 0; flags <= POOL_TEXT; flags += POOL_TEXT) {
-        struct pool_error err = assert_fails(pool, "SELECT JSON_ARRAY(?, ?)",
-                                             POOL_ARGS(1, pool_list(NULL, 0)), flags);
+        struct pool_error err =
+            assert_fails(pool, "SELECT JSON_ARRAY(?, ?)", POOL_ARGS(1, pool_list(NULL, 0)), flags);
         assert_int_equal(err.code, POOL_ERR_INVALID);
         assert_true(err.not_executed);
         assert_non_null(strstr(err.message, "value 2 is an empty list"));
@@ -225,16 +226,18 @@ static void random_lists_hold_what_logic_says(void **state)
             answer = answer == 1 ? 1 : now;
         }
         stpcpy(end, ")");
-        assert_both_answer(pool, sql, (struct pool_args){values, count + 1}, answers[not][answer]);
+        assert_both_answer(pool, sql, (struct pool_args){values, count + 1}, answers[not ][answer]);
     }
 }
 
 /* ---- backslashes in values ---- */
 
+/* clang-format off */
 static const char *const hostile[] = {
     "\\", "'", "\\'", "a\\", "\\' OR 1=1 -- ", "', (SELECT 1), '", "\\', (SELECT 1), '", "\\\\'", "x' -- ",
     "\\\" OR \"", "?", "\\?", ":a", "\n\\n", "\\0", "%\\_%", "\xc3\xa9\\'", "*/ \\", "", "b",
 };
+/* clang-format on */
 
 static void assert_values_return(struct pool *pool, const char *sql, struct pool_args args,
                                  unsigned flags)
@@ -270,16 +273,19 @@ static void text_with_a_backslash_is_a_string_to_the_grammar(void **state)
         struct pool *pool = pools[mode];
         pool_result_free(must(pool, "CREATE TABLE my_t (a INT COMMENT ?, e ENUM(?, ?)) COMMENT ?",
                               POOL_ARGS("C:\\", "x", "y\\'z", "\\"), POOL_TEXT));
-        struct pool_result *tables = must(pool, "SHOW TABLES LIKE ?", POOL_ARGS("my\\_t"), POOL_TEXT);
+        struct pool_result *tables =
+            must(pool, "SHOW TABLES LIKE ?", POOL_ARGS("my\\_t"), POOL_TEXT);
         if (mode % 2 == 0) /* to MySQL the backslash means nothing in the other modes */
             assert_string_equal(pool_get_text(tables, 0), "my_t");
         pool_result_free(tables);
         assert_answer(pool, "SELECT GROUP_CONCAT(x SEPARATOR ?) FROM (SELECT 1 x UNION SELECT 2) t",
                       POOL_ARGS("\\'"), POOL_TEXT, "1\\'2");
-        assert_answer(pool, "SELECT column_comment FROM information_schema.columns"
-                            " WHERE table_name = 'my_t' AND column_name = ?",
+        assert_answer(pool,
+                      "SELECT column_comment FROM information_schema.columns"
+                      " WHERE table_name = 'my_t' AND column_name = ?",
                       POOL_ARGS("a"), POOL_TEXT, "C:\\");
-        pool_result_free(must(pool, "INSERT INTO my_t VALUES (1, ?)", POOL_ARGS("y\\'z"), POOL_TEXT));
+        pool_result_free(
+            must(pool, "INSERT INTO my_t VALUES (1, ?)", POOL_ARGS("y\\'z"), POOL_TEXT));
         assert_both_answer(pool, "SELECT a FROM my_t WHERE e = ?", POOL_ARGS("y\\'z"), "1");
         run(pool, "DROP TABLE my_t");
     }
@@ -296,10 +302,12 @@ static void a_string_with_a_quote_needs_no_value(void **state)
                        "it's me");
     assert_both_answer(pools[1], "SELECT 'C:\\'", POOL_NO_ARGS, "C:\\");
     assert_both_answer(pools[1], "SELECT CONCAT('C:\\', ?)", POOL_ARGS("x\\"), "C:\\x\\");
-    assert_both_answer(pools[3], "SELECT CONCAT('C:\\', :a)", POOL_ARGS(POOL_NAMED("a", "x")), "C:\\x");
+    assert_both_answer(pools[3], "SELECT CONCAT('C:\\', :a)", POOL_ARGS(POOL_NAMED("a", "x")),
+                       "C:\\x");
     assert_both_answer(pools[2], "SELECT ? AS \"C:\\\"", POOL_ARGS("x"), "x");
     struct pool_value l[] = {pool_text("b"), pool_text("c'\\"), pool_text("d")};
-    assert_both_answer(pools[0], "SELECT ? IN ('it\\'s', ?)", POOL_ARGS("c'\\", pool_list(l, 3)), "1");
+    assert_both_answer(pools[0], "SELECT ? IN ('it\\'s', ?)", POOL_ARGS("c'\\", pool_list(l, 3)),
+                       "1");
 }
 
 static void a_reading_that_the_session_has_not_is_refused(void **state)
@@ -354,8 +362,8 @@ static void names_that_depend_on_the_session_are_refused(void **state)
 static void placeholders_in_a_comment_for_others_are_counted_by_the_server(void **state)
 {
     struct pool **pools = *state;
-    struct pool_error err = assert_fails(pools[0], "SELECT 1 /*!50000 + ? */ /*M! + ? */ /*!999999 + ? */",
-                                         POOL_ARGS(1, 2, 3), 0);
+    struct pool_error err = assert_fails(
+        pools[0], "SELECT 1 /*!50000 + ? */ /*M! + ? */ /*!999999 + ? */", POOL_ARGS(1, 2, 3), 0);
     assert_int_equal(err.code, POOL_ERR_INVALID);
     assert_true(err.not_executed);
     assert_non_null(strstr(err.message, "placeholders in the statement, not 3"));
@@ -396,8 +404,9 @@ static void batches_are_read_as_their_session_does(void **state)
 
 static void make_statement(char *sql, size_t *ret_count, uint32_t *seed)
 {
-    static const char *const parts[] = {"a", "\\'", "\\\\", "\\", "''", "\\\"", "\"\"", "?", "' , '",
-                                        "'", "\"", " ", "', ?, '", "\" , \"", "-- ", "#", "/*", "b"};
+    static const char *const parts[] = {"a",       "\\'",     "\\\\",  "\\", "''", "\\\"",
+                                        "\"\"",    "?",       "' , '", "'",  "\"", " ",
+                                        "', ?, '", "\" , \"", "-- ",   "#",  "/*", "b"};
     char *end = stpcpy(sql, "SELECT ");
     *ret_count = 1;
     for (uint32_t n = 1 + next_random(seed) % 3; n > 0; n--) {
@@ -571,7 +580,8 @@ static void in_other_charsets_a_backslash_stays_out_of_sight(void **state)
     struct pool_conn conn = borrow(pools[0]);
     struct pool_error err;
     struct pool_request request = {.sql = "SELECT HEX(?), 'end'",
-                                   .args = POOL_ARGS("\xed\x95\x9c\\', 1 -- "), .flags = POOL_TEXT};
+                                   .args = POOL_ARGS("\xed\x95\x9c\\', 1 -- "),
+                                   .flags = POOL_TEXT};
     run_on(conn, "SET NAMES gbk");
     struct pool_result *row = pool_conn_query_with(conn, &request, &err);
     if (!row)
@@ -586,15 +596,16 @@ static void several_statements_may_change_the_mode_between_them(void **state)
 {
     (void)state;
     struct pool *pool = open_pool("", (struct pool_options){.multi_statements = true});
-    struct pool_result *result =
-        must(pool, "SET sql_mode = 'NO_BACKSLASH_ESCAPES'; SELECT ?, ?; SET sql_mode = ''; SELECT ?, ?",
-             POOL_ARGS("\\', 1 -- ", "\\", "\\', 2 -- ", "\\"), POOL_TEXT);
+    struct pool_result *result = must(
+        pool, "SET sql_mode = 'NO_BACKSLASH_ESCAPES'; SELECT ?, ?; SET sql_mode = ''; SELECT ?, ?",
+        POOL_ARGS("\\', 1 -- ", "\\", "\\', 2 -- ", "\\"), POOL_TEXT);
     assert_true(pool_next_set(result) && pool_next(result));
     assert_string_equal(pool_get_text(result, 0), "\\', 1 -- ");
     assert_true(pool_next_set(result) && pool_next_set(result) && pool_next(result));
     assert_string_equal(pool_get_text(result, 0), "\\', 2 -- ");
     pool_result_free(result);
-    struct pool_error err = assert_fails(pool, "SELECT 'it\\'s'; SELECT ?", POOL_ARGS(1), POOL_TEXT);
+    struct pool_error err =
+        assert_fails(pool, "SELECT 'it\\'s'; SELECT ?", POOL_ARGS(1), POOL_TEXT);
     assert_non_null(strstr(err.message, "pass such text as a value"));
     assert_true(pool_end(pool, 5000, NULL));
 }

@@ -69,12 +69,10 @@ bool __wrap_pool__conn_open(const struct pool__options *options,
                             struct pool__conn **ret_conn, struct pool_error *err)
 {
     uint64_t give_up = now_ms() + 200;
-    unsigned long old_id =
-        control.pool && cut_fd == control.pool->stop_fd ? control.old_id : 0;
+    unsigned long old_id = control.pool && cut_fd == control.pool->stop_fd ? control.old_id : 0;
     while (old_id && (control.overlaps = is_there(old_id)) && now_ms() < give_up)
         ;
-    return __real_pool__conn_open(options, credentials, budget, cut_fd, deadline_ns, ret_conn,
-                                  err);
+    return __real_pool__conn_open(options, credentials, budget, cut_fd, deadline_ns, ret_conn, err);
 }
 
 /* A whole pool_end, or a borrow by somebody who does not know of one. */
@@ -92,14 +90,14 @@ static void *end_at_once(void *pool)
     return NULL;
 }
 
-enum pool__fate __real_pool__policy_returned(enum pool_reset_policy policy, bool broken,
-                                             bool dirty, bool in_transaction);
-enum pool__fate __wrap_pool__policy_returned(enum pool_reset_policy policy, bool broken,
-                                             bool dirty, bool in_transaction);
+enum pool__fate __real_pool__policy_returned(enum pool_reset_policy policy, bool broken, bool dirty,
+                                             bool in_transaction);
+enum pool__fate __wrap_pool__policy_returned(enum pool_reset_policy policy, bool broken, bool dirty,
+                                             bool in_transaction);
 
 /* The caller has seen that the pool is not ending, and is about to give back. */
-enum pool__fate __wrap_pool__policy_returned(enum pool_reset_policy policy, bool broken,
-                                             bool dirty, bool in_transaction)
+enum pool__fate __wrap_pool__policy_returned(enum pool_reset_policy policy, bool broken, bool dirty,
+                                             bool in_transaction)
 {
     pthread_t ender;
     if (atomic_exchange(&meanwhile.end_before_policy, false) &&
@@ -228,7 +226,8 @@ static void end_before_it_is_open(bool evict)
 {
     struct stopper stopper = {.evict = evict};
     unsigned before = descriptors();
-    meanwhile.pool = pool_with((struct pool_options){.connection_limit = 1, .min_idle = 1,
+    meanwhile.pool = pool_with((struct pool_options){.connection_limit = 1,
+                                                     .min_idle = 1,
                                                      .hooks.on_connection = wait_for_stop,
                                                      .hooks.arg = &stopper});
     WAIT_UNTIL(stats_of(meanwhile.pool).opened == 1);
@@ -292,8 +291,7 @@ static int start_control(void **state)
 {
     (void)state;
     memset(&control, 0, sizeof control);
-    control.admin =
-        pool_of("MYPOOL_ADMIN_URL", (struct pool_options){.connection_limit = 1});
+    control.admin = pool_of("MYPOOL_ADMIN_URL", (struct pool_options){.connection_limit = 1});
     return 0;
 }
 

@@ -62,8 +62,8 @@ static void the_collation_counts(void **state)
     make_pool_of_one(NULL);
     struct pool_conn conn = borrow();
     assert_changes(conn, "SELECT 'a' = 'A'", "1", "SET NAMES utf8mb4 COLLATE utf8mb4_bin", "0");
-    assert_changes(conn, "SELECT 'a' = 'A'", "0",
-                   "SET collation_connection = utf8mb4_general_ci", "1");
+    assert_changes(conn, "SELECT 'a' = 'A'", "0", "SET collation_connection = utf8mb4_general_ci",
+                   "1");
     assert_true(pool_conn_release(conn, NULL));
 }
 

@@ -26,13 +26,13 @@
 static struct {
     bool real; /* ask glibc after all */
     bool no_memory;
-    int start;       /* what getaddrinfo_a returns */
-    int turns;       /* so often gai_error says that it is not done yet; < 0: always */
-    int status;      /* what it says then */
-    int cancel;      /* what gai_cancel returns */
-    unsigned asked;  /* look-ups */
+    int start;              /* what getaddrinfo_a returns */
+    int turns;              /* so often gai_error says that it is not done yet; < 0: always */
+    int status;             /* what it says then */
+    int cancel;             /* what gai_cancel returns */
+    unsigned asked;         /* look-ups */
     _Atomic unsigned begun; /* the same, for other threads */
-    unsigned waited; /* with a time limit */
+    unsigned waited;        /* with a time limit */
     unsigned waited_forever;
     long longest_ns; /* of those waits */
     bool hangs;      /* waits take the time that they are given */

@@ -294,6 +294,7 @@ static void doubles_have_the_shortest_text_that_reads_back(void **state)
 static void doubles_become_integers_by_truncation_and_clamping(void **state)
 {
     (void)state;
+    /* clang-format off */
     static const struct {
         double value;
         int64_t i;
@@ -304,6 +305,7 @@ static void doubles_become_integers_by_truncation_and_clamping(void **state)
         {(double)NAN, 0, 0},   {(double)INFINITY, INT64_MAX, UINT64_MAX},
         {9223372036854775808.0, INT64_MAX, UINT64_C(1) << 63},
     };
+    /* clang-format on */
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct pool_result *r = binary_double(cases[i].value);
         assert_true(pool_get_int(r, 0) == cases[i].i);
@@ -366,6 +368,7 @@ static void long_texts_and_their_length_are_kept(void **state)
 static void every_column_type_has_its_pool_type(void **state)
 {
     (void)state;
+    /* clang-format off */
     static const struct {
         unsigned wire, charset;
         enum pool_type type;
@@ -383,6 +386,7 @@ static void every_column_type_has_its_pool_type(void **state)
         {MYSQL_TYPE_JSON, 63, POOL_TYPE_TEXT},        {MYSQL_TYPE_GEOMETRY, 45, POOL_TYPE_BYTES},
         {242, 63, POOL_TYPE_BYTES},                   {200, 45, POOL_TYPE_TEXT},
     };
+    /* clang-format on */
     for (size_t i = 0; i < COUNT(cases); i++) {
         MYSQL_FIELD field = column("c", (enum enum_field_types)cases[i].wire);
         field.charsetnr = cases[i].charset;
@@ -395,6 +399,7 @@ static void every_column_type_has_its_pool_type(void **state)
 static void numbers_in_text_are_read_like_strtoll_and_strtod(void **state)
 {
     (void)state;
+    /* clang-format off */
     static const struct {
         const char *text;
         int64_t i;
@@ -409,6 +414,7 @@ static void numbers_in_text_are_read_like_strtoll_and_strtod(void **state)
         {"99999999999999999999", INT64_MAX, UINT64_MAX, 1e20},
         {"-99999999999999999999", INT64_MIN, 0, -1e20},
     };
+    /* clang-format on */
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct pool_result *r = text_value(MYSQL_TYPE_NEWDECIMAL, cases[i].text);
         assert_true(pool_get_int(r, 0) == cases[i].i);
@@ -496,6 +502,7 @@ static void binary_times_count_days_as_hours(void **state)
 static void microseconds_are_shown_as_the_column_declares(void **state)
 {
     (void)state;
+    /* clang-format off */
     static const struct {
         unsigned decimals;
         const char *with, *without;
@@ -505,6 +512,7 @@ static void microseconds_are_shown_as_the_column_declares(void **state)
         {31, "00:00:01.500000", "00:00:01"}, {39, "00:00:01.500000", "00:00:01"},
         {UINT_MAX, "00:00:01.500000", "00:00:01"},
     };
+    /* clang-format on */
     for (size_t i = 0; i < COUNT(cases); i++) {
         MYSQL_FIELD field = column_with(MYSQL_TYPE_TIME, 0, cases[i].decimals, 10);
         check_text(binary_value(field, "\x0c\0\0\0\0\0\0\0\x01\x20\xa1\x07\0", 13), cases[i].with);
@@ -534,12 +542,14 @@ static void times_in_text_are_parsed(void **state)
 static void text_that_is_no_time_is_refused(void **state)
 {
     (void)state;
+    /* clang-format off */
     static const char *const cases[] = {
         "", "x", "-", "2024", "2024-02", "2024-02-2", "2024-02-29 ", "2024-02-29 1:02:03",
         "2024-02-29 24:00:00", "2024-13-01", "2024-01-32", "2024-02-29x01:02:03", "01:02",
         "01:02:03.", "01:02:03.1234567", "839:00:00", "1000:00:00", "01:60:00", "01:02:60",
         "--01:02:03", "-2024-02-29", "2024-02-29 01:02:03.5Z", "12345-01-01", "-12:00:0",
     };
+    /* clang-format on */
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct pool_time time = {.year = 77};
         struct pool_result *r = text_value(MYSQL_TYPE_STRING, cases[i]);
@@ -592,7 +602,10 @@ static void nulls_are_found_in_both_protocols(void **state)
     assert_true(pool_get_int(r, 7) == 3);
     pool_result_free(r);
     p.len = 0;
-    put(&p, "\xfb\x01" "5\xfb", 4);
+    put(&p,
+        "\xfb\x01"
+        "5\xfb",
+        4);
     r = row_of(fields, 3, false, &p);
     nulls_are_read_as_nothing(r, 0);
     assert_true(pool_get_int(r, 1) == 5);
@@ -700,14 +713,18 @@ static void columns_are_found_by_name_in_any_case(void **state)
     (void)state;
     MYSQL_FIELD fields[5] = {column("id", MYSQL_TYPE_LONG), column("name", MYSQL_TYPE_STRING),
                              column("name", MYSQL_TYPE_STRING), column("NAME", MYSQL_TYPE_STRING),
-                             column("gr\xc3\xb6\xc3\x9f" "e", MYSQL_TYPE_LONG)};
+                             column("gr\xc3\xb6\xc3\x9f"
+                                    "e",
+                                    MYSQL_TYPE_LONG)};
     struct pool_result *r = begin(fields, 5, true);
     assert_int_equal(pool_column_index(r, "id"), 0);
     assert_int_equal(pool_column_index(r, "name"), 1);
     assert_int_equal(pool_column_index(r, "ID"), 0);
     assert_int_equal(pool_column_index(r, "NAME"), 3);
     assert_int_equal(pool_column_index(r, "Name"), 1);
-    assert_int_equal(pool_column_index(r, "Gr\xc3\xb6\xc3\x9f" "E"), 4);
+    assert_int_equal(pool_column_index(r, "Gr\xc3\xb6\xc3\x9f"
+                                          "E"),
+                     4);
     assert_int_equal(pool_column_index(r, "i"), -1);
     assert_int_equal(pool_column_index(r, "ids"), -1);
     assert_int_equal(pool_column_index(r, NULL), -1);
@@ -958,10 +975,12 @@ static void every_failed_allocation_is_survived(void **state)
 /* ---- hostile rows ---- */
 
 static const enum enum_field_types all_types[] = {
-    MYSQL_TYPE_TINY, MYSQL_TYPE_SHORT, MYSQL_TYPE_INT24, MYSQL_TYPE_LONGLONG, MYSQL_TYPE_FLOAT,
-    MYSQL_TYPE_DOUBLE, MYSQL_TYPE_YEAR, MYSQL_TYPE_BIT, MYSQL_TYPE_NEWDECIMAL, MYSQL_TYPE_DATE,
-    MYSQL_TYPE_DATETIME, MYSQL_TYPE_TIME, MYSQL_TYPE_STRING, MYSQL_TYPE_BLOB, MYSQL_TYPE_NULL,
-    MYSQL_TYPE_GEOMETRY, MYSQL_TYPE_LONG, (enum enum_field_types)242,
+    MYSQL_TYPE_TINY,     MYSQL_TYPE_SHORT,    MYSQL_TYPE_INT24,
+    MYSQL_TYPE_LONGLONG, MYSQL_TYPE_FLOAT,    MYSQL_TYPE_DOUBLE,
+    MYSQL_TYPE_YEAR,     MYSQL_TYPE_BIT,      MYSQL_TYPE_NEWDECIMAL,
+    MYSQL_TYPE_DATE,     MYSQL_TYPE_DATETIME, MYSQL_TYPE_TIME,
+    MYSQL_TYPE_STRING,   MYSQL_TYPE_BLOB,     MYSQL_TYPE_NULL,
+    MYSQL_TYPE_GEOMETRY, MYSQL_TYPE_LONG,     (enum enum_field_types)242,
 };
 #define ALL COUNT(all_types)
 
@@ -1002,10 +1021,12 @@ static void put_all(struct packet *p)
 /* The same in the text protocol. */
 static void put_all_as_text(struct packet *p)
 {
+    /* clang-format off */
     static const char *const texts[ALL] = {
         "1", "2", "3", "4", "1.5", "2.5", "2024", "\x01\x02", "-12.50", "2024-02-29",
         "2024-02-29 23:59:58.999999", "-838:59:59.999999", "text", "abc", NULL, "g", "17", "v",
     };
+    /* clang-format on */
     p->len = 0;
     for (size_t i = 0; i < ALL; i++) {
         if (texts[i])
@@ -1051,10 +1072,12 @@ static void rows_with_every_type_are_read_in_both_protocols(void **state)
     static struct packet p;
     all_fields(fields);
     for (int binary = 0; binary <= 1; binary++) {
+        /* clang-format off */
         static const char *const texts[ALL] = {
             "1", "2", "3", "4", "1.5", "2.5", "2024", "258", "-12.50", "2024-02-29",
             "2024-02-29 23:59:58.999999", "-838:59:59.999999", "text", "abc", NULL, "g", "17", "v",
         };
+        /* clang-format on */
         binary ? put_all(&p) : put_all_as_text(&p);
         struct pool_result *r = row_of(fields, ALL, binary, &p);
         for (unsigned i = 0; i < ALL; i++) {
@@ -1094,6 +1117,7 @@ static void every_truncation_of_a_row_is_malformed(void **state)
     }
 }
 
+/* clang-format off */
 static const struct {
     enum enum_field_types type;
     bool binary;
@@ -1116,6 +1140,7 @@ static const struct {
     {MYSQL_TYPE_TIME, true, "\0\0\x08\0\x22\0\0\0\x17\0\0", 11}, /* 839 hours */
     {MYSQL_TYPE_TIME, true, "\0\0\x0c\0\0\0\0\0\0\0\0\x40\x42\x0f\0", 15},
 };
+/* clang-format on */
 
 static void malformed_rows_are_refused(void **state)
 {
@@ -1250,7 +1275,8 @@ static void scan_checks_the_range_of_every_integer(void **state)
         {POOL_TO_U16, {"-0", "65535"}, {"-1", "65536"}},
         {POOL_TO_I32, {"-2147483648", "2147483647"}, {"-2147483649", "2147483648"}},
         {POOL_TO_U32, {"0", "4294967295"}, {"-1", "4294967296"}},
-        {POOL_TO_I64, {"-9223372036854775808", "9223372036854775807"},
+        {POOL_TO_I64,
+         {"-9223372036854775808", "9223372036854775807"},
          {"-9223372036854775809", "9223372036854775808"}},
         {POOL_TO_U64, {"0", "18446744073709551615"}, {"-1", "18446744073709551616"}},
     };
@@ -1269,6 +1295,7 @@ static void scan_checks_the_range_of_every_integer(void **state)
 static void scan_accepts_only_whole_numbers_in_integers(void **state)
 {
     (void)state;
+    /* clang-format off */
     static const struct {
         const char *text;
         bool integer, real;
@@ -1281,6 +1308,7 @@ static void scan_accepts_only_whole_numbers_in_integers(void **state)
         {"3e", false, false},  {"inf", false, false}, {"nan", false, false},
         {"1e999", false, false},
     };
+    /* clang-format on */
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct pool_result *r = text_value(MYSQL_TYPE_STRING, cases[i].text);
         assert_int_equal(scans(r, POOL_TO_I64), cases[i].integer);
@@ -1321,7 +1349,7 @@ static void scan_takes_anything_but_zero_as_true(void **state)
     static const struct {
         const char *text;
         bool is_true;
-    } cases[] = {{"0", false},   {"1", true},    {"-1", true},
+    } cases[] = {{"0", false},  {"1", true},    {"-1", true},
                  {"256", true}, {"0.0", false}, {"0.5", true}};
     for (size_t i = 0; i < COUNT(cases); i++) {
         bool b = !cases[i].is_true;

@@ -37,7 +37,7 @@
     "canary-4e1c9a07-0123456789abcdefghijklmnopqrstuvwxyz-0123456789abcdefghijklmnopqrstuvwxyz-"   \
     "0123456789abcdefghijklmnopqrstuvwxyz-0123456789abcdefghijklmnopqrstuvwxyz-0123456789abcdef-"  \
     "ghijklmnopqrstuvwxyz-end"
-#define BEGINNING "canary-4e1c9a07" /* what must be in no message */
+#define BEGINNING "canary-4e1c9a07"       /* what must be in no message */
 #define ENDING "ghijklmnopqrstuvwxyz-end" /* what no part of memory may end with */
 
 static unsigned long claimed_version = MARIADB_PACKAGE_VERSION_ID;
@@ -222,7 +222,8 @@ static int make_user(void)
     MYSQL *mysql = mysql_init(NULL);
     if (!pool_options_from_url(getenv("MYPOOL_ADMIN_URL"), &admin, &memory, NULL))
         return 1;
-    if (!mysql_real_connect(mysql, admin.host, admin.user, admin.password, NULL, admin.port, NULL, 0))
+    if (!mysql_real_connect(mysql, admin.host, admin.user, admin.password, NULL, admin.port, NULL,
+                            0))
         return 2;
     if (mysql_query(mysql, "CREATE OR REPLACE USER canary IDENTIFIED BY '" PASSWORD "'"))
         return 3;
@@ -363,8 +364,18 @@ static void say_packet(int fd, unsigned sequence, const void *payload, size_t le
 #define EOF_PACKET "\xfe\0\0\2\0"
 #define COLUMN "\3def\0\0\0\1n\0\x0c\x2d\0\xff\0\0\0\xfd\0\0\0\0\0"
 #define GREETING                                                                                   \
-    "\x0a" "5.5.5-10.11.19-MariaDB\0" "\7\0\0\0" "abcdefgh\0" "\x8f\xa6" "\x2d" "\2\0" "\x9e\0"    \
-    "\x15" "\0\0\0\0\0\0\0\0\0\0" "ijklmnopqrst\0" "mysql_native_password\0"
+    "\x0a"                                                                                         \
+    "5.5.5-10.11.19-MariaDB\0"                                                                     \
+    "\7\0\0\0"                                                                                     \
+    "abcdefgh\0"                                                                                   \
+    "\x8f\xa6"                                                                                     \
+    "\x2d"                                                                                         \
+    "\2\0"                                                                                         \
+    "\x9e\0"                                                                                       \
+    "\x15"                                                                                         \
+    "\0\0\0\0\0\0\0\0\0\0"                                                                         \
+    "ijklmnopqrst\0"                                                                               \
+    "mysql_native_password\0"
 
 /* A row of one digit for each column that the statement asks for. */
 static void answer_select(int fd, const char *sql)
@@ -397,7 +408,10 @@ static void serve_statements(int fd)
 /* Over a Unix socket this plugin sends the password as it is when asked to. */
 static void ask_in_clear(int fd, unsigned char ret_password[4096])
 {
-    SAY(fd, 2, "\xfe" "caching_sha2_password\0" "abcdefghijklmnopqrst\0");
+    SAY(fd, 2,
+        "\xfe"
+        "caching_sha2_password\0"
+        "abcdefghijklmnopqrst\0");
     hear_packet(fd, ret_password);
     SAY(fd, 4, "\1\4");
     hear_packet(fd, ret_password);
@@ -410,7 +424,10 @@ static void serve(int fd, enum script script)
     SAY(fd, 0, GREETING);
     hear_packet(fd, payload);
     if (script == ASK_FOR_ED25519) {
-        SAY(fd, 2, "\xfe" "client_ed25519\0" "abcdefghijklmnopqrstuvwxyz012345");
+        SAY(fd, 2,
+            "\xfe"
+            "client_ed25519\0"
+            "abcdefghijklmnopqrstuvwxyz012345");
         hear_packet(fd, payload);
     } else {
         ask_in_clear(fd, payload);

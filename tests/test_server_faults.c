@@ -23,8 +23,9 @@
 static int tear_down(void **state)
 {
     (void)state;
-    ask(f.admin, "SET GLOBAL net_write_timeout = 60, GLOBAL init_connect = '', GLOBAL read_only = 0, "
-                 "GLOBAL max_password_errors = 4294967295",
+    ask(f.admin,
+        "SET GLOBAL net_write_timeout = 60, GLOBAL init_connect = '', GLOBAL read_only = 0, "
+        "GLOBAL max_password_errors = 4294967295",
         NULL, 0);
     ask(f.admin, "DROP TABLE IF EXISTS mypool.tiny", NULL, 0);
     ask(f.admin, "DROP DATABASE IF EXISTS mypool_gone", NULL, 0);

@@ -108,6 +108,7 @@ struct item {
     bool admin;    /* needs more than the application's rights */
 };
 
+/* clang-format off */
 static const struct item items[] = {
     {.name = "an open transaction", .changes = {"START TRANSACTION", "INSERT INTO t VALUES (2)"},
      .check = "SELECT @@in_transaction, COUNT(*) FROM t"},
@@ -207,6 +208,7 @@ static const struct item items[] = {
      .changes = {"SELECT GET_LOCK('mine', 0), (SELECT 1 UNION SELECT 2)"},
      .check = "SELECT IS_FREE_LOCK('mine')", .fails = true},
 };
+/* clang-format on */
 
 static void change(struct pool_conn conn, const struct item *item)
 {
@@ -296,7 +298,8 @@ static void end_by_cancelled_statement(struct pool_conn conn)
         char look_for[160];
         snprintf(look_for, sizeof look_for,
                  "SELECT COUNT(*) FROM information_schema.processlist WHERE id = %lu AND state = "
-                 "'User sleep'", id);
+                 "'User sleep'",
+                 id);
         look(admin, look_for, sleeping);
     }
     run(admin, sql);
@@ -308,6 +311,7 @@ static void end_by_cancelled_statement(struct pool_conn conn)
 static const struct {
     const char *name;
     void (*end)(struct pool_conn conn);
+    /* clang-format off */
 } ends[] = {
     {"a release", end_by_release},           {"an error", end_by_error},
     {"a query timeout", end_by_timeout},     {"a destroy", end_by_destroy},
@@ -315,6 +319,7 @@ static const struct {
     {"an open transaction", end_in_a_transaction},
     {"a cancelled statement", end_by_cancelled_statement},
 };
+/* clang-format on */
 
 /* ---- the matrix: the test ---- */
 
@@ -594,8 +599,7 @@ static const char *const three_settings[] = {"SET @a = 1", "SET sql_mode = 'ANSI
 static void init_sql_runs_before_the_first_hand_out(void **state)
 {
     (void)state;
-    struct pool *pool =
-        pool_with("MYPOOL_URL", (struct pool_options){.init_sql = three_settings});
+    struct pool *pool = pool_with("MYPOOL_URL", (struct pool_options){.init_sql = three_settings});
     assert_shows(pool, "SELECT @a, @b, @@sql_mode", "1|2|ANSI_QUOTES|");
     assert_int_equal(stats_of(pool).resets, 0);
     pool_end(pool, 1000, NULL);
@@ -604,8 +608,7 @@ static void init_sql_runs_before_the_first_hand_out(void **state)
 static void init_sql_runs_again_after_each_reset(void **state)
 {
     (void)state;
-    struct pool *pool =
-        pool_with("MYPOOL_URL", (struct pool_options){.init_sql = three_settings});
+    struct pool *pool = pool_with("MYPOOL_URL", (struct pool_options){.init_sql = three_settings});
     for (int i = 0; i < 3; i++) {
         run(pool, "SET @a = 100, @b = 100, @c = 100, sql_mode = ''");
         assert_shows(pool, "SELECT @a, @b, @c, @@sql_mode", "1|2|NULL|ANSI_QUOTES|");
@@ -619,8 +622,8 @@ static void a_failing_init_sql_fails_the_borrow_with_its_reason(void **state)
     (void)state;
     static const char *const wrong[] = {"SET no_such_variable = 1", NULL};
     struct pool_error err;
-    struct pool *pool = pool_with("MYPOOL_URL",
-                                  (struct pool_options){.init_sql = wrong, .fail_fast_ms = 1});
+    struct pool *pool =
+        pool_with("MYPOOL_URL", (struct pool_options){.init_sql = wrong, .fail_fast_ms = 1});
     assert_null(pool_query(pool, "SELECT 1", POOL_NO_ARGS, &err));
     assert_int_not_equal(err.code, POOL_ERR_TIMEOUT);
     assert_non_null(strstr(err.message, "no_such_variable"));
@@ -646,8 +649,8 @@ static void the_init_callback_runs_before_hand_out_and_after_each_reset(void **s
 {
     (void)state;
     struct counted counted = {0};
-    struct pool *pool = pool_with("MYPOOL_URL", (struct pool_options){.init = count_and_set,
-                                                                      .init_arg = &counted});
+    struct pool *pool =
+        pool_with("MYPOOL_URL", (struct pool_options){.init = count_and_set, .init_arg = &counted});
     assert_shows(pool, "SELECT @call", "1|");
     assert_shows(pool, "SELECT @call", "1|");
     run(pool, "SET @call = 100");
@@ -661,9 +664,9 @@ static void the_init_callback_sees_what_init_sql_did(void **state)
     (void)state;
     struct counted counted = {0};
     static const char *const first[] = {"SET @call = 50, @a = 7", NULL};
-    struct pool *pool =
-        pool_with("MYPOOL_URL", (struct pool_options){.init_sql = first, .init = count_and_set,
-                                                      .init_arg = &counted});
+    struct pool *pool = pool_with(
+        "MYPOOL_URL",
+        (struct pool_options){.init_sql = first, .init = count_and_set, .init_arg = &counted});
     assert_shows(pool, "SELECT @call, @a", "1|7|");
     pool_end(pool, 1000, NULL);
 }
@@ -673,9 +676,9 @@ static void a_refusing_init_callback_closes_the_connection(void **state)
     (void)state;
     struct counted counted = {.refuse = true};
     struct pool_error err;
-    struct pool *pool = pool_with("MYPOOL_URL", (struct pool_options){.init = count_and_set,
-                                                                      .init_arg = &counted,
-                                                                      .fail_fast_ms = 1});
+    struct pool *pool = pool_with(
+        "MYPOOL_URL",
+        (struct pool_options){.init = count_and_set, .init_arg = &counted, .fail_fast_ms = 1});
     assert_null(pool_query(pool, "SELECT 1", POOL_NO_ARGS, &err));
     assert_int_equal(stats_of(pool).open, 0);
     assert_int_equal(stats_of(pool).opened, stats_of(pool).closed);
@@ -705,11 +708,15 @@ static void init_sql_may_choose_the_role(void **state)
 static int make_schema(void **state)
 {
     static const char *const statements[] = {
-        "CREATE DATABASE mypool_other", "CREATE TABLE mypool_other.t (a INT)",
-        "CREATE TABLE t (a INT)", "INSERT INTO t VALUES (1)",
+        "CREATE DATABASE mypool_other",
+        "CREATE TABLE mypool_other.t (a INT)",
+        "CREATE TABLE t (a INT)",
+        "INSERT INTO t VALUES (1)",
         "CREATE TABLE numbered (id INT PRIMARY KEY AUTO_INCREMENT, a INT)",
         "CREATE SEQUENCE counts",
-        "CREATE TABLE fires (a INT)", "CREATE ROLE granted", "GRANT granted TO app@'%'",
+        "CREATE TABLE fires (a INT)",
+        "CREATE ROLE granted",
+        "GRANT granted TO app@'%'",
         "CREATE PROCEDURE sets_x() SET @x = 1",
         "CREATE PROCEDURE sets_x_and_fails() BEGIN SET @x = 1; SIGNAL SQLSTATE '45000'; END",
         "CREATE FUNCTION f_sets_x() RETURNS INT BEGIN SET @x = 1; RETURN 1; END",
@@ -740,8 +747,8 @@ static void fill_matrix(struct cell cells[CELLS], struct CMUnitTest tests[CELLS]
         bool by_handle = end < COUNT(ends);
         cells[i].item = &items[i % COUNT(items)];
         cells[i].end = by_handle ? ends[end].end : NULL;
-        snprintf(cells[i].name, sizeof cells[i].name, "%s does not survive %s",
-                 cells[i].item->name, by_handle ? ends[end].name : "a pool_query");
+        snprintf(cells[i].name, sizeof cells[i].name, "%s does not survive %s", cells[i].item->name,
+                 by_handle ? ends[end].name : "a pool_query");
         tests[i] = (struct CMUnitTest){
             .name = cells[i].name,
             .test_func = by_handle ? state_does_not_reach_the_next_borrower

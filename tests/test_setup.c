@@ -105,26 +105,25 @@ static void the_isolation_level_has_the_name_that_the_server_knows(void **state)
         bool mariadb;
         unsigned long version;
         const char *name;
-    } servers[] = {{true, 100500, " tx_isolation"},
-                   {true, 110100, " tx_isolation"},
-                   {true, 110101, " transaction_isolation"},
-                   {true, 110800, " transaction_isolation"},
-                   {false, 80000, " transaction_isolation"},
-                   {false, 90700, " transaction_isolation"}};
+    } servers[] = {
+        {true, 100500, " tx_isolation"},          {true, 110100, " tx_isolation"},
+        {true, 110101, " transaction_isolation"}, {true, 110800, " transaction_isolation"},
+        {false, 80000, " transaction_isolation"}, {false, 90700, " transaction_isolation"}};
     struct pool_options options = {.user = "app", .isolation = POOL_ISOLATION_SERIALIZABLE};
     struct pool__options o;
     (void)state;
     assert_true(pool__options_init(&o, &options, sizeof options, NULL));
     for (size_t i = 0; i < COUNT(servers); i++)
-        assert_non_null(strstr(
-            pool__setup_text(&o.setup, servers[i].mariadb, servers[i].version), servers[i].name));
+        assert_non_null(strstr(pool__setup_text(&o.setup, servers[i].mariadb, servers[i].version),
+                               servers[i].name));
     pool__options_fini(&o);
 }
 
 static void a_value_goes_as_what_it_looks_like(void **state)
 {
-    static const char *const numbers[] = {"5", "-5", "0", "1.5", "2e3", "2.5E-3", "DEFAULT",
-                                          "default", "TRUE", "false"};
+    static const char *const numbers[] = {"5",      "-5",      "0",       "1.5",  "2e3",
+                                          "2.5E-3", "DEFAULT", "default", "TRUE", "false"};
+    /* clang-format off */
     static const struct {
         const char *value, *written;
     } texts[] = {{"ON", "'ON'"},     {"", "''"},         {"'5'", "'5'"},
@@ -132,6 +131,7 @@ static void a_value_goes_as_what_it_looks_like(void **state)
                  {"5x", "'5x'"},     {"1.", "'1.'"},     {"-", "'-'"},
                  {"1e", "'1e'"},     {"'", "''''"},      {"@@sql_mode", "'@@sql_mode'"},
                  {"1, x = 2", "'1, x = 2'"}};
+    /* clang-format on */
     char variable[64], piece[80];
     (void)state;
     for (size_t i = 0; i < COUNT(numbers); i++) {
@@ -155,8 +155,9 @@ static void a_variable_has_a_plain_name_and_a_value(void **state)
     REFUSED("letters, digits and '_': 'a b'", .session_variables = VARIABLES("a b=1"));
     REFUSED("letters, digits and '_': ''", .session_variables = VARIABLES("=1"));
     REFUSED("control character in 'a'", .session_variables = VARIABLES("a=1\n"));
-    REFUSED("letters, digits", .session_variables = VARIABLES(
-            "a1234567890123456789012345678901234567890123456789012345678901234=1"));
+    REFUSED("letters, digits",
+            .session_variables =
+                VARIABLES("a1234567890123456789012345678901234567890123456789012345678901234=1"));
 }
 
 static void a_variable_is_given_once(void **state)
@@ -221,8 +222,8 @@ static void only_what_the_server_names_is_blamed(void **state)
 /* Or the pool would take what it set for the work of the login, which a reset cannot repeat. */
 static void a_variable_may_be_set_by_its_other_name(void **state)
 {
-    struct pool_options v = {
-        .session_variables = VARIABLES("transaction_read_only=1", "Storage_Engine=Aria")};
+    struct pool_options v = {.session_variables =
+                                 VARIABLES("transaction_read_only=1", "Storage_Engine=Aria")};
     (void)state;
     assert_true(pool__setup_sets(&v, "tx_read_only"));
     assert_true(pool__setup_sets(&v, "default_storage_engine"));
@@ -314,8 +315,10 @@ static void sessions_have_the_time_zone(void **state)
 
 static void sessions_have_the_isolation_level(void **state)
 {
-    static const char *const names[] = {[1] = "READ-UNCOMMITTED", [2] = "READ-COMMITTED",
-                                        [3] = "REPEATABLE-READ", [4] = "SERIALIZABLE"};
+    static const char *const names[] = {[1] = "READ-UNCOMMITTED",
+                                        [2] = "READ-COMMITTED",
+                                        [3] = "REPEATABLE-READ",
+                                        [4] = "SERIALIZABLE"};
     (void)state;
     for (unsigned i = 1; i < COUNT(names); i++) {
         struct pool *pool = WITH(.isolation = (enum pool_isolation)i);
@@ -345,15 +348,15 @@ static void sessions_have_the_collation(void **state)
 static void sessions_have_any_variable(void **state)
 {
     (void)state;
-    assert_lasts(WITH(.session_variables =
-                          VARIABLES("lock_wait_timeout=77", "innodb_lock_wait_timeout=3",
-                                    "foreign_key_checks=OFF", "sql_safe_updates=TRUE",
-                                    "div_precision_increment=7")),
-                 "SET lock_wait_timeout = 5, innodb_lock_wait_timeout = 5, foreign_key_checks = 1, "
-                 "sql_safe_updates = 0",
-                 "SELECT @@lock_wait_timeout, @@innodb_lock_wait_timeout, @@foreign_key_checks, "
-                 "@@sql_safe_updates, @@div_precision_increment",
-                 "77|3|0|1|7|");
+    assert_lasts(
+        WITH(.session_variables = VARIABLES("lock_wait_timeout=77", "innodb_lock_wait_timeout=3",
+                                            "foreign_key_checks=OFF", "sql_safe_updates=TRUE",
+                                            "div_precision_increment=7")),
+        "SET lock_wait_timeout = 5, innodb_lock_wait_timeout = 5, foreign_key_checks = 1, "
+        "sql_safe_updates = 0",
+        "SELECT @@lock_wait_timeout, @@innodb_lock_wait_timeout, @@foreign_key_checks, "
+        "@@sql_safe_updates, @@div_precision_increment",
+        "77|3|0|1|7|");
 }
 
 static void variables_of_a_url_keep_their_commas(void **state)
@@ -394,12 +397,13 @@ static uint64_t statements_until_ready(struct pool_options wish)
 static void they_cost_no_statement_of_their_own(void **state)
 {
     (void)state;
-    assert_int_equal(
-        statements_until_ready((struct pool_options){
-            .sql_mode = "ANSI", .time_zone = "+00:00", .collation = "utf8mb4_bin",
-            .isolation = POOL_ISOLATION_SERIALIZABLE,
-            .session_variables = VARIABLES("lock_wait_timeout=5")}),
-        statements_until_ready((struct pool_options){0}));
+    assert_int_equal(statements_until_ready((struct pool_options){
+                         .sql_mode = "ANSI",
+                         .time_zone = "+00:00",
+                         .collation = "utf8mb4_bin",
+                         .isolation = POOL_ISOLATION_SERIALIZABLE,
+                         .session_variables = VARIABLES("lock_wait_timeout=5")}),
+                     statements_until_ready((struct pool_options){0}));
 }
 
 static void assert_blamed(struct pool_options wish, const char *words)
@@ -422,8 +426,7 @@ static void what_the_server_refuses_is_named(void **state)
     BLAMED("option 'time_zone': ", .time_zone = "Mars/Olympus");
     BLAMED("option 'time_zone': ", .time_zone = "+99:00");
     BLAMED("option 'collation': ", .collation = "utf8mb4_klingon_ci");
-    BLAMED("option 'session_variables', 'no_such_variable': ",
-           .sql_mode = "ANSI",
+    BLAMED("option 'session_variables', 'no_such_variable': ", .sql_mode = "ANSI",
            .session_variables = VARIABLES("lock_wait_timeout=1", "no_such_variable=1"));
     BLAMED("option 'session_variables', 'lock_wait_timeout': ",
            .session_variables = VARIABLES("sql_safe_updates=1", "lock_wait_timeout=soon"));

@@ -54,9 +54,8 @@ static void the_statement_that_failed_is_told_by_its_number(void **state)
 static void one_statement_before_it_is_one(void **state)
 {
     (void)state;
-    struct pool_error err =
-        failure_of("INSERT INTO held VALUES (?); SELECT a FROM held WHERE n = ? ;",
-                   POOL_ARGS(1, "a;b"));
+    struct pool_error err = failure_of(
+        "INSERT INTO held VALUES (?); SELECT a FROM held WHERE n = ? ;", POOL_ARGS(1, "a;b"));
     assert_int_equal(err.server_errno, 1054);
     assert_message(&err, "statement 2 of 2: Unknown column", "; statement 1 was executed");
     assert_false(err.not_executed);
@@ -118,9 +117,9 @@ static void empty_statements_do_not_count(void **state)
 
 static void what_may_have_many_results_or_none_leaves_no_number(void **state)
 {
-    static const char *const texts[] = {
-        "CALL p(); DO 1; DO 2; DO 3", "EXECUTE s; DO 1; DO 2; DO 3",
-        "BEGIN NOT ATOMIC SELECT 1; SELECT 2; END; DO 3", "DO 1; /*!50000 DO 2; */ DO 3; DO 4"};
+    static const char *const texts[] = {"CALL p(); DO 1; DO 2; DO 3", "EXECUTE s; DO 1; DO 2; DO 3",
+                                        "BEGIN NOT ATOMIC SELECT 1; SELECT 2; END; DO 3",
+                                        "DO 1; /*!50000 DO 2; */ DO 3; DO 4"};
     (void)state;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         assert_told(texts[i], 1, false, "after 1 result: cause");

@@ -69,8 +69,8 @@ static void lose_what_comes(void)
     for (int fd = 3; fd < 1024; fd++) {
         struct sockaddr_in peer = {0};
         socklen_t size = sizeof peer;
-        if (getpeername(fd, (struct sockaddr *)&peer, &size) == 0 &&
-            peer.sin_family == AF_INET && ntohs(peer.sin_port) == proxy.port)
+        if (getpeername(fd, (struct sockaddr *)&peer, &size) == 0 && peer.sin_family == AF_INET &&
+            ntohs(peer.sin_port) == proxy.port)
             drop_what_comes(fd);
     }
 }

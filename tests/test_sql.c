@@ -56,6 +56,7 @@ static void assert_class(const char *const *statements, size_t count, enum pool_
 static void placeholders_are_counted_outside_quotes_and_comments(void **state)
 {
     (void)state;
+    /* clang-format off */
     static const struct { const char *sql; unsigned count; } cases[] = {
         {"SELECT 1", 0}, {"SELECT ?", 1}, {"SELECT ?,?,?", 3}, {"SELECT '?', \"?\", `?`, ?", 1},
         {"SELECT 'a''?', ?", 1}, {"SELECT \"a\"\"?\", ?", 1}, {"SELECT `a``?`, ?", 1},
@@ -66,6 +67,7 @@ static void placeholders_are_counted_outside_quotes_and_comments(void **state)
         {"SELECT @`a?`, @'b?', ?", 1}, {"SELECT '\"?', \"'?\", ?", 1}, {"SELECT '', ?, ''", 1},
         {"SELECT '한국?', ?", 1},
     };
+    /* clang-format on */
     for (size_t i = 0; i < COUNT(cases); i++)
         if (inspect(cases[i].sql).placeholders != cases[i].count || inspect(cases[i].sql).named)
             fail_msg("%s", cases[i].sql);
@@ -74,11 +76,26 @@ static void placeholders_are_counted_outside_quotes_and_comments(void **state)
 static void named_placeholders_are_told_from_other_colons(void **state)
 {
     (void)state;
-    static const struct { const char *sql; unsigned count; } cases[] = {
-        {"SELECT :a", 1}, {":a", 1}, {"SELECT (:a_1+:b)", 2}, {"SELECT :a,:a", 2},
-        {"SELECT :이름", 1}, {"SELECT ':a'", 0}, {"SELECT @a:=1", 0}, {"SELECT @a:=:b", 1},
-        {"SELECT a::b", 0}, {"lbl:LOOP", 0}, {"SELECT @:x", 0}, {"SELECT 1:a", 0},
-        {"SELECT :1", 0}, {"`l`:LOOP", 0}, {"SELECT '12:30:00', :a", 1}, {"SELECT /*:b*/ :a", 1},
+    static const struct {
+        const char *sql;
+        unsigned count;
+    } cases[] = {
+        {"SELECT :a", 1},
+        {":a", 1},
+        {"SELECT (:a_1+:b)", 2},
+        {"SELECT :a,:a", 2},
+        {"SELECT :이름", 1},
+        {"SELECT ':a'", 0},
+        {"SELECT @a:=1", 0},
+        {"SELECT @a:=:b", 1},
+        {"SELECT a::b", 0},
+        {"lbl:LOOP", 0},
+        {"SELECT @:x", 0},
+        {"SELECT 1:a", 0},
+        {"SELECT :1", 0},
+        {"`l`:LOOP", 0},
+        {"SELECT '12:30:00', :a", 1},
+        {"SELECT /*:b*/ :a", 1},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct pool__sql_info info = inspect(cases[i].sql);
@@ -90,6 +107,7 @@ static void named_placeholders_are_told_from_other_colons(void **state)
 static void broken_statements_are_refused_with_their_place(void **state)
 {
     (void)state;
+    /* clang-format off */
     static const struct { const char *sql, *part; } cases[] = {
         {"", "empty"}, {" \n\t", "empty"}, {"-- x", "empty"}, {"/* x */ # y", "empty"}, {";", "empty"},
         {"SELECT 'a", "string that starts at byte 7 has no closing '"},
@@ -103,6 +121,7 @@ static void broken_statements_are_refused_with_their_place(void **state)
         {"SELECT :a, ?", "both ? and :name"},
         {"SELECT '\xFF'", "not valid UTF-8 at byte 8"}, {"SELECT \xC3(", "byte 7"},
     };
+    /* clang-format on */
     for (size_t i = 0; i < COUNT(cases); i++)
         assert_refused(cases[i].sql, strlen(cases[i].sql), cases[i].part);
     assert_refused(NULL, 0, "no statement");
@@ -133,8 +152,8 @@ static void placeholders_that_servers_may_read_differently_are_refused(void **st
     (void)state;
     static const char *const statements[] = {
         "/*!50000 '*/' */ SELECT ?", "/*! -- */ \n */ SELECT ?", "/*! /* x */ */ SELECT ?",
-        "/*! # */ \n */ SELECT ?", "/*! `/*` */ SELECT ?", "/*! /*! */ ? */", "SELECT $$, ?, $$",
-        "SELECT $a$ ? $a$",
+        "/*! # */ \n */ SELECT ?",   "/*! `/*` */ SELECT ?",     "/*! /*! */ ? */",
+        "SELECT $$, ?, $$",          "SELECT $a$ ? $a$",
     };
     for (size_t i = 0; i < COUNT(statements); i++)
         assert_refused(statements[i], strlen(statements[i]), "pass such text as a value");
@@ -144,8 +163,9 @@ static void doubtful_statements_without_later_placeholders_are_accepted_as_other
 {
     (void)state;
     static const char *const statements[] = {
-        "/*! '*/' */ SELECT 1", "SELECT ?, $a$", "SELECT 'x\\', @a:=1, \\'z'",
-        "SELECT 'x\\', GET_LOCK(1, 2), \\'z'", "SELECT \"x\\\", @a:=1, \\\"z\"",
+        "/*! '*/' */ SELECT 1",           "SELECT ?, $a$",
+        "SELECT 'x\\', @a:=1, \\'z'",     "SELECT 'x\\', GET_LOCK(1, 2), \\'z'",
+        "SELECT \"x\\\", @a:=1, \\\"z\"",
     };
     assert_class(statements, COUNT(statements), POOL__SQL_OTHER);
     assert_false(inspect("SELECT 'x\\', @a:=1, \\'z'").read_only);
@@ -155,17 +175,20 @@ static void doubtful_statements_without_later_placeholders_are_accepted_as_other
 static void a_backslash_before_a_quote_is_read_in_all_ways(void **state)
 {
     (void)state;
+    /* clang-format off */
     static const char *const plain[] = {
         "SELECT 'it\\'s'", "SELECT ?, 'it\\'s ?'", "SELECT \"\\\"\"", "SELECT 'it\\'s', ?",
         "SELECT 'C:\\', ?", "SELECT \"C:\\\", ?", "SELECT 'a\\'?', 'b\\'c', ?",
         "SELECT '\\\\\\'', ?",
     };
+    /* clang-format on */
     assert_class(plain, COUNT(plain), POOL__SQL_PLAIN);
     assert_true(inspect("SELECT 'it\\'s'").read_only);
     assert_true(inspect("SELECT 'it\\'s'").escaped_quote);
     assert_false(inspect("SELECT 'a\\\\', '\\\"', \"\\'\"").escaped_quote);
     static const char *const other[] = {
-        "SELECT 'a\\'; SET @a = 1; 'b'", "SELECT 'a\\'; SET @a = 1; SELECT 'b",
+        "SELECT 'a\\'; SET @a = 1; 'b'",
+        "SELECT 'a\\'; SET @a = 1; SELECT 'b",
     };
     assert_class(other, COUNT(other), POOL__SQL_OTHER);
 }
@@ -173,6 +196,7 @@ static void a_backslash_before_a_quote_is_read_in_all_ways(void **state)
 static void the_count_of_placeholders_is_uncertain_if_readings_differ(void **state)
 {
     (void)state;
+    /* clang-format off */
     static const struct { const char *sql; unsigned one, two, other; bool uncertain; } cases[] = {
         {"SELECT 'it\\'s', ?", 1, 1, 2, false}, {"SELECT 'C:\\', ?", 1, 1, 0, false},
         {"SELECT 'a\\'?', 'b\\'c', ?", 1, 2, 3, true},
@@ -181,6 +205,7 @@ static void the_count_of_placeholders_is_uncertain_if_readings_differ(void **sta
         {"SELECT /*!50000 ?, */ ?", 2, 2, 1, true}, {"SELECT /*!50000 1, */ ?", 1, 1, 2, false},
         {"SELECT ?, ?", 2, 2, 1, false}, {"SELECT 1 /*! '*/ ? /*' */", 0, 0, 1, true},
     };
+    /* clang-format on */
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct pool__sql_info info = inspect(cases[i].sql);
         if (!pool__sql_takes(&info, cases[i].one) || !pool__sql_takes(&info, cases[i].two) ||
@@ -193,6 +218,7 @@ static void the_count_of_placeholders_is_uncertain_if_readings_differ(void **sta
 static void plain_statements_are_recognised(void **state)
 {
     (void)state;
+    /* clang-format off */
     static const char *const statements[] = {
         "SELECT 1", "select 1;", " /* c */ -- d\n SELECT 1 ; -- e", "(SELECT 1) UNION (SELECT 2)",
         "((SELECT 1))", "INSERT INTO t VALUES (?)", "insert into t select * from u",
@@ -203,12 +229,14 @@ static void plain_statements_are_recognised(void **state)
         "SELECT ':=', ';', 'INTO @a'", "SELECT 1 FOR UPDATE", "SELECT next, value FROM t",
         "SELECT PREVIOUS VALUE FOR s", "SELECT last_insert_id FROM t", "SELECT/**/1",
     };
+    /* clang-format on */
     assert_class(statements, COUNT(statements), POOL__SQL_PLAIN);
 }
 
 static void statements_that_may_touch_the_session_are_other(void **state)
 {
     (void)state;
+    /* clang-format off */
     static const char *const statements[] = {
         "SET @a = 1", "SELECT @a := 1", "SELECT @a:=1", "SELECT 1 INTO @a", "SELECT 1 INTO/**/@a",
         "SELECT 1 INTO a", "SELECT get_lock('a', 1)", "SELECT GET_LOCK ('a', 1)",
@@ -223,6 +251,7 @@ static void statements_that_may_touch_the_session_are_other(void **state)
         "SHOW TABLES", "EXPLAIN SELECT 1", "(INSERT INTO t VALUES (1))", "`SELECT` 1", "'SELECT'",
         "SELECTED", "SEL", "XA START 'a'", "PREPARE s FROM 'SELECT 1'", "HANDLER t OPEN", "(",
     };
+    /* clang-format on */
     assert_class(statements, COUNT(statements), POOL__SQL_OTHER);
 }
 
@@ -231,22 +260,28 @@ static void calls_of_built_in_functions_are_plain(void **state)
     (void)state;
     static const char *const statements[] = {
         "SELECT ABS(1), abs (1), Abs/**/(1), YEARWEEK(d), ST_Y(p), st_astext(POINT(1, 2))",
-        "SELECT COUNT(*), count(DISTINCT a), SUM(a+(b)), GROUP_CONCAT(a ORDER BY (b) SEPARATOR ',')",
+        "SELECT COUNT(*), count(DISTINCT a), SUM(a+(b)), GROUP_CONCAT(a ORDER BY (b) SEPARATOR "
+        "',')",
         "SELECT NOW(6), CURRENT_TIMESTAMP(), DATE_ADD(NOW(), INTERVAL (1) DAY), UTC_DATE()",
         "SELECT IF(a, LEFT(b, 1), REPLACE(c, 'x', 'y')), INSERT(a, 1, 2, 'z'), MOD(7, 2), CHAR(65)",
         "SELECT CAST(a AS CHAR(10)), CAST(a AS DECIMAL(10,2)), CAST(a AS DATETIME(6)), BINARY(a)",
         "SELECT CONVERT(a, DECIMAL(3)), CONVERT(a USING utf8mb4), a COLLATE utf8mb4_bin",
         "SELECT JSON_EXTRACT(a, '$.b'), JSON_ARRAYAGG(a), REGEXP_REPLACE(a, 'b', 'c'), UUID()",
-        "SELECT ROW_NUMBER() OVER (PARTITION BY a ORDER BY b), RANK() OVER w FROM t WINDOW w AS (ORDER BY c)",
+        "SELECT ROW_NUMBER() OVER (PARTITION BY a ORDER BY b), RANK() OVER w FROM t WINDOW w AS "
+        "(ORDER BY c)",
         "SELECT 1 WHERE (a) AND (b) OR (c) XOR (d) AND NOT (e) AND a IN (1) AND b NOT IN (2)",
         "SELECT 1 FROM t WHERE a = ANY (SELECT 1) OR b > ALL (SELECT 2) OR EXISTS (SELECT 3)",
-        "SELECT CASE WHEN (a) THEN (b) ELSE (c) END FROM (t) JOIN (u) USING (a) GROUP BY (a) HAVING (b)",
+        "SELECT CASE WHEN (a) THEN (b) ELSE (c) END FROM (t) JOIN (u) USING (a) GROUP BY (a) "
+        "HAVING (b)",
         "SELECT * FROM t USE INDEX (a) IGNORE KEY FOR ORDER BY (b) FORCE INDEX FOR JOIN (c)",
-        "SELECT * FROM t PARTITION (p0, p1) WHERE ROW(a, b) = (1, 2) AND a LIKE ('x') AND b DIV (2)",
+        "SELECT * FROM t PARTITION (p0, p1) WHERE ROW(a, b) = (1, 2) AND a LIKE ('x') AND b DIV "
+        "(2)",
         "SELECT * FROM t, LATERAL (SELECT f FROM u) AS v WHERE 'x' MEMBER OF (t.a)",
-        "SELECT MATCH (a, b) AGAINST ('c' IN BOOLEAN MODE) FROM t", "SELECT 1 UNION (SELECT 2)",
+        "SELECT MATCH (a, b) AGAINST ('c' IN BOOLEAN MODE) FROM t",
+        "SELECT 1 UNION (SELECT 2)",
         "SELECT 1 UNION ALL (SELECT 2) EXCEPT (SELECT 3) INTERSECT (SELECT 4)",
-        "VALUES ROW(1, 2), ROW(3, 4)", "SELECT PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY a) OVER ()",
+        "VALUES ROW(1, 2), ROW(3, 4)",
+        "SELECT PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY a) OVER ()",
     };
     assert_class(statements, COUNT(statements), POOL__SQL_PLAIN);
 }
@@ -254,6 +289,7 @@ static void calls_of_built_in_functions_are_plain(void **state)
 static void lists_of_columns_are_no_calls(void **state)
 {
     (void)state;
+    /* clang-format off */
     static const char *const statements[] = {
         "INSERT INTO t (a, b) VALUES (?, ?)", "insert into db.t(a) value (1)", "INSERT t(a) VALUES (1)",
         "INSERT IGNORE INTO `db` . `t` (a) SELECT 1", "INSERT IGNORE t (a) VALUES (1)",
@@ -269,6 +305,7 @@ static void lists_of_columns_are_no_calls(void **state)
         "SELECT * FROM JSON_TABLE(?, '$[*]' COLUMNS(a INT PATH '$.a', b VARCHAR(10) PATH '$.b', c DECIMAL(4,2)"
         " PATH '$.c', NESTED PATH '$.d[*]' COLUMNS (e CHAR(3) PATH '$'))) AS j",
     };
+    /* clang-format on */
     assert_class(statements, COUNT(statements), POOL__SQL_PLAIN);
 }
 
@@ -276,6 +313,7 @@ static void lists_of_columns_are_no_calls(void **state)
 static void calls_of_unknown_functions_are_other(void **state)
 {
     (void)state;
+    /* clang-format off */
     static const char *const statements[] = {
         "SELECT my_function(1)", "SELECT my_function (1)", "SELECT my_function/**/()", "SELECT 1, f(1)",
         "SELECT `f`(1)", "SELECT `abs`(1)", "SELECT \"f\"(1)", "SELECT db.f(1)", "SELECT db . `f` (1)",
@@ -299,12 +337,14 @@ static void calls_of_unknown_functions_are_other(void **state)
         "SELECT * FROM t FOR SYSTEM_TIME AS OF f(1)", "SELECT * FROM t PROCEDURE f(1)",
         "SELECT * FROM JSON_TABLE(f(1), '$' COLUMNS(a INT PATH '$')) AS j",
     };
+    /* clang-format on */
     assert_class(statements, COUNT(statements), POOL__SQL_OTHER);
 }
 
 static void transaction_statements_are_recognised(void **state)
 {
     (void)state;
+    /* clang-format off */
     static const char *const statements[] = {
         "BEGIN", "begin work;", "START TRANSACTION", "START TRANSACTION READ ONLY",
         "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", "COMMIT", "COMMIT WORK",
@@ -312,24 +352,28 @@ static void transaction_statements_are_recognised(void **state)
         "ROLLBACK WORK TO SAVEPOINT `a b`", "ROLLBACK WORK TO a", "SAVEPOINT a",
         "RELEASE SAVEPOINT a", "/* x */ COMMIT -- y",
     };
+    /* clang-format on */
     assert_class(statements, COUNT(statements), POOL__SQL_TRANSACTION);
 }
 
 static void near_transactions_are_other(void **state)
 {
     (void)state;
+    /* clang-format off */
     static const char *const statements[] = {
         "COMMIT AND CHAIN", "COMMIT RELEASE", "COMMIT WORK AND CHAIN", "ROLLBACK AND CHAIN",
         "ROLLBACK RELEASE", "ROLLBACK TO SAVEPOINT a b", "BEGIN NOT ATOMIC SELECT 1; END",
         "BEGIN; COMMIT", "COMMIT; SELECT 1", "START SLAVE", "SAVEPOINT", "RELEASE LOCK a",
         "START", "BEGIN /*! WORK */", "START TRANSACTION; SET @a = 1",
     };
+    /* clang-format on */
     assert_class(statements, COUNT(statements), POOL__SQL_OTHER);
 }
 
 static void several_statements_are_told_from_one_with_a_body(void **state)
 {
     (void)state;
+    /* clang-format off */
     static const struct { const char *sql; bool multiple; } cases[] = {
         {"SELECT 1;", false}, {"SELECT 1; -- x", false}, {"SELECT ';'", false},
         {"SELECT 1; SELECT 2", true}, {"SET @a=1; SELECT @a;", true}, {"CREATE TABLE t (a int); DROP TABLE t", true},
@@ -340,6 +384,7 @@ static void several_statements_are_told_from_one_with_a_body(void **state)
         {"IF 1 THEN SELECT 1; END IF", false}, {"l: LOOP LEAVE l; END LOOP", false},
         {"BEGIN; SELECT 1; COMMIT", true},
     };
+    /* clang-format on */
     for (size_t i = 0; i < COUNT(cases); i++)
         if (inspect(cases[i].sql).multiple != cases[i].multiple)
             fail_msg("%s", cases[i].sql);
@@ -348,6 +393,7 @@ static void several_statements_are_told_from_one_with_a_body(void **state)
 static void only_selects_without_locks_and_files_are_read_only(void **state)
 {
     (void)state;
+    /* clang-format off */
     static const struct { const char *sql; bool read_only; } cases[] = {
         {"SELECT 1", true}, {"(SELECT 1)", true}, {"VALUES (1)", true}, {"SELECT 'FOR UPDATE'", true},
         {"SELECT * FROM t USE INDEX FOR JOIN (a)", true}, {"SELECT 1 FOR UPDATE", false},
@@ -355,6 +401,7 @@ static void only_selects_without_locks_and_files_are_read_only(void **state)
         {"SELECT 1 LOCK IN SHARE MODE", false}, {"SELECT 1 INTO OUTFILE 'a'", false},
         {"SELECT @a:=1", false}, {"INSERT INTO t VALUES (1)", false}, {"COMMIT", false},
     };
+    /* clang-format on */
     for (size_t i = 0; i < COUNT(cases); i++)
         if (inspect(cases[i].sql).read_only != cases[i].read_only)
             fail_msg("%s", cases[i].sql);
@@ -365,6 +412,7 @@ static void only_selects_without_locks_and_files_are_read_only(void **state)
 static void what_ends_or_begins_a_transaction_is_told(void **state)
 {
     (void)state;
+    /* clang-format off */
     static const struct { const char *sql; enum pool__sql_turn turn; } cases[] = {
         {"BEGIN", POOL__TURN_BEGIN}, {"begin work", POOL__TURN_BEGIN},
         {"/* hint */ START TRANSACTION READ ONLY", POOL__TURN_BEGIN},
@@ -379,6 +427,7 @@ static void what_ends_or_begins_a_transaction_is_told(void **state)
         {"/*!50000 COMMIT */", POOL__TURN_HIDDEN}, {"XA END 'x'", POOL__TURN_HIDDEN},
         {"XA START 'x'", POOL__TURN_BEGIN}, {"XA START 'x'; SELECT 1", POOL__TURN_HIDDEN},
     };
+    /* clang-format on */
     for (size_t i = 0; i < COUNT(cases); i++)
         if (inspect(cases[i].sql).turn != cases[i].turn)
             fail_msg("wrong turn: %s", cases[i].sql);
@@ -387,6 +436,7 @@ static void what_ends_or_begins_a_transaction_is_told(void **state)
 static void updates_are_told_from_the_rest(void **state)
 {
     (void)state;
+    /* clang-format off */
     static const struct { const char *sql; bool updates; } cases[] = {
         {"UPDATE t SET a = 1", true}, {"update t, u set t.a = u.a", true},
         {"WITH c (x) AS (SELECT 1) UPDATE t, c SET t.a = c.x", true},
@@ -394,6 +444,7 @@ static void updates_are_told_from_the_rest(void **state)
         {"INSERT INTO t VALUES (1) ON DUPLICATE KEY UPDATE a = 1", false},
         {"SELECT 1 FOR UPDATE", false}, {"UPDATE t SET a = 1; DELETE FROM t", false},
     };
+    /* clang-format on */
     for (size_t i = 0; i < COUNT(cases); i++)
         if (inspect(cases[i].sql).updates != cases[i].updates)
             fail_msg("wrong: %s", cases[i].sql);
@@ -660,10 +711,12 @@ struct pieces {
     size_t count;
 };
 
-static const char *read_string(const char *s, const char *end, struct mode mode, struct piece *piece)
+static const char *read_string(const char *s, const char *end, struct mode mode,
+                               struct piece *piece)
 {
     char quote = *s++;
-    bool escapes = !mode.no_backslash_escapes && quote != '`' && !(quote == '"' && mode.ansi_quotes);
+    bool escapes =
+        !mode.no_backslash_escapes && quote != '`' && !(quote == '"' && mode.ansi_quotes);
     piece->kind = quote == '\'' ? 's' : quote;
     while (s < end) {
         if (*s == '\\' && escapes && s + 1 < end) {
@@ -770,8 +823,7 @@ static bool take_literal(const struct pieces *pieces, size_t *at, const struct p
 {
     char number[32];
     switch ((int)value->type) {
-    case POOL_TYPE_NULL:
-        return is_word(&pieces->at[(*at)++], "NULL");
+    case POOL_TYPE_NULL: return is_word(&pieces->at[(*at)++], "NULL");
     case POOL_TYPE_INT:
         if (value->as.i < 0 && pieces->at[(*at)++].kind != '-')
             return false;
@@ -783,8 +835,7 @@ static bool take_literal(const struct pieces *pieces, size_t *at, const struct p
                 !take_literal(pieces, at, &value->as.list.values[i]))
                 return false;
         return true;
-    default:
-        return take_text(pieces, at, value);
+    default: return take_text(pieces, at, value);
     }
 }
 
@@ -819,8 +870,9 @@ static uint32_t next_random(uint32_t *seed)
 
 static struct pool_value random_text(uint32_t *seed, char *text)
 {
-    static const char *const parts[] = {"'", "\"", "\\", "`", "*/", "/*", "-- ", "#", ";", "?", "\n",
-                                        "a", " OR 1=1", "\xED\x95\x9C", "\xBF", "%", ":x", "\x1A"};
+    static const char *const parts[] = {"'",    "\"", "\\", "`",   "*/", "/*",      "-- ",
+                                        "#",    ";",  "?",  "\n",  "a",  " OR 1=1", "\xED\x95\x9C",
+                                        "\xBF", "%",  ":x", "\x1A"};
     size_t len = 0;
     for (uint32_t n = next_random(seed) % 5; n > 0; n--) {
         const char *part = parts[next_random(seed) % COUNT(parts)];
@@ -866,9 +918,11 @@ static size_t count_placeholders(const char *sql, enum pool__quotes quotes)
 static void make_statement(char *sql, uint32_t *seed)
 {
     static const char *const parts[] = {
-        "?", "?", "?", "?", " ", " ", ",", "(", ")", "-", "--", "-- ", "\n", "a", "1", "@", "/",
-        "*", "'b'", "''", "'c''d'", "'\\\\'", "'e\\'f'", "'\\\"'", "\"?\"", "\"g\\\"h\"", "\"'\"",
-        "`i?`", "`j\\`", "/* ? ' */", "# '\n", "/*!", "/*!", "*/", "'*/'", ";", "_x", "N", ":", "'"};
+        "?",     "?",          "?",     "?",    " ",      " ",         ",",       "(",
+        ")",     "-",          "--",    "-- ",  "\n",     "a",         "1",       "@",
+        "/",     "*",          "'b'",   "''",   "'c''d'", "'\\\\'",    "'e\\'f'", "'\\\"'",
+        "\"?\"", "\"g\\\"h\"", "\"'\"", "`i?`", "`j\\`",  "/* ? ' */", "# '\n",   "/*!",
+        "/*!",   "*/",         "'*/'",  ";",    "_x",     "N",         ":",       "'"};
     char *end = sql;
     for (uint32_t n = 1 + next_random(seed) % 20; n > 0; n--)
         end = stpcpy(end, parts[next_random(seed) % COUNT(parts)]);
@@ -1023,8 +1077,8 @@ static void pool_args_takes_none_to_sixty_four_values(void **state)
     assert_int_equal(POOL_ARGS(POOL_NAMED("n", n)).count, 1);
     assert_int_equal(POOL_ARGS(NULL).values[0].type, POOL_TYPE_NULL);
     assert_int_equal(POOL_ARGS(n, "text").count, 2);
-    assert_int_equal(POOL_ARGS(EIGHT, EIGHT, EIGHT, EIGHT, EIGHT, EIGHT, EIGHT, 0, 1, 2, 3, 4, 5, 6).count,
-                     63);
+    assert_int_equal(
+        POOL_ARGS(EIGHT, EIGHT, EIGHT, EIGHT, EIGHT, EIGHT, EIGHT, 0, 1, 2, 3, 4, 5, 6).count, 63);
     struct pool_args most = POOL_ARGS(EIGHT, EIGHT, EIGHT, EIGHT, EIGHT, EIGHT, EIGHT, EIGHT);
     assert_int_equal(most.count, 64);
     assert_int_equal(most.values[63].as.i, 7);

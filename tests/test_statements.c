@@ -184,8 +184,8 @@ static struct pool_error failure_of(struct pool *pool, const struct pool_request
     struct pool_error err;
     struct pool_result *result = pool_query_with(pool, request, &err);
     if (result || err.code != code)
-        fail_msg("%.200s: %s %u %s", request->sql ? request->sql : "NULL",
-                 pool_code_name(err.code), err.server_errno, err.message);
+        fail_msg("%.200s: %s %u %s", request->sql ? request->sql : "NULL", pool_code_name(err.code),
+                 err.server_errno, err.message);
     return err;
 }
 
@@ -348,8 +348,8 @@ static void named_values_of_what_goes_as_text_arrive(void **state)
     struct pool *pool = open_pool("resetPolicy=never");
     (void)state;
     for (int i = 0; i < 3; i++)
-        assert_int_equal(int_of(pool, "EXECUTE IMMEDIATE :sql",
-                                POOL_ARGS(POOL_NAMED("sql", "SELECT 42"))), 42);
+        assert_int_equal(
+            int_of(pool, "EXECUTE IMMEDIATE :sql", POOL_ARGS(POOL_NAMED("sql", "SELECT 42"))), 42);
 }
 
 static void an_error_1295_from_within_is_the_servers_error(void **state)
@@ -416,8 +416,8 @@ static void integers_of_every_c_type_arrive(void **state)
         POOL_ARGS((bool)true, (char)'A', (signed char)-128, (short)-32768, INT32_MIN,
                   (long)INT64_MIN, (long long)INT64_MAX, (unsigned char)255, (unsigned short)65535,
                   UINT32_MAX, (unsigned long)UINT64_MAX, (unsigned long long)UINT64_MAX));
-    const int64_t expected[] = {1, 'A', -128, -32768, INT32_MIN, INT64_MIN, INT64_MAX, 255, 65535,
-                                UINT32_MAX};
+    const int64_t expected[] = {1,         'A',       -128, -32768, INT32_MIN,
+                                INT64_MIN, INT64_MAX, 255,  65535,  UINT32_MAX};
     assert_true(pool_next(row));
     for (unsigned i = 0; i < 10; i++)
         assert_int_equal(pool_get_int(row, i), expected[i]);
@@ -449,8 +449,9 @@ static void sixty_four_values_fit_into_pool_args(void **state)
     for (int i = 1; i < 64; i++)
         end = stpcpy(end, " + ?");
 #define EIGHT 1, 2, 3, 4, 5, 6, 7, 8
-    assert_int_equal(int_of(pool, sql, POOL_ARGS(EIGHT, EIGHT, EIGHT, EIGHT, EIGHT, EIGHT, EIGHT,
-                                                 EIGHT)), 8 * 36);
+    assert_int_equal(
+        int_of(pool, sql, POOL_ARGS(EIGHT, EIGHT, EIGHT, EIGHT, EIGHT, EIGHT, EIGHT, EIGHT)),
+        8 * 36);
 #undef EIGHT
 }
 
@@ -491,8 +492,8 @@ static void empty_text_is_not_null(void **state)
 {
     struct pool_args args = POOL_ARGS("", pool_bytes(NULL, 0), pool_text(NULL));
     for (int mode = 0; mode < 2; mode++) {
-        struct pool_result *row = (mode ? query_as_text : query)(
-            *state, "SELECT ?, ?, ?, ''", args);
+        struct pool_result *row =
+            (mode ? query_as_text : query)(*state, "SELECT ?, ?, ?, ''", args);
         size_t len = 1;
         assert_true(pool_next(row));
         assert_string_equal(pool_get_text(row, 0), "");
@@ -559,8 +560,7 @@ static void named_values_may_come_in_any_order(void **state)
 {
     struct pool_args args = POOL_ARGS(POOL_NAMED("b", 2), POOL_NAMED("a", "one"));
     for (int mode = 0; mode < 2; mode++) {
-        struct pool_result *row =
-            (mode ? query_as_text : query)(*state, "SELECT :a, :b, :a", args);
+        struct pool_result *row = (mode ? query_as_text : query)(*state, "SELECT :a, :b, :a", args);
         assert_true(pool_next(row));
         assert_string_equal(pool_get_text(row, 0), "one");
         assert_int_equal(pool_get_int(row, 1), 2);
@@ -599,7 +599,8 @@ static void assert_list_selects(struct pool *pool, unsigned count)
     for (unsigned i = 0; i < count; i++)
         values[i] = pool_uint(2 * i + 2);
     assert_int_equal(int_of(pool, "SELECT COUNT(*) FROM seq_1_to_1000 WHERE seq > ? AND seq IN (?)",
-                            POOL_ARGS(0, pool_list(values, count))), count);
+                            POOL_ARGS(0, pool_list(values, count))),
+                     count);
 }
 
 static void lists_of_every_length_select_their_rows(void **state)
@@ -649,7 +650,8 @@ static void a_list_may_have_ten_thousand_values(void **state)
     for (int i = 0; i < 10000; i++)
         values[i] = pool_int(i + 1);
     assert_int_equal(int_of(*state, "SELECT COUNT(*) FROM seq_1_to_20000 WHERE seq IN (?)",
-                            POOL_ARGS(pool_list(values, 10000))), 10000);
+                            POOL_ARGS(pool_list(values, 10000))),
+                     10000);
     free(values);
 }
 
@@ -810,7 +812,8 @@ static void without_any_prepared_statements_everything_is_text(void **state)
     struct pool_value values[] = {pool_int(1), pool_int(3), pool_int(5)};
     run_many_texts(pool);
     assert_int_equal(int_of(pool, "SELECT COUNT(*) FROM seq_1_to_9 WHERE seq IN (?)",
-                            POOL_ARGS(pool_list(values, 3))), 3);
+                            POOL_ARGS(pool_list(values, 3))),
+                     3);
     assert_int_equal(int_of(pool, "SELECT :a + :a", POOL_ARGS(POOL_NAMED("a", 4))), 8);
     assert_int_equal(status_of(pool, "global", "Prepared_stmt_count"), 0);
 }
@@ -837,8 +840,8 @@ static struct pool_result *after_change(struct pool *pool, const char *change)
 
 static void an_added_column_is_seen_by_a_cached_statement(void **state)
 {
-    struct pool_result *row = after_change(
-        *state, "ALTER TABLE changing ADD COLUMN c VARCHAR(10) DEFAULT 'new'");
+    struct pool_result *row =
+        after_change(*state, "ALTER TABLE changing ADD COLUMN c VARCHAR(10) DEFAULT 'new'");
     assert_int_equal(pool_column_count(row), 3);
     assert_string_equal(pool_column_name(row, 2), "c");
     assert_string_equal(pool_get_text(row, 2), "new");
@@ -992,8 +995,9 @@ static void create_procedure(struct pool *pool, const char *name, const char *re
 
 static void a_procedure_gives_its_sets_in_order(void **state)
 {
-    create_procedure(*state, "sets", "(n INT) BEGIN SELECT n; SELECT seq, 'x' FROM seq_1_to_3; "
-                                     "SELECT 1 FROM dual WHERE FALSE; END");
+    create_procedure(*state, "sets",
+                     "(n INT) BEGIN SELECT n; SELECT seq, 'x' FROM seq_1_to_3; "
+                     "SELECT 1 FROM dual WHERE FALSE; END");
     for (int mode = 0; mode < 4; mode++) {
         struct pool_result *sets =
             (mode % 2 ? query_as_text : query)(*state, "CALL sets(?)", POOL_ARGS(mode));
@@ -1049,8 +1053,9 @@ static void out_parameters_alone_are_a_set(void **state)
 static void an_error_after_the_first_set_fails_the_call(void **state)
 {
     struct pool_request request = {.sql = "CALL breaks()"};
-    create_procedure(*state, "breaks", "() BEGIN SELECT seq FROM seq_1_to_100; "
-                                       "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'enough'; END");
+    create_procedure(*state, "breaks",
+                     "() BEGIN SELECT seq FROM seq_1_to_100; "
+                     "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'enough'; END");
     for (int mode = 0; mode < 4; mode++) {
         request.flags = mode % 2 ? POOL_TEXT : 0;
         struct pool_error err = failure_of(*state, &request, POOL_ERR_SERVER);
@@ -1064,8 +1069,9 @@ static void an_error_after_the_first_set_fails_the_call(void **state)
 
 static void a_procedure_may_give_hundreds_of_sets(void **state)
 {
-    create_procedure(*state, "hundreds", "(n INT) BEGIN DECLARE i INT DEFAULT 0; "
-                                         "WHILE i < n DO SELECT i; SET i = i + 1; END WHILE; END");
+    create_procedure(*state, "hundreds",
+                     "(n INT) BEGIN DECLARE i INT DEFAULT 0; "
+                     "WHILE i < n DO SELECT i; SET i = i + 1; END WHILE; END");
     for (int mode = 0; mode < 2; mode++) {
         struct pool_result *sets =
             (mode ? query_as_text : query)(*state, "CALL hundreds(?)", POOL_ARGS(500));
@@ -1163,7 +1169,7 @@ static void assert_round_trip(struct pool *pool, size_t size, unsigned flags)
 
 static void values_around_every_length_prefix_come_back(void **state)
 {
-    static const size_t sizes[] = {249,   250,   251,   252,   255,      256,     65534,
+    static const size_t sizes[] = {249,   250,   251,   252,   255,      256,    65534,
                                    65535, 65536, 65537, 65800, MIB - 30, 4 * MIB};
     for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         assert_round_trip(*state, sizes[i], 0);
@@ -1453,8 +1459,8 @@ static void a_stream_of_a_statement_without_rows_succeeds(void **state)
 {
     struct stream stream = {0};
     run(*state, "CREATE OR REPLACE TABLE sink (a INT)");
-    assert_true(pool_stream(*state, "INSERT INTO sink VALUES (?)", POOL_ARGS(1), take_row, &stream,
-                            NULL));
+    assert_true(
+        pool_stream(*state, "INSERT INTO sink VALUES (?)", POOL_ARGS(1), take_row, &stream, NULL));
     assert_int_equal(stream.rows, 0);
     assert_works(*state);
 }
@@ -1477,7 +1483,8 @@ static void a_stream_on_a_connection_can_be_stopped(void **state)
     assert_int_equal(stream.rows, 5);
     assert_null(pool_conn_query(conn, "SELECT 1", POOL_NO_ARGS, &err));
     assert_int_equal(err.code, POOL_ERR_LOST);
-    assert_string_equal(err.message, "an earlier call left rows unread, which costs the connection");
+    assert_string_equal(err.message,
+                        "an earlier call left rows unread, which costs the connection");
     assert_true(err.fatal);
     assert_true(err.not_executed);
     assert_true(pool_conn_release(conn, &err));

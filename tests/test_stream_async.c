@@ -32,7 +32,7 @@ struct stream {
     _Atomic unsigned pauses;
     unsigned pause_every; /* 0: never */
     unsigned stop_at;
-    bool resume_itself; /* before it pauses */
+    bool resume_itself;  /* before it pauses */
     enum pool_flow flow; /* of never_resumed */
     void (*at_first)(struct stream *stream);
     enum pool_code inner; /* of what at_first tried */
@@ -60,8 +60,7 @@ static enum pool_flow on_row(struct pool_result *row, void *arg)
 /* This must be accepted. */
 static void start_stream(const char *sql, uint32_t timeout_ms, struct stream *stream)
 {
-    struct pool_request request = {
-        .sql = sql, .timeout_ms = timeout_ms, .ret_call = &stream->call};
+    struct pool_request request = {.sql = sql, .timeout_ms = timeout_ms, .ret_call = &stream->call};
     struct pool_error err;
     if (!pool_stream_async(f.pool, &request, on_row, on_result, stream, &err))
         fail_with(sql, &err);
@@ -97,8 +96,7 @@ static bool has_paused(struct stream *stream, unsigned times)
 }
 
 /* On a new pool, it pauses after its first row. */
-static void start_paused(const char *sql, uint32_t timeout_ms, bool manual,
-                         struct stream *stream)
+static void start_paused(const char *sql, uint32_t timeout_ms, bool manual, struct stream *stream)
 {
     stream->pause_every = 1;
     make_pool_of(2, manual);

@@ -178,10 +178,12 @@ static void assert_refused(const char *text)
     assert_true(now_ms() - begin < 5000);
     assert_non_null(strcasestr(err.message, text));
     assert_null(strstr(err.message, "secret"));
-    assert_within(GENEROUS, admin_asks("SHOW STATUS LIKE 'Aborted_connects_preauth'", 1) > before_auth);
+    assert_within(GENEROUS,
+                  admin_asks("SHOW STATUS LIKE 'Aborted_connects_preauth'", 1) > before_auth);
     /* Those with credentials count as aborted but not as aborted before them. */
     long all = admin_asks("SHOW STATUS LIKE 'Aborted_connects'", 1) - aborted;
-    assert_int_equal(admin_asks("SHOW STATUS LIKE 'Aborted_connects_preauth'", 1) - before_auth, all);
+    assert_int_equal(admin_asks("SHOW STATUS LIKE 'Aborted_connects_preauth'", 1) - before_auth,
+                     all);
     assert_int_equal(stats_now().opened, 0);
 }
 
@@ -345,7 +347,8 @@ static void a_statement_through_tls_ends_at_its_deadline(void **state)
     assert_timely("the statement", now_ms() - begin, 200);
     assert_int_equal(err.code, POOL_ERR_QUERY_TIMEOUT);
     assert_within(GENEROUS, admin_asks("SELECT COUNT(*) FROM information_schema.processlist WHERE "
-                                       "user = 'app' AND info LIKE '%SLEEP(30)%'", 0) == 0);
+                                       "user = 'app' AND info LIKE '%SLEEP(30)%'",
+                                       0) == 0);
     assert_works();
 }
 

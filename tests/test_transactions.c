@@ -85,18 +85,18 @@ static void wait_until(struct pool *pool, const char *sql, struct pool_args args
 /* One transaction: what it does, what it says, how often it ran. */
 struct job {
     struct pool *pool;
-    const char *sql[3]; /* NULL-terminated */
-    bool refuse;        /* return false in the end */
-    bool want_retry;    /* and claim that it may be run again */
+    const char *sql[3];      /* NULL-terminated */
+    bool refuse;             /* return false in the end */
+    bool want_retry;         /* and claim that it may be run again */
     struct pool_conn holder; /* committed when the lock wait timed out */
-    struct job *other;  /* met after the first statement of the first run */
-    struct pool *killer; /* of be_killed */
+    struct job *other;       /* met after the first statement of the first run */
+    struct pool *killer;     /* of be_killed */
     _Atomic int runs;
     _Atomic bool met;
     _Atomic unsigned long thread_id;
     bool ok;
-    struct pool_error err;       /* of pool_transaction */
-    struct pool_error inner;     /* of the last statement that failed */
+    struct pool_error err;   /* of pool_transaction */
+    struct pool_error inner; /* of the last statement that failed */
 };
 
 static void meet(struct job *job)
@@ -190,8 +190,8 @@ static void a_transaction_that_returns_false_is_rolled_back(void **state)
 
 static void a_transaction_that_fails_is_rolled_back_with_its_own_error(void **state)
 {
-    struct job job = {.pool = *state, .sql = {"UPDATE account SET n = n + 1",
-                                              "INSERT INTO account VALUES (1, 0)"}};
+    struct job job = {.pool = *state,
+                      .sql = {"UPDATE account SET n = n + 1", "INSERT INTO account VALUES (1, 0)"}};
     transact(&job);
     assert_false(job.ok);
     assert_int_equal(job.err.code, POOL_ERR_SERVER);
@@ -294,10 +294,12 @@ static void a_missing_function_or_pool_is_invalid(void **state)
 
 static void two_deadlocked_transactions_are_both_committed(void **state)
 {
-    struct job one = {.pool = *state, .sql = {"UPDATE account SET n = n + 1 WHERE id = 1",
-                                              "UPDATE account SET n = n + 1 WHERE id = 2"}};
-    struct job two = {.pool = *state, .sql = {"UPDATE account SET n = n + 1 WHERE id = 2",
-                                              "UPDATE account SET n = n + 1 WHERE id = 1"}};
+    struct job one = {.pool = *state,
+                      .sql = {"UPDATE account SET n = n + 1 WHERE id = 1",
+                              "UPDATE account SET n = n + 1 WHERE id = 2"}};
+    struct job two = {.pool = *state,
+                      .sql = {"UPDATE account SET n = n + 1 WHERE id = 2",
+                              "UPDATE account SET n = n + 1 WHERE id = 1"}};
     one.other = &two;
     two.other = &one;
     pthread_t thread = start(&one);
@@ -333,7 +335,9 @@ static void a_lock_wait_timeout_is_run_again(void **state)
 
 static void a_transaction_is_run_four_times_at_most(void **state)
 {
-    struct job job = {.pool = *state, .sql = {"UPDATE account SET n = n + 1"}, .refuse = true,
+    struct job job = {.pool = *state,
+                      .sql = {"UPDATE account SET n = n + 1"},
+                      .refuse = true,
                       .want_retry = true};
     transact(&job);
     assert_false(job.ok);
@@ -378,8 +382,8 @@ static void lose_the_commit(struct pool *admin, struct job *job)
 
 static void a_commit_that_is_lost_on_the_way_is_never_repeated(void **state)
 {
-    struct job job = {.pool = *state, .sql = {"UPDATE account SET n = n + 1",
-                                              "SELECT GET_LOCK('gate', 60)"}};
+    struct job job = {.pool = *state,
+                      .sql = {"UPDATE account SET n = n + 1", "SELECT GET_LOCK('gate', 60)"}};
     struct pool *admin = pool_of("MYPOOL_ADMIN_URL", (struct pool_options){.connection_limit = 2});
     lose_the_commit(admin, &job);
     pool_end(admin, 5000, NULL);
@@ -399,8 +403,7 @@ static bool be_killed(struct pool_conn conn, void *arg, struct pool_error *err)
     atomic_fetch_add(&job->runs, 1);
     bool ok = did(conn, "UPDATE account SET n = n + 1", err);
     kill_connection(job->killer, id);
-    wait_until(job->killer,
-               "SELECT COUNT(*) = 0 FROM information_schema.PROCESSLIST WHERE ID = ?",
+    wait_until(job->killer, "SELECT COUNT(*) = 0 FROM information_schema.PROCESSLIST WHERE ID = ?",
                POOL_ARGS(id));
     return ok && (!job->refuse || did(conn, "SELECT 1", err));
 }

@@ -230,9 +230,11 @@ static void check_doubles(struct pool *pool, const char *type, const double *val
 
 static void doubles_are_exact_in_both_modes(void **state)
 {
+    /* clang-format off */
     static const double values[] = {0,       0.1,      -0.1,     1.0 / 3,  DBL_MAX, -DBL_MAX,
                                     DBL_MIN, 5e-324,   1e22,     1e23,     123456789012345680.0,
                                     1e-7,    0.1 + 0.2, 4.35,    9007199254740993.0};
+    /* clang-format on */
     check_doubles(*state, "DOUBLE", values, COUNT(values), POOL_TYPE_DOUBLE);
 }
 
@@ -558,9 +560,9 @@ static void unsigned_integers_come_back(void **state)
 
 static void decimals_come_back(void **state)
 {
-    static const char *const values[] = {
-        "0.00000", "-12.50000", "12345678901234567890123456789012345.12345",
-        "-99999999999999999999999999999999999.99999"};
+    static const char *const values[] = {"0.00000", "-12.50000",
+                                         "12345678901234567890123456789012345.12345",
+                                         "-99999999999999999999999999999999999.99999"};
     for (size_t i = 0; i < COUNT(values); i++)
         for (int mode = 0; mode < 4; mode++) {
             struct pool_result *row =
@@ -673,8 +675,8 @@ static void times_come_back(void **state)
 
 static void nulls_come_back(void **state)
 {
-    static const char *const types[] = {"INT", "DOUBLE", "DECIMAL(5,2)", "VARCHAR(5)", "BLOB",
-                                        "DATE", "TIME(6)", "DATETIME", "BIT(9)", "JSON"};
+    static const char *const types[] = {"INT",  "DOUBLE",  "DECIMAL(5,2)", "VARCHAR(5)", "BLOB",
+                                        "DATE", "TIME(6)", "DATETIME",     "BIT(9)",     "JSON"};
     for (size_t i = 0; i < COUNT(types); i++)
         for (int mode = 0; mode < 4; mode++) {
             struct pool_result *row = there_and_back(*state, types[i], pool_null(), mode);
@@ -714,9 +716,11 @@ static void texts_become_other_types(void **state)
 static void a_row_is_scanned_the_same_in_both_modes(void **state)
 {
     for (int mode = 0; mode < 2; mode++) {
-        struct pool_result *row = query(
-            *state, "SELECT TRUE, -7, 200, 1.5, 2.25e0, 'x', X'00ff', DATE'2024-02-29', "
-                    "CAST(NULL AS SIGNED), CAST(5 AS UNSIGNED)", POOL_NO_ARGS, mode);
+        struct pool_result *row =
+            query(*state,
+                  "SELECT TRUE, -7, 200, 1.5, 2.25e0, 'x', X'00ff', DATE'2024-02-29', "
+                  "CAST(NULL AS SIGNED), CAST(5 AS UNSIGNED)",
+                  POOL_NO_ARGS, mode);
         bool yes;
         signed char small;
         unsigned char byte;

@@ -132,8 +132,7 @@ static void an_ipv6_address_is_in_brackets(void **state)
 
 static void every_part_is_decoded_exactly_once(void **state)
 {
-    struct parsed p =
-        accepted("mysql://a%40b:%2F%3f%2523@d%62/s%2Fhop?applicationName=a%26b%3d+c");
+    struct parsed p = accepted("mysql://a%40b:%2F%3f%2523@d%62/s%2Fhop?applicationName=a%26b%3d+c");
     (void)state;
     assert_string_equal(p.o.user, "a@b");
     assert_string_equal(p.o.password, "/?%23");
@@ -197,7 +196,7 @@ static void a_socket_takes_the_place_of_the_host(void **state)
 
 static void ports_are_numbers_from_1_to_65535(void **state)
 {
-    static const char *const bad[] = {"",    "0",    "65536", "-1",   "+1",
+    static const char *const bad[] = {"",    "0",     "65536", "-1",  "+1",
                                       "0x1", "3306x", "03306", "3 3", "99999999999999999999999"};
     char url[128];
     struct parsed p = accepted("mysql://db:65535");
@@ -294,9 +293,8 @@ static void limits_and_times_land_in_their_fields(void **state)
 
 static void texts_land_in_their_fields(void **state)
 {
-    struct parsed p =
-        accepted("mysql://app@?socketPath=/s&tlsCa=/ca&tlsCert=/cert&tlsKey=/key"
-                 "&authPlugins=dialog,client_ed25519&applicationName=shop");
+    struct parsed p = accepted("mysql://app@?socketPath=/s&tlsCa=/ca&tlsCert=/cert&tlsKey=/key"
+                               "&authPlugins=dialog,client_ed25519&applicationName=shop");
     (void)state;
     assert_string_equal(p.o.socket, "/s");
     assert_string_equal(p.o.tls_ca, "/ca");
@@ -338,9 +336,9 @@ static void never_and_unlimited_are_accepted_where_they_mean_something(void **st
 
 static void numbers_are_plain_decimals_within_their_range(void **state)
 {
-    static const char *const bad[] = {"-1",   "+1",    "1.5",        "1e3", "0x10",
-                                      "010",  "10s",   "4097",       "ten", "1,0",
-                                      "%31x", "1%20",  "4294967297", "0",   "18446744073709551617"};
+    static const char *const bad[] = {"-1",   "+1",   "1.5",        "1e3", "0x10",
+                                      "010",  "10s",  "4097",       "ten", "1,0",
+                                      "%31x", "1%20", "4294967297", "0",   "18446744073709551617"};
     char url[128];
     (void)state;
     for (size_t i = 0; i < COUNT(bad); i++) {
@@ -392,6 +390,7 @@ static void a_name_that_is_only_spelt_otherwise_is_recognised(void **state)
 
 static void other_drivers_names_lead_to_ours(void **state)
 {
+    /* clang-format off */
     static const char *const names[][2] = {
         {"charset=utf8", "'collation'"},        {"ssl=true", "here it is 'tls'"},
         {"sslmode=require", "here it is 'tls'"}, {"ssl-mode=REQUIRED", "here it is 'tls'"},
@@ -411,6 +410,7 @@ static void other_drivers_names_lead_to_ours(void **state)
         {"username=x", "'username' cannot be a parameter"},
         {"passwd=" CANARY, "'passwd' cannot be a parameter"},
     };
+    /* clang-format on */
     char url[128];
     (void)state;
     for (size_t i = 0; i < COUNT(names); i++) {
@@ -511,12 +511,16 @@ static void what_a_url_does_not_say_is_kept(void **state)
 {
     const char *statements[] = {"SET @a = 1", NULL};
     int arg;
-    struct parsed p = applied("mysql://db?minIdle=3",
-                              (struct pool_options){.user = "app", .password = CANARY,
-                                                    .port = 3307, .database = "shop",
-                                                    .min_idle = 1, .connection_limit = 7,
-                                                    .no_prepare = true, .init_sql = statements,
-                                                    .hooks = {.arg = &arg}});
+    struct parsed p =
+        applied("mysql://db?minIdle=3", (struct pool_options){.user = "app",
+                                                              .password = CANARY,
+                                                              .port = 3307,
+                                                              .database = "shop",
+                                                              .min_idle = 1,
+                                                              .connection_limit = 7,
+                                                              .no_prepare = true,
+                                                              .init_sql = statements,
+                                                              .hooks = {.arg = &arg}});
     (void)state;
     assert_string_equal(p.o.host, "db");
     assert_int_equal(p.o.port, 3307);
@@ -534,10 +538,14 @@ static void what_a_url_does_not_say_is_kept(void **state)
 static void what_a_url_says_replaces_what_was_there(void **state)
 {
     struct parsed p = applied("mysql://me:mine@db:3308/blog?prepare=true&tls=off&sqlMode=",
-                              (struct pool_options){.user = "app", .password = "other",
-                                                    .host = "elsewhere", .port = 3307,
-                                                    .database = "shop", .no_prepare = true,
-                                                    .tls = POOL_TLS_VERIFY, .sql_mode = "ANSI"});
+                              (struct pool_options){.user = "app",
+                                                    .password = "other",
+                                                    .host = "elsewhere",
+                                                    .port = 3307,
+                                                    .database = "shop",
+                                                    .no_prepare = true,
+                                                    .tls = POOL_TLS_VERIFY,
+                                                    .sql_mode = "ANSI"});
     (void)state;
     assert_string_equal(p.o.user, "me");
     assert_string_equal(p.o.password, "mine");
@@ -567,8 +575,8 @@ static void the_server_is_that_of_the_url(void **state)
 static void variables_are_joined_by_name(void **state)
 {
     const char *before[] = {"a=1", "b=2", "c=3", NULL};
-    struct parsed p = applied("mysql://db?var.B=5&var.d=6",
-                              (struct pool_options){.session_variables = before});
+    struct parsed p =
+        applied("mysql://db?var.B=5&var.d=6", (struct pool_options){.session_variables = before});
     (void)state;
     assert_string_equal(p.o.session_variables[0], "B=5");
     assert_string_equal(p.o.session_variables[1], "d=6");
@@ -695,6 +703,7 @@ static void every_name_of_the_table_is_short_enough_to_be_compared(void **state)
 
 static void a_password_with_an_unencoded_delimiter_is_not_shown(void **state)
 {
+    /* clang-format off */
     static const char *const urls[] = {
         "mysql://app:a/" CANARY "@db/shop",     "mysql://app:1/" CANARY "@db",
         "mysql://app:a?" CANARY "@db/shop",     "mysql://app:1?" CANARY "=1@db/shop",
@@ -703,6 +712,7 @@ static void a_password_with_an_unencoded_delimiter_is_not_shown(void **state)
         "mysql:/app:" CANARY "@db/shop",        "mysql://app:[" CANARY "@db:x/shop",
         "mysql://app?" CANARY "=1",             "mysql://app:" CANARY "@db?tls=" CANARY,
         "mysql://app:" CANARY "@db/shop/" CANARY};
+    /* clang-format on */
     (void)state;
     for (size_t i = 0; i < COUNT(urls); i++)
         refused(urls[i], "URL");
@@ -775,8 +785,7 @@ static void mutate(char *url)
         if (!below(16))
             url[at] = '\0';
         break;
-    default:
-        url[at] = at < len ? c : '\0';
+    default: url[at] = at < len ? c : '\0';
     }
 }
 

@@ -197,9 +197,8 @@ static uint64_t prepares(void)
 static void insert(int number, struct pool_value v, struct pool_value i)
 {
     struct pool_error err;
-    struct pool_result *result =
-        pool_query(pool, "INSERT INTO held (n, v, i) VALUES (?, ?, ?)",
-                   POOL_ARGS(number, v, i), &err);
+    struct pool_result *result = pool_query(pool, "INSERT INTO held (n, v, i) VALUES (?, ?, ?)",
+                                            POOL_ARGS(number, v, i), &err);
     if (!result)
         fail_msg("%s", err.message);
     pool_result_free(result);

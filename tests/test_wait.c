@@ -107,10 +107,8 @@ static void a_cut_ends_any_wait(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(what_comes_in_time_is_taken),
-        TEST(without_a_deadline_anything_is_taken),
-        TEST(nothing_ends_at_the_deadline),
-        TEST(after_the_deadline_nothing_is_taken_any_more),
+        TEST(what_comes_in_time_is_taken),  TEST(without_a_deadline_anything_is_taken),
+        TEST(nothing_ends_at_the_deadline), TEST(after_the_deadline_nothing_is_taken_any_more),
         TEST(a_cut_ends_any_wait),
     };
     return cmocka_run_group_tests_name("wait", tests, NULL, NULL);

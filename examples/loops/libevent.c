@@ -95,8 +95,7 @@ int main(int argc, char **argv)
         return 1;
     }
     bool ok = ask("SELECT 1, ?", POOL_ARGS("Ada"), "first") &&
-              ask("SELECT 2, UPPER(?)", POOL_ARGS("Grace"), "second") &&
-              run_loop(event_base_new());
+              ask("SELECT 2, UPPER(?)", POOL_ARGS("Grace"), "second") && run_loop(event_base_new());
     pool_end(pool, 1000, NULL); /* runs the callbacks that are left, if any */
     return ok && !failed ? 0 : 1;
 }

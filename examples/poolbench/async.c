@@ -82,8 +82,7 @@ static void start(struct call *call)
         key = pool_int(call->key);
         args = (struct pool_args){&key, 1};
     }
-    call->under_way =
-        pool_query_async(caller->shared, config->query, args, on_row, call, &err);
+    call->under_way = pool_query_async(caller->shared, config->query, args, on_row, call, &err);
     if (call->under_way) {
         call->flight->under_way++;
         return;
@@ -120,8 +119,8 @@ static unsigned async_operation(struct caller *caller)
 {
     struct flight *flight = caller->own;
 
-    for (unsigned i = 0; flight->under_way < caller->config->in_flight &&
-                         i < caller->config->in_flight; i++)
+    for (unsigned i = 0;
+         flight->under_way < caller->config->in_flight && i < caller->config->in_flight; i++)
         if (!flight->calls[i].under_way)
             start(&flight->calls[i]);
     flight->done = 0;

@@ -65,8 +65,8 @@ struct caller {
  * failure. Those that may be NULL say so. */
 struct mode {
     const char *name;
-    bool timed; /* false: an operation is too short for reading a clock */
-    bool uses_query; /* false: the table is not needed */
+    bool timed;                     /* false: an operation is too short for reading a clock */
+    bool uses_query;                /* false: the table is not needed */
     bool one_caller_per_connection; /* callers is as connections */
     bool one_connection_per_caller; /* connections is as callers */
     bool one_caller;   /* with in_flight operations at once, which are its callers in reports */

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 /* The figures that get a median. */
+/* clang-format off */
 static const size_t figures[] = {
     offsetof(struct outcome, seconds),   offsetof(struct outcome, operations),
     offsetof(struct outcome, per_second), offsetof(struct outcome, p50),
@@ -20,6 +21,7 @@ static const size_t figures[] = {
     offsetof(struct outcome, p999),      offsetof(struct outcome, max),
     offsetof(struct outcome, cpu_per_operation),
 };
+/* clang-format on */
 
 static double *figure(struct outcome *outcome, size_t offset)
 {

@@ -24,7 +24,7 @@ static struct failure_class *find_or_add(struct failures *failures, const struct
 {
     struct failure_class *class = failures->classes;
 
-    for (unsigned i = 0; i < failures->used; i++, class++)
+    for (unsigned i = 0; i < failures->used; i++, class ++)
         if (strcmp(class->first.class, problem->class) == 0)
             return class;
     if (failures->used == FAILURE_CLASSES)

@@ -49,8 +49,10 @@ static const char help[] =
     "Operations are those that succeeded; latencies are theirs. Errors are counted, in a\n"
     "comparison over all rounds, and listed on standard error.\n";
 
+/* clang-format off */
 enum { OPT_URL = 1, OPT_MODE, OPT_COMPARE, OPT_ROUNDS, OPT_CALLERS, OPT_CONNECTIONS, OPT_SECONDS,
        OPT_QUERY, OPT_JSON, OPT_HELP, OPT_IN_FLIGHT, OPT_ROWS };
+/* clang-format on */
 
 static const struct option options[] = {
     {"url", required_argument, NULL, OPT_URL},
@@ -134,8 +136,10 @@ static bool read_modes(const char *option, const char *text, unsigned most, stru
         const struct mode *mode = find_mode(name, length);
 
         if (!mode || config->mode_count == most)
-            return refuse(option, most == 1 ? "the name of a mode (see --help)"
-                                            : "up to 8 names of modes (see --help)", text);
+            return refuse(option,
+                          most == 1 ? "the name of a mode (see --help)"
+                                    : "up to 8 names of modes (see --help)",
+                          text);
         config->modes[config->mode_count++] = mode;
         if (name[length] == '\0')
             return true;

@@ -86,7 +86,7 @@ void report_failures(const struct config *config, const struct outcome *outcomes
     for (unsigned m = 0; m < config->mode_count; m++) {
         const struct failure_class *class = outcomes[m].failures.classes;
 
-        for (unsigned i = 0; i < outcomes[m].failures.used; i++, class++)
+        for (unsigned i = 0; i < outcomes[m].failures.used; i++, class ++)
             fprintf(stderr, "%s: %llu failed with %s; the first: %s\n", outcomes[m].mode->name,
                     (unsigned long long)class->count, class->first.class, class->first.message);
     }

@@ -109,9 +109,11 @@ static bool read_arguments(int argc, char **argv, struct arguments *arguments)
         port = argv[optind++];
     if (option == -1 && optind == argc && read_port(port, &arguments->port))
         return true;
-    fprintf(stderr, "usage: MYPOOL_URL=mysql://... ulfius-server [--seed[=FILE]] [PORT]\n"
-                    "FILE has SQL to run first; default: " DEFAULT_SEED "\n"
-                    "PORT is 1 to 65535; default: the variable PORT, or 8080 (here '%s')\n", port);
+    fprintf(stderr,
+            "usage: MYPOOL_URL=mysql://... ulfius-server [--seed[=FILE]] [PORT]\n"
+            "FILE has SQL to run first; default: " DEFAULT_SEED "\n"
+            "PORT is 1 to 65535; default: the variable PORT, or 8080 (here '%s')\n",
+            port);
     return false;
 }
 

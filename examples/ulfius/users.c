@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define BODY_MAX 4096 /* bytes */
-#define TEXT_MAX 100 /* characters; the size of the columns */
+#define TEXT_MAX 100  /* characters; the size of the columns */
 
 /* ---- Answers. ---- */
 
