@@ -5,6 +5,7 @@
 # something, or it says nothing.
 #
 #   tests/mutants.sh [PATTERN]      all mutants, or those whose name matches
+#   tests/mutants.sh --apply        only whether each script still changes its source
 #
 # Each mutant of the core meets test_core_explore (every interleaving), then, if it
 # survives, test_core. A mutant of the threads around the core meets the one test that is
@@ -14,6 +15,8 @@
 set -u
 
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." || exit 2
+apply_only=false
+[[ ${1:-} == --apply ]] && apply_only=true && shift
 pattern=${1:-.}
 dir=$(mktemp -d "${TMPDIR:-/tmp}/mutants.XXXXXX") || exit 2
 trap 'rm -rf -- "$dir"' EXIT
@@ -58,9 +61,17 @@ report() { # GOOD TEXT
     fi
 }
 
+# With --apply that is all there is to do: true.
+only_applied() { # FILE NAME SED-SCRIPT
+    $apply_only || return 1
+    sed -E -z -e "$3" "pool/$1" | cmp -s - "pool/$1" && report false "the sed script changed nothing: $2"
+    return 0
+}
+
 mutant() { # FILE NAME SED-SCRIPT
     local file=$1 name=$2 script=$3 test
     [[ $name =~ $pattern ]] || return 0
+    only_applied "$file" "$name" "$script" && return 0
     cp pool/core.c pool/core.h "$dir/"
     sed -E -z -i -e "$script" "$dir/$file"
     if cmp -s "pool/$file" "$dir/$file"; then
@@ -128,6 +139,7 @@ folders=()
 server_mutant() { # FILE PROGRAM TEST NAME SED-SCRIPT
     local file=$1 program=$2 test=$3 name=$4 script=$5 folder=$dir/${#folders[@]}
     [[ $name =~ $pattern ]] || return 0
+    only_applied "$file" "$name" "$script" && return 0
     folders+=("$folder")
     mkdir "$folder" && cp "pool/$file" "$folder/"
     sed -E -z -i -e "$script" "$folder/$file"
@@ -152,26 +164,29 @@ report_server_mutants() {
     done
 }
 
-cp pool/core.c pool/core.h "$dir/"
-if ! { build_tests && build_explore && build_plain; }; then
-    cat "$dir/log"
-    exit 2
-fi
-limit=900 # of each program, in seconds
-SECONDS=0
-if test=$(detected_by); then
-    report false "the unchanged core fails the tests of $test"
-    grep -h -B1 -A2 'ERROR' "$dir"/*.log | head -12
-else
-    report true "the unchanged core passes"
-fi
-limit=$((60 + 3 * SECONDS)) # a fault may make it hang
+prove_the_core() {
+    cp pool/core.c pool/core.h "$dir/"
+    if ! { build_tests && build_explore && build_plain; }; then
+        cat "$dir/log"
+        exit 2
+    fi
+    limit=900 # of each program, in seconds
+    SECONDS=0
+    if test=$(detected_by); then
+        report false "the unchanged core fails the tests of $test"
+        grep -h -B1 -A2 'ERROR' "$dir"/*.log | head -12
+    else
+        report true "the unchanged core passes"
+    fi
+    limit=$((60 + 3 * SECONDS)) # a fault may make it hang
+}
+$apply_only || prove_the_core
 
 # Fault 1: a wake-up is lost between "nothing idle" and "I am queued".
 mutant core.c "a waiter does not look again once it is queued" \
-    's/if \(oldest_locked\(core\) == waiter &&\n( *)take_any\(core, waiter->flags, &index, &generation\)\) \{\n( *)pool__list_remove/if (0 \&\& oldest_locked(core) == waiter \&\&\n\1take_any(core, waiter->flags, \&index, \&generation)) {\n\2pool__list_remove/'
+    's/if \(oldest && take_any\(/if (0 \&\& oldest \&\& take_any(/'
 mutant core.c "a waiter looks again before it is counted" \
-    's/(        pool__explore_point\(\);\n        atomic_fetch_add\(&core->waiting, 1\);\n)(.*        \} else \{\n            core->enqueued\+\+;\n        \}\n)/\2\1/'
+    's/    pool__explore_point\(\);\n    atomic_fetch_add\(&core->waiting, 1\);\n\}/}/; s/        unjoin_locked\(core, waiter\);\n        waiter->slot/        pool__list_remove(\&waiter->link);\n        waiter->slot/; s/    waiter->behind = ahead >= coming;\n/    pool__explore_point();\n    atomic_fetch_add(\&core->waiting, 1);\n    waiter->behind = ahead >= coming;\n/'
 mutant core.c "a return asks for waiters before it publishes the slot" \
     's/(    for \(;;\) \{\n        \/\* The evict flag)/    bool waited_for = atomic_load(\&core->waiting);\n\1/; s/(            break;\n        \}\n    \}\n)    announce\(core, index\);/\1    set_bit(core, index);\n    if (waited_for)\n        serve(core);/'
 mutant core.h "a quick release does not repair the map" \
@@ -181,7 +196,7 @@ mutant core.c "who clears a wrong bit does not look again" \
 mutant core.c "who clears a wrong bit looks before, not after" \
     's/(    pool__explore_point\(\);\n    atomic_fetch_and\(map_of\(core, index\), ~bit_of\(index\)\);\n)(    if \(pool__state_of\(load_word\(&core->slots\[index\]\)\) != POOL__IDLE\))\n        return false;\n/    bool idle = pool__state_of(load_word(\&core->slots[index])) == POOL__IDLE;\n\1    if (!idle)\n        return false;\n/'
 mutant core.c "a return does not set the bit" \
-    's/(static void announce\(struct pool__core \*core, unsigned index\)\n\{\n)    set_bit\(core, index\);/\1    (void)index;/'
+    's/(static void announce\([^)]*\)\n\{\n)    set_bit\(core, index\);/\1    (void)index;/'
 mutant core.c "a nudge is forgotten when the nudged one times out" \
     's/    if \(nudged\)\n        serve\(core\); \/\* the slot that it was nudged for/    if (false)\n        serve(core); \/* the slot that it was nudged for/'
 mutant core.c "a nudged waiter looks before returners nudge again" \
@@ -216,19 +231,19 @@ mutant core.c "the youngest waiter is served first" \
 mutant core.c "the shutting forgets those who wait" \
     's/    pool__core_fail_waiters\(core, POOL__SHUT, POOL__FOREVER\);\n//'
 mutant core.c "a shut core takes waiters" \
-    's/if \(atomic_load\(&core->shut\)\)\n/if (false)\n/'
+    's/bool refused = atomic_load\(&core->shut\) && [^;]*;/bool refused = false;/'
 mutant core.c "waiters are failed before the core is shut" \
     's/    pool__lock\(&core->lock\);\n    atomic_store\(&core->shut, true\);\n    pool__unlock\(&core->lock\);\n(    pool__core_fail_waiters\(core, POOL__SHUT, POOL__FOREVER\);\n)/\1    pool__explore_point();\n    atomic_store(\&core->shut, true);\n/'
 mutant core.c "a return ignores the eviction" \
-    's/bool evict = word & POOL__EVICT;/bool evict = false;/'
+    's/if \(word & POOL__EVICT\) \{/if (false) {/'
 mutant core.c "a return looks for the eviction only at first" \
-    's/(    word = load_word\(slot\);\n    for \(;;\) \{\n.*)        bool evict = word & POOL__EVICT;/    bool evict = word \& POOL__EVICT;\n\1/'
+    's/(    word = load_word\(slot\);\n)(    for \(;;\) \{\n.*)if \(word & POOL__EVICT\) \{/\1    bool evict = word \& POOL__EVICT;\n\2if (evict) {/'
 mutant core.c "an evicted slot is handed over" \
     's/ && !\(word & POOL__EVICT\) && hand_over/ \&\& hand_over/'
 mutant core.c "the end of a call drops the eviction" \
     's/\(word & ~\(POOL__RUNNING \| POOL__UNCLEAN\)\) \| flag/(word \& ~POOL__FLAGS) | flag/'
 mutant core.c "a chore drops the eviction" \
-    's/with_state\(word & ~\(POOL__RUNNING \| POOL__UNCLEAN\), *POOL__CHORE\)/with_state(word \& ~POOL__FLAGS, POOL__CHORE)/'
+    's/with_state\(word & \(~POOL__FLAGS \| POOL__EVICT\), POOL__CHORE\)/with_state(word \& ~POOL__FLAGS, POOL__CHORE)/'
 mutant core.h "a borrow does not begin a new generation" \
     's/\+ POOL__GENERATION \+ POOL__BUSY/+ POOL__BUSY/'
 mutant core.c "a ticket's generation is not compared" \
@@ -246,7 +261,7 @@ mutant core.c "who does not ride is taken along" \
 mutant core.c "who is nudged is taken along" \
     's/if \(!waiter->rides \|\| atomic_load\(&waiter->outcome\) != POOL__WAITING \|\|/if (!waiter->rides ||/'
 mutant core.c "whose deadline has passed is taken along" \
-    's/            now >= waiter->deadline_ns \|\| !may\(waiter, arg\)/            !may(waiter, arg)/'
+    's/if \(now >= waiter->deadline_ns\)\n            continue;/if (false)\n            continue;/'
 mutant core.c "the youngest board first" \
     's/struct pool__link \*next = core->queue.next;/struct pool__link *next = core->queue.prev;/; s/        next = next->next;\n(        if \(!waiter->rides)/        next = next->prev;\n\1/'
 mutant core.c "a rider never sets off" \
@@ -282,15 +297,15 @@ server_mutant worker.c test_faults a_dead_server_is_reported_as_lost_and_then_as
 server_mutant keeper.c test_faults a_dead_server_is_reported_as_lost_and_then_as_no_connection \
     "waiters are not told that nothing can be opened" \
     's/        fail_fast\(pool, now, &wake_ns\);\n//'
-server_mutant keeper.c test_faults a_waiter_outlives_failed_connects_and_is_served \
+server_mutant health.c test_faults a_waiter_outlives_failed_connects_and_is_served \
     "nobody wakes the keeper when the pause after a failed connect is over" \
-    's/    if \(!allowed && health->next_try_ns < \*wake_ns\)\n[^\n]*\n//'
+    's/    if \(!allowed\)\n        sooner\([^\n]*\n//'
 server_mutant pool.c test_faults a_server_that_died_while_all_were_idle_costs_no_call \
     "a waiter does not wake the keeper" \
     's/if \(atomic_load\(&pool->core.absent\)\)/if (false)/'
 server_mutant core.c test_faults a_server_that_died_while_all_were_idle_costs_no_call \
     "a connection that is closed is not counted as missing" \
-    's/(with_state\(word & ~POOL__FLAGS, state\)\)\)\n        ;\n)    count_absent\(core, pool__state_of\(word\), state\);/\1/'
+    's/while \(!move_counted\(core, slot, &word, (with_state\(word & ~POOL__FLAGS, state\))\)\)/while (!pool__move(slot, \&word, \1))/'
 
 # Fault 5, outside the core: an eviction whose answer nobody looks at loses the slot.
 server_mutant keeper.c test_races a_connection_that_comes_back_while_it_is_retired_is_closed \
@@ -303,7 +318,7 @@ server_mutant wait.c test_faults a_ping_ends_at_its_deadline_although_the_server
     's/poll_until\(fds, 2, deadline_ns\)/poll_until(fds, 2, POOL__FOREVER)/'
 server_mutant wait.c test_proxy a_trickling_reply_does_not_outlast_the_deadline \
     "whatever comes in lifts the deadline" \
-    's/(    case POOL__WAKE_READY:\n)/\1        wait->deadline_ns = POOL__FOREVER;\n/'
+    's/case POOL__WAKE_READY: break;/case POOL__WAKE_READY: wait->deadline_ns = POOL__FOREVER; break;/'
 server_mutant wait.c test_faults the_end_is_timely_although_the_server_is_frozen \
     "the hook does not look at the cut" \
     's/poll_until\(fds, 2, deadline/poll_until(fds, 1, deadline/'
@@ -343,7 +358,7 @@ server_mutant worker.c test_faults a_reset_that_hangs_holds_up_nobody \
 server_mutant worker.c test_faults a_statement_ends_at_its_deadline_although_the_server_is_frozen \
     "a connection is closed, and its statement killed, by the borrower" "$(inline_chore POOL__DO_CLOSE)"
 
-server_mutant keeper.c test_keeper a_server_that_lets_in_is_tried_again_soon \
+server_mutant health.c test_keeper a_server_that_lets_in_is_tried_again_soon \
     "the pauses after set-ups that were lost grow" \
     's/interrupted \? 1 :/interrupted \&\& false ? 1 :/'
 
@@ -380,16 +395,16 @@ server_mutant ride.c test_pipeline replies_smaller_than_usual_make_leaders_impat
     's/conn->hasty_rides = HASTY_RIDES;/conn->hasty_rides = 0;/'
 server_mutant ride.c test_pipeline a_server_that_takes_its_time_does_not_make_leaders_impatient \
     "leaders take a slow server for small replies" \
-    's/ride->in_vain = ride->asked_until_ns && pool__now_ns\(\) >= ride->asked_until_ns &&\n *bytes_there\(conn\) > 0;/ride->in_vain = ride->in_vain || (ride->asked_until_ns \&\& pool__now_ns() >= ride->asked_until_ns);/'
+    's/ride->in_vain =\n *ride->asked_until_ns && pool__now_ns\(\) >= ride->asked_until_ns && bytes_there\(conn\) > 0;/ride->in_vain = ride->in_vain || (ride->asked_until_ns \&\& pool__now_ns() >= ride->asked_until_ns);/'
 server_mutant lead.c test_pipeline_faults who_has_hardly_any_time_left_takes_nobody_along \
     "a leader may have no time left" \
     's/if \(has_time_for_others\(deadline_ns\)\)/if (true)/'
 server_mutant lead.c test_pipeline_faults a_rider_leaves_at_its_own_deadline_and_the_others_arrive \
     "riders never set off" \
-    's/pool__core_set_off\(&rider->call->waiter\);/(void)rider;/'
+    's/pool__core_set_off\(&first->call->waiter\);/(void)first;/'
 server_mutant lead.c test_pipeline_faults a_rider_that_has_left_is_not_run_again \
     "one who has left is held all the same" \
-    's/if \(pool__core_hold\(&rider->call->waiter\)\)/if (pool__core_hold(\&rider->call->waiter) || true)/'
+    's/if \(pool__core_hold\(&first->call->waiter\)\)/if (pool__core_hold(\&first->call->waiter) || true)/'
 server_mutant ride.c test_pipeline_faults a_rider_that_is_run_again_keeps_its_own_deadline \
     "who is run again has the leader's deadline" \
     's/own_ns < leader_ns \? own_ns : leader_ns/own_ns ? leader_ns : 0/'
@@ -413,7 +428,7 @@ server_mutant ride.c test_pipeline_proxy no_statement_of_a_ride_runs_twice_if_it
     's/(seat->run.err->fatal = true;\n)(    fail\(ride, seat\);)/\1    seat->run.err->not_executed = true;\n\2/'
 server_mutant lead.c test_pipeline_results hooks_come_in_pairs_and_the_books_balance \
     "the release of a rider is not told" \
-    's/if \(hooks->on_release\)\n( *)hooks->on_release/if (false)\n\1hooks->on_release/'
+    's/if \(pool->options\.v\.hooks\.on_release\)/if (false)/'
 
 # ---- texts, and the sessions that they go to
 
