@@ -77,7 +77,7 @@ else
 Q := @
 endif
 
-LIB_SRC := $(wildcard pool/*.c)
+LIB_SRC := $(wildcard pool/*/*.c)
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o)
 BENCH_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard examples/poolbench/*.c))
 EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,\
@@ -170,7 +170,7 @@ $(B)/tests/test_cpp: $(B)/tests/test_cpp.o $(B)/libmypool.a
 	$(Q)$(CXX) $(OUR_LDFLAGS) $(LDFLAGS) $^ -o $@ $(CMOCKA_LIBS) $(DB_LIBS)
 
 # The explorer runs core.c on a scheduler of its own instead of on threads.
-EXPLORE_OBJ := $(B)/explore/pool/core.o $(B)/explore/tests/explore_core.o \
+EXPLORE_OBJ := $(B)/explore/pool/core/core.o $(B)/explore/tests/explore_core.o \
   $(B)/explore/tests/test_core_explore.o
 $(B)/explore/%.o: %.c | build/.deps-$(words $(PACKAGES))
 	@mkdir -p $(@D)

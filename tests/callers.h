@@ -23,7 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pool.h"
+#include "engine/pool.h"
 #include "server.h"
 #include "waiting.h"
 

@@ -7,7 +7,7 @@
 #ifndef TESTS_CORE_CHECK_H
 #define TESTS_CORE_CHECK_H
 
-#include "core.h"
+#include "core/core.h"
 
 static inline const char *core_check(const struct pool__core *core)
 {

@@ -1,5 +1,5 @@
 /*
- * The scheduler of explore_core.h: locks, parking and the clock of pool/sync.h as
+ * The scheduler of explore_core.h: locks, parking and the clock of pool/base/sync.h as
  * scheduling choices, and the depth-first walk over them.
  *
  * A schedule is the list of choices made where there was more than one. The next one
@@ -368,7 +368,7 @@ bool explore_holds_lock(void)
     return the.fibers[the.running].locks > 0;
 }
 
-/* What pool/sync.h wants. Outside a schedule there is one thread only. */
+/* What pool/base/sync.h wants. Outside a schedule there is one thread only. */
 
 void pool__explore_point(void)
 {

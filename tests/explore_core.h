@@ -2,7 +2,7 @@
  * A scheduler that tries every interleaving of a few short threads.
  *
  * The threads are fibers on one real thread. At each step between threads that
- * pool/sync.h announces (POOL__EXPLORE) the scheduler chooses who goes on; it runs the
+ * pool/base/sync.h announces (POOL__EXPLORE) the scheduler chooses who goes on; it runs the
  * scenario again and again until all choices are spent, depth first. As in CHESS, the
  * number of times that it may interrupt a thread which could have gone on is bounded:
  * nearly all faults need two or three. A thread that is parked with a deadline may be
@@ -19,7 +19,7 @@
 #define POOL__EXPLORE
 #endif
 
-#include "sync.h"
+#include "base/sync.h"
 
 #define EXPLORE_THREADS 3
 

@@ -7,7 +7,7 @@
 
 #include <signal.h>
 
-#include "pool.h"
+#include "engine/pool.h"
 #include "server.h"
 
 #define SOON 5000 /* ms; later than this something was waited for */

@@ -30,8 +30,8 @@ compile() { # OUTPUT FILES...
     "${CC:-gcc}" "${flags[@]}" "$@" -lcmocka -o "$output" 2>"$dir/log"
 }
 
-build_explore() { compile "$dir/explore" -DPOOL__EXPLORE "$dir/core.c" "$dir/explore_core.o" "$dir/test_core_explore.o"; }
-build_plain() { compile "$dir/plain" "$dir/core.c" pool/sync.c "$dir/test_core.o"; }
+build_explore() { compile "$dir/explore" -DPOOL__EXPLORE "$dir/core/core.c" "$dir/explore_core.o" "$dir/test_core_explore.o"; }
+build_plain() { compile "$dir/plain" "$dir/core/core.c" pool/base/sync.c "$dir/test_core.o"; }
 
 # Tests include core.h, whose inline functions a mutant may change too.
 build_tests() {
@@ -61,10 +61,20 @@ report() { # GOOD TEXT
     fi
 }
 
+source_of() { # FILE
+    printf '%s\n' pool/*/"$1"
+}
+
+copy_core() {
+    mkdir -p "$dir/core" && cp pool/core/core.[ch] "$dir/core/"
+}
+
 # With --apply that is all there is to do: true.
 only_applied() { # FILE NAME SED-SCRIPT
     $apply_only || return 1
-    sed -E -z -e "$3" "pool/$1" | cmp -s - "pool/$1" && report false "the sed script changed nothing: $2"
+    local source
+    source=$(source_of "$1")
+    sed -E -z -e "$3" "$source" | cmp -s - "$source" && report false "the sed script changed nothing: $2"
     return 0
 }
 
@@ -72,7 +82,7 @@ mutant() { # FILE NAME SED-SCRIPT
     local file=$1 name=$2 script=$3 test
     [[ $name =~ $pattern ]] || return 0
     only_applied "$file" "$name" "$script" && return 0
-    cp pool/core.c pool/core.h "$dir/"
+    cp pool/core/core.c pool/core/core.h "$dir/"
     sed -E -z -i -e "$script" "$dir/$file"
     if cmp -s "pool/$file" "$dir/$file"; then
         report false "$name: the sed script changed nothing"
@@ -141,9 +151,9 @@ server_mutant() { # FILE PROGRAM TEST NAME SED-SCRIPT
     [[ $name =~ $pattern ]] || return 0
     only_applied "$file" "$name" "$script" && return 0
     folders+=("$folder")
-    mkdir "$folder" && cp "pool/$file" "$folder/"
+    mkdir "$folder" && cp "$(source_of "$file")" "$folder/"
     sed -E -z -i -e "$script" "$folder/$file"
-    if cmp -s "pool/$file" "$folder/$file"; then
+    if cmp -s "$(source_of "$file")" "$folder/$file"; then
         echo "false the sed script changed nothing: $name" >"$folder/verdict"
     elif ! prove "$program" "$test"; then
         echo "false $test fails with the unchanged sources, too: $name" >"$folder/verdict"
@@ -165,7 +175,7 @@ report_server_mutants() {
 }
 
 prove_the_core() {
-    cp pool/core.c pool/core.h "$dir/"
+    cp pool/core/core.c pool/core/core.h "$dir/"
     if ! { build_tests && build_explore && build_plain; }; then
         cat "$dir/log"
         exit 2
@@ -281,8 +291,8 @@ mutant core.c "one who waits does not look in time to leave" \
 mutant core.c "a rider leaves early" \
     's/outcome == POOL__RIDING && now >= waiter->leave_ns && leave_ride/outcome == POOL__RIDING \&\& leave_ride/'
 
-make -s "$library" || exit 2
-rm -f "$dir"/core.[ch]
+$apply_only || make -s "$library" || exit 2
+rm -rf "$dir/core"
 
 # Fault 2: what did not come to pass, or came to an end, is no news for those who wait.
 server_mutant worker.c test_faults a_waiter_outlives_failed_connects_and_is_served \

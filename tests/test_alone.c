@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "alone.h"
+#include "sql/alone.h"
 
 #include <string.h>
 

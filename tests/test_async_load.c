@@ -16,7 +16,7 @@
 #include "fixture.h"
 
 #include "calls.h"
-#include "pool.h"
+#include "engine/pool.h"
 #include "server.h"
 
 #include <malloc.h>

@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "alone.h"
+#include "sql/alone.h"
 #include "meaning.h"
 
 #define ROWS 7

@@ -1,5 +1,5 @@
 /*
- * What error numbers mean to a pool (pool/classify.c), as tables. The rows are those of
+ * What error numbers mean to a pool (pool/core/classify.c), as tables. The rows are those of
  * the servers' and clients' documentation, not of the code.
  *
  * What must never be wrong, whatever else: "not executed" makes a program send its
@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "classify.h"
+#include "core/classify.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 

@@ -1,5 +1,5 @@
 /*
- * What pool/core.c promises, one promise per test, without a server.
+ * What pool/core/core.c promises, one promise per test, without a server.
  *
  * Most tests need one thread: a waiter may be queued and then looked at. Where somebody
  * has to sleep, a helper thread borrows and records what it got; the test waits for
@@ -15,7 +15,7 @@
 
 #include <sched.h>
 
-#include "core.h"
+#include "core/core.h"
 
 #define MS POOL__NS_PER_MS
 #define PATIENCE_NS (20 * 1000 * MS) /* for what has to come; a slow machine gets there */

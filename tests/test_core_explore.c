@@ -1,5 +1,5 @@
 /*
- * Every interleaving of a few borrows, returns and the like (pool/core.c compiled with
+ * Every interleaving of a few borrows, returns and the like (pool/core/core.c compiled with
  * POOL__EXPLORE), up to a bounded number of interruptions; see explore_core.h.
  *
  * A scenario is a line per thread: what it does, one call after the other. Whoever holds
@@ -25,7 +25,7 @@
 
 #include "explore_core.h" /* first: it says that the core is explored */
 
-#include "core.h"
+#include "core/core.h"
 #include "core_check.h"
 
 #define SLOTS 2

@@ -26,7 +26,7 @@
 
 #include <sched.h>
 
-#include "core.h"
+#include "core/core.h"
 #include "core_check.h"
 
 #define THREADS 6

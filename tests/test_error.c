@@ -1,5 +1,5 @@
 /*
- * Tests of pool/error.c and of the constructors and checks of pool/value.c.
+ * Tests of pool/base/error.c and of the constructors and checks of pool/sql/value.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,8 +11,8 @@
 
 #include <math.h>
 
-#include "error.h"
-#include "value.h"
+#include "base/error.h"
+#include "sql/value.h"
 
 static void a_failure_fills_in_code_and_message_and_clears_the_rest(void **state)
 {

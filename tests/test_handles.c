@@ -20,7 +20,7 @@
 #include <time.h>
 
 #include "mypool.h"
-#include "pool.h"
+#include "engine/pool.h"
 
 #define PATIENCE_S 60
 

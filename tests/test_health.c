@@ -18,8 +18,8 @@
 #include <time.h>
 
 #include "mypool.h"
-#include "pool.h"
-#include "replica.h"
+#include "engine/pool.h"
+#include "engine/replica.h"
 
 #define PATIENCE_MS 60000
 #define LIMIT 3

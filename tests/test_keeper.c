@@ -18,7 +18,7 @@
 #include <time.h>
 
 #include "mypool.h"
-#include "pool.h"
+#include "engine/pool.h"
 
 #define PATIENCE_MS 60000
 #define LOST 3

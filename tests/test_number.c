@@ -2,7 +2,7 @@
  * FLOAT and DOUBLE as text, without a server: what number.c promises, as tables and as random
  * numbers. That the texts are those of a server is shown by test_numbers.c.
  */
-#include "number.h"
+#include "sql/number.h"
 
 #include <float.h>
 #include <math.h>

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "options.h"
+#include "config/options.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 

@@ -1,6 +1,6 @@
 /*
- * Tests of pool/places.c, pool/give.c, pool/readings.c and pool/expand.c: which value goes
- * where, what lists become, and what is refused because sessions differ. No server.
+ * Tests of pool/sql/places.c, pool/sql/give.c, pool/sql/readings.c and pool/sql/expand.c: which
+ * value goes where, what lists become, and what is refused because sessions differ. No server.
  *
  * The last tests read random expanded texts again: they must have the tokens of the template,
  * and a ? for each value.
@@ -14,8 +14,8 @@
 
 #include <cmocka.h>
 
-#include "places.h"
-#include "sql.h"
+#include "sql/places.h"
+#include "sql/sql.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 

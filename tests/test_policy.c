@@ -1,5 +1,5 @@
 /*
- * The decisions of pool/policy.c, as tables.
+ * The decisions of pool/core/policy.c, as tables.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "policy.h"
+#include "core/policy.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 #define MOST UINT32_MAX /* of a random number */

@@ -1,5 +1,5 @@
 /*
- * Tests of pool/resolve.c with a scripted resolver: the linker sends glibc's asynchronous
+ * Tests of pool/conn/resolve.c with a scripted resolver: the linker sends glibc's asynchronous
  * look-up through the wrappers below, which answer when and what the test wants. Nothing
  * is asked on any network.
  *
@@ -20,8 +20,8 @@
 #include <stdatomic.h>
 #include <time.h>
 
-#include "resolve.h"
-#include "sync.h"
+#include "conn/resolve.h"
+#include "base/sync.h"
 
 static struct {
     bool real; /* ask glibc after all */

@@ -1,6 +1,6 @@
 /*
- * Tests of pool/result.c, pool/decode.c and pool/bind.c: packets made by hand go in, values
- * come out. No server. A packet is written into memory of exactly its length, so that
+ * Tests of pool/result/result.c, pool/result/decode.c and pool/conn/bind.c: packets made by hand go
+ * in, values come out. No server. A packet is written into memory of exactly its length, so that
  * AddressSanitizer sees every byte read beyond it.
  */
 #include <setjmp.h>
@@ -17,8 +17,8 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "bind.h"
-#include "result.h"
+#include "conn/bind.h"
+#include "result/result.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 #define NO_LIMIT UINT64_MAX, SIZE_MAX

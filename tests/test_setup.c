@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "options.h"
+#include "config/options.h"
 #include "pools.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])

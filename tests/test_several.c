@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "meaning.h"
-#include "several.h"
+#include "sql/several.h"
 
 static struct pool *pool;
 

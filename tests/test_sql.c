@@ -1,5 +1,5 @@
 /*
- * Tests of pool/token.c, pool/sql.c, pool/expand.c and pool/format.c. No server.
+ * Tests of pool/sql/token.c, pool/sql/sql.c, pool/sql/expand.c and pool/sql/format.c. No server.
  *
  * The last tests check pool_format against a second, independent tokenizer, written here
  * for the purpose, on random statements and hostile values: whatever the server's reading
@@ -18,8 +18,8 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "places.h"
-#include "sql.h"
+#include "sql/places.h"
+#include "sql/sql.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 

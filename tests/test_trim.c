@@ -16,8 +16,8 @@
 #include <string.h>
 
 #include "mypool.h"
-#include "pool.h"
-#include "trim.h"
+#include "engine/pool.h"
+#include "conn/trim.h"
 
 #define PATIENCE_MS 60000
 #define LARGE 15000000

@@ -16,9 +16,9 @@
 
 #include <cmocka.h>
 
-#include "hints.h"
-#include "options.h"
-#include "url.h"
+#include "config/hints.h"
+#include "config/options.h"
+#include "config/url.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 #define CANARY "SECRETCANARY"

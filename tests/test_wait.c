@@ -1,5 +1,5 @@
 /*
- * Tests of pool/wait.c: how long libmariadb may wait for its socket. The socket is one of a
+ * Tests of pool/conn/wait.c: how long libmariadb may wait for its socket. The socket is one of a
  * pair; no server is needed.
  */
 #include <setjmp.h>
@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "wait.h"
+#include "conn/wait.h"
 
 static int ends[2];
 

@@ -1,0 +1,410 @@
+/*
+ * The life of a call with a callback.
+ *
+ * A call that is accepted becomes an op: one block of memory with a copy of everything that
+ * was passed in. From then on the op is the loop's. It is
+ *
+ *     posted -> queued for a connection, or riding on one -> run on a fiber -> delivered
+ *
+ * and it is at one of these places at a time: in the loop's tasks, in the core's queue (from
+ * where it comes back as a task), aboard with a leader, or on a fiber. A queued op has no
+ * stack. One that leads others on its connection is delivered as soon as its own result is
+ * there, before those who came after it, while its fiber reads on for them. Ops on a borrowed
+ * connection skip the queue. Every accepted op is delivered exactly once, on the loop, with no
+ * lock held and never inside the call that made it; pool_end waits for that.
+ *
+ * The fields of an op are the loop's from the post on; what others touch is in its call
+ * (lead.c, core.c), or atomic.
+ */
+#include "async/op.h"
+
+#include "sql/copy.h"
+#include "base/error.h"
+#include "sql/value.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the end ---- */
+
+void pool__op_drop(struct pool__op *op)
+{
+    pool__job_fini(&op->job);
+    pool__call_drop(&op->call);
+}
+
+void pool__op_tell(struct pool__op *op, const struct pool_error *err)
+{
+    op->fn.query(err, err ? NULL : op->call.result, op->arg);
+}
+
+/* What ended well is counted by whoever dispatches, one thread at a time. */
+static void count(struct pool__op *op, enum pool_code code)
+{
+    struct pool *pool = op->call.pool;
+    _Atomic uint64_t *queries = &pool->counters.looped_queries;
+    if (code == POOL_OK)
+        atomic_store_explicit(queries, atomic_load_explicit(queries, memory_order_relaxed) + 1,
+                              memory_order_relaxed);
+    pool__job_ended(pool, &op->job, NULL, code == POOL_OK ? op->call.result : NULL, code);
+}
+
+static void finish(struct pool__op *op)
+{
+    struct pool__loop *loop = &op->call.pool->loop;
+    pool__op_drop(op);
+    pool__loop_done(loop);
+}
+
+void pool__op_deliver(struct pool__op *op, struct pool_error *err)
+{
+    struct pool *pool = op->call.pool;
+    pool__op_unregister(op);
+    op->delivered = true;
+    err->not_executed = err->not_executed && !op->job.may_have_run;
+    if (op->cancelled && err->code != POOL_OK) {
+        struct pool_error was = *err;
+        pool__fail(err, POOL_ERR_CANCELLED, "the call was cancelled%s",
+                   was.not_executed ? " before its statement was sent" : "; it may have run");
+        err->not_executed = was.not_executed;
+        err->fatal = was.fatal;
+    }
+    if (op->kind->statement)
+        count(op, err->code);
+    const struct pool *before = pool__enter_callback(pool);
+    pool__core_forget_hint(&pool->core); /* so that pool_get_connection finds out where it is */
+    op->kind->deliver(op, err->code == POOL_OK ? NULL : err);
+    pool__leave_callback(before);
+    if (!op->fiber)
+        finish(op);
+}
+
+/* ---- with a connection ---- */
+
+static void queue_up(struct pool__op *op);
+static void begin(struct pool__task *task);
+
+static bool in_time(const struct pool__op *op)
+{
+    return op->ask.deadline_ns == POOL__FOREVER || pool__now_ns() < op->ask.deadline_ns;
+}
+
+static bool may_repeat_statement(const struct pool__op *op, const struct pool_error *err)
+{
+    return err->code != POOL_OK && !op->cancelled && in_time(op) &&
+           pool__may_try_again(op->call.pool, &op->job, op->attempt, err);
+}
+
+static bool may_try_again(struct pool__op *op, const struct pool_error *err, uint64_t *ret_pause_ns)
+{
+    *ret_pause_ns = 0;
+    if (!op->kind->queues || op->cancelled || err->code == POOL_OK || !in_time(op))
+        return false;
+    if (op->kind->again)
+        return op->kind->again(op, err, ret_pause_ns);
+    if (!may_repeat_statement(op, err))
+        return false;
+    op->job.may_have_run = op->job.may_have_run || !err->not_executed;
+    return true;
+}
+
+/* In a later round: many dead connections in a row must not become a deep stack. */
+static void try_again_or_deliver(struct pool__op *op, struct pool_error *err)
+{
+    struct pool__loop *loop = &op->call.pool->loop;
+    uint64_t pause_ns;
+    if (!may_try_again(op, err, &pause_ns)) {
+        pool__op_deliver(op, err);
+        return;
+    }
+    op->ask.again = !pause_ns; /* it has had its turn, unless it is a new transaction */
+    if (pause_ns) {
+        pool__alarm_set(loop, &op->alarm, pool__now_ns() + pause_ns);
+    } else {
+        op->task.run = begin;
+        pool__loop_post(loop, &op->task);
+    }
+}
+
+/* Those that it leads come as tasks, too, and after this one. */
+static void deliver_early(struct pool__task *task)
+{
+    struct pool__op *op = POOL__ENTRY(task, struct pool__op, task);
+    struct pool_error err;
+    pool__kept_tell(&op->call.kept, &err);
+    pool__op_drop_result(op, &err);
+    pool__op_deliver(op, &err);
+}
+
+/* On its fiber, which goes on. */
+static void on_told(struct pool__job *job, struct pool_result *result, const struct pool_error *err)
+{
+    struct pool__op *op = POOL__ENTRY(job, struct pool__op, job);
+    if (may_repeat_statement(op, err))
+        return; /* that is not the end of it */
+    op->early = true;
+    op->call.result = result;
+    pool__keep(&op->call.kept, err);
+    op->task.run = deliver_early;
+    pool__loop_post(&op->call.pool->loop, &op->task);
+}
+
+static void on_fiber(void *arg)
+{
+    struct pool__op *op = arg;
+    struct pool_error err;
+    pool__ok(&err);
+    op->fiber = pool__fiber_current();
+    op->kind->run(op, &err);
+    op->fiber = NULL;
+    if (!op->early)
+        pool__keep(&op->call.kept, &err);
+}
+
+static void after_fiber(void *arg)
+{
+    struct pool__op *op = arg;
+    struct pool_error err;
+    if (op->early) {
+        if (op->delivered)
+            finish(op);
+        return;
+    }
+    pool__kept_tell(&op->call.kept, &err);
+    try_again_or_deliver(op, &err);
+}
+
+static void give_back(struct pool__op *op)
+{
+    struct pool *pool = op->call.pool;
+    if (!op->kind->queues)
+        pool__unclaim_handle(pool, &op->borrowed);
+    else if (op->kind->handle)
+        pool_conn_release(pool__handle(pool, op->borrowed.slot, op->borrowed.generation), NULL);
+    else
+        pool__return(pool, op->borrowed.slot);
+}
+
+static void fail_before(struct pool__op *op, enum pool_code code, const char *text)
+{
+    struct pool_error err;
+    pool__fail(&err, code, "%s", text);
+    err.not_executed = true;
+    pool__op_deliver(op, &err);
+}
+
+static void fail_for_memory(struct pool__op *op)
+{
+    fail_before(op, POOL_ERR_NOMEM, "out of memory for a call with a callback");
+}
+
+static void launch(struct pool__op *op)
+{
+    struct pool *pool = op->call.pool;
+    op->attempt++;
+    if (op->cancelled) {
+        give_back(op);
+        fail_before(op, POOL_ERR_CANCELLED, "cancelled");
+        return;
+    }
+    if (op->kind->handle)
+        op->conn = pool__handle(pool, op->borrowed.slot, op->borrowed.generation);
+    if (!op->kind->run) {
+        struct pool_error err;
+        pool__ok(&err);
+        pool__op_deliver(op, &err);
+    } else if (!pool__loop_start(&pool->loop, on_fiber, after_fiber, op)) {
+        give_back(op);
+        fail_for_memory(op);
+    }
+}
+
+/* ---- in the queue ---- */
+
+/* The leader goes on writing to the call's own result and error. */
+static void leave_ride(struct pool__op *op)
+{
+    struct pool_error err;
+    pool__call_end(&op->call, &op->job, POOL__LEFT, &op->ask, &err);
+    pool__op_deliver(op, &err);
+}
+
+static void end_ride(struct pool__op *op)
+{
+    struct pool_error err;
+    op->attempt++;
+    op->call.result = pool__call_end(&op->call, &op->job, POOL__ARRIVED, &op->ask, &err);
+    try_again_or_deliver(op, &err);
+}
+
+static void decided(struct pool__op *op, enum pool__outcome outcome)
+{
+    struct pool *pool = op->call.pool;
+    pool__alarm_clear(&pool->loop, &op->alarm);
+    op->waits = false;
+    if (outcome == POOL__LEFT) {
+        leave_ride(op);
+        return;
+    }
+    if (outcome == POOL__ARRIVED) {
+        end_ride(op);
+        return;
+    }
+    struct pool_error err;
+    pool__ok(&err);
+    pool__end_wait(pool, &op->ask, &op->call.waiter, outcome, &op->borrowed, &err);
+    if (outcome == POOL__GRANTED) {
+        launch(op);
+        return;
+    }
+    pool__op_deliver(op, &err);
+}
+
+void pool__op_decided(struct pool__op *op)
+{
+    decided(op, (enum pool__outcome)atomic_load(&op->call.waiter.outcome));
+}
+
+/* Somebody has decided, and posted the op. */
+static void on_woken(struct pool__task *task)
+{
+    struct pool__op *op = POOL__ENTRY(task, struct pool__op, task);
+    pool__op_decided(op);
+}
+
+static void wake(struct pool__waiter *waiter)
+{
+    struct pool__op *op = pool__op_of(POOL__ENTRY(waiter, struct pool__call, waiter));
+    pool__loop_post(&op->call.pool->loop, &op->task);
+}
+
+/* It is late, or time to look. What others have decided comes as a task. */
+static void on_alarm(struct pool__alarm *alarm)
+{
+    struct pool__op *op = POOL__ENTRY(alarm, struct pool__op, alarm);
+    struct pool *pool = op->call.pool;
+    uint64_t next_ns = POOL__FOREVER;
+    if (!op->waits) { /* it has paused */
+        queue_up(op);
+        return;
+    }
+    if (op->cancelled) {
+        pool__op_cancel_waiting(op);
+        return;
+    }
+    if (pool__core_look(&pool->core, &op->call.waiter, pool__now_ns(), &next_ns))
+        pool__op_decided(op);
+    else
+        pool__alarm_set(&pool->loop, alarm, next_ns);
+}
+
+static void queue_up(struct pool__op *op)
+{
+    struct pool *pool = op->call.pool;
+    pool__kept_drop(&op->call.kept);
+    if (op->cancelled) {
+        fail_before(op, POOL_ERR_CANCELLED, "cancelled");
+        return;
+    }
+    /* After the drain what is begun would be cut: pool_end has seen the connections idle. Those
+     * who wait came first. */
+    if ((!atomic_load(&pool->core.shut) || atomic_load(&pool->core.drains)) &&
+        !atomic_load(&pool->core.waiting) && pool__borrow_at_once(pool, &op->ask, &op->borrowed)) {
+        launch(op);
+        return;
+    }
+    op->task.run = on_woken;
+    pool__call_get_ready(&op->call, op->ask.waited_ns);
+    op->call.waiter.wake = wake;
+    op->waits = true;
+    enum pool__outcome outcome = pool__join_queue(pool, &op->ask, &op->call.waiter);
+    if (outcome != POOL__WAITING)
+        decided(op, outcome);
+    else
+        on_alarm(&op->alarm);
+}
+
+/* ---- accepting ---- */
+
+/* The first thing that the loop does with an op. */
+static void begin(struct pool__task *task)
+{
+    struct pool__op *op = POOL__ENTRY(task, struct pool__op, task);
+    struct pool *pool = op->call.pool;
+    /* One alarm for each op, be it in the queue or on a fiber. */
+    if (!pool__loop_reserve(&pool->loop, atomic_load(&pool->loop.work))) {
+        if (!op->kind->queues)
+            give_back(op);
+        fail_for_memory(op);
+    } else if (op->kind->queues) {
+        queue_up(op);
+    } else {
+        launch(op);
+    }
+}
+
+struct pool__op *pool__op_new(struct pool *pool, const struct pool__op_kind *kind,
+                              const struct pool_request *request, struct pool_error *err)
+{
+    static const struct pool_request nothing = {.sql = ""};
+    request = request ? request : &nothing;
+    if (!pool__args_check(request->args, err)) {
+        err->not_executed = true;
+        return NULL;
+    }
+    struct pool__op *op = malloc(sizeof *op + pool__copy_size(request));
+    if (!op) {
+        pool__fail(err, POOL_ERR_NOMEM, "out of memory for a call with a callback");
+        err->not_executed = true;
+        return NULL;
+    }
+    memset(op, 0, offsetof(struct pool__op, copies));
+    pool__copy_request(&op->request, request, op->copies);
+    if (!pool__job_init(&op->job, pool, &op->request, NULL, err)) {
+        free(op);
+        return NULL;
+    }
+    op->kind = kind;
+    op->job.held = !kind->queues;
+    op->job.told = on_told;
+    op->job.looped = true;
+    op->ask = pool__ask_for(pool, &op->request, kind->handle ? 0 : POOL__RUNNING);
+    pool__call_init(&op->call, pool, &op->job, op->ask.deadline_ns);
+    op->task.run = begin;
+    op->alarm.ring = on_alarm;
+    return op;
+}
+
+bool pool__op_check_values(struct pool__op *op, struct pool_error *err)
+{
+    if (pool__arity_check(&op->call.pool->arities, &op->job.form, err))
+        return true;
+    err->not_executed = true;
+    pool__op_drop(op);
+    return false;
+}
+
+static bool open_loop(struct pool__loop *loop, struct pool_error *err)
+{
+    if (!pool__loop_open(loop) && !atomic_load(&loop->stop))
+        return pool__fail(err, POOL_ERR_NOMEM, "no descriptors or threads for callbacks");
+    return pool__loop_accept(loop) || pool__fail(err, POOL_ERR_CLOSED, "the pool is closed");
+}
+
+bool pool__op_accept(struct pool__op *op, struct pool_call *ret_call, struct pool_error *err)
+{
+    struct pool *pool = op->call.pool;
+    if (!open_loop(&pool->loop, err)) {
+        pool__op_drop(op);
+        return false;
+    }
+    if (ret_call && !pool__op_register(op)) {
+        pool__op_drop(op);
+        pool__loop_done(&pool->loop);
+        return pool__fail(err, POOL_ERR_NOMEM, "out of memory for the handle of a call");
+    }
+    if (ret_call)
+        *ret_call = (struct pool_call){pool, op->ticket};
+    pool__loop_post(&pool->loop, &op->task); /* from here on it may be gone */
+    return true;
+}

@@ -1,0 +1,110 @@
+/*
+ * An op: a call with a callback, from its acceptance to its delivery. See op.c.
+ */
+#ifndef POOL_OP_H
+#define POOL_OP_H
+
+#include "engine/lead.h"
+#include "conn/load.h"
+#include "engine/pool.h"
+
+struct pool__op;
+
+/* What differs from one call to another. */
+struct pool__op_kind {
+    bool queues;    /* for a connection; else it has one */
+    bool handle;    /* what it borrows is a handle, not for one statement */
+    bool statement; /* it counts as one */
+    /* On a fiber; NULL: the connection is all that it wants. */
+    void (*run)(struct pool__op *op, struct pool_error *err);
+    void (*deliver)(struct pool__op *op, const struct pool_error *err); /* NULL: success */
+    /* After a failed run: whether to run it again, and after how long. NULL: never, unless it
+     * is a statement that may. */
+    bool (*again)(struct pool__op *op, const struct pool_error *err, uint64_t *ret_pause_ns);
+};
+
+enum pool__kill_query {
+    POOL__NOT_KILLED,
+    POOL__KILL_ORDERED,
+    POOL__KILL_ANSWERED,
+    POOL__KILL_UNKNOWN, /* it was sent, and the answer did not come */
+    POOL__KILL_GIVEN_UP /* the connection is lost: nobody is to be killed */
+};
+
+struct pool__op {
+    struct pool__call call; /* first: it is freed as one */
+    struct pool__task task;
+    struct pool__alarm alarm; /* while it is queued, rides, or pauses before it runs again */
+    const struct pool__op_kind *kind;
+    struct pool__ask ask;
+    struct pool__job job;
+    struct pool_request request;
+    struct pool__borrowed borrowed;
+    struct pool_conn conn;
+    unsigned attempt;
+    unsigned retries; /* of a transaction */
+    bool began;
+    bool waits; /* in the queue, or aboard */
+    bool early; /* it is delivered as a task, whether or not its fiber has ended by then */
+    bool delivered;
+    struct pool__fiber *fiber; /* while it runs */
+    union {
+        pool_query_fn *query;
+        pool_conn_fn *conn;
+    } fn;
+    union {
+        pool_flow_fn *flow;
+        pool_transaction_fn *transaction;
+    } with;
+    void *arg;
+    /* Cancelling; see cancel.c. */
+    struct pool__task cancel_task;
+    _Atomic bool cancel_posted;
+    bool cancelled;
+    _Atomic uint32_t kill; /* enum pool__kill_query */
+    struct pool__chore kill_chore;
+    unsigned long kill_thread_id;
+    struct pool__sink sink;
+    struct pool__batch batch; /* if job.batch says so */
+    struct pool__task resume_task;
+    _Atomic bool resume_posted;
+    bool paused;
+    bool resumed;       /* it will not pause next time */
+    const char *misuse; /* of a stream by its row function, which ends it; NULL: none */
+    uint64_t ticket;    /* 0: nobody has a handle */
+    _Alignas(16) char copies[];
+};
+
+static inline struct pool__op *pool__op_of(struct pool__call *call)
+{
+    return POOL__ENTRY(call, struct pool__op, call);
+}
+
+/* Copies the request (NULL: none) and makes everything ready. */
+struct pool__op *pool__op_new(struct pool *pool, const struct pool__op_kind *kind,
+                              const struct pool_request *request, struct pool_error *err);
+/* Before it is accepted: whether it has as many values as placeholders; else it is freed. */
+bool pool__op_check_values(struct pool__op *op, struct pool_error *err);
+/* Hands the op to the loop, or frees it. `ret_call`: NULL, or where its handle goes. */
+bool pool__op_accept(struct pool__op *op, struct pool_call *ret_call, struct pool_error *err);
+void pool__op_drop(struct pool__op *op);
+
+/* Delivers to a pool_query_fn. */
+void pool__op_tell(struct pool__op *op, const struct pool_error *err);
+
+/* On the loop: what has become of an op that waited; and the end. */
+void pool__op_decided(struct pool__op *op);
+void pool__op_deliver(struct pool__op *op, struct pool_error *err);
+
+/* cancel.c: handles of ops. Issue one (0: memory is out), and end it. */
+uint64_t pool__op_register(struct pool__op *op);
+void pool__op_unregister(struct pool__op *op);
+/* On the loop, for one that waits: it is decided now, or an alarm is set to look again. */
+void pool__op_cancel_waiting(struct pool__op *op);
+/* On the op's fiber, when its statement is over and before the connection is given back: a
+ * kill that is under way must not hit the next one. */
+void pool__op_absorb_kill(struct pool__op *op);
+/* If it was cancelled, it fails although there is a result. */
+void pool__op_drop_result(struct pool__op *op, struct pool_error *err);
+
+#endif

@@ -1,0 +1,77 @@
+/*
+ * Streams with callbacks. The rows are read on a fiber; a stream that pauses leaves it there,
+ * with its connection, until it is resumed, cancelled, cut, or its deadline passes. Nothing
+ * is read meanwhile, so the server stops sending when the buffers between are full.
+ */
+#include "async/op.h"
+
+#include "base/error.h"
+
+static const char *misuse_of(const struct pool__op *op, enum pool_flow flow)
+{
+    if (flow != POOL_FLOW_STOP && flow != POOL_FLOW_GO_ON && flow != POOL_FLOW_PAUSE)
+        return "the row function returned what is no enum pool_flow";
+    if (flow == POOL_FLOW_PAUSE && !op->ticket)
+        return "the row function paused the stream, and nobody can resume it: the request has no "
+               "ret_call";
+    return NULL;
+}
+
+static bool deliver_row(struct pool_result *row, void *arg)
+{
+    struct pool__op *op = arg;
+    enum pool_flow flow = op->with.flow(row, op->arg);
+    if (pool_result_error(row))
+        return false;
+    op->misuse = misuse_of(op, flow);
+    if (op->misuse)
+        return false;
+    if (flow == POOL_FLOW_PAUSE && !op->resumed && !op->cancelled) {
+        op->paused = true;
+        pool__wait_pause();
+        op->paused = false;
+    }
+    if (flow == POOL_FLOW_PAUSE)
+        op->resumed = false;
+    return flow != POOL_FLOW_STOP && !op->cancelled;
+}
+
+static void run_stream(struct pool__op *op, struct pool_error *err)
+{
+    struct pool *pool = op->call.pool;
+    op->call.result =
+        pool__run_job(pool, &op->borrowed, &op->job, op->ask.deadline_ns, op->ask.waited_ns, err);
+    pool__op_absorb_kill(op);
+    pool__return(pool, op->borrowed.slot);
+    pool__op_drop_result(op, err); /* it was stopped, and not by its program */
+    if (!op->misuse || !op->call.result)
+        return;
+    pool_result_free(op->call.result);
+    op->call.result = NULL;
+    pool__fail(err, POOL_ERR_INVALID, "%s", op->misuse);
+}
+
+bool pool_stream_async(struct pool *pool, const struct pool_request *request, pool_flow_fn *row_fn,
+                       pool_query_fn *fn, void *arg, struct pool_error *err)
+{
+    static const struct pool__op_kind kind = {
+        .queues = true, .statement = true, .run = run_stream, .deliver = pool__op_tell};
+    struct pool_error own;
+    err = err ? err : &own;
+    pool__ok(err);
+    if (!row_fn || !fn)
+        return pool__fail(err, POOL_ERR_INVALID, "the callback%s is NULL",
+                          row_fn ? "" : " for rows");
+    if (!pool__check_request(request, err) || !pool__check(pool, err))
+        return false;
+    struct pool__op *op = pool__op_new(pool, &kind, request, err);
+    if (!op || !pool__op_check_values(op, err))
+        return false;
+    op->sink = (struct pool__sink){deliver_row, op};
+    op->job.sink = &op->sink;
+    op->job.rides = false;
+    op->with.flow = row_fn;
+    op->fn.query = fn;
+    op->arg = arg;
+    return pool__op_accept(op, request->ret_call, err);
+}

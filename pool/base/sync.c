@@ -1,0 +1,67 @@
+/*
+ * Parking on Linux futexes, the clock, and how the pool's own threads are made: the only
+ * place that knows how threads sleep. Any thread; no locks, no state.
+ */
+#include "base/sync.h"
+
+#include <limits.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define STACK_SIZE (512 * 1024) /* TLS handshakes, name look-ups and callbacks run on it */
+
+uint64_t pool__now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+bool pool__park_as(_Atomic uint32_t *word, uint32_t expected, uint32_t bits, uint64_t deadline_ns)
+{
+    struct timespec until;
+    struct timespec *timeout = NULL;
+    if (deadline_ns != POOL__FOREVER) {
+        until.tv_sec = (time_t)(deadline_ns / UINT64_C(1000000000));
+        until.tv_nsec = (long)(deadline_ns % UINT64_C(1000000000));
+        timeout = &until;
+    }
+    /* WAIT_BITSET takes an absolute time on the monotonic clock, so that a
+     * signal or a spurious wake-up cannot stretch the deadline. */
+    syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, expected, timeout, NULL, bits);
+    return deadline_ns == POOL__FOREVER || pool__now_ns() < deadline_ns;
+}
+
+bool pool__park(_Atomic uint32_t *word, uint32_t expected, uint64_t deadline_ns)
+{
+    return pool__park_as(word, expected, FUTEX_BITSET_MATCH_ANY, deadline_ns);
+}
+
+void pool__unpark(_Atomic uint32_t *word)
+{
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+void pool__unpark_all(_Atomic uint32_t *word, uint32_t bits)
+{
+    atomic_fetch_add(word, 1);
+    syscall(SYS_futex, word, FUTEX_WAKE_BITSET_PRIVATE, INT_MAX, NULL, NULL, bits);
+}
+
+bool pool__thread_start(pthread_t *ret_id, void *(*run)(void *), void *arg)
+{
+    sigset_t all;
+    sigset_t before;
+    pthread_attr_t attributes;
+    sigfillset(&all);
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK_SIZE);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    bool ok = pthread_create(ret_id, &attributes, run, arg) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    return ok;
+}

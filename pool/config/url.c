@@ -1,0 +1,669 @@
+/*
+ * mysql://user:password@host:port/database?connectionLimit=10&...
+ *
+ * A strict parser of our own. It accepts one way to write each thing: every part
+ * is split first and percent-decoded once, a parameter may be given once, numbers
+ * are plain decimals, and nothing in the query can reach what belongs before the
+ * host. (mysql2 had an injection of options through URLs as late as 2026.) A '+'
+ * is a '+'. Names, kinds and ranges of parameters are those of the table in
+ * options.c; what concerns several options at once is checked there as well, when
+ * the pool is made.
+ *
+ * A URL is copied once and then cut up and decoded in place, which only ever
+ * makes it shorter: that copy is the single allocation that callers free. Before it, in the
+ * same block, are its size and room for the array of session variables.
+ *
+ * The password must not reach a message, not even when a stray '/' or '?' in it
+ * makes the rest of it look like a path or a parameter. Therefore no message
+ * quotes the URL, with one exception: the name of an unknown parameter, if it
+ * looks like one and if the URL has a proper "user@" before the host, so that the
+ * password has been accounted for. No state, no locks; any thread.
+ */
+#include "config/url.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/error.h"
+#include "config/hints.h"
+#include "config/options.h"
+
+#define MAX_URL 8192
+#define MAX_NAME 32
+#define VARIABLE "var."
+#define MAX_VARIABLE 64
+#define ANY_DISTANCE 2 /* edits between a wrong name and the one that is suggested */
+
+struct reader {
+    struct pool_options *options;
+    struct pool_error *err;
+    const struct pool__option *table;
+    size_t rows;
+    uint64_t seen;          /* bit i: the parameter of row i has been given */
+    bool may_quote_names;   /* the URL has a user before the host */
+    const char **variables; /* each "name=value"; room for all that the URL has */
+    size_t variable_count;
+};
+
+/* What a caller frees as one. */
+struct block {
+    size_t size;
+    const char *variables[]; /* then the copy of the URL */
+};
+
+/* ------------------------------------------------------------------------
+ * Text
+ */
+
+/* Ends `text` at the first `mark` and returns what follows it, or NULL. */
+static char *cut(char *text, char mark)
+{
+    char *at = strchr(text, mark);
+    if (!at)
+        return NULL;
+    *at = '\0';
+    return at + 1;
+}
+
+static int hex_digit(char c)
+{
+    static const char digits[] = "0123456789abcdef";
+    const char *at = c ? strchr(digits, c | ('A' <= c && c <= 'F' ? 0x20 : 0)) : NULL;
+    return at ? (int)(at - digits) : -1;
+}
+
+/* Decodes in place, once; false if an escape is malformed or stands for NUL. What
+ * is left of the longer encoded form is zeroed: it may be half a password. */
+static bool decode(char *text)
+{
+    char *out = text;
+    const char *in = text;
+    for (; *in; in++, out++) {
+        int high, low;
+        if (*in != '%') {
+            *out = *in;
+            continue;
+        }
+        high = hex_digit(in[1]);
+        low = high < 0 ? -1 : hex_digit(in[2]);
+        if (low < 0 || high + low == 0)
+            return false;
+        *out = (char)(high << 4 | low);
+        in += 2;
+    }
+    memset(out, 0, (size_t)(in - out));
+    return true;
+}
+
+/* Plain decimal digits, no sign, no leading zero, no overflow. */
+static bool parse_number(const char *text, uint64_t *ret)
+{
+    uint64_t number = 0;
+    if (!*text || (*text == '0' && text[1]))
+        return false;
+    for (; *text; text++) {
+        unsigned digit = (unsigned)(*text - '0');
+        if (*text < '0' || *text > '9' || number > (UINT64_MAX - digit) / 10)
+            return false;
+        number = number * 10 + digit;
+    }
+    *ret = number;
+    return true;
+}
+
+static size_t smallest(size_t a, size_t b, size_t c)
+{
+    size_t ab = a < b ? a : b;
+    return ab < c ? ab : c;
+}
+
+/* How many letters to insert, delete or change to make a into b. */
+static size_t edit_distance(const char *a, const char *b)
+{
+    size_t row[MAX_NAME + 1];
+    size_t width = strlen(b);
+    for (size_t j = 0; j <= width; j++)
+        row[j] = j;
+    for (size_t i = 0; a[i]; i++) {
+        size_t diagonal = row[0];
+        row[0] = i + 1;
+        for (size_t j = 1; j <= width; j++) {
+            size_t above = row[j];
+            row[j] = smallest(above + 1, row[j - 1] + 1, diagonal + (a[i] != b[j - 1]));
+            diagonal = above;
+        }
+    }
+    return row[width];
+}
+
+/* ------------------------------------------------------------------------
+ * Values of parameters
+ */
+
+static bool refuse_number(struct reader *r, const struct pool__option *option)
+{
+    return pool__fail(r->err, POOL_ERR_INVALID,
+                      "URL: parameter '%s' must be a whole number from %llu to %llu%s%s",
+                      option->name, (unsigned long long)option->min,
+                      (unsigned long long)option->max, option->word ? " or " : "",
+                      option->word ? option->word : "");
+}
+
+/* Zero means the default in the struct, so where zero is out of range it must not
+ * get there from a URL: idleTimeout=0 would quietly become a minute. */
+static bool set_number(struct reader *r, const struct pool__option *option, const char *value)
+{
+    uint64_t number = UINT32_MAX;
+    bool is_word = option->word && !strcmp(value, option->word);
+    if (!is_word && !parse_number(value, &number))
+        return refuse_number(r, option);
+    if (!pool__option_in_range(option, number))
+        return refuse_number(r, option);
+    pool__option_set_number(r->options, option, number);
+    return true;
+}
+
+static bool set_flag(struct reader *r, const struct pool__option *option, const char *value)
+{
+    bool yes = !strcmp(value, "true") || !strcmp(value, "1");
+    bool no = !strcmp(value, "false") || !strcmp(value, "0");
+    bool *field = pool__option_field(r->options, option);
+    if (!yes && !no)
+        return pool__fail(r->err, POOL_ERR_INVALID,
+                          "URL: parameter '%s' must be true or false (or 1 or 0)", option->name);
+    *field = option->kind == POOL__OPTION_NOT_FLAG ? no : yes;
+    return true;
+}
+
+static bool refuse_choice(struct reader *r, const struct pool__option *option)
+{
+    char list[128] = "";
+    size_t used = 0;
+    for (size_t i = 0; option->words[i] && used < sizeof list; i++)
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "",
+                                 option->words[i]);
+    return pool__fail(r->err, POOL_ERR_INVALID, "URL: parameter '%s' must be one of %s",
+                      option->name, list);
+}
+
+static bool set_choice(struct reader *r, const struct pool__option *option, const char *value)
+{
+    unsigned *field = pool__option_field(r->options, option);
+    for (unsigned i = 0; option->words[i]; i++)
+        if (!strcmp(value, option->words[i])) {
+            *field = i;
+            return true;
+        }
+    return refuse_choice(r, option);
+}
+
+static bool set_value(struct reader *r, const struct pool__option *option, char *value)
+{
+    switch (option->kind) {
+    case POOL__OPTION_TEXT:
+        *(const char **)pool__option_field(r->options, option) = value;
+        return true;
+    case POOL__OPTION_U32:
+    case POOL__OPTION_SIZE: return set_number(r, option, value);
+    case POOL__OPTION_FLAG:
+    case POOL__OPTION_NOT_FLAG: return set_flag(r, option, value);
+    case POOL__OPTION_CHOICE: return set_choice(r, option, value);
+    }
+    return false;
+}
+
+/* ------------------------------------------------------------------------
+ * Names of parameters
+ */
+
+/* The row of this parameter, or `rows`. */
+static size_t find(const struct reader *r, const char *name)
+{
+    size_t i = 0;
+    while (i < r->rows && !(r->table[i].name && !strcmp(r->table[i].name, name)))
+        i++;
+    return i;
+}
+
+static const char *nearest(const struct reader *r, const char *name)
+{
+    const char *best = NULL;
+    size_t best_distance = ANY_DISTANCE + 1;
+    for (size_t i = 0; i < r->rows; i++) {
+        size_t distance = r->table[i].name ? edit_distance(name, r->table[i].name) : SIZE_MAX;
+        if (distance < best_distance) {
+            best_distance = distance;
+            best = r->table[i].name;
+        }
+    }
+    return best;
+}
+
+/* The user, password, host, port and database have a place of their own. */
+static bool has_own_place(const struct reader *r, const char *name)
+{
+    for (size_t i = 0; i < r->rows; i++)
+        if (!r->table[i].name && !strcmp(r->table[i].field, name))
+            return true;
+    return false;
+}
+
+/* The same under other drivers' names. */
+static const char *other_word_for_own_place(const char *name)
+{
+    static const char *const words[] = {"username", "usr",    "passwd",   "pwd",    "hostname",
+                                        "server",   "dbname", "database", "schema", "db"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (pool__same_name(name, words[i]))
+            return words[i];
+    return NULL;
+}
+
+/* Our name, if it was only spelt otherwise: connection_limit, acquire_timeout_ms. */
+static const char *spelt_otherwise(const struct reader *r, const char *name)
+{
+    for (size_t i = 0; i < r->rows; i++)
+        if (r->table[i].name &&
+            (pool__same_name(name, r->table[i].name) || pool__same_name(name, r->table[i].field)))
+            return r->table[i].name;
+    return NULL;
+}
+
+static bool refuse_with(struct reader *r, const char *name, const char *before, const char *hint,
+                        const char *after)
+{
+    return pool__fail(r->err, POOL_ERR_INVALID, "URL: unknown parameter%s%s%s%s%s%s",
+                      r->may_quote_names ? " '" : "", r->may_quote_names ? name : "",
+                      r->may_quote_names ? "'" : "", before, hint, after);
+}
+
+static bool refuse_name(struct reader *r, const char *name)
+{
+    const char *own = spelt_otherwise(r, name);
+    const char *place = has_own_place(r, name) ? name : other_word_for_own_place(name);
+    const char *hint = pool__hint_for(name);
+    if (place)
+        return pool__fail(r->err, POOL_ERR_INVALID,
+                          "URL: '%s' cannot be a parameter, it belongs before the '?'", place);
+    if (!own && hint)
+        return refuse_with(r, name, *hint == '\'' ? "; here it is " : ": ", hint, "");
+    own = own ? own : nearest(r, name);
+    return own ? refuse_with(r, name, ", did you mean '", own, "'?")
+               : refuse_with(r, name, "", "", "");
+}
+
+static bool looks_like_name(const char *name)
+{
+    size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
+    return len > 0 && len <= MAX_NAME && !name[len];
+}
+
+static bool same_variable(const char *a, const char *b)
+{
+    size_t len = strcspn(a, "=");
+    return len == strcspn(b, "=") && !strncasecmp(a, b, len);
+}
+
+static bool has_variable(const char *const *variables, size_t count, const char *variable)
+{
+    for (size_t i = 0; i < count; i++)
+        if (same_variable(variables[i], variable))
+            return true;
+    return false;
+}
+
+/* Whether there is such a variable, and whether a pool may set it, is asked later. */
+static bool set_variable(struct reader *r, char *name, char *value)
+{
+    size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+    if (len == 0 || len > MAX_VARIABLE || name[len])
+        return pool__fail(r->err, POOL_ERR_INVALID,
+                          "URL: a parameter var.NAME without the name of a variable");
+    if (!value)
+        return pool__fail(r->err, POOL_ERR_INVALID, "URL: parameter 'var.%s' has no value", name);
+    if (!decode(value))
+        return pool__fail(r->err, POOL_ERR_INVALID, "URL: parameter 'var.%s' has a bad '%%' escape",
+                          name);
+    if (has_variable(r->variables, r->variable_count, name))
+        return pool__fail(r->err, POOL_ERR_INVALID, "URL: parameter 'var.%s' is given twice", name);
+    name[len] = '=';
+    r->variables[r->variable_count++] = name;
+    return true;
+}
+
+static bool may_be_empty(const struct pool__option *option)
+{
+    return option->kind == POOL__OPTION_TEXT && option->min == 0;
+}
+
+static bool parse_parameter(struct reader *r, char *name)
+{
+    char *value = cut(name, '=');
+    size_t i;
+    if (!strncmp(name, VARIABLE, strlen(VARIABLE)))
+        return set_variable(r, name + strlen(VARIABLE), value);
+    if (!looks_like_name(name))
+        return pool__fail(r->err, POOL_ERR_INVALID, "URL: malformed or empty parameter");
+    i = find(r, name);
+    if (i == r->rows)
+        return refuse_name(r, name);
+    if (r->seen >> i & 1)
+        return pool__fail(r->err, POOL_ERR_INVALID, "URL: parameter '%s' is given twice", name);
+    if (!value || (!*value && !may_be_empty(&r->table[i])))
+        return pool__fail(r->err, POOL_ERR_INVALID, "URL: parameter '%s' has no value", name);
+    if (!decode(value))
+        return pool__fail(r->err, POOL_ERR_INVALID, "URL: parameter '%s' has a bad '%%' escape",
+                          name);
+    r->seen |= UINT64_C(1) << i;
+    return set_value(r, &r->table[i], value);
+}
+
+static bool parse_query(struct reader *r, char *query)
+{
+    while (query) {
+        char *next = cut(query, '&');
+        if (!parse_parameter(r, query))
+            return false;
+        query = next;
+    }
+    return true;
+}
+
+/* ------------------------------------------------------------------------
+ * What comes before the parameters
+ */
+
+static bool decode_part(struct reader *r, const char *what, char *text)
+{
+    return decode(text) ||
+           pool__fail(r->err, POOL_ERR_INVALID, "URL: the %s has a bad '%%' escape", what);
+}
+
+static bool parse_user(struct reader *r, char *user)
+{
+    char *password = cut(user, ':');
+    if (!*user)
+        return pool__fail(r->err, POOL_ERR_INVALID, "URL: the user before the '@' is missing");
+    r->options->user = user;
+    if (password)
+        r->options->password = password;
+    return decode_part(r, "user", user) && (!password || decode_part(r, "password", password));
+}
+
+static bool parse_port(struct reader *r, const char *port)
+{
+    uint64_t number;
+    if (!parse_number(port, &number) || number < 1 || number > 65535)
+        return pool__fail(r->err, POOL_ERR_INVALID,
+                          "URL: the port after the host must be a number from 1 to 65535");
+    r->options->port = (unsigned)number;
+    return true;
+}
+
+/* Splits host and port; *ret_host is left without brackets. False if malformed. */
+static bool split_host(char *text, char **ret_host, char **ret_port)
+{
+    char *rest;
+    if (*text != '[') {
+        *ret_host = text;
+        *ret_port = cut(text, ':');
+        return true;
+    }
+    rest = cut(text, ']');
+    if (!rest || !strchr(text, ':') || (*rest && *rest != ':'))
+        return false;
+    *ret_host = text + 1;
+    *ret_port = *rest ? rest + 1 : NULL;
+    return true;
+}
+
+/* An empty host is for URLs with a socketPath; parse_parts insists on one of them. */
+static bool parse_host(struct reader *r, char *text)
+{
+    char *host, *port;
+    if (!split_host(text, &host, &port))
+        return pool__fail(r->err, POOL_ERR_INVALID, "URL: malformed IPv6 address in brackets");
+    if (!decode_part(r, "host", host))
+        return false;
+    if (*host && !pool__host_is_valid(host))
+        return pool__fail(r->err, POOL_ERR_INVALID,
+                          "URL: the host is not a name or address (IPv6 needs brackets)");
+    r->options->host = *host ? host : NULL;
+    return !port || parse_port(r, port);
+}
+
+static bool parse_authority(struct reader *r, char *authority)
+{
+    char *host = cut(authority, '@');
+    if (!host)
+        return parse_host(r, authority);
+    r->may_quote_names = true;
+    return parse_user(r, authority) && parse_host(r, host);
+}
+
+static bool parse_path(struct reader *r, char *path)
+{
+    if (!path || !*path)
+        return true;
+    if (strchr(path, '/'))
+        return pool__fail(r->err, POOL_ERR_INVALID,
+                          "URL: a '/' in the database must be written %%2F");
+    r->options->database = path;
+    return decode_part(r, "database", path);
+}
+
+static bool parse_parts(struct reader *r, char *authority)
+{
+    char *query = cut(authority, '?');
+    char *path = cut(authority, '/');
+    const char *at = strchr(authority, '@');
+    if ((at && strchr(at + 1, '@')) || (path && strchr(path, '@')) || (query && strchr(query, '@')))
+        return pool__fail(r->err, POOL_ERR_INVALID,
+                          "URL: misplaced '@': in a user, password or parameter write "
+                          "%%40 for '@', %%2F for '/', %%3F for '?'");
+    if (!parse_authority(r, authority) || !parse_path(r, path) || !parse_query(r, query))
+        return false;
+    if (!r->options->host && !r->options->socket)
+        return pool__fail(r->err, POOL_ERR_INVALID, "URL: the host is missing");
+    return true;
+}
+
+/* ------------------------------------------------------------------------
+ * The whole
+ */
+
+static bool check_characters(const char *url, size_t len, struct pool_error *err)
+{
+    if (len > MAX_URL)
+        return pool__fail(err, POOL_ERR_INVALID, "URL: longer than %d bytes", MAX_URL);
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)url[i] <= 0x20 || url[i] == 0x7f)
+            return pool__fail(err, POOL_ERR_INVALID,
+                              "URL: a space or control character at byte %zu", i + 1);
+    if (strchr(url, '#'))
+        return pool__fail(err, POOL_ERR_INVALID, "URL: a '#' must be written %%23");
+    return true;
+}
+
+/* What follows the scheme, or NULL. */
+static char *skip_scheme(char *url)
+{
+    static const char *const schemes[] = {"mysql://", "mariadb://"};
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++)
+        if (!strncasecmp(url, schemes[i], strlen(schemes[i])))
+            return url + strlen(schemes[i]);
+    return NULL;
+}
+
+static bool parse(char *url, struct reader *r)
+{
+    char *authority = skip_scheme(url);
+    r->table = pool__option_table(&r->rows);
+    if (!authority)
+        return pool__fail(r->err, POOL_ERR_INVALID,
+                          *url ? "URL: does not start with mysql:// or mariadb://"
+                               : "URL: is empty; it should start with mysql:// or mariadb://");
+    return parse_parts(r, authority);
+}
+
+/* What the URL does not set stays, except for the server, which is the URL's: a socket in
+ * the place of a host, or the other way round, would contradict what was there. */
+static bool parse_over(char *url, struct reader *r)
+{
+    unsigned port = r->options->port;
+    r->options->host = r->options->socket = NULL;
+    r->options->port = 0;
+    if (!parse(url, r))
+        return false;
+    if (!r->options->socket && !r->options->port)
+        r->options->port = port;
+    return true;
+}
+
+static void join_variables(struct reader *r)
+{
+    const char *const *before = r->options->session_variables;
+    size_t own = r->variable_count;
+    for (; before && *before; before++)
+        if (!has_variable(r->variables, own, *before))
+            r->variables[r->variable_count++] = *before;
+    r->variables[r->variable_count] = NULL;
+    r->options->session_variables = r->variable_count ? r->variables : NULL;
+}
+
+/* ------------------------------------------------------------------------
+ * Memory
+ */
+
+static size_t count_parameters(const char *url)
+{
+    size_t count = 1;
+    for (; *url; url++)
+        count += *url == '&';
+    return count;
+}
+
+/* The caller gets what follows the size, for only malloc's own pointer may be freed: so the
+ * block begins with the size. */
+static struct block *new_block(const char *url, size_t pointers, char **ret_copy)
+{
+    size_t len = strlen(url) + 1;
+    size_t size = sizeof(struct block) + pointers * sizeof(char *) + len;
+    struct block *block = malloc(size);
+    if (!block)
+        return NULL;
+    block->size = size;
+    *ret_copy = (char *)&block->variables[pointers];
+    memcpy(*ret_copy, url, len);
+    return block;
+}
+
+void pool__url_free(void *memory)
+{
+    struct block *block = memory;
+    if (block)
+        explicit_bzero(block, block->size);
+    free(block);
+}
+
+/* Changes *options only on success. */
+static bool read_over(const char *url, struct pool_options *options, void **ret_memory,
+                      struct pool_error *err)
+{
+    struct pool_options changed = *options;
+    struct reader r = {.options = &changed, .err = err};
+    char *copy;
+    if (!check_characters(url, strnlen(url, MAX_URL + 1), err))
+        return false;
+    struct block *block = new_block(
+        url, count_parameters(url) + pool__count_texts(options->session_variables) + 1, &copy);
+    if (!block)
+        return pool__fail(err, POOL_ERR_NOMEM, "URL: no memory for a copy");
+    r.variables = block->variables;
+    if (!parse_over(copy, &r)) {
+        pool__url_free(block);
+        return false;
+    }
+    join_variables(&r);
+    *options = changed;
+    *ret_memory = block;
+    return true;
+}
+
+/* ------------------------------------------------------------------------
+ * The whole
+ */
+
+/* Fails if something was set of which the caller does not know. */
+static bool give(struct pool_options *ret, size_t size, const struct pool_options *options,
+                 struct pool_error *err)
+{
+    const unsigned char *bytes = (const unsigned char *)options;
+    for (size_t i = size; i < sizeof *options; i++)
+        if (bytes[i])
+            return pool__fail(err, POOL_ERR_INVALID,
+                              "URL: a parameter is newer than the header of this program");
+    memcpy(ret, options, size < sizeof *options ? size : sizeof *options);
+    return true;
+}
+
+static bool check_arguments(const void *a, const void *b, const void *c, struct pool_error *err)
+{
+    pool__ok(err);
+    return (a && b && c) || pool__fail(err, POOL_ERR_INVALID, "URL: an argument is NULL");
+}
+
+bool pool_options_apply_url_sized(const char *url, struct pool_options *options,
+                                  size_t options_size, void **ret_memory, struct pool_error *err)
+{
+    struct pool_options full;
+    void *memory = NULL;
+    if (!check_arguments(url, options, ret_memory, err) ||
+        !pool__options_take(&full, options, options_size, err) ||
+        !read_over(url, &full, &memory, err))
+        return false;
+    if (!give(options, options_size, &full, err)) {
+        pool__url_free(memory);
+        return false;
+    }
+    *ret_memory = memory;
+    return true;
+}
+
+bool pool_options_from_url_sized(const char *url, struct pool_options *ret_options,
+                                 size_t options_size, void **ret_memory, struct pool_error *err)
+{
+    struct pool_options full = {0};
+    void *memory = NULL;
+    if (!check_arguments(url, ret_options, ret_memory, err) || !read_over(url, &full, &memory, err))
+        return false;
+    if (!give(ret_options, options_size, &full, err)) {
+        pool__url_free(memory);
+        return false;
+    }
+    if (options_size > sizeof full)
+        memset((char *)ret_options + sizeof full, 0, options_size - sizeof full);
+    *ret_memory = memory;
+    return true;
+}
+
+struct pool *pool_create_url_with_sized(const char *url, const struct pool_options *base,
+                                        size_t base_size, struct pool_error *err)
+{
+    struct pool_options options;
+    void *memory = NULL;
+    if (!check_arguments(url, base, base, err) ||
+        !pool__options_take(&options, base, base_size, err) ||
+        !read_over(url, &options, &memory, err))
+        return NULL;
+    struct pool *pool = pool_create(&options, err);
+    pool__url_free(memory);
+    return pool;
+}
+
+struct pool *pool_create_url(const char *url, struct pool_error *err)
+{
+    return pool_create_url_with(url, &(struct pool_options){0}, err);
+}

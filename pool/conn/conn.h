@@ -1,0 +1,163 @@
+/*
+ * One connection to the server: a MYSQL handle with what the pool knows about it.
+ *
+ * A connection belongs to whoever owns its slot; its functions may be called by one
+ * thread at a time. Every function that talks to the server takes a deadline.
+ */
+#ifndef POOL_CONN_H
+#define POOL_CONN_H
+
+#include "mypool.h"
+#include "config/options.h"
+#include "conn/stmt.h"
+#include "conn/trx.h"
+#include "conn/wait.h"
+
+#include <mysql.h>
+
+struct pool_setup {
+    struct pool__conn *conn;
+    uint64_t deadline_ns;
+};
+
+struct pool__conn {
+    MYSQL *mysql;
+    const struct pool__options *options;
+    struct pool__stmt_cache cache;
+    unsigned long thread_id;
+    int cut_fd;             /* the pool's, to interrupt every wait */
+    int kept_fd;            /* socket kept after a timeout, -1 if none */
+    uint32_t unheard_ms;    /* see wait.h; 0 on a Unix socket */
+    uint64_t device, inode; /* of the socket: its number may become that of something else */
+    bool tls;
+    bool mariadb;        /* the flavour of the server; else MySQL */
+    bool pipelines;      /* it is known to answer one statement after another, in order */
+    bool broken;         /* must be closed */
+    bool abandoned;      /* because rows of its last statement were left unread */
+    bool dirty;          /* must be reset before the next borrower */
+    bool in_transaction; /* as of the last status that can be trusted */
+    bool autocommit;     /* of the fresh session */
+    struct pool__trx trx;
+    bool running;                /* broken while a statement may be running on the server */
+    enum pool__sql_class class_; /* of the statement that is being run, or was last */
+    enum pool__sql_turn turn;    /* likewise */
+    bool read_only;              /* likewise */
+    bool rereads;                /* likewise */
+    enum pool__quotes quotes;    /* of the session, see quotes.c */
+    bool quotes_known;     /* nothing that may change them was run since they were asked for */
+    bool native_given;     /* the program has the MYSQL *: nothing stays known */
+    uint64_t max_packet;   /* the server's max_allowed_packet */
+    uint64_t max_prepared; /* the server's max_prepared_stmt_count */
+    uint32_t wait_timeout_s;
+    char *role;             /* of the fresh session, after its init; NULL if none */
+    char *database;         /* likewise */
+    char *identity;         /* who it is to the server, as of the login */
+    char *time_limit;       /* max_statement_time of the account; NULL if it has none */
+    bool login_is_more;     /* than a reset: init_connect, or what stands between, sets more */
+    uint64_t database_hash; /* of the name of the current one */
+    uint64_t opened_ns;
+    uint64_t heard_ns;    /* when the last reply was complete */
+    bool handed_over;     /* its present user has waited for it: it was not idle before */
+    unsigned hasty_rides; /* see ride.c */
+    uint64_t bulky_ns;    /* since when a large buffer is seen, see trim.c; 0: it has none */
+    uint64_t trip_ns;     /* the shortest time in which a statement was answered: mostly the way */
+    struct pool__conn *next; /* in the list of those that pool_end has to close */
+};
+
+/* Connects, logs in, proves TLS and prepares the session. `credentials` replace those
+ * of the options. On failure there may still be a connection in *ret_conn, whose
+ * set-up runs on the server: it is to be closed like any other. */
+bool pool__conn_open(const struct pool__options *options,
+                     const struct pool_credentials *credentials, struct pool__stmt_budget *budget,
+                     int cut_fd, uint64_t deadline_ns, struct pool__conn **ret_conn,
+                     struct pool_error *err);
+
+/* How quotes are read, from now on: from @@sql_mode and @@character_set_client, either of which
+ * may be NULL. See quotes.c. */
+void pool__conn_note_quotes(struct pool__conn *conn, const char *sql_mode, const char *charset);
+
+/* For login.c: everything that a handle is told before it connects; the end of its copy of
+ * the password, once it is connected; what a connect that has failed means, always false. */
+void pool__conn_set_options(MYSQL *mysql, const struct pool__options *options);
+void pool__conn_forget_password(MYSQL *mysql);
+bool pool__conn_fail_connect(const struct pool__wait *wait, MYSQL *mysql, const char *password,
+                             struct pool_error *err);
+
+/* Sends a command that is answered by a bare OK. */
+bool pool__conn_command(struct pool__conn *conn, int (*command)(MYSQL *), uint64_t deadline_ns,
+                        struct pool_error *err);
+/* Fails a call for that the connection was broken before it. */
+bool pool__conn_fail_broken(const struct pool__conn *conn, struct pool_error *err);
+
+bool pool__conn_ping(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err);
+
+/* Something came behind the last reply that was no part of it. Costs nothing. */
+bool pool__conn_has_leftovers(const struct pool__conn *conn);
+
+/* False if the program has closed the descriptor, whatever has its number now. One system
+ * call. */
+bool pool__conn_is_ours(const struct pool__conn *conn);
+
+/* False if the server has closed the connection, or said something although nothing was
+ * asked, or if the connection has been silent for a while and is not ours any more. One
+ * system call, two after a silence. */
+bool pool__conn_is_quiet(struct pool__conn *conn);
+
+/* Neither side has closed it. Two system calls. */
+bool pool__conn_is_open(const struct pool__conn *conn);
+
+/* Says goodbye and frees. Returns a duplicate of the socket on which the server's
+ * own close can be awaited, or -1. Never blocks. If the descriptor is not ours any more
+ * it is left alone. */
+int pool__conn_close(struct pool__conn *conn);
+
+void pool__close_fd(int fd); /* -1 is allowed */
+
+/* Frees without a byte on the wire (a child process after fork). */
+void pool__conn_abandon(struct pool__conn *conn);
+
+/* Kills the session `thread_id` from this (control) connection. A session that is being
+ * killed may go on for a while: GONE comes with a later call, when the server does not
+ * know it any more. */
+enum pool__kill { POOL__KILL_FAILED, POOL__KILL_SENT, POOL__KILL_GONE };
+enum pool__kill pool__conn_kill(struct pool__conn *conn, unsigned long thread_id,
+                                uint64_t deadline_ns);
+
+/* Kills many with one statement, where the server knows such, so that it goes on with them
+ * although nobody waits for the answer any more. Returns how many it was told of. */
+unsigned pool__conn_kill_all(struct pool__conn *conn, const unsigned long *thread_ids,
+                             unsigned count, uint64_t deadline_ns);
+
+/* Stops what the session is running, if anything. False if it was sent and not answered. */
+bool pool__conn_kill_query(struct pool__conn *conn, unsigned long thread_id, uint64_t deadline_ns);
+
+/* Whether the server still has a thread for the session; false in *ret_known if it did
+ * not say. The session must be of the same user. */
+bool pool__conn_sees_thread(struct pool__conn *conn, unsigned long thread_id, uint64_t deadline_ns,
+                            bool *ret_known);
+
+/* After any statement: takes over the status that came with the reply. `ok`: with an OK packet,
+ * not behind rows. */
+void pool__conn_note_status(struct pool__conn *conn, enum pool__sql_class class_, bool ok);
+
+/* Begins and ends a stretch of libmariadb calls under a deadline. */
+void pool__conn_enter(struct pool__conn *conn, struct pool__wait *wait, uint64_t deadline_ns);
+void pool__conn_leave(struct pool__conn *conn, struct pool__wait *wait);
+
+/* After a statement: statements that were prepared in another database, or that would mean
+ * something else by now, are of no use any more. Within a wait. */
+void pool__conn_note_reading(struct pool__conn *conn);
+
+/* Before a statement: what the program may have done with the native handle. Within a wait. */
+void pool__conn_note_native(struct pool__conn *conn);
+
+/* Before a statement is sent: what it may leave behind if it fails. */
+void pool__conn_note_send(struct pool__conn *conn, const struct pool__sql_info *info);
+
+/* Fills err from the handle's (or the statement's) error. `sent`: the statement may
+ * have reached the server, should the deadline have passed. Marks the connection
+ * broken or dirty as the code asks. */
+void pool__conn_error(struct pool__conn *conn, const struct pool__wait *wait, MYSQL_STMT *stmt,
+                      bool sent, struct pool_error *err);
+
+#endif

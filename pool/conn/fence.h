@@ -1,0 +1,50 @@
+/*
+ * What makes several statements one: a transaction of their own, or a savepoint in the one
+ * that is open. The caller owns the connection.
+ */
+#ifndef POOL_FENCE_H
+#define POOL_FENCE_H
+
+#include "conn/conn.h"
+
+enum pool__fence_kind {
+    POOL__FENCE_NONE,
+    POOL__FENCE_TRANSACTION,
+    POOL__FENCE_NO_AUTOCOMMIT, /* a transaction, too; should the server undo it, what is on its
+                                  way already is not kept by itself either */
+    POOL__FENCE_SAVEPOINT
+};
+
+enum pool__fence_undo {
+    POOL__FENCE_NOT_UNDONE, /* it was not tried, or there was no answer */
+    POOL__FENCE_UNDONE,
+    POOL__FENCE_UNDONE_IN_PART /* tables without transactions were changed, and stay so */
+};
+
+struct pool__fence {
+    struct pool__conn *conn;
+    enum pool__fence_kind kind; /* that is open */
+    bool inside;                /* a transaction of the caller's is open */
+    bool committing;            /* the commit has been tried and not answered */
+    enum pool__fence_undo undo;
+};
+
+/* `held`: the connection is a handle of the program's, and so is its transaction; without
+ * autocommit there always is one. */
+void pool__fence_init(struct pool__fence *fence, struct pool__conn *conn, bool held);
+/* `ahead`: statements will be sent before those in front of them are answered. */
+bool pool__fence_open(struct pool__fence *fence, bool ahead, uint64_t deadline_ns,
+                      struct pool_error *err);
+/* Whether they may be. */
+static inline bool pool__fence_lets_ahead(const struct pool__fence *fence)
+{
+    return fence->kind == POOL__FENCE_NO_AUTOCOMMIT;
+}
+/* Keeps what was done within. Nothing if none is open. */
+bool pool__fence_close(struct pool__fence *fence, uint64_t deadline_ns, struct pool_error *err);
+
+/* Undoes what was done within, after the failure that `err` tells. If that cannot be, the
+ * connection is broken, and its end does it. */
+void pool__fence_undo(struct pool__fence *fence, uint64_t deadline_ns, struct pool_error *err);
+
+#endif

@@ -1,0 +1,28 @@
+/*
+ * What a call of the pool's own has done, and is not committed by itself, is committed before
+ * the call reports success: the reset behind it would undo it.
+ */
+#ifndef POOL_KEEP_H
+#define POOL_KEEP_H
+
+#include "conn/conn.h"
+
+static inline bool pool__commits_by_itself(const struct pool__conn *conn)
+{
+    return conn->mysql->server_status & SERVER_STATUS_AUTOCOMMIT;
+}
+
+/* What has run is not kept yet: without autocommit, or because a routine or one of several
+ * statements has begun a transaction and left it open. */
+static inline bool pool__is_to_be_kept(const struct pool__conn *conn)
+{
+    return !pool__commits_by_itself(conn) ||
+           (conn->in_transaction && conn->turn == POOL__TURN_HIDDEN);
+}
+
+/* After a statement that has succeeded and is to be kept: `result`, or NULL with the reason why
+ * it could not be committed; then `result` is freed. */
+struct pool_result *pool__keep_work(struct pool__conn *conn, struct pool_result *result,
+                                    uint64_t deadline_ns, struct pool_error *err);
+
+#endif

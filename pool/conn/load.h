@@ -1,0 +1,45 @@
+/*
+ * A batch on one connection, start to finish: in chunks, each of them wholly or not at all.
+ */
+#ifndef POOL_LOAD_H
+#define POOL_LOAD_H
+
+#include "conn/conn.h"
+#include "sql/form.h"
+#include "conn/pack.h"
+
+struct pool;
+
+/* What pool_batch was given, checked. It points to what the caller passed. */
+struct pool__batch {
+    struct pool *pool;
+    struct pool__table table; /* at least one row */
+    bool atomic;
+    bool inserts;               /* INSERT or REPLACE: many rows are one statement to the server */
+    pool_progress_fn *progress; /* NULL: none */
+    void *progress_arg;
+    const bool *stop; /* between chunks: whether it has been cancelled; NULL: cannot be */
+    size_t biggest;   /* the row with most bytes */
+};
+
+/* `form` has the text of the statement. `held`: the connection is a handle of the program's;
+ * else what was executed is committed, chunk by chunk or all at once, also without autocommit.
+ * NULL on failure; conn->broken and conn->dirty say
+ * what has become of the connection. */
+struct pool_result *pool__load(struct pool__conn *conn, const struct pool__batch *batch,
+                               const struct pool__form *form, bool held, uint64_t deadline_ns,
+                               struct pool_error *err);
+
+/* single.c: executes rows one by one, with `ahead` several on their way at once. Puts
+ * what came of them into *total (NULL before the first). On failure *ret_row is the row that
+ * failed; those after it may have been executed, too. *ret_sent is false if the server has
+ * refused the statement before any row. */
+bool pool__load_singly(struct pool__conn *conn, const struct pool__form *form,
+                       const struct pool__table *rows, bool ahead, uint64_t deadline_ns,
+                       struct pool_result **total, size_t *ret_row, bool *ret_sent,
+                       struct pool_error *err);
+
+/* Takes `part` over. */
+bool pool__load_add(struct pool_result **total, struct pool_result *part, struct pool_error *err);
+
+#endif

@@ -1,0 +1,112 @@
+/*
+ * How the session of a connection reads quotes, for those who write literals into a text.
+ *
+ * The status flags of the protocol (NO_BACKSLASH_ESCAPES, and MariaDB's ANSI_QUOTES) do not
+ * tell: if a routine sets its own sql_mode the server takes that back at the routine's end,
+ * but not the flag, which from then on says what is not so. A literal written in that belief
+ * would be a hole. Neither are the flags read from the replies to a reset or an error. So the
+ * server is asked for @@sql_mode, among the facts of a fresh session (session.c). The answer holds
+ * until a statement is sent that might change the session, which are those of the class OTHER;
+ * then it is asked again when the first text comes along that depends on it. A plain statement
+ * cannot: what its triggers and functions set is taken back, and there the answer, unlike the flag,
+ * stays true.
+ *
+ * Where the client's charset is not UTF-8 the answer is of no use, for the second byte of a
+ * character may look like a backslash. Nor is it if several statements go at once, the first
+ * of which may change what holds for the second. Then literals are written so that they are
+ * safe in every session.
+ *
+ * Whoever owns the connection runs this; there are no locks.
+ */
+#include "conn/run.h"
+
+#include "base/error.h"
+
+#include <string.h>
+
+#define QUESTION "SELECT @@sql_mode, @@character_set_client"
+
+static bool depends_on_quotes(const struct pool__conn *conn, const struct pool__form *form,
+                              const struct pool__sql_info *info)
+{
+    if (info->semicolon && conn->options->v.multi_statements)
+        return false;
+    if (info->escaped_quote && (info->placeholders || form->args.count))
+        return true;
+    return form->as_text ? form->depends_on_quotes : pool__form_has_special_text(form);
+}
+
+bool pool__knows_quotes(const struct pool__conn *conn, const struct pool__form *form,
+                        const struct pool__sql_info *info)
+{
+    return conn->quotes_known || !depends_on_quotes(conn, form, info);
+}
+
+static bool is_utf8(const char *charset)
+{
+    return strcmp(charset, "utf8mb4") == 0 || strcmp(charset, "utf8mb3") == 0 ||
+           strcmp(charset, "utf8") == 0;
+}
+
+static enum pool__quotes quotes_of(const char *sql_mode, const char *charset)
+{
+    if (!sql_mode || !charset || !is_utf8(charset))
+        return POOL__QUOTES_UNKNOWN;
+    if (strstr(sql_mode, "NO_BACKSLASH_ESCAPES"))
+        return POOL__QUOTES_BARE;
+    return strstr(sql_mode, "ANSI_QUOTES") ? POOL__QUOTES_ANSI : POOL__QUOTES_ESCAPED;
+}
+
+void pool__conn_note_quotes(struct pool__conn *conn, const char *sql_mode, const char *charset)
+{
+    conn->quotes = quotes_of(sql_mode, charset);
+    conn->quotes_known = !conn->native_given;
+}
+
+static bool ask(struct pool__run *question)
+{
+    struct pool__conn *conn = question->conn;
+    pool__conn_note_send(conn, question->info);
+    if (mysql_send_query(conn->mysql, QUESTION, strlen(QUESTION)) != 0) {
+        pool__conn_error(conn, question->wait, NULL, question->wait->reading, question->err);
+        return false;
+    }
+    if (!pool__receive_text(question)) {
+        pool__conn_error(conn, question->wait, NULL, true, question->err);
+        return false;
+    }
+    return pool__read_text(question);
+}
+
+/* The question is no part of the statement, which has not been sent yet. */
+static bool learn_quotes(struct pool__run *run)
+{
+    struct pool__conn *conn = run->conn;
+    static const struct pool__sql_info plain = {.class_ = POOL__SQL_PLAIN, .read_only = true};
+    static const struct pool__form form = {.own = true};
+    struct pool__run question = {
+        .conn = conn, .form = &form, .wait = run->wait, .err = run->err, .info = &plain};
+    run->quotes = POOL__QUOTES_UNKNOWN;
+    bool ok = pool__run_begin(&question) && ask(&question);
+    if (ok && pool_next(question.result)) {
+        pool__conn_note_quotes(conn, pool_get_text(question.result, 0),
+                               pool_get_text(question.result, 1));
+        run->quotes = conn->quotes;
+    }
+    pool_result_free(question.result);
+    return ok;
+}
+
+void pool__run_use_quotes(struct pool__run *run, const struct pool__sql_info *info)
+{
+    bool matters = run->conn->quotes_known && depends_on_quotes(run->conn, run->form, info);
+    run->quotes = matters ? run->conn->quotes : POOL__QUOTES_UNKNOWN;
+}
+
+bool pool__run_find_quotes(struct pool__run *run, const struct pool__sql_info *info)
+{
+    if (!pool__knows_quotes(run->conn, run->form, info))
+        return learn_quotes(run);
+    pool__run_use_quotes(run, info);
+    return true;
+}

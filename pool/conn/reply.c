@@ -1,0 +1,271 @@
+/*
+ * Reading a reply: result sets, rows and the status at the end of each.
+ *
+ * Rows are read packet by packet, not with mysql_stmt_store_result: so limits hold
+ * while reading, every row is copied once, and its true length is known, which the
+ * library's own fetch functions do not tell.
+ *
+ * Whoever owns the connection runs this; there are no locks.
+ */
+#include "conn/run.h"
+
+#include "base/error.h"
+#include "result/result.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The reply cannot be read to its end: the connection is of no use any more. */
+static bool abandon_reply(struct pool__run *run)
+{
+    run->conn->broken = run->conn->abandoned = true;
+    run->conn->running = true;
+    if (run->err && run->err->code != POOL_OK)
+        run->err->fatal = true;
+    return false;
+}
+
+static bool deliver_row(struct pool__run *run, const uint8_t *row, size_t len)
+{
+    if (!run->sink || !run->sink->fn)
+        return pool__result_add_row(run->result, row, len, run->err) || abandon_reply(run);
+    if (!pool__result_stream_row(run->result, row, len, run->err))
+        return abandon_reply(run);
+    bool more = run->sink->fn(run->result, run->sink->arg);
+    const struct pool_error *misread = pool_result_error(run->result);
+    if (misread)
+        pool__fail_copy(run->err, misread); /* whatever the callback says: the row was not read */
+    else if (more)
+        return true;
+    run->stopped = !misread;
+    return abandon_reply(run);
+}
+
+/* As long as the next packet is always there already, nobody ever waits, and the
+ * deadline has to be looked at here. Row callbacks may take any time; rows that are
+ * merely kept come at a microsecond each. */
+#define ROWS_PER_LOOK 256
+
+static bool time_is_up(struct pool__run *run, uint64_t rows)
+{
+    bool stream = run->sink && run->sink->fn;
+    bool look = rows % ROWS_PER_LOOK == ROWS_PER_LOOK - 1;
+    if ((!stream && !look) ||
+        !pool__wait_is_over(run->wait, mysql_get_socket(run->conn->mysql), look))
+        return false;
+    pool__conn_error(run->conn, run->wait, NULL, true, run->err);
+    return true;
+}
+
+static bool is_eof(const uint8_t *packet, unsigned long len)
+{
+    return packet[0] == 0xfe && len < 8;
+}
+
+/* Packets with their headers; those that describe columns may be left out, and are here. */
+#define AROUND_ROWS_BYTES                                                                          \
+    (5 + 9 + 9) /* the number of columns, the end of them, the end of rows                         \
+                 */
+#define HEADER_BYTES 4
+
+/* Reads the rows of one result set and the packet that ends it. */
+static bool read_rows(struct pool__run *run)
+{
+    MYSQL *mysql = run->conn->mysql;
+    for (uint64_t rows = 0;; rows++) {
+        if (time_is_up(run, rows))
+            return false;
+        unsigned long len = mysql_net_read_packet(mysql);
+        const uint8_t *packet = mysql->net.read_pos;
+        if (len == packet_error) {
+            mysql->status = MYSQL_STATUS_READY;
+            pool__conn_error(run->conn, run->wait, NULL, true, run->err);
+            return false;
+        }
+        if (is_eof(packet, len)) {
+            mysql->status = MYSQL_STATUS_READY;
+            if (len >= 5) {
+                mysql->warning_count = (unsigned)(packet[1] | packet[2] << 8);
+                mysql->server_status = (unsigned)(packet[3] | packet[4] << 8);
+            }
+            return true;
+        }
+        run->reply_bytes += HEADER_BYTES + len;
+        if (!deliver_row(run, packet, len))
+            return false;
+    }
+}
+
+static const char *read_number(const char *text, uint64_t *ret_number)
+{
+    uint64_t number = 0;
+    text += strcspn(text, "0123456789");
+    if (!*text)
+        return NULL;
+    for (; *text >= '0' && *text <= '9'; text++)
+        number = number * 10 + (uint64_t)(*text - '0');
+    *ret_number = number;
+    return text;
+}
+
+/* An UPDATE is answered with "Rows matched: 3  Changed: 1  Warnings: 0", in the language of the
+ * server. In a request of several statements only the English words tell what was one. */
+static void note_changed_rows(struct pool__run *run)
+{
+    const char *info = run->conn->mysql->info;
+    uint64_t matched, changed;
+    run->conn->mysql->info = NULL; /* or it might be taken for that of the next reply */
+    if (!info || !(run->info->updates || strncmp(info, "Rows matched: ", 14) == 0))
+        return;
+    info = read_number(info, &matched);
+    if (info && read_number(info, &changed))
+        pool__result_set_changed(run->result, changed);
+}
+
+/* The rest of a set, whose columns have been dealt with. */
+static bool read_rest_of_set(struct pool__run *run, unsigned count, bool binary)
+{
+    MYSQL *mysql = run->conn->mysql;
+    bool out_values = mysql->server_status & SERVER_PS_OUT_PARAMS;
+    uint64_t rows_before = pool__result_rows(run->result);
+    if (count && !read_rows(run))
+        return false;
+    run->reply_bytes += count ? AROUND_ROWS_BYTES : POOL__LEAST_REPLY;
+    /* After the set of OUT values an OK packet follows, announced or not. */
+    if (count && binary && out_values)
+        mysql->server_status |= SERVER_MORE_RESULTS_EXIST;
+    uint64_t rows = pool__result_rows(run->result) - rows_before;
+    pool__result_end_set(run->result, count ? rows : mysql->affected_rows,
+                         count ? 0 : mysql->insert_id, mysql->warning_count);
+    if (!count)
+        note_changed_rows(run);
+    return true;
+}
+
+static bool read_set(struct pool__run *run, const MYSQL_FIELD *fields, unsigned count, bool binary)
+{
+    if (!pool__result_begin_set(run->result, fields, count, binary, run->err))
+        return abandon_reply(run);
+    return read_rest_of_set(run, count, binary);
+}
+
+static bool more_sets(const struct pool__run *run)
+{
+    return run->conn->mysql->server_status & SERVER_MORE_RESULTS_EXIST;
+}
+
+/* A session change anywhere in a chain of results counts. */
+static void note_status(struct pool__run *run)
+{
+    unsigned columns;
+    pool__result_columns(run->result, &columns);
+    pool__conn_note_status(run->conn, run->info->class_, columns == 0);
+}
+
+static bool has_columns_of_preparation(const struct pool__column *columns, unsigned count,
+                                       const MYSQL_STMT *native)
+{
+    if (count != native->field_count)
+        return false;
+    for (unsigned i = 0; i < count; i++)
+        if (strcmp(columns[i].name, native->fields[i].name) != 0)
+            return false;
+    return true;
+}
+
+/* The reply had a description of its columns. Without memory for it the next one had better
+ * have one, too. */
+static void learn_columns(struct pool__run *run, struct pool__stmt *stmt)
+{
+    unsigned count;
+    const struct pool__column *now = pool__result_columns(run->result, &count);
+    if (pool__columns_are_same(stmt->columns, now, count))
+        return;
+    if (stmt->columns ? !pool__columns_have_same_names(stmt->columns, now, count)
+                      : !has_columns_of_preparation(now, count, stmt->native))
+        stmt->outdated = true;
+    free(stmt->columns);
+    stmt->columns = pool__columns_new(now, count);
+    if (!stmt->columns)
+        stmt->outdated = true;
+}
+
+static bool begin_described_set(struct pool__run *run, struct pool__stmt *stmt)
+{
+    const MYSQL *mysql = run->conn->mysql;
+    if (!pool__result_begin_set(run->result, mysql->fields, mysql->field_count, true, run->err))
+        return false;
+    learn_columns(run, stmt);
+    return true;
+}
+
+/* The server leaves out the description if nothing has changed: since the last one, or, if the
+ * executions so far have failed, since that of the preparation. */
+static bool begin_first_set(struct pool__run *run, struct pool__stmt *stmt)
+{
+    const MYSQL *mysql = run->conn->mysql;
+    unsigned count = mysql->field_count;
+    if (count && mysql->fields)
+        return begin_described_set(run, stmt);
+    if (count && stmt->columns && stmt->columns->count == count)
+        return pool__result_begin_known(run->result, stmt->columns, run->err);
+    const MYSQL_STMT *native = stmt->native;
+    bool prepared = count && !stmt->columns && native->field_count == count;
+    return pool__result_begin_set(run->result, prepared ? native->fields : NULL, count, true,
+                                  run->err);
+}
+
+static bool read_first_set(struct pool__run *run, struct pool__stmt *stmt)
+{
+    if (!begin_first_set(run, stmt))
+        return abandon_reply(run);
+    return read_rest_of_set(run, run->conn->mysql->field_count, true);
+}
+
+/* A further set comes of procedures only, for which the library keeps the books; with a server
+ * that sends one after a plain statement it had better not. */
+static bool read_next_set(struct pool__run *run, const struct pool__stmt *stmt)
+{
+    MYSQL *mysql = run->conn->mysql;
+    MYSQL_STMT *native = stmt->info.class_ == POOL__SQL_PLAIN ? NULL : stmt->native;
+    if ((native ? mysql_stmt_next_result(native) : mysql_next_result(mysql)) > 0) {
+        pool__conn_error(run->conn, run->wait, native, true, run->err);
+        return false;
+    }
+    return native ? read_set(run, native->fields, mysql_stmt_field_count(native), true)
+                  : read_set(run, mysql->fields, mysql->field_count, true);
+}
+
+bool pool__read_prepared(struct pool__run *run, struct pool__stmt *stmt)
+{
+    MYSQL_STMT *native = stmt->native;
+    for (bool ok = read_first_set(run, stmt); ok; ok = read_next_set(run, stmt)) {
+        native->state = MYSQL_STMT_FETCH_DONE;
+        native->upsert_status.server_status = run->conn->mysql->server_status;
+        note_status(run);
+        if (!more_sets(run))
+            return true;
+        if (time_is_up(run, ROWS_PER_LOOK - 1))
+            return false;
+    }
+    return false;
+}
+
+bool pool__read_text(struct pool__run *run)
+{
+    MYSQL *mysql = run->conn->mysql;
+    for (;;) {
+        if (!read_set(run, mysql->fields, mysql->field_count, false))
+            return false;
+        run->results++;
+        note_status(run);
+        if (!more_sets(run))
+            return true;
+        if (time_is_up(run, ROWS_PER_LOOK - 1))
+            return false;
+        if (mysql_next_result(mysql) > 0) {
+            pool__conn_error(run->conn, run->wait, NULL, true, run->err);
+            return false;
+        }
+    }
+}

@@ -1,0 +1,48 @@
+/*
+ * Several statements on one connection at once: sent back to back, answered in order.
+ *
+ * The first is the leader's, whose thread runs this and whose deadline holds; the others
+ * belong to callers who would have had to wait for a connection.
+ */
+#ifndef POOL_RIDE_H
+#define POOL_RIDE_H
+
+#include "base/kept.h"
+#include "conn/query.h"
+
+#define POOL__RIDE_MOST 64          /* statements; the range of pipeline_depth */
+#define POOL__RIDE_BYTES (8 * 1024) /* of all their packets: less than any socket buffer */
+
+/* One statement of a ride. */
+struct pool__passenger {
+    const struct pool__form *form; /* must stay until RODE_SENT */
+    struct pool__kept *kept;       /* filled in on failure; not the leader's */
+    struct pool_result *result;    /* NULL on failure */
+    uint64_t deadline_ns;          /* its own, should it have to be run alone */
+    void *owner;                   /* for the function below */
+};
+
+/* How far a passenger has come. */
+enum pool__progress {
+    POOL__RODE_SENT, /* its form is not needed any more, for now */
+    POOL__RODE_HOLD, /* it is needed once more: false if it is gone, and so the passenger */
+    POOL__RODE_DONE  /* result or error are there; the passenger is not touched again */
+};
+typedef bool pool__progress_fn(struct pool__passenger **passengers, unsigned count,
+                               enum pool__progress progress);
+
+/* Whether statements can go together on this connection, as far as its server and its
+ * session are concerned. */
+bool pool__may_pipeline(const struct pool__conn *conn);
+
+/* The statement if this one can: prepared here, plain, and known to be quick. Else NULL. */
+const struct pool__stmt *pool__may_ride(const struct pool__conn *conn,
+                                        const struct pool__form *form);
+
+/* Runs them, each of which pool__may_ride has allowed. `told` is called for each of the
+ * passengers in turn, or for several that are done. The first is the leader's, for which `err`
+ * is: it hears of RODE_DONE alone, perhaps long before this returns, and before all others. */
+void pool__ride(struct pool__conn *conn, struct pool__passenger *passengers, unsigned count,
+                uint64_t deadline_ns, struct pool_error *err, pool__progress_fn *told);
+
+#endif

@@ -1,0 +1,21 @@
+/*
+ * The session of a connection: set up after the login, brought back after a borrower has
+ * changed it.
+ *
+ * Called by whoever owns the connection, one thread at a time.
+ */
+#ifndef POOL_SESSION_H
+#define POOL_SESSION_H
+
+#include "conn/conn.h"
+
+/* After the login: the pool's own settings, and the facts of the server. */
+bool pool__session_start(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err);
+
+/* Runs the init SQL and the init callback. */
+bool pool__session_init(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err);
+
+/* Brings the session back to what a new one is. Any failure: close it. */
+bool pool__session_reset(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err);
+
+#endif

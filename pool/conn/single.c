@@ -1,0 +1,175 @@
+/*
+ * The rows of a batch one by one, for servers and statements that do not take them together.
+ *
+ * The first goes like any statement: prepared, or as text if it has to be. Once the statement
+ * is known to the connection the others follow in windows, sent back to back like the riders
+ * of ride.c, and as small, so that sending never waits for replies to be read. If one of a
+ * window fails those behind it have been sent already: whoever calls this has a fence around
+ * it, and one that holds also if the server undoes the transaction.
+ *
+ * Whoever owns the connection runs this; there are no locks.
+ */
+#include "conn/load.h"
+
+#include "base/error.h"
+#include "result/result.h"
+#include "conn/ride.h"
+#include "conn/run.h"
+
+#include <stdlib.h>
+
+struct window {
+    struct pool__form forms[POOL__RIDE_MOST];
+    struct pool__passenger passengers[POOL__RIDE_MOST];
+    struct pool_error err; /* of the first; and of the others */
+    struct pool__kept kept[POOL__RIDE_MOST];
+};
+
+bool pool__load_add(struct pool_result **total, struct pool_result *part, struct pool_error *err)
+{
+    if (*total)
+        return pool__result_join(*total, part, err);
+    *total = part;
+    return true;
+}
+
+static bool make_form(struct pool__form *form, const struct pool__conn *conn,
+                      const struct pool__form *statement, const struct pool__table *rows,
+                      size_t row, struct pool_error *err)
+{
+    struct pool_request request = {
+        .sql = statement->text,
+        .sql_len = statement->text_len,
+        .args = {rows->values + row * rows->columns, rows->columns},
+    };
+    return pool__form_init(form, &request, conn->options->v.no_prepare, err);
+}
+
+/* How many can be on their way at once: executed here before, so that its columns are known, and
+ * answered in order. */
+static unsigned depth_of(const struct pool__conn *conn, const struct pool__form *form)
+{
+    const struct pool__stmt *stmt =
+        pool__stmt_peek(&conn->cache, form->sql, form->len, form->hash, pool__form_values(form));
+    bool known = stmt && stmt->info.class_ == POOL__SQL_PLAIN;
+    bool ready = known && !form->as_text && stmt->native &&
+                 stmt->native->state > MYSQL_STMT_PREPARED &&
+                 mysql_stmt_param_count(stmt->native) == form->count;
+    bool as_text = known && form->as_text && pool__knows_quotes(conn, form, &stmt->info);
+    return conn->pipelines && (ready || as_text) ? conn->options->v.pipeline_depth : 1;
+}
+
+/* Whether a row may follow others in a window: a row with values of other types may be
+ * another statement. */
+static bool may_follow(const struct pool__conn *conn, const struct pool__form *form, size_t bytes)
+{
+    return bytes <= POOL__RIDE_BYTES && form->size < conn->max_packet &&
+           (!conn->cache.by_types || depth_of(conn, form) > 1);
+}
+
+static bool on_progress(struct pool__passenger **passengers, unsigned count,
+                        enum pool__progress progress)
+{
+    (void)passengers;
+    (void)count;
+    (void)progress;
+    return true; /* all of them are here until the end */
+}
+
+static void run_window(struct pool__conn *conn, struct window *window, unsigned count,
+                       uint64_t deadline_ns)
+{
+    if (count > 1) {
+        pool__ride(conn, window->passengers, count, deadline_ns, &window->err, on_progress);
+        return;
+    }
+    struct pool__passenger *only = &window->passengers[0];
+    only->result = pool__query(conn, only->form, NULL, deadline_ns, &window->err);
+}
+
+/* Fills the window with the rows from `from` on; 0 with the error if there is no first. */
+static unsigned fill_window(struct window *window, const struct pool__conn *conn,
+                            const struct pool__form *statement, const struct pool__table *rows,
+                            size_t from, bool ahead, struct pool_error *err)
+{
+    unsigned count = 0;
+    unsigned depth = 1;
+    size_t bytes = 0;
+    while (count < depth && from + count < rows->rows) {
+        struct pool__form *form = &window->forms[count];
+        if (!make_form(form, conn, statement, rows, from + count, err))
+            break;
+        bytes += form->size;
+        if (count > 0 && !may_follow(conn, form, bytes)) {
+            pool__form_fini(form);
+            break;
+        }
+        window->kept[count] = (struct pool__kept){.code = POOL_OK};
+        window->passengers[count] = (struct pool__passenger){
+            .form = form, .kept = &window->kept[count], .deadline_ns = POOL__FOREVER};
+        if (count == 0 && ahead && form->size < conn->max_packet)
+            depth = depth_of(conn, form);
+        count++;
+    }
+    return count;
+}
+
+/* After a failure: it was one of the statement, which could not even be prepared. */
+static bool is_refused(const struct pool__conn *conn, const struct pool__form *form)
+{
+    const struct pool__stmt *stmt =
+        pool__stmt_peek(&conn->cache, form->sql, form->len, form->hash, pool__form_values(form));
+    return !conn->broken && !form->as_text && stmt && stmt->refused;
+}
+
+/* Returns how many came before the first that failed. */
+static unsigned empty_window(struct window *window, unsigned count, struct pool_result **total,
+                             struct pool_error *err)
+{
+    unsigned good = 0;
+    bool failed = false;
+    for (unsigned i = 0; i < count; i++) {
+        struct pool_result *result = window->passengers[i].result;
+        pool__form_fini(&window->forms[i]);
+        if (!failed && !result && i == 0)
+            pool__fail_copy(err, &window->err);
+        else if (!failed && !result)
+            pool__kept_tell(&window->kept[i], err);
+        pool__kept_drop(&window->kept[i]);
+        if (failed)
+            pool_result_free(result);
+        else if (!result || !pool__load_add(total, result, err))
+            failed = true;
+        good += !failed;
+    }
+    return good;
+}
+
+bool pool__load_singly(struct pool__conn *conn, const struct pool__form *form,
+                       const struct pool__table *rows, bool ahead, uint64_t deadline_ns,
+                       struct pool_result **total, size_t *ret_row, bool *ret_sent,
+                       struct pool_error *err)
+{
+    struct window *window = malloc(sizeof *window);
+    size_t row = 0;
+    bool ok = true;
+    *ret_row = 0;
+    *ret_sent = false;
+    if (!window)
+        return pool__fail(err, POOL_ERR_NOMEM, "out of memory for a batch");
+    while (ok && row < rows->rows) {
+        unsigned count = fill_window(window, conn, form, rows, row, ahead, err);
+        unsigned good = 0;
+        if (count > 0) {
+            run_window(conn, window, count, deadline_ns);
+            *ret_sent =
+                row > 0 || window->passengers[0].result || !is_refused(conn, &window->forms[0]);
+            good = empty_window(window, count, total, err);
+        }
+        row += good;
+        ok = count > 0 && good == count;
+    }
+    free(window);
+    *ret_row = row;
+    return ok;
+}

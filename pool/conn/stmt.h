@@ -1,0 +1,111 @@
+/*
+ * The prepared statements of one connection, by SQL text (and, where the server wants it, by
+ * the types of the values), least recently used last; and the budget that all connections of a
+ * pool share, because the server limits prepared statements globally.
+ *
+ * A cache belongs to the owner of its connection; the budget is atomic.
+ */
+#ifndef POOL_STMT_H
+#define POOL_STMT_H
+
+#include "conn/bind.h"
+#include "result/columns.h"
+#include "base/list.h"
+#include "sql/sql.h"
+
+#include <mysql.h>
+#include <stdatomic.h>
+
+struct pool__stmt_budget {
+    _Atomic uint64_t used;
+    _Atomic uint64_t limit;    /* from max_prepared_stmt_count; 0: not known yet */
+    _Atomic uint64_t prepares; /* a counter */
+    _Atomic bool careful;      /* the server has run out: prepare and execute apart, see query.c */
+};
+
+struct pool__stmt {
+    struct pool__link link; /* in cache.recent, most recent first */
+    struct pool__stmt *next_in_bucket;
+    uint64_t hash;
+    char *sql;
+    size_t len;
+    struct pool__sql_info info;
+    MYSQL_STMT *native;            /* NULL: goes as text */
+    bool text_only;                /* the server cannot prepare it, or the pool never does */
+    bool not_in_bulk;              /* it does not take many rows at once */
+    bool alone;                    /* its values stand alone, see alone.h */
+    struct pool__columns *columns; /* of its last reply; NULL: not known, or none */
+    bool refused;       /* the server would not prepare it the last time, for an error in it */
+    bool outdated;      /* its columns have changed: prepare anew for the next use */
+    bool leaves_traces; /* a trigger or so of it has changed the session */
+    uint64_t mean_ns;   /* of one execution without the way to the server, moving average; 0: not
+                           known yet */
+    uint64_t last_ns;   /* of the last one; 0: there was none */
+    size_t reply_bytes; /* seldom fewer; 0: not known yet */
+    MYSQL_BIND *binds;  /* info.placeholders of them */
+    struct pool__bind_store *store;
+    uint8_t *types; /* of the values with which it was prepared; NULL: they do not matter */
+};
+
+struct pool__stmt_cache {
+    struct pool__stmt **buckets; /* made with the first statement */
+    unsigned bucket_count;       /* a power of two */
+    unsigned count;
+    unsigned limit;
+    struct pool__link recent;
+    bool writes_last; /* the statement prepared last may write */
+    bool prepared;    /* any was prepared */
+    bool by_types; /* the server keeps the types of the first execution: they are part of the key */
+    uint64_t hits; /* statements found prepared; the borrower moves them to its slot */
+    struct pool__stmt_budget *budget;
+};
+
+void pool__stmt_cache_init(struct pool__stmt_cache *cache, unsigned limit,
+                           struct pool__stmt_budget *budget);
+/* Frees all. If the connection is open, natives must have been closed or be invalid. */
+void pool__stmt_cache_fini(struct pool__stmt_cache *cache);
+
+/* `hash`, below, is this of the text. */
+uint64_t pool__stmt_hash(const char *sql, size_t len);
+
+/* What a statement is to be executed with. Only their types are looked at, and only if the
+ * cache is `by_types`. */
+struct pool__stmt_values {
+    const struct pool_value *const *list;
+    size_t count; /* 0: of no account */
+};
+
+struct pool__stmt *pool__stmt_find(struct pool__stmt_cache *cache, const char *sql, size_t len,
+                                   uint64_t hash, struct pool__stmt_values values);
+
+/* The same, but it does not count as a use. */
+struct pool__stmt *pool__stmt_peek(const struct pool__stmt_cache *cache, const char *sql,
+                                   size_t len, uint64_t hash, struct pool__stmt_values values);
+
+/* It is about to be prepared, and then executed with these. */
+void pool__stmt_note_types(struct pool__stmt *stmt, struct pool__stmt_values values);
+
+/* One execution has taken so long, without the way to the server. */
+void pool__stmt_note_time(struct pool__stmt *stmt, uint64_t ns);
+/* One reply had so many bytes. */
+void pool__stmt_note_reply(struct pool__stmt *stmt, size_t bytes);
+
+/* Adds an inspected statement without a native handle, for values of these types; evicts the
+ * oldest if full. */
+struct pool__stmt *pool__stmt_add(struct pool__stmt_cache *cache, const char *sql, size_t len,
+                                  uint64_t hash, struct pool__stmt_values values,
+                                  struct pool_error *err);
+
+/* Gives the statement a native handle, within the budget (evicting if need be).
+ * False without an error in err: go as text this time. */
+bool pool__stmt_make_native(struct pool__stmt_cache *cache, struct pool__stmt *stmt, MYSQL *mysql,
+                            struct pool_error *err);
+/* The connection has taken the handles away from under it: a login or reset that the pool did not
+ * ask for. */
+bool pool__stmt_cache_is_void(const struct pool__stmt_cache *cache);
+/* All have to be prepared again. */
+void pool__stmt_cache_close_natives(struct pool__stmt_cache *cache);
+void pool__stmt_close_native(struct pool__stmt_cache *cache, struct pool__stmt *stmt);
+void pool__stmt_remove(struct pool__stmt_cache *cache, struct pool__stmt *stmt);
+
+#endif

@@ -1,0 +1,23 @@
+/*
+ * Memory that a connection keeps for packets, and gives back. See trim.c.
+ */
+#ifndef POOL_TRIM_H
+#define POOL_TRIM_H
+
+#include "conn/conn.h"
+
+/* More than this is given back when it has not been needed for a while. */
+#define POOL__PACKET_BYTES (256 * 1024)
+
+static inline bool pool__conn_is_bulky(const struct pool__conn *conn)
+{
+    return conn->mysql->net.max_packet > POOL__PACKET_BYTES;
+}
+
+/* After a statement, all of whose reply has been read. */
+void pool__conn_note_bulk(struct pool__conn *conn);
+
+/* Gives it back now. The caller owns the connection, and nothing is on its way. */
+void pool__conn_trim(struct pool__conn *conn);
+
+#endif

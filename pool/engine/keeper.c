@@ -1,0 +1,439 @@
+/*
+ * The one thread that watches: sockets, so that a connection that the server closed
+ * leaves the pool within a millisecond; and time, so that idle, old, silent and
+ * leaked connections are noticed. It makes no blocking call; what has to be done with
+ * a server it orders from the workers.
+ *
+ * Sockets are watched for EPOLLRDHUP, edge-triggered and never for input, so ordinary
+ * replies do not wake the thread. A dead idle connection is taken out of the pool
+ * here; a dead borrowed one is marked, and closed when it comes back.
+ *
+ * Time costs borrowers nothing: they read no clock. The keeper looks at the use
+ * counter of each slot every tick, and a counter that stands still since a known
+ * time says how long a connection has been idle, or out. The tick is an eighth of the
+ * shortest limit, at most one second, and stops when there is nothing to watch.
+ */
+#include "engine/pool.h"
+
+#include "engine/hook.h"
+#include "engine/replica.h"
+#include "conn/trim.h"
+
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define EVENTS 64
+#define KILL_AGAIN_NS (1000 * POOL__NS_PER_MS)
+#define LINGER_MOST_NS (30000 * POOL__NS_PER_MS) /* then the server is taken for gone */
+#define CONTROL_IDLE_NS (10000 * POOL__NS_PER_MS)
+
+enum tag { TAG_POKE, TAG_CONN, TAG_LINGER };
+
+static uint64_t make_tag(enum tag tag, uint32_t serial, unsigned slot)
+{
+    return (uint64_t)serial << 32 | (uint64_t)slot << 2 | tag;
+}
+
+void pool__poke(struct pool *pool)
+{
+    if (!atomic_exchange(&pool->poked, true))
+        eventfd_write(pool->poke_fd, 1);
+}
+
+bool pool__watch(struct pool *pool, unsigned slot, int fd)
+{
+    uint32_t serial = atomic_fetch_add(&pool->places[slot].serial, 1) + 1;
+    struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET,
+                                .data.u64 = make_tag(TAG_CONN, serial, slot)};
+    return epoll_ctl(pool->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+static void slot_is_empty(struct pool *pool, unsigned slot)
+{
+    pool__core_to_empty(&pool->core, slot);
+    pool__poke(pool);
+}
+
+/* From the registration on the slot is the keeper's. */
+void pool__linger(struct pool *pool, unsigned slot, int fd, enum pool__kill kill)
+{
+    struct pool__place *place = &pool->places[slot];
+    if (fd < 0) {
+        slot_is_empty(pool, slot);
+        return;
+    }
+    uint32_t serial = atomic_fetch_add(&place->serial, 1) + 1;
+    struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET,
+                                .data.u64 = make_tag(TAG_LINGER, serial, slot)};
+    pthread_mutex_lock(&pool->linger_lock);
+    place->kill = kill;
+    bool watched = epoll_ctl(pool->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
+    place->linger_fd = watched ? fd : -1;
+    pthread_mutex_unlock(&pool->linger_lock);
+    if (!watched) {
+        close(fd);
+        slot_is_empty(pool, slot);
+    }
+}
+
+/* Takes the socket of a closed connection out of the place; -1 if it is not there. */
+int pool__take_linger_fd(struct pool *pool, unsigned slot)
+{
+    struct pool__place *place = &pool->places[slot];
+    pthread_mutex_lock(&pool->linger_lock);
+    int fd = place->linger_fd;
+    place->linger_fd = -1;
+    pthread_mutex_unlock(&pool->linger_lock);
+    return fd;
+}
+
+/* The server has closed its end. After a KILL that says nothing: the thread may still
+ * run, and the next KILL will tell. */
+static bool proves_end(struct pool *pool, unsigned slot)
+{
+    pthread_mutex_lock(&pool->linger_lock);
+    bool proof = pool->places[slot].kill != POOL__KILL_SENT;
+    pthread_mutex_unlock(&pool->linger_lock);
+    return proof;
+}
+
+static void end_linger(struct pool *pool, unsigned slot)
+{
+    int fd = pool__take_linger_fd(pool, slot);
+    if (fd < 0)
+        return;
+    close(fd);
+    slot_is_empty(pool, slot);
+}
+
+/* Demand: open what is wanted, or tell waiters that it cannot be had */
+
+static void open_what_is_wanted(struct pool *pool, uint64_t now, uint64_t *wake_ns)
+{
+    unsigned counts[POOL__STATES];
+    pool__core_count(&pool->core, counts);
+    struct pool__demand demand = {
+        .limit = pool->core.limit,
+        .counted = pool->core.limit - counts[POOL__EMPTY],
+        .idle = counts[POOL__IDLE] + counts[POOL__CHORE],
+        .opening = counts[POOL__OPENING],
+        .min_idle = pool->options.v.min_idle,
+        .waiting = atomic_load(&pool->core.waiting),
+    };
+    uint64_t unused = POOL__FOREVER;
+    bool wanted = demand.waiting || demand.idle + counts[POOL__BUSY] < demand.min_idle ||
+                  demand.idle < demand.min_idle;
+    if (!pool__health_ask(pool, &demand, now, wanted ? wake_ns : &unused))
+        return;
+    unsigned slot;
+    unsigned count = pool__health_pace(&pool->health, pool__policy_opens(&demand), now, wake_ns);
+    for (; count > 0; count--)
+        if (pool__core_reserve_empty(&pool->core, &slot))
+            pool__order(pool, slot, POOL__OPEN, POOL_CLOSE_END);
+}
+
+/* How long those who wait may hope for a connect. Not at all after a refusal that will be
+ * repeated; but when the pause after it is over, the next try has the last word. */
+static uint64_t patience_locked(const struct pool *pool, uint64_t now)
+{
+    const struct pool__health *health = &pool->health;
+    uint64_t patience = pool__after_ms(0, pool->options.v.fail_fast_ms);
+    bool refused = health->class_ != POOL__C_TRANSIENT && health->class_ != POOL__C_CAPACITY;
+    return refused && now < health->next_try_ns && patience != POOL__FOREVER ? 0 : patience;
+}
+
+static void fail_fast(struct pool *pool, uint64_t now, uint64_t *wake_ns)
+{
+    struct pool__health *health = &pool->health;
+    uint64_t oldest = pool__core_oldest_ns(&pool->core);
+    pool__lock(&health->lock);
+    uint64_t patience = patience_locked(pool, now);
+    bool down = health->failures > 0 && patience != POOL__FOREVER && oldest != POOL__FOREVER &&
+                pool__open_count(pool) == 0;
+    bool now_down = down && now >= oldest + patience;
+    if (now_down) /* the last connection may have gone long after the last try */
+        health->state = POOL_STATE_DOWN;
+    pool__unlock(&health->lock);
+    if (now_down) {
+        pool__tell_state(pool);
+        pool__core_fail_waiters(&pool->core, POOL__FAILED, now - patience);
+        oldest = pool__core_oldest_ns(&pool->core);
+    }
+    if (down && oldest != POOL__FOREVER && oldest + patience < *wake_ns)
+        *wake_ns = oldest + patience;
+}
+
+/* Age: idle, old, silent, leaked */
+
+static void evict(struct pool *pool, unsigned slot, enum pool_close_reason reason)
+{
+    atomic_store(&pool->places[slot].evict_reason, reason);
+    if (pool__core_evict(&pool->core, slot))
+        pool__order(pool, slot, POOL__DO_CLOSE, reason);
+}
+
+/* The server has closed it. */
+static void lose(struct pool *pool, unsigned slot)
+{
+    pool__health_note_loss(&pool->health, pool__now_ns());
+    evict(pool, slot, POOL_CLOSE_SERVER);
+}
+
+/* Off the callers' path. It is not borrowed for as long as that takes. */
+static void trim(struct pool *pool, unsigned slot)
+{
+    if (!atomic_load(&pool->places[slot].bulky) || !pool__core_reserve_idle(&pool->core, slot))
+        return;
+    atomic_store(&pool->places[slot].bulky, false);
+    pool__conn_trim(pool->core.slots[slot].conn);
+    pool__give_or_close(pool, slot);
+}
+
+static void look_at_idle(struct pool *pool, unsigned slot, uint64_t now, unsigned *idle_count,
+                         unsigned *retirements)
+{
+    struct pool__place *place = &pool->places[slot];
+    const struct pool_options *v = &pool->options.v;
+    uint64_t last = place->pinged_ns > place->since_ns ? place->pinged_ns : place->since_ns;
+    struct pool__idleness idleness = {
+        .idle_ns = now - place->since_ns,
+        .silent_ns = now - last,
+        .too_old = now >= atomic_load(&place->retire_ns) && *retirements > 0,
+        .idle_count = *idle_count,
+        .min_idle = v->min_idle,
+        .idle_timeout_ns = pool__after_ms(0, v->idle_timeout_ms),
+        .keepalive_ns = atomic_load(&place->keepalive_ns),
+    };
+    enum pool__idle_action action = pool__policy_idle(&idleness);
+    if (action == POOL__STAY && idleness.idle_ns > 0)
+        trim(pool, slot);
+    if (action == POOL__STAY || !pool__core_reserve_idle(&pool->core, slot))
+        return;
+    (*idle_count)--;
+    if (action == POOL__PING) {
+        place->pinged_ns = now;
+        pool__order(pool, slot, POOL__DO_PING, POOL_CLOSE_SERVER);
+        return;
+    }
+    if (action == POOL__RETIRE)
+        (*retirements)--;
+    pool__order(pool, slot, POOL__DO_CLOSE,
+                action == POOL__RETIRE ? POOL_CLOSE_LIFETIME : POOL_CLOSE_IDLE);
+}
+
+static void look_at_busy(struct pool *pool, unsigned slot, uint64_t now)
+{
+    struct pool__place *place = &pool->places[slot];
+    const struct pool_hooks *hooks = &pool->options.v.hooks;
+    uint64_t held = now - place->since_ns;
+    if (now >= atomic_load(&place->retire_ns))
+        evict(pool, slot, POOL_CLOSE_LIFETIME); /* it may have come back meanwhile */
+    if (place->leak_reported || held < pool__after_ms(0, pool->options.v.leak_after_ms))
+        return;
+    place->leak_reported = true;
+    atomic_fetch_add(&pool->counters.leaks, 1);
+    char label[64];
+    pool__copy_label(pool, slot, label);
+    if (hooks->on_leak)
+        hooks->on_leak(label, held / POOL__NS_PER_MS, hooks->arg);
+}
+
+static void look_at_lingering(struct pool *pool, unsigned slot, uint64_t now)
+{
+    struct pool__place *place = &pool->places[slot];
+    pthread_mutex_lock(&pool->linger_lock);
+    bool here = place->linger_fd >= 0;
+    bool gone = place->kill == POOL__KILL_GONE;
+    uint64_t age = here ? now - place->closing_since_ns : 0;
+    pthread_mutex_unlock(&pool->linger_lock);
+    if (!here)
+        return;
+    if (age >= LINGER_MOST_NS)
+        end_linger(pool, slot);
+    else if (!gone && age >= KILL_AGAIN_NS) {
+        /* The worker has it alone until it calls pool__linger again. */
+        place->kill_fd = pool__take_linger_fd(pool, slot);
+        epoll_ctl(pool->epoll_fd, EPOLL_CTL_DEL, place->kill_fd, NULL);
+        pool__order(pool, slot, POOL__KILL, POOL_CLOSE_TIMEOUT);
+    }
+}
+
+/* The clock is read after the state: what the state's last owner noted is in the past. */
+static void look_at_slot(struct pool *pool, unsigned slot, unsigned *idle_count,
+                         unsigned *retirements)
+{
+    struct pool__place *place = &pool->places[slot];
+    uint64_t uses = atomic_load_explicit(&pool->core.slots[slot].uses, memory_order_relaxed);
+    enum pool__state state = pool__state_of(atomic_load(&pool->core.slots[slot].word));
+    uint64_t now = pool__now_ns();
+    bool fresh = uses != place->seen_uses || state == POOL__OPENING || state == POOL__EMPTY;
+    if (fresh || (state == POOL__IDLE && place->seen_away))
+        place->since_ns = now; /* of this borrow, or of this idleness */
+    if (fresh)
+        place->leak_reported = false;
+    place->seen_uses = uses;
+    place->seen_away = state != POOL__IDLE && (fresh || state == POOL__BUSY || place->seen_away);
+    if (state == POOL__IDLE)
+        look_at_idle(pool, slot, now, idle_count, retirements);
+    else if (state == POOL__BUSY)
+        look_at_busy(pool, slot, now);
+    else if (state == POOL__CLOSING)
+        look_at_lingering(pool, slot, now);
+}
+
+static void close_idle_control(struct pool *pool)
+{
+    if (pthread_mutex_trylock(&pool->control.lock) != 0)
+        return;
+    struct pool__conn *conn = pool->control.conn;
+    if (conn && pool__now_ns() - pool->control.used_ns >= CONTROL_IDLE_NS) {
+        pool->control.conn = NULL;
+        atomic_store(&pool->control.open, false);
+        pool__close_fd(pool__conn_close(conn));
+    }
+    pthread_mutex_unlock(&pool->control.lock);
+}
+
+static void check_suspects(struct pool *pool)
+{
+    if (!atomic_exchange(&pool->check_all, false))
+        return;
+    for (unsigned slot = 0; slot < pool->core.limit; slot++)
+        if (pool__core_reserve_idle(&pool->core, slot))
+            pool__order(pool, slot, POOL__DO_PING, POOL_CLOSE_SERVER);
+}
+
+static void tick(struct pool *pool)
+{
+    unsigned counts[POOL__STATES];
+    pool__core_count(&pool->core, counts);
+    unsigned idle_count = counts[POOL__IDLE];
+    /* Spread retirements out: a tenth of the pool per tick at most. */
+    unsigned retirements = pool->core.limit / 10 + 1;
+    atomic_store(&pool->losses, 0);
+    /* From the top, so that the connections that are used least go first. */
+    for (unsigned slot = pool->core.limit; slot-- > 0;)
+        look_at_slot(pool, slot, &idle_count, &retirements);
+    close_idle_control(pool);
+    pool__forget_refused_writes(pool, pool__now_ns());
+}
+
+static uint64_t eighth(uint64_t ns)
+{
+    return ns / 8 < 5 * POOL__NS_PER_MS ? 5 * POOL__NS_PER_MS : ns / 8;
+}
+
+static uint64_t tick_ns(const struct pool *pool)
+{
+    const struct pool_options *v = &pool->options.v;
+    uint32_t shortest = 8000;
+    const uint32_t limits[] = {v->idle_timeout_ms, v->max_lifetime_ms, v->keepalive_ms,
+                               v->leak_after_ms};
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++)
+        if (limits[i] < shortest)
+            shortest = limits[i];
+    return eighth(shortest * POOL__NS_PER_MS);
+}
+
+/* A limit of the server's that is shorter than the pool's own. */
+void pool__limit_tick(struct pool *pool, uint64_t limit_ns)
+{
+    if (eighth(limit_ns) < atomic_load(&pool->tick_ns))
+        atomic_store(&pool->tick_ns, eighth(limit_ns));
+}
+
+static void on_event(struct pool *pool, uint64_t tag)
+{
+    unsigned slot = (unsigned)(tag & 0xffffffff) >> 2;
+    uint32_t serial = (uint32_t)(tag >> 32);
+    enum tag kind = (enum tag)(tag & 3);
+    if (kind == TAG_POKE) {
+        eventfd_t value;
+        eventfd_read(pool->poke_fd, &value);
+        /* After the read: a poke in between is answered by the look that follows. */
+        atomic_store(&pool->poked, false);
+        return;
+    }
+    if (serial != atomic_load(&pool->places[slot].serial))
+        return; /* of a connection that has gone meanwhile */
+    if (kind == TAG_CONN)
+        lose(pool, slot);
+    else if (proves_end(pool, slot))
+        end_linger(pool, slot);
+}
+
+static int timeout_until(uint64_t wake_ns)
+{
+    if (wake_ns == POOL__FOREVER)
+        return -1;
+    uint64_t now = pool__now_ns();
+    uint64_t ms = wake_ns > now ? (wake_ns - now + POOL__NS_PER_MS - 1) / POOL__NS_PER_MS : 0;
+    return ms > 60000 ? 60000 : (int)ms;
+}
+
+static bool something_to_watch(struct pool *pool)
+{
+    unsigned counts[POOL__STATES];
+    pool__core_count(&pool->core, counts);
+    return counts[POOL__EMPTY] < pool->core.limit || atomic_load(&pool->control.open) ||
+           atomic_load(&pool->health.read_only);
+}
+
+static void *keep(void *arg)
+{
+    struct pool *pool = arg;
+    struct epoll_event events[EVENTS];
+    struct pool__hooked hooked;
+    pool__hook_enter(&hooked, pool);
+    uint64_t next_tick = 0;
+    uint64_t wake_ns = pool__now_ns();
+    pthread_setname_np(pthread_self(), "mypool-keeper");
+    while (!atomic_load(&pool->stop_keeper)) {
+        int count = epoll_wait(pool->epoll_fd, events, EVENTS, timeout_until(wake_ns));
+        for (int i = 0; i < count; i++)
+            on_event(pool, events[i].data.u64);
+        uint64_t now = pool__now_ns();
+        uint64_t latest = now + atomic_load(&pool->tick_ns);
+        if (next_tick > latest) /* a new connection may have shortened the tick */
+            next_tick = latest;
+        if (now >= next_tick) {
+            tick(pool);
+            next_tick = now + atomic_load(&pool->tick_ns);
+        }
+        wake_ns = something_to_watch(pool) ? next_tick : POOL__FOREVER;
+        if (atomic_load(&pool->ending))
+            continue;
+        check_suspects(pool);
+        open_what_is_wanted(pool, now, &wake_ns);
+        fail_fast(pool, now, &wake_ns);
+    }
+    return NULL;
+}
+
+bool pool__keeper_start(struct pool *pool)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = make_tag(TAG_POKE, 0, 0)};
+    atomic_store(&pool->tick_ns, tick_ns(pool));
+    pool->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    pool->poke_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    pool->cut_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    pool->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (pool->epoll_fd < 0 || pool->poke_fd < 0 || pool->cut_fd < 0 || pool->stop_fd < 0 ||
+        epoll_ctl(pool->epoll_fd, EPOLL_CTL_ADD, pool->poke_fd, &event) != 0)
+        return false;
+    pool->keeper_started = pool__thread_start(&pool->keeper, keep, pool);
+    return pool->keeper_started;
+}
+
+void pool__keeper_stop(struct pool *pool)
+{
+    if (!pool->keeper_started)
+        return;
+    atomic_store(&pool->stop_keeper, true);
+    atomic_store(&pool->poked, false);
+    pool__poke(pool);
+    pthread_join(pool->keeper, NULL);
+    pool->keeper_started = false;
+}

@@ -1,0 +1,29 @@
+/*
+ * The columns of a prepared statement as the server described them last. A server that leaves
+ * out the description, because nothing has changed, is taken at its word only as far as this
+ * goes. threads: one at a time.
+ */
+#ifndef POOL_COLUMNS_H
+#define POOL_COLUMNS_H
+
+#include "result/decode.h"
+
+struct pool__columns {
+    unsigned count;
+    size_t size;                /* bytes of a copy: the list, and the names behind it */
+    struct pool__column list[]; /* their names point behind it */
+};
+
+/* A copy, to be freed with free(); NULL if memory is out. */
+struct pool__columns *pool__columns_new(const struct pool__column *columns, unsigned count);
+
+/* The same count and names; and the same in every respect. NULL is like none. */
+bool pool__columns_have_same_names(const struct pool__columns *known,
+                                   const struct pool__column *columns, unsigned count);
+bool pool__columns_are_same(const struct pool__columns *known, const struct pool__column *columns,
+                            unsigned count);
+
+/* Writes a copy of the list, names included, to `to`, which has `size` bytes. */
+void pool__columns_copy(struct pool__column *to, const struct pool__columns *known);
+
+#endif

@@ -1,0 +1,186 @@
+/*
+ * Reading what the server sends: rows of the binary protocol (prepared statements) and
+ * of the text protocol.
+ *
+ * pool__row_split takes a packet apart and is the only code that sees unchecked lengths. What it
+ * has accepted is read, value by value, in field.c.
+ */
+#include "result/decode.h"
+
+#include "result/moment.h"
+#include "result/wire.h"
+
+#define CHARSET_BINARY 63
+#define WIDTH_MAX 255
+
+/* ---- columns ---- */
+
+static enum pool_type type_of(const MYSQL_FIELD *field)
+{
+    switch (field->type) {
+    case MYSQL_TYPE_TINY:
+    case MYSQL_TYPE_SHORT:
+    case MYSQL_TYPE_INT24:
+    case MYSQL_TYPE_LONG:
+    case MYSQL_TYPE_LONGLONG: return field->flags & UNSIGNED_FLAG ? POOL_TYPE_UINT : POOL_TYPE_INT;
+    case MYSQL_TYPE_YEAR:
+    case MYSQL_TYPE_BIT: return POOL_TYPE_UINT;
+    case MYSQL_TYPE_FLOAT: return POOL_TYPE_FLOAT;
+    case MYSQL_TYPE_DOUBLE: return POOL_TYPE_DOUBLE;
+    case MYSQL_TYPE_DECIMAL:
+    case MYSQL_TYPE_NEWDECIMAL: return POOL_TYPE_DECIMAL;
+    case MYSQL_TYPE_DATE:
+    case MYSQL_TYPE_NEWDATE: return POOL_TYPE_DATE;
+    case MYSQL_TYPE_TIME: return POOL_TYPE_TIME;
+    case MYSQL_TYPE_DATETIME:
+    case MYSQL_TYPE_TIMESTAMP: return POOL_TYPE_DATETIME;
+    case MYSQL_TYPE_NULL: return POOL_TYPE_NULL;
+    case MYSQL_TYPE_JSON: return POOL_TYPE_TEXT; /* MySQL calls its character set binary */
+    case MYSQL_TYPE_GEOMETRY: return POOL_TYPE_BYTES;
+    default: return field->charsetnr == CHARSET_BINARY ? POOL_TYPE_BYTES : POOL_TYPE_TEXT;
+    }
+}
+
+static uint8_t fixed_size(enum enum_field_types wire)
+{
+    switch (wire) {
+    case MYSQL_TYPE_TINY: return 1;
+    case MYSQL_TYPE_SHORT:
+    case MYSQL_TYPE_YEAR: return 2;
+    case MYSQL_TYPE_INT24:
+    case MYSQL_TYPE_LONG:
+    case MYSQL_TYPE_FLOAT: return 4;
+    case MYSQL_TYPE_LONGLONG:
+    case MYSQL_TYPE_DOUBLE: return 8;
+    default: return 0;
+    }
+}
+
+/* Unknown types count as characters: every type since 4.1 travels like that, and a
+ * wrong guess is found when the row is split. */
+static enum pool__wire_form form_of(enum pool_type type, enum enum_field_types wire, bool binary)
+{
+    if (wire == MYSQL_TYPE_BIT)
+        return POOL__FORM_BIT;
+    if (!binary)
+        return POOL__FORM_CHARS;
+    switch (type) {
+    case POOL_TYPE_INT: return POOL__FORM_SIGNED;
+    case POOL_TYPE_UINT: return POOL__FORM_UNSIGNED;
+    case POOL_TYPE_FLOAT: return POOL__FORM_FLOAT;
+    case POOL_TYPE_DOUBLE: return POOL__FORM_DOUBLE;
+    case POOL_TYPE_DATE:
+    case POOL_TYPE_DATETIME: return POOL__FORM_MOMENT;
+    case POOL_TYPE_TIME: return POOL__FORM_SPAN;
+    case POOL_TYPE_NULL: return POOL__FORM_NOTHING;
+    default: return POOL__FORM_CHARS;
+    }
+}
+
+/* More than there may be means as many as needed. */
+static uint8_t decimals_of(enum pool_type type, unsigned decimals)
+{
+    unsigned most = pool__is_real_type(type) ? POOL__ANY_DECIMALS - 1 : 6;
+    return (uint8_t)(decimals <= most ? decimals : most + 1);
+}
+
+void pool__column_describe(struct pool__column *ret_column, const MYSQL_FIELD *field, bool binary)
+{
+    enum pool_type type = type_of(field);
+    enum pool__wire_form form = form_of(type, field->type, binary);
+    unsigned long width = field->length < WIDTH_MAX ? field->length : WIDTH_MAX;
+    bool bits = form == POOL__FORM_UNSIGNED || (binary && pool__is_real_type(type));
+    bool filled = bits && field->flags & ZEROFILL_FLAG;
+    ret_column->width = filled ? (uint32_t)width : 0;
+    ret_column->type = (uint8_t)type;
+    ret_column->form = (uint8_t)form;
+    ret_column->size = binary ? fixed_size(field->type) : 0;
+    ret_column->decimals = decimals_of(type, field->decimals);
+}
+
+/* ---- rows ---- */
+
+/* Reads a length-encoded integer; 0xfb (NULL) and 0xff are none. */
+static bool read_length(const uint8_t **at, const uint8_t *end, uint64_t *ret_length)
+{
+    if (*at == end)
+        return false;
+    uint8_t first = *(*at)++;
+    if (first < 0xfb) {
+        *ret_length = first;
+        return true;
+    }
+    size_t size = first == 0xfc ? 2 : first == 0xfd ? 3 : first == 0xfe ? 8 : 0;
+    if (size == 0 || (size_t)(end - *at) < size)
+        return false;
+    *ret_length = pool__little_endian(*at, size);
+    *at += size;
+    return true;
+}
+
+static const char *check_content(enum pool__wire_form form, const uint8_t *data, size_t len)
+{
+    struct pool_time time;
+    if (form == POOL__FORM_BIT && len > 8)
+        return "a BIT value is longer than 8 bytes";
+    if (form == POOL__FORM_MOMENT && !pool__moment_unpack(data, len, POOL_TYPE_DATETIME, &time))
+        return "a date or time is impossible";
+    if (form == POOL__FORM_SPAN && !pool__span_unpack(data, len, &time))
+        return "a TIME is impossible";
+    return NULL;
+}
+
+/* Reads the value at *at, which is not NULL, and steps over it. */
+static inline const char *split_value(const struct pool__column *column, const uint8_t *packet,
+                                      const uint8_t **at, const uint8_t *end,
+                                      struct pool__cell *ret_cell)
+{
+    uint64_t size = column->size;
+    if (size == 0 && !read_length(at, end, &size))
+        return "a length is missing or wrong";
+    if (size > (uint64_t)(end - *at))
+        return "a value goes beyond the end of the packet";
+    if (column->size == 0 && column->form != POOL__FORM_CHARS) {
+        const char *wrong = check_content(column->form, *at, (size_t)size);
+        if (wrong)
+            return wrong;
+    }
+    *ret_cell = (struct pool__cell){(uint32_t)(*at - packet), (uint32_t)size};
+    *at += size;
+    return NULL;
+}
+
+static inline bool is_null_bit_set(const uint8_t *bitmap, unsigned column)
+{
+    size_t bit = (size_t)column + 2; /* the protocol reserves two */
+    return bitmap[bit / 8] >> (bit % 8) & 1;
+}
+
+const char *pool__row_split(const struct pool__column *columns, unsigned count, bool binary,
+                            const uint8_t *packet, size_t len, struct pool__cell *ret_cells,
+                            unsigned *ret_column)
+{
+    const uint8_t *at = packet, *end = packet + len, *bitmap = packet + 1;
+    *ret_column = 0;
+    if (binary) {
+        size_t header = 1 + ((size_t)count + 9) / 8;
+        if (len < header || packet[0] != 0)
+            return "the header is missing or wrong";
+        at += header;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        bool null = binary ? is_null_bit_set(bitmap, i) || columns[i].form == POOL__FORM_NOTHING
+                           : at < end && *at == 0xfb;
+        if (null) {
+            at += !binary;
+            ret_cells[i] = (struct pool__cell){0, POOL__CELL_NULL};
+            continue;
+        }
+        const char *wrong = split_value(&columns[i], packet, &at, end, &ret_cells[i]);
+        if (wrong) {
+            *ret_column = i + 1;
+            return wrong;
+        }
+    }
+    return at == end ? NULL : "bytes are left over after the last column";
+}

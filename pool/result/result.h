@@ -1,0 +1,66 @@
+/*
+ * Building a struct pool_result from the packets of a reply. Reading one is public: see
+ * mypool.h.
+ *
+ *     pool__result_new
+ *     for each result set:
+ *         pool__result_begin_set
+ *         pool__result_add_row or pool__result_stream_row, for each row packet
+ *         pool__result_end_set
+ *
+ * After each end_set the result stands before the first row of its first set. On
+ * failure the error is filled in and the result is only good for pool_result_free; on
+ * success `err` is not touched. A malformed packet is POOL_ERR_LOST with `fatal`: the
+ * connection is out of step. threads: one at a time.
+ */
+#ifndef POOL_RESULT_H
+#define POOL_RESULT_H
+
+#include "result/columns.h"
+#include "mypool.h"
+
+#include <mysql.h>
+
+/* Limits: rows of one set (streamed ones too), and bytes kept of columns and rows. NULL
+ * if out of memory. */
+struct pool_result *pool__result_new(uint64_t max_rows, size_t max_bytes);
+
+/* Copies what is needed of the columns. `count` 0 is a reply without rows. `binary`:
+ * the rows come from a prepared statement. */
+bool pool__result_begin_set(struct pool_result *result, const MYSQL_FIELD *fields, unsigned count,
+                            bool binary, struct pool_error *err);
+
+/* The same with the rows of a prepared statement whose columns are known already. */
+bool pool__result_begin_known(struct pool_result *result, const struct pool__columns *columns,
+                              struct pool_error *err);
+
+/* The columns of the set being built. */
+const struct pool__column *pool__result_columns(const struct pool_result *result,
+                                                unsigned *ret_count);
+
+/* Checks a row packet and copies it. */
+bool pool__result_add_row(struct pool_result *result, const uint8_t *packet, size_t len,
+                          struct pool_error *err);
+
+/* Checks a row packet and makes it the current row in place of the one before, whose
+ * texts are gone. The packet is not copied and must stay until the next row or end_set. */
+bool pool__result_stream_row(struct pool_result *result, const uint8_t *packet, size_t len,
+                             struct pool_error *err);
+
+/* Forgets the rows of the set being built, but not their number, and keeps the memory. */
+void pool__result_drop_rows(struct pool_result *result);
+
+void pool__result_end_set(struct pool_result *result, uint64_t affected, uint64_t insert_id,
+                          unsigned warnings);
+/* Of the set that has just ended: an UPDATE changed other than it affected. */
+void pool__result_set_changed(struct pool_result *result, uint64_t changed);
+
+/* Makes one of two results that have an end each: the affected rows, warnings and rows of the
+ * first sets together, and the first insert id that there is. `part` goes into `total`, also
+ * on failure: POOL_ERR_TOO_BIG if that is then over its limits. */
+bool pool__result_join(struct pool_result *total, struct pool_result *part, struct pool_error *err);
+
+/* Rows of all sets so far. */
+uint64_t pool__result_rows(const struct pool_result *result);
+
+#endif

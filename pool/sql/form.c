@@ -1,0 +1,139 @@
+/*
+ * Making a statement ready on the caller's own account: what is wrong with its values is
+ * said before it waits for a connection, and whoever runs it finds its name in the cache
+ * (the hash) without reading the text again. No locks, no I/O.
+ */
+#include "sql/form.h"
+
+#include "base/error.h"
+#include "sql/value.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static size_t size_of_values(const struct pool_value *const *values, size_t count)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < count; i++) {
+        enum pool_type type = values[i]->type;
+        bool text = type == POOL_TYPE_TEXT || type == POOL_TYPE_BYTES || type == POOL_TYPE_DECIMAL;
+        size += 16 + (text ? values[i]->as.bytes.len : 0);
+    }
+    return size;
+}
+
+static bool point_to_values(struct pool__form *form, struct pool_error *err)
+{
+    size_t count = form->args.count;
+    const struct pool_value **values = form->few;
+    if (!pool__args_check(form->args, err))
+        return false;
+    if (count > POOL__FEW_VALUES) {
+        form->many = values = malloc(count * sizeof(struct pool_value *));
+        if (!values)
+            return pool__fail(err, POOL_ERR_NOMEM, "out of memory for %zu values", count);
+    }
+    for (size_t i = 0; i < count; i++)
+        values[i] = &form->args.values[i];
+    form->values = values;
+    form->count = count;
+    return true;
+}
+
+static bool expand(struct pool__form *form, struct pool_error *err)
+{
+    struct pool__sql_expanded *expanded = &form->expanded;
+    if (!pool__sql_expand(form->text, form->text_len, form->args, expanded, err))
+        return false;
+    form->sql = expanded->sql;
+    form->len = expanded->len;
+    form->values = (const struct pool_value *const *)expanded->values;
+    form->count = expanded->count;
+    return true;
+}
+
+/* Literals may take twice as many bytes. Lists and names are rare enough to be left out. */
+static size_t size_as_text(const struct pool__form *form)
+{
+    size_t size = form->text_len;
+    for (size_t i = 0; i < form->args.count; i++) {
+        const struct pool_value *value = &form->args.values[i];
+        bool text = value->type == POOL_TYPE_TEXT || value->type == POOL_TYPE_BYTES ||
+                    value->type == POOL_TYPE_DECIMAL;
+        if (value->type == POOL_TYPE_LIST || value->name ||
+            (text && value->as.bytes.len > SIZE_MAX / 4 - size))
+            return SIZE_MAX;
+        size += 64 + (text ? 2 * value->as.bytes.len : 0);
+    }
+    return size;
+}
+
+static bool is_special(const struct pool_value *value)
+{
+    const struct pool_bytes *bytes = &value->as.bytes;
+    return value->type == POOL_TYPE_TEXT && bytes->data &&
+           (memchr(bytes->data, '\\', bytes->len) || memchr(bytes->data, '\0', bytes->len));
+}
+
+/* The values may not have been checked yet. */
+bool pool__form_has_special_text(const struct pool__form *form)
+{
+    for (size_t i = 0; form->args.values && i < form->args.count; i++) {
+        const struct pool_value *value = &form->args.values[i];
+        bool is_list = value->type == POOL_TYPE_LIST;
+        if (!is_list && is_special(value))
+            return true;
+        for (size_t k = 0; is_list && value->as.list.values && k < value->as.list.count; k++)
+            if (is_special(&value->as.list.values[k]))
+                return true;
+    }
+    return false;
+}
+
+bool pool__form_init(struct pool__form *form, const struct pool_request *request, bool no_prepare,
+                     struct pool_error *err)
+{
+    form->text = request->sql;
+    form->text_len = request->sql_len ? request->sql_len : strlen(request->sql);
+    form->args = request->args;
+    form->as_text = no_prepare || (request->flags & POOL_TEXT);
+    form->own = false;
+    form->depends_on_quotes = form->as_text && pool__form_has_special_text(form);
+    form->sql = form->text;
+    form->len = form->text_len;
+    form->hash = 0;
+    form->values = NULL;
+    form->count = 0;
+    form->size = 0;
+    form->expanded = (struct pool__sql_expanded){0};
+    form->many = NULL;
+    if (no_prepare && !(request->flags & POOL_TEXT)) {
+        form->hash = pool__stmt_hash(form->text, form->text_len);
+        form->size = size_as_text(form);
+    }
+    if (form->as_text)
+        return true;
+    if (pool__sql_needs_expansion(form->args) ? !expand(form, err) : !point_to_values(form, err))
+        return false;
+    form->hash = pool__stmt_hash(form->sql, form->len);
+    form->size = form->len + size_of_values(form->values, form->count);
+    return true;
+}
+
+bool pool__form_check_count(const struct pool__sql_info *info, size_t count, struct pool_error *err)
+{
+    if (info->named)
+        return pool__fail(err, POOL_ERR_INVALID,
+                          "the statement has :name placeholders but no named values were given");
+    return pool__sql_takes(info, count) ||
+           pool__fail(err, POOL_ERR_INVALID,
+                      "the statement has %u placeholder%s but %zu value%s given",
+                      info->placeholders, info->placeholders == 1 ? "" : "s", count,
+                      count == 1 ? " was" : "s were");
+}
+
+void pool__form_fini(struct pool__form *form)
+{
+    pool__sql_expanded_free(&form->expanded);
+    free(form->many);
+}

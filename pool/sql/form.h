@@ -1,0 +1,53 @@
+/*
+ * What is to be run: a statement with its values, checked and made ready before any
+ * connection is borrowed. It points into what the caller passed, which must stay, and is
+ * only read once it is made. threads: any.
+ */
+#ifndef POOL_FORM_H
+#define POOL_FORM_H
+
+#include "sql/sql.h"
+#include "conn/stmt.h"
+
+#define POOL__FEW_VALUES 16 /* more need an allocation */
+
+struct pool__form {
+    /* For the prepared protocol: ? only, and one single value for each. */
+    const char *sql;
+    size_t len;
+    uint64_t hash; /* of sql, for the statement cache; 0: nothing is to be remembered of it */
+    const struct pool_value *const *values;
+    size_t count;
+    size_t size; /* bytes of text and values, about as many as the packet will have, or more */
+    /* As the caller wrote it, for the text protocol. */
+    const char *text;
+    size_t text_len;
+    struct pool_args args;
+    bool as_text;           /* not to be prepared */
+    bool own;               /* the pool's question: no limit of the program's holds */
+    bool depends_on_quotes; /* of as_text: how its literals look depends on the session */
+    /* To be freed. */
+    struct pool__sql_expanded expanded;
+    const struct pool_value **many;
+    const struct pool_value *few[POOL__FEW_VALUES];
+};
+
+/* Checks the values, and expands lists and names. On failure there is nothing to free. */
+bool pool__form_init(struct pool__form *form, const struct pool_request *request, bool no_prepare,
+                     struct pool_error *err);
+void pool__form_fini(struct pool__form *form);
+
+/* Whether a text among the values is written in different ways in different sessions. */
+bool pool__form_has_special_text(const struct pool__form *form);
+
+/* Whether so many values without names fit a statement that was found to be such. */
+bool pool__form_check_count(const struct pool__sql_info *info, size_t count,
+                            struct pool_error *err);
+
+/* As far as the statement cache is concerned. */
+static inline struct pool__stmt_values pool__form_values(const struct pool__form *form)
+{
+    return (struct pool__stmt_values){form->values, form->count};
+}
+
+#endif

@@ -1,0 +1,82 @@
+/*
+ * What the pool must know about an SQL text: whether it may leave traces in the session,
+ * how many values it takes, and how it looks with lists spread out or literals filled in.
+ * Offsets and lengths are bytes. threads: any.
+ */
+#ifndef POOL_SQL_H
+#define POOL_SQL_H
+
+#include "sql/token.h"
+
+enum pool__sql_class {
+    POOL__SQL_PLAIN,       /* reads or writes rows; leaves nothing behind in the session */
+    POOL__SQL_TRANSACTION, /* leaves nothing behind once no transaction is open */
+    POOL__SQL_OTHER        /* anything else, or not certain */
+};
+
+/* What it means to an open transaction. */
+enum pool__sql_turn {
+    POOL__TURN_NONE, /* nothing; or it commits, being what it is, as CREATE TABLE does */
+    POOL__TURN_BEGIN,
+    POOL__TURN_COMMIT,
+    POOL__TURN_ROLLBACK, /* of all of it */
+    POOL__TURN_HIDDEN    /* it runs statements that are not seen here */
+};
+
+#define POOL__READINGS 3 /* of quotes: see enum pool__quotes */
+
+struct pool__sql_info {
+    enum pool__sql_class class_; /* the worst of all readings */
+    enum pool__sql_turn turn;
+    unsigned placeholders;           /* each use of a :name counts; the most of all readings */
+    unsigned counts[POOL__READINGS]; /* of each reading; twice the same where one is impossible */
+    bool named;                      /* the placeholders are :name */
+    bool multiple;                   /* several statements; the body of a routine counts as one */
+    bool updates;                    /* a single UPDATE */
+    bool semicolon;                  /* something stands behind a semicolon, were it in a body */
+    bool read_only;     /* a plain SELECT or VALUES that takes no row locks and writes no file */
+    bool escaped_quote; /* what is a string depends on the session */
+    bool uncertain;     /* the server may count other placeholders */
+    bool rereads;       /* what it sets may change what another text means */
+};
+
+/* False with POOL_ERR_INVALID if the text is empty or cannot be read with certainty: see
+ * token.c. A text with a backslash before a quote is read in all ways in which a session may
+ * read it; those in which a string has no end are left out, for a server in such a session
+ * refuses it. Where the server may count other placeholders (`uncertain`), compare with the
+ * count of the prepared statement before anything is bound. */
+bool pool__sql_inspect(const char *sql, size_t len, struct pool__sql_info *ret_info,
+                       struct pool_error *err);
+
+/* Whether the statement has so many placeholders in one of the readings. */
+static inline bool pool__sql_takes(const struct pool__sql_info *info, size_t count)
+{
+    return info->counts[0] == count || info->counts[1] == count || info->counts[2] == count;
+}
+
+/* Whether the values need pool__sql_expand before the statement can be prepared. */
+bool pool__sql_needs_expansion(struct pool_args args);
+
+/* A statement with ? only, and one single value for each. */
+struct pool__sql_expanded {
+    char *sql; /* NUL-terminated */
+    size_t len;
+    const struct pool_value **values; /* point into the arguments of the call */
+    size_t count;
+};
+
+/* Replaces :name by ?, and the ? of a list by as many as it has values, in IN (...) padded
+ * with the last one up to a power of two (unless that would be too many). Where IN (...) has
+ * nothing but empty lists it gets a subquery without rows. The caller frees the result with
+ * pool__sql_expanded_free. */
+bool pool__sql_expand(const char *sql, size_t len, struct pool_args args,
+                      struct pool__sql_expanded *ret_expanded, struct pool_error *err);
+void pool__sql_expanded_free(struct pool__sql_expanded *expanded); /* {0} is allowed */
+
+/* The statement with literals in the places of its placeholders, NUL-terminated, for a session
+ * with these `quotes`; the caller frees it with free(). If they are unknown the text is safe
+ * in all sessions, or refused. */
+bool pool__sql_format(const char *sql, size_t len, struct pool_args args, enum pool__quotes quotes,
+                      char **ret_sql, size_t *ret_len, struct pool_error *err);
+
+#endif
