@@ -26,6 +26,7 @@
 #include "engine/pool.h"
 #include "server.h"
 #include "waiting.h"
+#include "sql/hash.h"
 
 #define CALLERS 20 /* at most */
 #define QUICK_MEAN_NS 1000
@@ -158,7 +159,7 @@ static inline struct pool__conn *conn_of(struct pool_conn handle)
 static inline struct pool__stmt *stmt_of(struct pool_conn handle, const char *sql)
 {
     size_t len = strlen(sql);
-    return pool__stmt_peek(&conn_of(handle)->cache, sql, len, pool__stmt_hash(sql, len),
+    return pool__stmt_peek(&conn_of(handle)->cache, sql, len, pool__hash_text(sql, len),
                            (struct pool__stmt_values){NULL, 0});
 }
 

@@ -18,6 +18,7 @@
 #include "calls.h"
 #include "engine/pool.h"
 #include "server.h"
+#include "sql/hash.h"
 
 #include <malloc.h>
 #include <signal.h>
@@ -155,7 +156,7 @@ static struct pool_conn hold_quick(void)
     struct pool_conn holder = borrow();
     struct pool__conn *conn = f.pool->core.slots[0].conn;
     size_t len = strlen(QUICK);
-    struct pool__stmt *stmt = pool__stmt_peek(&conn->cache, QUICK, len, pool__stmt_hash(QUICK, len),
+    struct pool__stmt *stmt = pool__stmt_peek(&conn->cache, QUICK, len, pool__hash_text(QUICK, len),
                                               (struct pool__stmt_values){NULL, 0});
     assert_non_null(stmt);
     stmt->mean_ns = 1001;

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "conn/run.h"
+#include "sql/hash.h"
 
 #define PACKET_BYTES ((size_t)1 << 20)
 #define NOT_SUPPORTED 1295
@@ -32,7 +33,7 @@ static struct pool__stmt *find(struct pool__conn *conn, const char *sql, size_t 
 {
     struct pool__stmt_cache *cache = &conn->cache;
     struct pool__wait wait;
-    uint64_t hash = pool__stmt_hash(sql, len);
+    uint64_t hash = pool__hash_text(sql, len);
     struct pool__stmt_values many = {NULL, 0};
     struct pool__stmt *stmt = pool__stmt_find(cache, sql, len, hash, many);
     if (stmt) {

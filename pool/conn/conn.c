@@ -25,6 +25,7 @@
 #include "conn/query.h"
 #include "conn/session.h"
 #include "conn/tcp.h"
+#include "sql/hash.h"
 
 #include <errmsg.h>
 #include <ma_pvio.h>
@@ -216,7 +217,7 @@ static bool login(struct pool__conn *conn, const struct pool_credentials *creden
 static void note_database(struct pool__conn *conn)
 {
     const char *now = conn->mysql->db ? conn->mysql->db : "";
-    uint64_t hash = pool__stmt_hash(now, strlen(now));
+    uint64_t hash = pool__hash_text(now, strlen(now));
     if (hash != conn->database_hash)
         pool__stmt_cache_close_natives(&conn->cache);
     conn->database_hash = hash;

@@ -292,7 +292,7 @@ static bool prepare_and_execute(struct pool__run *run, struct pool__stmt *stmt)
     stmt->refused = false;
     pool__conn_note_send(run->conn, &stmt->info);
     atomic_fetch_add_explicit(&cache->budget->prepares, 1, memory_order_relaxed);
-    pool__stmt_note_types(stmt, pool__form_values(run->form));
+    pool__stmt_note_types(stmt, pool__stmt_values_of(run->form));
     bool ok = together ? execute_together(run, stmt) : execute_apart(run, stmt);
     if (!ok && mysql_stmt_errno(native) == TOO_MANY_STATEMENTS &&
         native->state < MYSQL_STMT_PREPARED) {
@@ -411,7 +411,7 @@ static bool find_and_run(struct pool__run *run)
 {
     const struct pool__form *form = run->form;
     struct pool__stmt_cache *cache = &run->conn->cache;
-    struct pool__stmt_values values = pool__form_values(form);
+    struct pool__stmt_values values = pool__stmt_values_of(form);
     struct pool__stmt *stmt = pool__stmt_find(cache, form->sql, form->len, form->hash, values);
     if (stmt)
         cache->hits++;

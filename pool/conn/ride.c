@@ -55,7 +55,7 @@ const struct pool__stmt *pool__may_ride(const struct pool__conn *conn,
                                         const struct pool__form *form)
 {
     const struct pool__stmt *stmt =
-        pool__stmt_peek(&conn->cache, form->sql, form->len, form->hash, pool__form_values(form));
+        pool__stmt_peek(&conn->cache, form->sql, form->len, form->hash, pool__stmt_values_of(form));
     bool may = stmt && stmt->info.class_ == POOL__SQL_PLAIN && !stmt->leaves_traces &&
                !stmt->info.multiple && is_quick(stmt) && form->size < conn->max_packet &&
                (form->as_text ? stmt->info.placeholders == form->args.count &&
@@ -233,7 +233,8 @@ static bool send_one(struct ride *ride, struct seat *seat)
 {
     const struct pool__form *form = seat->run.form;
     struct pool__stmt_cache *cache = &ride->conn->cache;
-    seat->stmt = pool__stmt_find(cache, form->sql, form->len, form->hash, pool__form_values(form));
+    seat->stmt =
+        pool__stmt_find(cache, form->sql, form->len, form->hash, pool__stmt_values_of(form));
     seat->run.info = &seat->stmt->info;
     seat->text = form->as_text;
     cache->hits += !seat->text;

@@ -50,7 +50,7 @@ static bool make_form(struct pool__form *form, const struct pool__conn *conn,
 static unsigned depth_of(const struct pool__conn *conn, const struct pool__form *form)
 {
     const struct pool__stmt *stmt =
-        pool__stmt_peek(&conn->cache, form->sql, form->len, form->hash, pool__form_values(form));
+        pool__stmt_peek(&conn->cache, form->sql, form->len, form->hash, pool__stmt_values_of(form));
     bool known = stmt && stmt->info.class_ == POOL__SQL_PLAIN;
     bool ready = known && !form->as_text && stmt->native &&
                  stmt->native->state > MYSQL_STMT_PREPARED &&
@@ -118,7 +118,7 @@ static unsigned fill_window(struct window *window, const struct pool__conn *conn
 static bool is_refused(const struct pool__conn *conn, const struct pool__form *form)
 {
     const struct pool__stmt *stmt =
-        pool__stmt_peek(&conn->cache, form->sql, form->len, form->hash, pool__form_values(form));
+        pool__stmt_peek(&conn->cache, form->sql, form->len, form->hash, pool__stmt_values_of(form));
     return !conn->broken && !form->as_text && stmt && stmt->refused;
 }
 

@@ -43,23 +43,6 @@ void pool__stmt_cache_fini(struct pool__stmt_cache *cache)
     cache->writes_last = false;
 }
 
-/* Eight bytes at a time; the texts come from the program, not from strangers, and
- * the table is small, so speed counts for more than resistance to floods. */
-uint64_t pool__stmt_hash(const char *sql, size_t len)
-{
-    uint64_t hash = UINT64_C(0x9E3779B97F4A7C15) ^ len;
-    for (; len >= 8; sql += 8, len -= 8) {
-        uint64_t part;
-        memcpy(&part, sql, 8);
-        hash = (hash ^ part) * UINT64_C(0xFF51AFD7ED558CCD);
-        hash ^= hash >> 32;
-    }
-    uint64_t tail = 0;
-    memcpy(&tail, sql, len);
-    hash = (hash ^ tail) * UINT64_C(0xC4CEB9FE1A85EC53);
-    return hash ^ hash >> 29;
-}
-
 static struct pool__stmt **bucket_of(const struct pool__stmt_cache *cache, uint64_t hash)
 {
     return &cache->buckets[hash & (cache->bucket_count - 1)];

@@ -11,7 +11,7 @@
 #include "conn/bind.h"
 #include "result/columns.h"
 #include "base/list.h"
-#include "sql/sql.h"
+#include "sql/form.h"
 
 #include <mysql.h>
 #include <stdatomic.h>
@@ -65,15 +65,16 @@ void pool__stmt_cache_init(struct pool__stmt_cache *cache, unsigned limit,
 /* Frees all. If the connection is open, natives must have been closed or be invalid. */
 void pool__stmt_cache_fini(struct pool__stmt_cache *cache);
 
-/* `hash`, below, is this of the text. */
-uint64_t pool__stmt_hash(const char *sql, size_t len);
-
 /* What a statement is to be executed with. Only their types are looked at, and only if the
  * cache is `by_types`. */
 struct pool__stmt_values {
     const struct pool_value *const *list;
     size_t count; /* 0: of no account */
 };
+static inline struct pool__stmt_values pool__stmt_values_of(const struct pool__form *form)
+{
+    return (struct pool__stmt_values){form->values, form->count};
+}
 
 struct pool__stmt *pool__stmt_find(struct pool__stmt_cache *cache, const char *sql, size_t len,
                                    uint64_t hash, struct pool__stmt_values values);

@@ -23,6 +23,7 @@
 #include "result/result.h"
 #include "conn/ride.h"
 #include "conn/trim.h"
+#include "sql/hash.h"
 
 #include <stdlib.h>
 
@@ -86,7 +87,7 @@ static void tell_query(struct pool *pool, const struct pool__job *job,
                        const struct pool_result *result, enum pool_code code)
 {
     const struct pool_hooks *hooks = &pool->options.v.hooks;
-    uint64_t digest = pool__stmt_hash(job->form.text, job->form.text_len);
+    uint64_t digest = pool__hash_text(job->form.text, job->form.text_len);
     struct pool__hooked hooked;
     pool__hook_enter(&hooked, pool);
     const char *label = job->request->label;

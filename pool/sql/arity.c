@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "conn/stmt.h"
+#include "sql/hash.h"
 
 #include <string.h>
 
@@ -52,7 +53,7 @@ bool pool__arity_check(struct pool__arities *arities, const struct pool__form *f
     /* What was expanded has been looked at for that. */
     if (form->expanded.sql || has_names(form->args) || form->args.count > NUMBER)
         return true;
-    uint64_t hash = form->hash ? form->hash : pool__stmt_hash(form->text, form->text_len);
+    uint64_t hash = form->hash ? form->hash : pool__hash_text(form->text, form->text_len);
     uint64_t word = (hash & ~NUMBER) | form->args.count;
     _Atomic uint64_t *known = &arities->known[hash % POOL__ARITIES];
     if (atomic_load_explicit(known, memory_order_relaxed) == word)

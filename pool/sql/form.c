@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "sql/value.h"
+#include "sql/hash.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -108,14 +109,14 @@ bool pool__form_init(struct pool__form *form, const struct pool_request *request
     form->expanded = (struct pool__sql_expanded){0};
     form->many = NULL;
     if (no_prepare && !(request->flags & POOL_TEXT)) {
-        form->hash = pool__stmt_hash(form->text, form->text_len);
+        form->hash = pool__hash_text(form->text, form->text_len);
         form->size = size_as_text(form);
     }
     if (form->as_text)
         return true;
     if (pool__sql_needs_expansion(form->args) ? !expand(form, err) : !point_to_values(form, err))
         return false;
-    form->hash = pool__stmt_hash(form->sql, form->len);
+    form->hash = pool__hash_text(form->sql, form->len);
     form->size = form->len + size_of_values(form->values, form->count);
     return true;
 }

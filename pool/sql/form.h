@@ -7,7 +7,6 @@
 #define POOL_FORM_H
 
 #include "sql/sql.h"
-#include "conn/stmt.h"
 
 #define POOL__FEW_VALUES 16 /* more need an allocation */
 
@@ -43,11 +42,5 @@ bool pool__form_has_special_text(const struct pool__form *form);
 /* Whether so many values without names fit a statement that was found to be such. */
 bool pool__form_check_count(const struct pool__sql_info *info, size_t count,
                             struct pool_error *err);
-
-/* As far as the statement cache is concerned. */
-static inline struct pool__stmt_values pool__form_values(const struct pool__form *form)
-{
-    return (struct pool__stmt_values){form->values, form->count};
-}
 
 #endif
