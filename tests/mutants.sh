@@ -74,6 +74,7 @@ only_applied() { # FILE NAME SED-SCRIPT
     $apply_only || return 1
     local source
     source=$(source_of "$1")
+    [[ -f $source ]] || report false "there is no $1: $2"
     sed -E -z -e "$3" "$source" | cmp -s - "$source" && report false "the sed script changed nothing: $2"
     return 0
 }
@@ -520,7 +521,7 @@ server_mutant replica.c test_health what_is_being_opened_is_not_replaced \
 server_mutant trim.c test_trim an_idle_connection_gives_back_what_a_large_row_needed \
     "memory is never given back" \
     's/    if \(!pool__conn_is_bulky\(conn\) \|\| !is_at_rest\(conn\)\)\n        return;/    return;/'
-server_mutant hook.c test_early what_blocks_is_refused_in_the_hooks_of_callers \
+server_mutant hooked.c test_early what_blocks_is_refused_in_the_hooks_of_callers \
     "a hook may wait for its own pool" \
     's/    return hooked != NULL;/    return false;/'
 server_mutant arity.c test_early a_wrong_number_of_values_is_told_before_a_connection_is_waited_for \

@@ -11,8 +11,8 @@
 #include "engine/pool.h"
 
 #include "base/error.h"
-#include "engine/hook.h"
 #include "engine/lead.h"
+#include "core/hooked.h"
 
 #define PINGS 3 /* that are lost after they were sent */
 #define KNOWN_FLAGS (POOL_TEXT | POOL_IDEMPOTENT | POOL_ALONE)
@@ -258,7 +258,7 @@ static bool claim_to_wait(struct pool_conn conn, struct pool__borrowed *ret_borr
     if (!pool__claim_open(conn, ret_borrowed, err))
         return false;
     if ((!pool__loop_is_here(&conn.pool->loop) || pool__fiber_current()) &&
-        !pool__in_hook(conn.pool))
+        !pool__hooked_in(conn.pool))
         return true;
     pool__unclaim_handle(conn.pool, ret_borrowed);
     return pool__check_blocking(conn.pool, err);

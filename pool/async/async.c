@@ -5,7 +5,8 @@
 #include "async/op.h"
 
 #include "base/error.h"
-#include "engine/hook.h"
+#include "core/callback.h"
+#include "core/hooked.h"
 
 #include <stdlib.h>
 
@@ -204,11 +205,11 @@ static int dispatch(struct pool *pool, int timeout_ms)
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
     if (tls)
         pool__sigpipe_block(&sigpipe);
-    const struct pool *before = pool__enter_callback(pool);
+    const struct pool *before = pool__callback_enter(pool);
     struct pool__wait *outer = pool__wait_swap(NULL); /* of another pool's row callback */
     int done = pool__loop_dispatch(&pool->loop, timeout_ms);
     pool__wait_swap(outer);
-    pool__leave_callback(before);
+    pool__callback_leave(before);
     pool__sigpipe_unblock(&sigpipe);
     pthread_setcancelstate(cancel_state, NULL);
     return done;
@@ -218,7 +219,7 @@ int pool_dispatch(struct pool *pool, int timeout_ms)
 {
     struct pool_error ignored;
     if (!pool__check(pool, &ignored) || !pool->loop.manual || pool__loop_is_here(&pool->loop) ||
-        pool__in_hook(pool) || !pool__loop_open(&pool->loop))
+        pool__hooked_in(pool) || !pool__loop_open(&pool->loop))
         return -1;
     return dispatch(pool, timeout_ms);
 }

@@ -21,6 +21,7 @@
 #include "sql/copy.h"
 #include "base/error.h"
 #include "sql/value.h"
+#include "core/callback.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -71,10 +72,10 @@ void pool__op_deliver(struct pool__op *op, struct pool_error *err)
     }
     if (op->kind->statement)
         count(op, err->code);
-    const struct pool *before = pool__enter_callback(pool);
+    const struct pool *before = pool__callback_enter(pool);
     pool__core_forget_hint(&pool->core); /* so that pool_get_connection finds out where it is */
     op->kind->deliver(op, err->code == POOL_OK ? NULL : err);
-    pool__leave_callback(before);
+    pool__callback_leave(before);
     if (!op->fiber)
         finish(op);
 }

@@ -19,6 +19,7 @@
 #include "conn/keep.h"
 #include "engine/pool.h"
 #include "conn/run.h"
+#include "core/callback.h"
 
 #include <stdio.h>
 
@@ -237,9 +238,9 @@ static bool may_go_on(struct load *load)
         return pool__fail(load->err, POOL_ERR_CANCELLED, "the batch was cancelled");
     if (!batch->progress)
         return true;
-    const struct pool *before = pool__enter_callback(batch->pool);
+    const struct pool *before = pool__callback_enter(batch->pool);
     bool go_on = batch->progress(load->done, batch->table.rows, batch->progress_arg);
-    pool__leave_callback(before);
+    pool__callback_leave(before);
     return go_on || pool__fail(load->err, POOL_ERR_CANCELLED,
                                "the progress function stopped the batch after %zu of %zu rows",
                                load->done, batch->table.rows);

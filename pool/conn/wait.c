@@ -24,8 +24,8 @@
 #include "conn/wait.h"
 
 #include "base/fiber.h"
-#include "engine/hook.h"
 #include "conn/tcp.h"
+#include "core/hooked.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -172,9 +172,9 @@ static enum pool__wake await_on_fiber(struct pool__fiber *fiber, struct pool__wa
                                       bool for_read, uint64_t deadline_ns)
 {
     struct pool__wait *mine = pool__wait_swap(NULL);
-    struct pool__hooked *hooked = pool__hook_swap(NULL);
+    struct pool__hooked *hooked = pool__hooked_swap(NULL);
     enum pool__wake wake = pool__fiber_await(fiber, fd, for_read, deadline_ns);
-    pool__hook_swap(hooked);
+    pool__hooked_swap(hooked);
     set_current(mine);
     if (wait->tls)
         ERR_clear_error(); /* those of others, meanwhile */

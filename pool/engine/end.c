@@ -20,7 +20,8 @@
 #include "engine/pool.h"
 
 #include "base/error.h"
-#include "engine/hook.h"
+#include "engine/hooks.h"
+#include "core/callback.h"
 
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -106,7 +107,7 @@ static void count_close(struct pool *pool, const struct pool__conn *conn)
 {
     atomic_fetch_add(&pool->counters.closed, 1);
     atomic_fetch_add(&pool->counters.closed_by_reason[POOL_CLOSE_END], 1);
-    pool__tell_close(pool, POOL_CLOSE_END, conn->thread_id);
+    pool__hooks_tell_close(pool, POOL_CLOSE_END, conn->thread_id);
 }
 
 static void close_conn(struct pool *pool, struct pool__conn *conn)
@@ -446,7 +447,7 @@ bool pool_end(struct pool *pool, unsigned drain_ms, struct pool_error *err)
                           "the pool belongs to the process before the fork; its descriptors are "
                           "closed here");
     }
-    if (pool__in_callback(pool) || pool__loop_is_here(&pool->loop))
+    if (pool__callback_in(pool) || pool__loop_is_here(&pool->loop))
         return pool__fail(err, POOL_ERR_INVALID,
                           "pool_end inside a callback would wait for itself");
     if (atomic_exchange(&pool->ending, true))

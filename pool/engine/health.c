@@ -14,7 +14,7 @@
  *
  * Every function takes health.lock for a moment; hooks are called without it.
  */
-#include "engine/hook.h"
+#include "engine/hooks.h"
 #include "engine/pool.h"
 
 #define INTERRUPTIONS                                                                              \
@@ -86,7 +86,6 @@ static void note_success_locked(struct pool__health *health, unsigned open)
 void pool__tell_state(struct pool *pool)
 {
     struct pool__health *health = &pool->health;
-    const struct pool_hooks *hooks = &pool->options.v.hooks;
     pool__lock(&health->lock);
     bool teller = !health->telling;
     health->telling = true;
@@ -95,12 +94,7 @@ void pool__tell_state(struct pool *pool)
         struct pool_error cause = health->cause;
         health->told = state;
         pool__unlock(&health->lock);
-        if (hooks->on_state) {
-            struct pool__hooked hooked;
-            pool__hook_enter(&hooked, pool);
-            hooks->on_state(state, state == POOL_STATE_UP ? NULL : cause.message, hooks->arg);
-            pool__hook_leave(&hooked);
-        }
+        pool__hooks_tell_state(pool, state, state == POOL_STATE_UP ? NULL : cause.message);
         pool__lock(&health->lock);
     }
     if (teller)

@@ -15,9 +15,10 @@
  */
 #include "engine/pool.h"
 
-#include "engine/hook.h"
+#include "engine/hooks.h"
 #include "engine/replica.h"
 #include "conn/trim.h"
+#include "core/hooked.h"
 
 #include <string.h>
 #include <sys/epoll.h>
@@ -226,7 +227,6 @@ static void look_at_idle(struct pool *pool, unsigned slot, uint64_t now, unsigne
 static void look_at_busy(struct pool *pool, unsigned slot, uint64_t now)
 {
     struct pool__place *place = &pool->places[slot];
-    const struct pool_hooks *hooks = &pool->options.v.hooks;
     uint64_t held = now - place->since_ns;
     if (now >= atomic_load(&place->retire_ns))
         evict(pool, slot, POOL_CLOSE_LIFETIME); /* it may have come back meanwhile */
@@ -236,8 +236,7 @@ static void look_at_busy(struct pool *pool, unsigned slot, uint64_t now)
     atomic_fetch_add(&pool->counters.leaks, 1);
     char label[64];
     pool__copy_label(pool, slot, label);
-    if (hooks->on_leak)
-        hooks->on_leak(label, held / POOL__NS_PER_MS, hooks->arg);
+    pool__hooks_tell_leak(pool, label, held / POOL__NS_PER_MS);
 }
 
 static void look_at_lingering(struct pool *pool, unsigned slot, uint64_t now)
@@ -386,7 +385,7 @@ static void *keep(void *arg)
     struct pool *pool = arg;
     struct epoll_event events[EVENTS];
     struct pool__hooked hooked;
-    pool__hook_enter(&hooked, pool);
+    pool__hooked_enter(&hooked, pool, &pool->core);
     uint64_t next_tick = 0;
     uint64_t wake_ns = pool__now_ns();
     pthread_setname_np(pthread_self(), "mypool-keeper");

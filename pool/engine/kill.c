@@ -12,6 +12,7 @@
 #include "engine/pool.h"
 
 #include "base/error.h"
+#include "engine/hooks.h"
 
 #include <poll.h>
 #include <time.h>
@@ -95,7 +96,7 @@ static bool lock_control(struct pool *pool, uint64_t deadline_ns)
     if (is_usable(control))
         return true;
     pthread_mutex_unlock(&control->lock);
-    if (!pool__ask_credentials(pool, false, &credentials, &err) ||
+    if (!pool__hooks_ask_credentials(pool, false, &credentials, &err) ||
         !lock_until(&control->lock, deadline_ns))
         return false;
     if (!is_usable(control))

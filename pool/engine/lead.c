@@ -18,12 +18,13 @@
 #include "engine/lead.h"
 
 #include "base/error.h"
-#include "engine/hook.h"
+#include "engine/hooks.h"
 #include "conn/keep.h"
 #include "result/result.h"
 #include "conn/ride.h"
 #include "conn/trim.h"
 #include "sql/hash.h"
+#include "core/callback.h"
 
 #include <stdlib.h>
 
@@ -86,14 +87,10 @@ static void count_hits(struct pool *pool, const struct pool__borrowed *borrowed)
 static void tell_query(struct pool *pool, const struct pool__job *job,
                        const struct pool_result *result, enum pool_code code)
 {
-    const struct pool_hooks *hooks = &pool->options.v.hooks;
     uint64_t digest = pool__hash_text(job->form.text, job->form.text_len);
-    struct pool__hooked hooked;
-    pool__hook_enter(&hooked, pool);
     const char *label = job->request->label;
-    hooks->on_query(label ? label : "", digest, pool__now_ns() - job->began_ns,
-                    result ? pool__result_rows(result) : 0, code, hooks->arg);
-    pool__hook_leave(&hooked);
+    pool__hooks_tell_query(pool, label ? label : "", digest, pool__now_ns() - job->began_ns,
+                           result ? pool__result_rows(result) : 0, code);
 }
 
 static void note_bulk(struct pool *pool, const struct pool__borrowed *borrowed)
@@ -172,9 +169,9 @@ struct pool_result *pool__run_job(struct pool *pool, const struct pool__borrowed
                                   struct pool__job *job, uint64_t call_deadline_ns,
                                   uint64_t waited_ns, struct pool_error *err)
 {
-    const struct pool *before = pool__enter_callback(job->sink ? pool : NULL);
+    const struct pool *before = pool__callback_enter(job->sink ? pool : NULL);
     struct pool_result *result = run(pool, borrowed->conn, job, call_deadline_ns, waited_ns, err);
-    pool__leave_callback(before);
+    pool__callback_leave(before);
     conclude(pool, borrowed, result, err);
     return result;
 }
@@ -276,11 +273,11 @@ struct pool_result *pool__call_end(struct pool__call *call, struct pool__job *jo
         pool__kept_tell(&call->kept, err);
     atomic_fetch_add_explicit(&pool->counters.waited_ns, in_queue_ns, memory_order_relaxed);
     if (pool->options.v.hooks.on_acquire)
-        pool__tell_acquire(pool, in_queue_ns);
+        pool__hooks_tell_acquire(pool, in_queue_ns);
     if (!job->looped)
         pool__attempt_ended(pool, ask, job, NULL, result, err);
     if (pool->options.v.hooks.on_release)
-        pool__tell_release(pool, pool__now_ns() - waiter->boarded_ns);
+        pool__hooks_tell_release(pool, pool__now_ns() - waiter->boarded_ns);
     get_off(pool);
     return result;
 }

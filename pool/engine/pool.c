@@ -13,9 +13,10 @@
 #include "engine/pool.h"
 
 #include "base/error.h"
-#include "engine/hook.h"
+#include "engine/hooks.h"
 #include "engine/replica.h"
 #include "result/result.h"
+#include "core/hooked.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -171,7 +172,7 @@ bool pool__check_blocking(struct pool *pool, struct pool_error *err)
     if (pool__loop_is_here(&pool->loop))
         return pool__fail(err, POOL_ERR_INVALID,
                           "a call that blocks, inside a callback; use the one with _async");
-    return !pool__in_hook(pool) ||
+    return !pool__hooked_in(pool) ||
            pool__fail(err, POOL_ERR_INVALID, "a call that blocks, inside a hook of the same pool");
 }
 
@@ -331,8 +332,8 @@ enum pool__outcome pool__join_queue(struct pool *pool, const struct pool__ask *a
         return POOL__REFUSED;
     if (outcome != POOL__WAITING)
         return outcome;
-    if (waiter->behind && pool->options.v.hooks.on_enqueue)
-        pool__tell_enqueue(pool);
+    if (waiter->behind)
+        pool__hooks_tell_enqueue(pool);
     /* With every connection open there is nothing that the keeper could do. */
     if (atomic_load(&pool->core.absent))
         pool__poke(pool);
@@ -344,8 +345,8 @@ static void note_acquire(struct pool *pool, unsigned slot, uint64_t waited_ns)
     const struct pool_hooks *hooks = &pool->options.v.hooks;
     if (hooks->on_release)
         pool->places[slot].borrowed_ns = pool__now_ns();
-    if (hooks->on_acquire)
-        pool__tell_acquire(pool, waited_ns);
+    if (hooks->on_acquire) /* on the way of every borrow: not even a call */
+        pool__hooks_tell_acquire(pool, waited_ns);
 }
 
 static void take_over(struct pool *pool, const struct pool__ask *ask, unsigned slot,
@@ -445,7 +446,7 @@ static enum pool_close_reason reason_of(struct pool *pool, unsigned slot)
 static void note_release(struct pool *pool, unsigned slot)
 {
     if (pool->options.v.hooks.on_release)
-        pool__tell_release(pool, pool__now_ns() - pool->places[slot].borrowed_ns);
+        pool__hooks_tell_release(pool, pool__now_ns() - pool->places[slot].borrowed_ns);
 }
 
 static void settle(struct pool *pool, unsigned slot)

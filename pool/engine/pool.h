@@ -300,19 +300,6 @@ void pool__order(struct pool *pool, unsigned slot, enum pool__chore_kind kind,
 void pool__order_chore(struct pool *pool, struct pool__chore *chore);
 /* The slot in CHORE, or OPENING, is available again, or closed if it is to be. */
 void pool__give_or_close(struct pool *pool, unsigned slot);
-/* Around every hook and callback, and for good on the pool's own threads, so that
- * pool_end can tell when it would wait for itself. No exception gets past them. */
-const struct pool *pool__set_calling(const struct pool *pool); /* returns what was set */
-static inline __attribute__((always_inline)) const struct pool *
-pool__enter_callback(const struct pool *pool)
-{
-    POOL__BARRIER();
-    return pool__set_calling(pool);
-}
-void pool__leave_callback(const struct pool *before);
-bool pool__in_callback(const struct pool *pool);
-bool pool__ask_credentials(struct pool *pool, bool refresh, struct pool_credentials *ret,
-                           struct pool_error *err);
 
 /* kill.c */
 /* Kills what runs in these sessions, without waiting for them to end; how many the server

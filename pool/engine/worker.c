@@ -16,32 +16,14 @@
 #include "engine/pool.h"
 
 #include "base/error.h"
-#include "engine/hook.h"
+#include "engine/hooks.h"
 #include "engine/replica.h"
 #include "conn/session.h"
+#include "core/hooked.h"
 
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-
-static _Thread_local const struct pool *calling_pool;
-
-const struct pool *pool__set_calling(const struct pool *pool)
-{
-    const struct pool *before = calling_pool;
-    calling_pool = pool;
-    return before;
-}
-
-void pool__leave_callback(const struct pool *before)
-{
-    calling_pool = before;
-}
-
-bool pool__in_callback(const struct pool *pool)
-{
-    return calling_pool == pool || pool__in_hook(pool);
-}
 
 static struct pool__conn *conn_of(struct pool *pool, unsigned slot)
 {
@@ -59,22 +41,6 @@ static uint32_t step_ms(const struct pool *pool)
 }
 
 /* Opening */
-
-bool pool__ask_credentials(struct pool *pool, bool refresh, struct pool_credentials *ret,
-                           struct pool_error *err)
-{
-    const struct pool_options *v = &pool->options.v;
-    *ret = (struct pool_credentials){v->user, v->password};
-    if (!v->credentials)
-        return true;
-    struct pool__hooked hooked;
-    pool__hook_enter(&hooked, pool);
-    bool given = v->credentials(ret, refresh, v->credentials_arg);
-    pool__hook_leave(&hooked);
-    if (!given || !ret->user || !ret->password)
-        return pool__fail(err, POOL_ERR_AUTH, "the credentials callback gave no user and password");
-    return true;
-}
 
 /* What the server says after the login, in the set-up of the session, is as much a refusal of
  * the connect as what it says to the login. A session that ended there stays LOST. */
@@ -101,7 +67,7 @@ static bool open_once(struct pool *pool, bool refresh, uint64_t deadline_ns,
 {
     struct pool_credentials credentials;
     *ret_conn = NULL;
-    return pool__ask_credentials(pool, refresh, &credentials, err) &&
+    return pool__hooks_ask_credentials(pool, refresh, &credentials, err) &&
            pool__conn_open(&pool->options, &credentials, &pool->budget, pool->cut_fd, deadline_ns,
                            ret_conn, err) &&
            pool__session_init(*ret_conn, deadline_ns, err) &&
@@ -211,13 +177,11 @@ static void part_from(struct pool *pool, unsigned slot, struct pool__conn *conn)
 /* The parting has begun. */
 static void do_close(struct pool *pool, unsigned slot, enum pool_close_reason reason)
 {
-    const struct pool_hooks *hooks = &pool->options.v.hooks;
     struct pool__conn *conn = conn_of(pool, slot);
     pool->core.slots[slot].conn = NULL;
     count(&pool->counters.closed);
     count(&pool->counters.closed_by_reason[reason]);
-    if (hooks->on_close)
-        hooks->on_close(reason, conn->thread_id, hooks->arg);
+    pool__hooks_tell_close(pool, reason, conn->thread_id);
     part_from(pool, slot, conn);
 }
 
@@ -255,7 +219,6 @@ static void open_failed(struct pool *pool, unsigned slot, struct pool__conn *con
 
 static void do_open(struct pool *pool, unsigned slot)
 {
-    const struct pool_hooks *hooks = &pool->options.v.hooks;
     struct pool_error err;
     struct pool__conn *conn;
     pool__ok(&err);
@@ -270,8 +233,7 @@ static void do_open(struct pool *pool, unsigned slot)
     atomic_store(&pool->places[slot].thread_id, conn->thread_id);
     set_ages(pool, slot, conn);
     count(&pool->counters.opened);
-    if (hooks->on_connection)
-        hooks->on_connection(conn->thread_id, hooks->arg);
+    pool__hooks_tell_connection(pool, conn->thread_id);
     pool__report_connect(pool, NULL, true);
     atomic_store(&pool->places[slot].opened_ns, pool__now_ns());
     if (pool__watch(pool, slot, mysql_get_socket(conn->mysql)))
@@ -371,7 +333,7 @@ static void *work(void *arg)
     struct pool *pool = arg;
     struct pool__chore *chore;
     struct pool__hooked hooked;
-    pool__hook_enter(&hooked, pool);
+    pool__hooked_enter(&hooked, pool, &pool->core);
     pthread_setname_np(pthread_self(), "mypool-worker");
     while ((chore = next_chore(&pool->workers))) {
         /* Read before: afterwards the slot may have another chore. */
