@@ -62,7 +62,10 @@ report() { # GOOD TEXT
 }
 
 source_of() { # FILE
-    printf '%s\n' pool/*/"$1"
+    case $1 in
+        */*) echo "pool/$1" ;;
+        *) echo pool/*/"$1" ;;
+    esac
 }
 
 copy_core() {
@@ -106,7 +109,7 @@ side_by_side=4 # they mostly wait
 link_server_test() { # OUTPUT PROGRAM [OBJECT]
     local output=$1 program=$2 wrap=()
     shift 2
-    [[ $program == test_races ]] && wrap=("-Wl,--wrap=pool__core_evict,--wrap=pool__linger,--wrap=pool__conn_open,--wrap=pool__conn_close,--wrap=pool__policy_returned")
+    [[ $program == test_races ]] && wrap=("-Wl,--wrap=pool__core_evict,--wrap=pool__watch_closing,--wrap=pool__conn_open,--wrap=pool__conn_close,--wrap=pool__policy_returned")
     "${CC:-gcc}" -pthread ${wrap[@]+"${wrap[@]}"} "$dir/$program.o" "$@" "$library" -lcmocka "${db_libs[@]}" -lm -o "$output"
 }
 
@@ -152,9 +155,9 @@ server_mutant() { # FILE PROGRAM TEST NAME SED-SCRIPT
     [[ $name =~ $pattern ]] || return 0
     only_applied "$file" "$name" "$script" && return 0
     folders+=("$folder")
-    mkdir "$folder" && cp "$(source_of "$file")" "$folder/"
-    sed -E -z -i -e "$script" "$folder/$file"
-    if cmp -s "$(source_of "$file")" "$folder/$file"; then
+    mkdir "$folder" && cp "$(source_of "$file")" "$folder/${file##*/}"
+    sed -E -z -i -e "$script" "$folder/${file##*/}"
+    if cmp -s "$(source_of "$file")" "$folder/${file##*/}"; then
         echo "false the sed script changed nothing: $name" >"$folder/verdict"
     elif ! prove "$program" "$test"; then
         echo "false $test fails with the unchanged sources, too: $name" >"$folder/verdict"
@@ -162,7 +165,7 @@ server_mutant() { # FILE PROGRAM TEST NAME SED-SCRIPT
         while (($(jobs -rp | wc -l) >= side_by_side)); do
             wait -n
         done
-        judge "$folder" "$file" "$program" "$test" "$name" 2>/dev/null &
+        judge "$folder" "${file##*/}" "$program" "$test" "$name" 2>/dev/null &
     fi
 }
 
@@ -296,22 +299,22 @@ $apply_only || make -s "$library" || exit 2
 rm -rf "$dir/core"
 
 # Fault 2: what did not come to pass, or came to an end, is no news for those who wait.
-server_mutant worker.c test_faults a_waiter_outlives_failed_connects_and_is_served \
+server_mutant open.c test_faults a_waiter_outlives_failed_connects_and_is_served \
     "a failed connect does not wake the keeper" \
-    's/(pool__core_to_empty\(&pool->core, slot\);\n    \}\n)    pool__poke\(pool\);\n(\}\n\nstatic void do_open)/\1\2/'
-server_mutant worker.c test_faults a_waiter_outlives_failed_connects_and_is_served \
+    's/(pool__core_to_empty\(&pool->core, slot\);\n    \}\n)    pool__watch_poke\(pool\);\n(\}\n\nstatic void do_open)/\1\2/'
+server_mutant open.c test_faults a_waiter_outlives_failed_connects_and_is_served \
     "a failed connect keeps its place" \
-    's/ else \{\n        pool__core_to_empty\(&pool->core, slot\);\n    \}\n(    pool__poke\(pool\);\n\}\n\nstatic void do_open)/\1/'
-server_mutant worker.c test_faults a_dead_server_is_reported_as_lost_and_then_as_no_connection \
+    's/ else \{\n        pool__core_to_empty\(&pool->core, slot\);\n    \}\n(    pool__watch_poke\(pool\);\n\}\n\nstatic void do_open)/\1/'
+server_mutant open.c test_faults a_dead_server_is_reported_as_lost_and_then_as_no_connection \
     "a failed connect is not reported" \
-    's/    pool__report_connect\(pool, err, [^\n]*\n//'
+    's/    pool__health_report\(pool, err, [^\n]*\n//'
 server_mutant keeper.c test_faults a_dead_server_is_reported_as_lost_and_then_as_no_connection \
     "waiters are not told that nothing can be opened" \
     's/        fail_fast\(pool, now, &wake_ns\);\n//'
 server_mutant health.c test_faults a_waiter_outlives_failed_connects_and_is_served \
     "nobody wakes the keeper when the pause after a failed connect is over" \
     's/    if \(!allowed\)\n        sooner\([^\n]*\n//'
-server_mutant pool.c test_faults a_server_that_died_while_all_were_idle_costs_no_call \
+server_mutant borrow.c test_faults a_server_that_died_while_all_were_idle_costs_no_call \
     "a waiter does not wake the keeper" \
     's/if \(atomic_load\(&pool->core.absent\)\)/if (false)/'
 server_mutant core.c test_faults a_server_that_died_while_all_were_idle_costs_no_call \
@@ -333,41 +336,41 @@ server_mutant wait.c test_proxy a_trickling_reply_does_not_outlast_the_deadline 
 server_mutant wait.c test_faults the_end_is_timely_although_the_server_is_frozen \
     "the hook does not look at the cut" \
     's/poll_until\(fds, 2, deadline/poll_until(fds, 1, deadline/'
-server_mutant pool.c test_faults a_borrow_ends_at_its_deadline_although_the_server_is_frozen \
+server_mutant borrow.c test_faults a_borrow_ends_at_its_deadline_although_the_server_is_frozen \
     "a borrow waits for ever" \
     's/waiter->deadline_ns = own < ask->deadline_ns \? own : ask->deadline_ns;/waiter->deadline_ns = POOL__FOREVER;/'
-server_mutant worker.c test_faults a_connect_ends_at_its_deadline_although_the_server_is_frozen \
+server_mutant open.c test_faults a_connect_ends_at_its_deadline_although_the_server_is_frozen \
     "a connect has no deadline" \
     's/(struct pool_error \*err\)\n\{\n    uint64_t deadline_ns = )pool__deadline_in\(step_ms\(pool\)\)/\1POOL__FOREVER/'
-server_mutant worker.c test_faults a_reset_ends_at_its_deadline_although_the_server_is_frozen \
+server_mutant chores.c test_faults a_reset_ends_at_its_deadline_although_the_server_is_frozen \
     "a reset has no deadline" \
     's/(pool__session_reset\([^;]*)pool__deadline_in\(step_ms\(pool\)\)/\1POOL__FOREVER/'
-server_mutant worker.c test_faults a_ping_ends_at_its_deadline_although_the_server_is_frozen \
+server_mutant chores.c test_faults a_ping_ends_at_its_deadline_although_the_server_is_frozen \
     "a ping has no deadline" \
     's/(pool__conn_ping\([^;]*)pool__deadline_in\(step_ms\(pool\)\)/\1POOL__FOREVER/'
-server_mutant kill.c test_faults a_kill_is_given_up_although_the_server_is_frozen \
+server_mutant control.c test_faults a_kill_is_given_up_although_the_server_is_frozen \
     "a kill has no deadline" \
     's/pool__deadline_in\(KILL_DEADLINE_MS\)/POOL__FOREVER/'
 
 # Fault 6: maintenance holds a lock, a thread or the capacity while it talks.
-server_mutant worker.c test_faults a_connect_that_hangs_holds_up_nobody \
+server_mutant workers.c test_faults a_connect_that_hangs_holds_up_nobody \
     "chores are done under the lock of their queue" \
-    's/        do_chore\(pool, chore\);\n/    {\n        pthread_mutex_lock(\&pool->workers.lock);\n        do_chore(pool, chore);\n        pthread_mutex_unlock(\&pool->workers.lock);\n    }\n/'
-server_mutant worker.c test_faults a_connect_that_hangs_holds_up_nobody \
+    's/        chore->run\(pool, chore\);\n/        pthread_mutex_lock(\&pool->workers.lock);\n        chore->run(pool, chore);\n        pthread_mutex_unlock(\&pool->workers.lock);\n/'
+server_mutant open.c test_faults a_connect_that_hangs_holds_up_nobody \
     "a connect is made under the lock of the health" \
     's/    if \(!open_conn\(pool, &conn, &err\)\) \{/    pool__lock(\&pool->health.lock);\n    bool opened = open_conn(pool, \&conn, \&err);\n    pool__unlock(\&pool->health.lock);\n    if (!opened) {/'
-inline_chore() { # KIND; a sed script
-    printf '%s' 's/(    chore->reason = reason;\n)(    pool__order_chore)/\1    if (kind == ' "$1" \
-        ') {\n        do_chore(pool, chore);\n        return;\n    }\n\2/'
-}
-server_mutant worker.c test_faults a_connect_that_hangs_does_not_hold_up_the_keeper \
-    "a connect is made by the keeper" "$(inline_chore POOL__OPEN)"
-server_mutant worker.c test_faults a_ping_that_hangs_does_not_hold_up_the_keeper \
-    "a ping is sent by the keeper" "$(inline_chore POOL__DO_PING)"
-server_mutant worker.c test_faults a_reset_that_hangs_holds_up_nobody \
-    "a reset is made by the borrower" "$(inline_chore POOL__DO_RESET)"
-server_mutant worker.c test_faults a_statement_ends_at_its_deadline_although_the_server_is_frozen \
-    "a connection is closed, and its statement killed, by the borrower" "$(inline_chore POOL__DO_CLOSE)"
+server_mutant open.c test_faults a_connect_that_hangs_does_not_hold_up_the_keeper \
+    "a connect is made by the keeper" \
+    's/pool__chores_order\(pool, slot, run_open, false\);/(void)run_open, do_open(pool, slot);/'
+server_mutant chores.c test_faults a_ping_that_hangs_does_not_hold_up_the_keeper \
+    "a ping is sent by the keeper" \
+    's/pool__chores_order\(pool, slot, run_ping, false\);/(void)run_ping, do_ping(pool, slot);/'
+server_mutant chores.c test_faults a_reset_that_hangs_holds_up_nobody \
+    "a reset is made by the borrower" \
+    's/pool__chores_order\(pool, slot, run_reset, true\);/(void)run_reset, do_reset(pool, slot);/'
+server_mutant chores.c test_faults a_statement_ends_at_its_deadline_although_the_server_is_frozen \
+    "a connection is closed, and its statement killed, by the borrower" \
+    's/pool__chores_order\(pool, slot, run_close, false\);/(void)run_close, do_close(pool, slot, reason);/'
 
 server_mutant health.c test_keeper a_server_that_lets_in_is_tried_again_soon \
     "the pauses after set-ups that were lost grow" \
@@ -449,7 +452,7 @@ server_mutant quotes.c test_quotes a_routine_with_a_mode_of_its_own_misleads_nob
 server_mutant conn.c test_quotes a_change_of_the_mode_is_noticed \
     "what was known of a session stays known" \
     's/    conn->quotes_known = false;\n//'
-server_mutant calls.c test_quotes what_the_program_does_by_itself_is_noticed \
+server_mutant connection.c test_quotes what_the_program_does_by_itself_is_noticed \
     "the program is trusted with the connection" \
     's/    borrowed.conn->native_given = true;\n//'
 server_mutant quotes.c test_quotes in_other_charsets_a_backslash_stays_out_of_sight \
@@ -458,7 +461,7 @@ server_mutant quotes.c test_quotes in_other_charsets_a_backslash_stays_out_of_si
 server_mutant quotes.c test_quotes several_statements_may_change_the_mode_between_them \
     "a session is known for several statements" \
     's/    if \(info->semicolon && conn->options->v.multi_statements\)\n        return false;\n//'
-server_mutant query.c test_quotes the_server_counts_the_placeholders_before_anything_is_bound \
+server_mutant conn/query.c test_quotes the_server_counts_the_placeholders_before_anything_is_bound \
     "an uncertain count goes together with the execution" \
     's/!stmt->info.uncertain &&/(void *)stmt \&\&/'
 server_mutant expand.c test_quotes lists_outside_of_in_take_exactly_their_values \
@@ -470,7 +473,7 @@ server_mutant give.c test_quotes random_lists_hold_what_logic_says \
 
 # ---- what a pool promises of rows, sessions and transactions
 
-server_mutant pool.c test_async_dispatch the_end_serves_what_was_accepted_behind_a_call_that_fails_at_once \
+server_mutant giveback.c test_async_dispatch the_end_serves_what_was_accepted_behind_a_call_that_fails_at_once \
     "the end forgets calls that have not come to the queue" \
     's/ \|\| atomic_load\(&pool->loop\.work\)\)/)/'
 server_mutant stream.c test_stream_async a_pause_that_nobody_can_end_fails_the_stream \

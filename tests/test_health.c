@@ -55,7 +55,7 @@ static uint64_t ms_from_now(uint64_t at_ns)
 static void report(enum pool_code code, unsigned server_errno, bool logged_in)
 {
     struct pool_error failure = {.code = code, .server_errno = server_errno};
-    pool__report_connect(the_pool, &failure, logged_in);
+    pool__health_report(the_pool, &failure, logged_in);
 }
 
 /* Opens them, and leaves them idle. */
@@ -125,12 +125,12 @@ static void only_a_connection_more_than_there_were_makes_a_full_server_worth_ask
     pool__lock(&the_pool->health.lock);
     the_pool->health.refused_at = 3;
     pool__unlock(&the_pool->health.lock);
-    pool__report_connect(the_pool, NULL, true);
+    pool__health_report(the_pool, NULL, true);
     assert_int_equal(health().refusals, 2);
     pool__lock(&the_pool->health.lock);
     the_pool->health.refused_at = 2;
     pool__unlock(&the_pool->health.lock);
-    pool__report_connect(the_pool, NULL, true);
+    pool__health_report(the_pool, NULL, true);
     assert_int_equal(health().refusals, 0);
 }
 
@@ -203,7 +203,7 @@ static void after_an_outage_the_first_connection_is_not_followed_by_a_crowd(void
     report(POOL_ERR_CONNECT, 2003, false);
     uint64_t before = pool__now_ns();
     for (unsigned i = 0; i < 5; i++) /* as many as it takes to allow any number in parallel */
-        pool__report_connect(the_pool, NULL, true);
+        pool__health_report(the_pool, NULL, true);
     assert_in_range(begin_many(before, &wake_ns), 0, 1);
 }
 
@@ -229,7 +229,7 @@ static unsigned long refuse_a_write(void)
     struct pool_conn conn;
     assert_true(pool_get_connection(the_pool, &conn, NULL));
     unsigned long id = pool_conn_thread_id(conn);
-    pool__note_refused_write(the_pool, (unsigned)(conn.ticket & 0xffffffff) - 1, &refusal);
+    pool__replica_note_refusal(the_pool, (unsigned)(conn.ticket & 0xffffffff) - 1, &refusal);
     assert_true(pool_conn_release(conn, NULL));
     return id;
 }

@@ -230,7 +230,7 @@ static uint64_t longest_pause_ns(struct pool *pool, unsigned count, bool logged_
     struct pool_error lost = {.code = POOL_ERR_LOST, .server_errno = 2013};
     uint64_t longest = 0;
     for (unsigned i = 0; i < count; i++) {
-        pool__report_connect(pool, &lost, logged_in);
+        pool__health_report(pool, &lost, logged_in);
         pool__lock(&pool->health.lock);
         uint64_t until = pool->health.next_try_ns;
         pool__unlock(&pool->health.lock);

@@ -44,13 +44,13 @@ static struct {
 
 static bool is_there(unsigned long id);
 
-void __real_pool__linger(struct pool *pool, unsigned slot, int fd, enum pool__kill kill);
-void __wrap_pool__linger(struct pool *pool, unsigned slot, int fd, enum pool__kill kill);
+void __real_pool__watch_closing(struct pool *pool, unsigned slot, int fd, enum pool__kill kill);
+void __wrap_pool__watch_closing(struct pool *pool, unsigned slot, int fd, enum pool__kill kill);
 
-void __wrap_pool__linger(struct pool *pool, unsigned slot, int fd, enum pool__kill kill)
+void __wrap_pool__watch_closing(struct pool *pool, unsigned slot, int fd, enum pool__kill kill)
 {
     atomic_fetch_add(&failed_kills, kill == POOL__KILL_FAILED);
-    __real_pool__linger(pool, slot, fd, kill);
+    __real_pool__watch_closing(pool, slot, fd, kill);
 }
 
 bool __real_pool__conn_open(const struct pool__options *options,

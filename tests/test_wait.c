@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/sync.h"
 #include "conn/wait.h"
 
 static int ends[2];

@@ -5,11 +5,22 @@
  *
  * Runs on the caller's thread. No locks.
  */
+#include "api/connection.h"
+#include "api/query.h"
 #include "async/op.h"
-
 #include "base/error.h"
-#include "sql/functions.h"
+#include "base/list.h"
+#include "base/loop.h"
+#include "conn/load.h"
+#include "conn/pack.h"
+#include "engine/borrow.h"
+#include "engine/giveback.h"
+#include "engine/handle.h"
+#include "engine/lead.h"
+#include "engine/pool.h"
 #include "result/result.h"
+#include "sql/functions.h"
+#include "sql/sql.h"
 #include "sql/token.h"
 #include "sql/value.h"
 
@@ -217,10 +228,10 @@ struct pool_result *pool_conn_batch(struct pool_conn conn, const struct pool_bat
     if (!prepare(conn.pool, request, &text, &batch, err))
         return NULL;
     if (batch.table.rows)
-        return pool__conn_query_as(conn, &text, NULL, &batch, err);
-    if (!pool__claim_open(conn, &borrowed, err))
+        return pool__connection_query(conn, &text, NULL, &batch, err);
+    if (!pool__handle_claim_open(conn, &borrowed, err))
         return NULL;
-    pool__unclaim_handle(conn.pool, &borrowed);
+    pool__handle_unclaim(conn.pool, &borrowed);
     return result_of_nothing(err);
 }
 
@@ -232,7 +243,7 @@ static void run_batch(struct pool__op *op, struct pool_error *err)
     op->call.result =
         pool__run_job(pool, &op->borrowed, &op->job, op->ask.deadline_ns, op->ask.waited_ns, err);
     pool__op_absorb_kill(op);
-    pool__return(pool, op->borrowed.slot);
+    pool__giveback(pool, op->borrowed.slot);
 }
 
 /* Instead of what an op begins with: there is nothing to run. */

@@ -7,9 +7,16 @@
  * caller has not seen it, and whether or not the begin reached the server, it is gone
  * with its session. From then on nothing is repeated because of a lost connection.
  */
+#include "api/connection.h"
 #include "async/op.h"
-
+#include "base/barrier.h"
 #include "base/error.h"
+#include "base/sync.h"
+#include "conn/conn.h"
+#include "conn/trx.h"
+#include "engine/borrow.h"
+#include "engine/handle.h"
+#include "engine/pool.h"
 
 #include <stdio.h>
 #include <time.h>
@@ -62,9 +69,9 @@ static bool begin(struct pool *pool, struct pool_conn *ret_conn, struct pool_err
         if (!pool_get_connection_with(pool, &request, ret_conn, err))
             return false;
         struct pool__tries tries = {may_begin_again, begins, deadline_ns, false};
-        if (pool__conn_begin(*ret_conn, &tries, err))
+        if (pool__connection_begin(*ret_conn, &tries, err))
             return true;
-        pool__give_up_handle(*ret_conn);
+        pool__handle_give_up(*ret_conn);
         if (err->fatal) /* the begin is gone with its session */
             err->not_executed = true;
         if (!tries.more)
@@ -78,10 +85,10 @@ static bool begin(struct pool *pool, struct pool_conn *ret_conn, struct pool_err
 static void guard(struct pool_conn conn)
 {
     struct pool__borrowed borrowed;
-    if (!pool__claim_open(conn, &borrowed, NULL))
+    if (!pool__handle_claim_open(conn, &borrowed, NULL))
         return; /* then nothing runs at all */
     borrowed.conn->trx = (struct pool__trx){.guarded = true};
-    pool__unclaim_handle(conn.pool, &borrowed);
+    pool__handle_unclaim(conn.pool, &borrowed);
 }
 
 /* The function may not have run anything since a statement failed that may have ended the
@@ -99,7 +106,7 @@ static void resolve(const struct pool *pool, struct pool__conn *conn)
 static bool unguard(struct pool_conn conn, struct pool__trx *ret_trx, struct pool_error *err)
 {
     struct pool__borrowed borrowed;
-    if (!pool__claim_open(conn, &borrowed, err))
+    if (!pool__handle_claim_open(conn, &borrowed, err))
         return false;
     struct pool__trx *trx = &borrowed.conn->trx;
     resolve(conn.pool, borrowed.conn);
@@ -107,7 +114,7 @@ static bool unguard(struct pool_conn conn, struct pool__trx *ret_trx, struct poo
     trx->guarded = false;
     if (trx->end == POOL__TRX_COMMITTED || trx->end == POOL__TRX_ROLLED_BACK)
         trx->end = POOL__TRX_OPEN;
-    pool__unclaim_handle(conn.pool, &borrowed);
+    pool__handle_unclaim(conn.pool, &borrowed);
     return true;
 }
 
@@ -176,7 +183,7 @@ bool pool_transaction(struct pool *pool, pool_transaction_fn *fn, void *arg, str
     for (unsigned retry = 0;; retry++) {
         if (begin(pool, &conn, err)) {
             bool done = attempt(conn, fn, arg, err);
-            pool__give_up_handle(conn);
+            pool__handle_give_up(conn);
             if (done)
                 return true;
         }
@@ -195,9 +202,9 @@ bool pool_transaction(struct pool *pool, pool_transaction_fn *fn, void *arg, str
 static void run_transaction(struct pool__op *op, struct pool_error *err)
 {
     struct pool__tries tries = {may_begin_again, op->attempt, POOL__FOREVER, false};
-    op->began = pool__conn_begin(op->conn, &tries, err);
+    op->began = pool__connection_begin(op->conn, &tries, err);
     bool done = op->began && attempt(op->conn, op->with.transaction, op->arg, err);
-    pool__give_up_handle(op->conn);
+    pool__handle_give_up(op->conn);
     if (!op->began && err->fatal) /* the begin is gone with its session */
         err->not_executed = true;
     bool again = err->retry_transaction; /* the function may say so without another reason */

@@ -3,10 +3,13 @@
  * hands that to the loop. threads: any; callback: yes.
  */
 #include "async/op.h"
-
 #include "base/error.h"
-#include "core/callback.h"
-#include "core/hooked.h"
+#include "engine/borrow.h"
+#include "engine/giveback.h"
+#include "engine/handle.h"
+#include "engine/lead.h"
+#include "engine/pool.h"
+#include "sql/request.h"
 
 #include <stdlib.h>
 
@@ -23,7 +26,7 @@ static void run_query(struct pool__op *op, struct pool_error *err)
     struct pool_result *result =
         pool__lead(pool, &op->borrowed, &op->job, op->ask.deadline_ns, op->ask.waited_ns, err);
     pool__op_absorb_kill(op);
-    pool__return(pool, op->borrowed.slot);
+    pool__giveback(pool, op->borrowed.slot);
     if (op->early)
         return; /* its callback has the result, or will */
     op->call.result = result;
@@ -36,15 +39,15 @@ static void run_conn_query(struct pool__op *op, struct pool_error *err)
     struct pool *pool = op->call.pool;
     op->call.result = pool__run_job(pool, &op->borrowed, &op->job, op->ask.deadline_ns, 0, err);
     pool__op_absorb_kill(op);
-    pool__unclaim_handle(pool, &op->borrowed);
+    pool__handle_unclaim(pool, &op->borrowed);
 }
 
 static void run_conn_ping(struct pool__op *op, struct pool_error *err)
 {
     struct pool *pool = op->call.pool;
-    pool__ping(pool, &op->borrowed, err);
+    pool__job_ping(pool, &op->borrowed, err);
     pool__op_absorb_kill(op);
-    pool__unclaim_handle(pool, &op->borrowed);
+    pool__handle_unclaim(pool, &op->borrowed);
 }
 
 static bool check_fn(bool there, struct pool_error *err)
@@ -62,7 +65,7 @@ bool pool_query_async_with(struct pool *pool, const struct pool_request *request
     struct pool_error own;
     err = err ? err : &own;
     pool__ok(err);
-    if (!check_fn(fn, err) || !pool__check_request(request, err) || !pool__check(pool, err))
+    if (!check_fn(fn, err) || !pool__request_check(request, err) || !pool__check(pool, err))
         return false;
     struct pool__op *op = pool__op_new(pool, &kind, request, err);
     if (!op || !pool__op_check_values(op, err))
@@ -119,7 +122,7 @@ static bool conn_op(struct pool_conn conn, const struct pool__op_kind *kind,
                     struct pool_error *err)
 {
     struct pool__borrowed borrowed;
-    if (!check_fn(fn, err) || !pool__claim_open(conn, &borrowed, err))
+    if (!check_fn(fn, err) || !pool__handle_claim_open(conn, &borrowed, err))
         return false;
     struct pool__op *op = pool__op_new(conn.pool, kind, request, err);
     if (op) {
@@ -129,7 +132,7 @@ static bool conn_op(struct pool_conn conn, const struct pool__op_kind *kind,
         if (pool__op_accept(op, request ? request->ret_call : NULL, err))
             return true;
     }
-    pool__unclaim_handle(conn.pool, &borrowed);
+    pool__handle_unclaim(conn.pool, &borrowed);
     return false;
 }
 
@@ -141,7 +144,7 @@ bool pool_conn_query_async_with(struct pool_conn conn, const struct pool_request
     struct pool_error own;
     err = err ? err : &own;
     pool__ok(err);
-    return pool__check_request(request, err) && conn_op(conn, &kind, request, fn, arg, err);
+    return pool__request_check(request, err) && conn_op(conn, &kind, request, fn, arg, err);
 }
 
 bool pool_conn_query_async(struct pool_conn conn, const char *sql, struct pool_args args,
@@ -162,7 +165,7 @@ bool pool_conn_begin_async(struct pool_conn conn, pool_query_fn *fn, void *arg,
                            struct pool_error *err)
 {
     pool__ok(err);
-    return pool__check_no_transaction(conn, err) &&
+    return pool__handle_check_no_transaction(conn, err) &&
            command(conn, "START TRANSACTION", fn, arg, err);
 }
 
@@ -186,57 +189,4 @@ bool pool_conn_ping_async(struct pool_conn conn, pool_query_fn *fn, void *arg,
     err = err ? err : &own;
     pool__ok(err);
     return conn_op(conn, &kind, NULL, fn, arg, err);
-}
-
-/* ---- the program's own loop ---- */
-
-int pool_fd(struct pool *pool)
-{
-    struct pool_error ignored;
-    return pool__check(pool, &ignored) && pool__loop_open(&pool->loop) ? pool->loop.epoll_fd : -1;
-}
-
-/* All of it is one callback to pool_end. */
-static int dispatch(struct pool *pool, int timeout_ms)
-{
-    struct pool__sigpipe sigpipe = {false, false};
-    bool tls = pool->options.tls != POOL_TLS_OFF;
-    int cancel_state;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
-    if (tls)
-        pool__sigpipe_block(&sigpipe);
-    const struct pool *before = pool__callback_enter(pool);
-    struct pool__wait *outer = pool__wait_swap(NULL); /* of another pool's row callback */
-    int done = pool__loop_dispatch(&pool->loop, timeout_ms);
-    pool__wait_swap(outer);
-    pool__callback_leave(before);
-    pool__sigpipe_unblock(&sigpipe);
-    pthread_setcancelstate(cancel_state, NULL);
-    return done;
-}
-
-int pool_dispatch(struct pool *pool, int timeout_ms)
-{
-    struct pool_error ignored;
-    if (!pool__check(pool, &ignored) || !pool->loop.manual || pool__loop_is_here(&pool->loop) ||
-        pool__hooked_in(pool) || !pool__loop_open(&pool->loop))
-        return -1;
-    return dispatch(pool, timeout_ms);
-}
-
-bool pool__run_callbacks(struct pool *pool, int timeout_ms)
-{
-    return pool->loop.manual && pool__loop_is_open(&pool->loop) && dispatch(pool, timeout_ms) >= 0;
-}
-
-/* Nothing new is accepted first: otherwise a call could come between the last look and the
- * close, and callbacks that start calls would keep this going. */
-void pool__finish_callbacks(struct pool *pool)
-{
-    _Atomic uint32_t never = 0;
-    pool__loop_stop(&pool->loop);
-    while (pool->loop.manual && atomic_load(&pool->loop.work))
-        if (!pool__run_callbacks(pool, 1)) /* a thread of the program's is at it */
-            pool__park(&never, 0, pool__now_ns() + POOL__NS_PER_MS);
-    pool__loop_close(&pool->loop);
 }

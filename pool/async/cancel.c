@@ -13,8 +13,18 @@
  * the blow could hit those.
  */
 #include "async/op.h"
-
 #include "base/error.h"
+#include "base/fiber.h"
+#include "base/list.h"
+#include "base/loop.h"
+#include "base/sync.h"
+#include "conn/conn.h"
+#include "conn/query.h"
+#include "core/core.h"
+#include "engine/control.h"
+#include "engine/lead.h"
+#include "engine/pool.h"
+#include "engine/workers.h"
 
 #include <stdlib.h>
 
@@ -107,21 +117,18 @@ static void post(struct pool__op *op, struct pool__task *task, _Atomic bool *pos
 
 /* ---- cancelling ---- */
 
-static struct pool__op *op_of_chore(struct pool__chore *chore)
+static unsigned long target(void *arg)
 {
-    return POOL__ENTRY(chore, struct pool__op, kill_chore);
-}
-
-unsigned long pool__cancel_target(struct pool__chore *chore)
-{
-    struct pool__op *op = op_of_chore(chore);
+    const struct pool__op *op = arg;
     return atomic_load(&op->kill) == POOL__KILL_ORDERED ? op->kill_thread_id : 0;
 }
 
-void pool__cancel_done(struct pool__chore *chore, bool known)
+/* A worker's. The server is through with the KILL, or never heard of it; or nobody knows. */
+static void run_kill(struct pool *pool, struct pool__chore *chore)
 {
-    struct pool__op *op = op_of_chore(chore);
+    struct pool__op *op = POOL__ENTRY(chore, struct pool__op, kill_chore);
     uint32_t ordered = POOL__KILL_ORDERED;
+    bool known = !target(op) || pool__control_stop_statement(pool, target, op);
     uint32_t done = known ? POOL__KILL_ANSWERED : POOL__KILL_UNKNOWN;
     atomic_compare_exchange_strong(&op->kill, &ordered, done);
     pool__call_drop(&op->call);
@@ -135,9 +142,9 @@ static void stop_on_server(struct pool__op *op)
         !atomic_compare_exchange_strong(&op->kill, &none, POOL__KILL_ORDERED))
         return;
     atomic_fetch_add(&op->call.holders, 1);
-    op->kill_chore.kind = POOL__DO_CANCEL;
+    op->kill_chore.run = run_kill;
     op->kill_thread_id = op->borrowed.conn->thread_id;
-    pool__order_chore(op->call.pool, &op->kill_chore);
+    pool__workers_order(op->call.pool, &op->kill_chore);
 }
 
 void pool__op_cancel_waiting(struct pool__op *op)

@@ -18,10 +18,14 @@
  */
 #include "async/op.h"
 
-#include "sql/copy.h"
 #include "base/error.h"
-#include "sql/value.h"
 #include "core/callback.h"
+#include "engine/giveback.h"
+#include "engine/handle.h"
+#include "engine/pool.h"
+#include "sql/arity.h"
+#include "sql/request.h"
+#include "sql/value.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -179,11 +183,11 @@ static void give_back(struct pool__op *op)
 {
     struct pool *pool = op->call.pool;
     if (!op->kind->queues)
-        pool__unclaim_handle(pool, &op->borrowed);
+        pool__handle_unclaim(pool, &op->borrowed);
     else if (op->kind->handle)
-        pool_conn_release(pool__handle(pool, op->borrowed.slot, op->borrowed.generation), NULL);
+        pool_conn_release(pool__handle_of(pool, op->borrowed.slot, op->borrowed.generation), NULL);
     else
-        pool__return(pool, op->borrowed.slot);
+        pool__giveback(pool, op->borrowed.slot);
 }
 
 static void fail_before(struct pool__op *op, enum pool_code code, const char *text)
@@ -209,7 +213,7 @@ static void launch(struct pool__op *op)
         return;
     }
     if (op->kind->handle)
-        op->conn = pool__handle(pool, op->borrowed.slot, op->borrowed.generation);
+        op->conn = pool__handle_of(pool, op->borrowed.slot, op->borrowed.generation);
     if (!op->kind->run) {
         struct pool_error err;
         pool__ok(&err);
@@ -253,7 +257,7 @@ static void decided(struct pool__op *op, enum pool__outcome outcome)
     }
     struct pool_error err;
     pool__ok(&err);
-    pool__end_wait(pool, &op->ask, &op->call.waiter, outcome, &op->borrowed, &err);
+    pool__borrow_waited(pool, &op->ask, &op->call.waiter, outcome, &op->borrowed, &err);
     if (outcome == POOL__GRANTED) {
         launch(op);
         return;
@@ -318,7 +322,7 @@ static void queue_up(struct pool__op *op)
     pool__call_get_ready(&op->call, op->ask.waited_ns);
     op->call.waiter.wake = wake;
     op->waits = true;
-    enum pool__outcome outcome = pool__join_queue(pool, &op->ask, &op->call.waiter);
+    enum pool__outcome outcome = pool__borrow_queue(pool, &op->ask, &op->call.waiter);
     if (outcome != POOL__WAITING)
         decided(op, outcome);
     else
@@ -353,14 +357,14 @@ struct pool__op *pool__op_new(struct pool *pool, const struct pool__op_kind *kin
         err->not_executed = true;
         return NULL;
     }
-    struct pool__op *op = malloc(sizeof *op + pool__copy_size(request));
+    struct pool__op *op = malloc(sizeof *op + pool__request_size(request));
     if (!op) {
         pool__fail(err, POOL_ERR_NOMEM, "out of memory for a call with a callback");
         err->not_executed = true;
         return NULL;
     }
     memset(op, 0, offsetof(struct pool__op, copies));
-    pool__copy_request(&op->request, request, op->copies);
+    pool__request_copy(&op->request, request, op->copies);
     if (!pool__job_init(&op->job, pool, &op->request, NULL, err)) {
         free(op);
         return NULL;
@@ -369,7 +373,7 @@ struct pool__op *pool__op_new(struct pool *pool, const struct pool__op_kind *kin
     op->job.held = !kind->queues;
     op->job.told = on_told;
     op->job.looped = true;
-    op->ask = pool__ask_for(pool, &op->request, kind->handle ? 0 : POOL__RUNNING);
+    op->ask = pool__borrow_ask(pool, &op->request, kind->handle ? 0 : POOL__RUNNING);
     pool__call_init(&op->call, pool, &op->job, op->ask.deadline_ns);
     op->task.run = begin;
     op->alarm.ring = on_alarm;

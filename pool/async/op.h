@@ -1,12 +1,21 @@
 /*
  * An op: a call with a callback, from its acceptance to its delivery. See op.c.
  */
-#ifndef POOL_OP_H
-#define POOL_OP_H
+#ifndef POOL_ASYNC_OP_H
+#define POOL_ASYNC_OP_H
 
-#include "engine/lead.h"
+#include "base/fiber.h"
+#include "base/list.h"
+#include "base/loop.h"
 #include "conn/load.h"
-#include "engine/pool.h"
+#include "conn/query.h"
+#include "engine/borrow.h"
+#include "engine/lead.h"
+#include "engine/workers.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 struct pool__op;
 

@@ -4,8 +4,13 @@
  * is read meanwhile, so the server stops sending when the buffers between are full.
  */
 #include "async/op.h"
-
 #include "base/error.h"
+#include "conn/query.h"
+#include "conn/wait.h"
+#include "engine/giveback.h"
+#include "engine/lead.h"
+#include "engine/pool.h"
+#include "sql/request.h"
 
 static const char *misuse_of(const struct pool__op *op, enum pool_flow flow)
 {
@@ -42,7 +47,7 @@ static void run_stream(struct pool__op *op, struct pool_error *err)
     op->call.result =
         pool__run_job(pool, &op->borrowed, &op->job, op->ask.deadline_ns, op->ask.waited_ns, err);
     pool__op_absorb_kill(op);
-    pool__return(pool, op->borrowed.slot);
+    pool__giveback(pool, op->borrowed.slot);
     pool__op_drop_result(op, err); /* it was stopped, and not by its program */
     if (!op->misuse || !op->call.result)
         return;
@@ -62,7 +67,7 @@ bool pool_stream_async(struct pool *pool, const struct pool_request *request, po
     if (!row_fn || !fn)
         return pool__fail(err, POOL_ERR_INVALID, "the callback%s is NULL",
                           row_fn ? "" : " for rows");
-    if (!pool__check_request(request, err) || !pool__check(pool, err))
+    if (!pool__request_check(request, err) || !pool__check(pool, err))
         return false;
     struct pool__op *op = pool__op_new(pool, &kind, request, err);
     if (!op || !pool__op_check_values(op, err))

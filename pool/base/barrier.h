@@ -11,8 +11,8 @@
  * pool would do the same without it, having nothing above them; in threads of the program
  * there may be a handler. The end of a thread (pthread_exit) is no exception, and passes.
  */
-#ifndef POOL_BARRIER_H
-#define POOL_BARRIER_H
+#ifndef POOL_BASE_BARRIER_H
+#define POOL_BASE_BARRIER_H
 
 #include <stdint.h>
 #include <unwind.h>

@@ -2,8 +2,8 @@
  * How every function of the library reports what happened. `err` may be NULL
  * everywhere. threads: any; each error belongs to one call.
  */
-#ifndef POOL_ERROR_H
-#define POOL_ERROR_H
+#ifndef POOL_BASE_ERROR_H
+#define POOL_BASE_ERROR_H
 
 #include "mypool.h"
 

@@ -3,8 +3,8 @@
  * and back. Whoever runs it goes on when it waits, and resumes it later, on the same thread
  * or another, one at a time.
  */
-#ifndef POOL_FIBER_H
-#define POOL_FIBER_H
+#ifndef POOL_BASE_FIBER_H
+#define POOL_BASE_FIBER_H
 
 #include <stdbool.h>
 #include <stdint.h>

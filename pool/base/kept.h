@@ -2,8 +2,8 @@
  * An error that has to be kept until somebody asks for it: a struct pool_error is half a
  * kilobyte, nearly all of it room for a text that is seldom there. threads: none of its own.
  */
-#ifndef POOL_KEPT_H
-#define POOL_KEPT_H
+#ifndef POOL_BASE_KEPT_H
+#define POOL_BASE_KEPT_H
 
 #include "mypool.h"
 

@@ -2,8 +2,8 @@
  * An intrusive doubly linked list: a ring through a head. Insertion and removal
  * are O(1) and cannot fail. The owner's lock guards it.
  */
-#ifndef POOL_LIST_H
-#define POOL_LIST_H
+#ifndef POOL_BASE_LIST_H
+#define POOL_BASE_LIST_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -6,8 +6,8 @@
  * wait for is there). All of it runs inside pool__loop_dispatch: on the loop's own thread, or
  * on whichever thread of the program calls pool_dispatch.
  */
-#ifndef POOL_LOOP_H
-#define POOL_LOOP_H
+#ifndef POOL_BASE_LOOP_H
+#define POOL_BASE_LOOP_H
 
 #include "base/fiber.h"
 #include "base/list.h"
@@ -15,6 +15,9 @@
 #include "base/timers.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 /* Something to be done on the loop, once per post. */
 struct pool__task {

@@ -11,12 +11,13 @@
  * threads goes through the test's own scheduler instead; see
  * tests/explore_core.c.
  */
-#ifndef POOL_SYNC_H
-#define POOL_SYNC_H
+#ifndef POOL_BASE_SYNC_H
+#define POOL_BASE_SYNC_H
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define POOL__NS_PER_MS UINT64_C(1000000)

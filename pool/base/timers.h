@@ -2,8 +2,8 @@
  * A heap of deadlines. A timer is part of what waits for it and is in one heap at a time.
  * No locks, no clock: the owner says what time it is.
  */
-#ifndef POOL_TIMERS_H
-#define POOL_TIMERS_H
+#ifndef POOL_BASE_TIMERS_H
+#define POOL_BASE_TIMERS_H
 
 #include <stdbool.h>
 #include <stddef.h>

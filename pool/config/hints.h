@@ -1,8 +1,8 @@
 /*
  * What other drivers and pools call our options.
  */
-#ifndef POOL_HINTS_H
-#define POOL_HINTS_H
+#ifndef POOL_CONFIG_HINTS_H
+#define POOL_CONFIG_HINTS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,4 +21,4 @@ bool pool__same_name(const char *a, const char *b);
 /* All of them, for tests. */
 const struct pool__hint *pool__all_hints(size_t *ret_count);
 
-#endif /* POOL_HINTS_H */
+#endif /* POOL_CONFIG_HINTS_H */

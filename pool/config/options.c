@@ -21,6 +21,8 @@
  */
 #include "config/options.h"
 
+#include "base/error.h"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -29,8 +31,6 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/un.h>
-
-#include "base/error.h"
 
 #define MIB (UINT64_C(1) << 20)
 #define THIRTY_DAYS UINT64_C(2592000000)

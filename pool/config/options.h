@@ -7,15 +7,15 @@
  * table of what an option is called, what it defaults to and how far it may go;
  * the URL parser reads the same table, so that the two cannot disagree.
  */
-#ifndef POOL_OPTIONS_H
-#define POOL_OPTIONS_H
+#ifndef POOL_CONFIG_OPTIONS_H
+#define POOL_CONFIG_OPTIONS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "mypool.h"
 #include "config/setup.h"
+#include "mypool.h"
 
 /* Immutable between init and fini, so any thread may read it without a lock. */
 struct pool__options {
@@ -94,4 +94,4 @@ bool pool__option_in_range(const struct pool__option *option, uint64_t number);
 void pool__option_set_number(struct pool_options *options, const struct pool__option *option,
                              uint64_t number);
 
-#endif /* POOL_OPTIONS_H */
+#endif /* POOL_CONFIG_OPTIONS_H */

@@ -19,11 +19,11 @@
  */
 #include "config/setup.h"
 
+#include "base/error.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-#include "base/error.h"
 
 enum { OLD_NAME, NEW_NAME }; /* of the isolation level */
 

@@ -1,8 +1,8 @@
 /*
  * The statement that sets a session up: what the pool needs and what the options ask for.
  */
-#ifndef POOL_SETUP_H
-#define POOL_SETUP_H
+#ifndef POOL_CONFIG_SETUP_H
+#define POOL_CONFIG_SETUP_H
 
 #include <stdbool.h>
 
@@ -32,4 +32,4 @@ bool pool__setup_sets(const struct pool_options *v, const char *variable);
 /* The server has refused the statement: puts the option to blame before its words. */
 void pool__setup_explain(const struct pool_options *v, struct pool_error *err);
 
-#endif /* POOL_SETUP_H */
+#endif /* POOL_CONFIG_SETUP_H */

@@ -21,14 +21,14 @@
  */
 #include "config/url.h"
 
+#include "base/error.h"
+#include "config/hints.h"
+#include "config/options.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-#include "base/error.h"
-#include "config/hints.h"
-#include "config/options.h"
 
 #define MAX_URL 8192
 #define MAX_NAME 32
@@ -649,21 +649,10 @@ bool pool_options_from_url_sized(const char *url, struct pool_options *ret_optio
     return true;
 }
 
-struct pool *pool_create_url_with_sized(const char *url, const struct pool_options *base,
-                                        size_t base_size, struct pool_error *err)
+bool pool__url_read(const char *url, const struct pool_options *base, size_t base_size,
+                    struct pool_options *ret_options, void **ret_memory, struct pool_error *err)
 {
-    struct pool_options options;
-    void *memory = NULL;
-    if (!check_arguments(url, base, base, err) ||
-        !pool__options_take(&options, base, base_size, err) ||
-        !read_over(url, &options, &memory, err))
-        return NULL;
-    struct pool *pool = pool_create(&options, err);
-    pool__url_free(memory);
-    return pool;
-}
-
-struct pool *pool_create_url(const char *url, struct pool_error *err)
-{
-    return pool_create_url_with(url, &(struct pool_options){0}, err);
+    return check_arguments(url, base, base, err) &&
+           pool__options_take(ret_options, base, base_size, err) &&
+           read_over(url, ret_options, ret_memory, err);
 }

@@ -9,9 +9,9 @@
  */
 #include "conn/bind.h"
 
-#include <string.h>
-
 #include "base/error.h"
+
+#include <string.h>
 
 static void bind_bytes(MYSQL_BIND *bind, struct pool__bind_store *store,
                        const struct pool_bytes *bytes, enum enum_field_types type)

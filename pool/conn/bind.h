@@ -4,8 +4,8 @@
  * store, text and bytes stay where the caller has them, until the statement was sent.
  * threads: one at a time per store.
  */
-#ifndef POOL_BIND_H
-#define POOL_BIND_H
+#ifndef POOL_CONN_BIND_H
+#define POOL_CONN_BIND_H
 
 #include "mypool.h"
 

@@ -1,12 +1,16 @@
 /*
  * Many rows of one statement as one packet. The caller owns the connection.
  */
-#ifndef POOL_BULK_H
-#define POOL_BULK_H
+#ifndef POOL_CONN_BULK_H
+#define POOL_CONN_BULK_H
 
 #include "conn/conn.h"
-#include "sql/form.h"
 #include "conn/pack.h"
+#include "conn/stmt.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 struct pool__bulk {
     struct pool__conn *conn;

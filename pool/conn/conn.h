@@ -4,14 +4,16 @@
  * A connection belongs to whoever owns its slot; its functions may be called by one
  * thread at a time. Every function that talks to the server takes a deadline.
  */
-#ifndef POOL_CONN_H
-#define POOL_CONN_H
+#ifndef POOL_CONN_CONN_H
+#define POOL_CONN_CONN_H
 
-#include "mypool.h"
 #include "config/options.h"
 #include "conn/stmt.h"
 #include "conn/trx.h"
 #include "conn/wait.h"
+#include "mypool.h"
+#include "sql/sql.h"
+#include "sql/token.h"
 
 #include <mysql.h>
 
@@ -115,26 +117,6 @@ void pool__close_fd(int fd); /* -1 is allowed */
 
 /* Frees without a byte on the wire (a child process after fork). */
 void pool__conn_abandon(struct pool__conn *conn);
-
-/* Kills the session `thread_id` from this (control) connection. A session that is being
- * killed may go on for a while: GONE comes with a later call, when the server does not
- * know it any more. */
-enum pool__kill { POOL__KILL_FAILED, POOL__KILL_SENT, POOL__KILL_GONE };
-enum pool__kill pool__conn_kill(struct pool__conn *conn, unsigned long thread_id,
-                                uint64_t deadline_ns);
-
-/* Kills many with one statement, where the server knows such, so that it goes on with them
- * although nobody waits for the answer any more. Returns how many it was told of. */
-unsigned pool__conn_kill_all(struct pool__conn *conn, const unsigned long *thread_ids,
-                             unsigned count, uint64_t deadline_ns);
-
-/* Stops what the session is running, if anything. False if it was sent and not answered. */
-bool pool__conn_kill_query(struct pool__conn *conn, unsigned long thread_id, uint64_t deadline_ns);
-
-/* Whether the server still has a thread for the session; false in *ret_known if it did
- * not say. The session must be of the same user. */
-bool pool__conn_sees_thread(struct pool__conn *conn, unsigned long thread_id, uint64_t deadline_ns,
-                            bool *ret_known);
 
 /* After any statement: takes over the status that came with the reply. `ok`: with an OK packet,
  * not behind rows. */

@@ -4,7 +4,6 @@
  */
 #include "conn/fence.h"
 
-#include "base/error.h"
 #include "conn/keep.h"
 #include "conn/query.h"
 

@@ -2,10 +2,13 @@
  * What makes several statements one: a transaction of their own, or a savepoint in the one
  * that is open. The caller owns the connection.
  */
-#ifndef POOL_FENCE_H
-#define POOL_FENCE_H
+#ifndef POOL_CONN_FENCE_H
+#define POOL_CONN_FENCE_H
 
 #include "conn/conn.h"
+
+#include <stdbool.h>
+#include <stdint.h>
 
 enum pool__fence_kind {
     POOL__FENCE_NONE,

@@ -2,10 +2,14 @@
  * What a call of the pool's own has done, and is not committed by itself, is committed before
  * the call reports success: the reset behind it would undo it.
  */
-#ifndef POOL_KEEP_H
-#define POOL_KEEP_H
+#ifndef POOL_CONN_KEEP_H
+#define POOL_CONN_KEEP_H
 
 #include "conn/conn.h"
+#include "sql/sql.h"
+
+#include <stdbool.h>
+#include <stdint.h>
 
 static inline bool pool__commits_by_itself(const struct pool__conn *conn)
 {

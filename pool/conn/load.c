@@ -13,11 +13,11 @@
  */
 #include "conn/load.h"
 
-#include "conn/bulk.h"
 #include "base/error.h"
+#include "base/sync.h"
+#include "conn/bulk.h"
 #include "conn/fence.h"
 #include "conn/keep.h"
-#include "engine/pool.h"
 #include "conn/run.h"
 #include "core/callback.h"
 

@@ -1,12 +1,16 @@
 /*
  * A batch on one connection, start to finish: in chunks, each of them wholly or not at all.
  */
-#ifndef POOL_LOAD_H
-#define POOL_LOAD_H
+#ifndef POOL_CONN_LOAD_H
+#define POOL_CONN_LOAD_H
 
 #include "conn/conn.h"
-#include "sql/form.h"
 #include "conn/pack.h"
+#include "sql/form.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 struct pool;
 

@@ -17,7 +17,7 @@
 #include "conn/login.h"
 
 #include "base/error.h"
-#include "base/list.h"
+#include "base/sync.h"
 #include "conn/resolve.h"
 #include "conn/room.h"
 

@@ -4,8 +4,8 @@
  *
  * A packet is for one thread at a time; what it is made of is only read.
  */
-#ifndef POOL_PACK_H
-#define POOL_PACK_H
+#ifndef POOL_CONN_PACK_H
+#define POOL_CONN_PACK_H
 
 #include "mypool.h"
 

@@ -9,9 +9,11 @@
  *
  * Whoever owns the connection runs this; there are no locks.
  */
-#include "conn/run.h"
+#include "conn/query.h"
 
 #include "base/error.h"
+#include "base/sync.h"
+#include "conn/run.h"
 #include "result/result.h"
 #include "sql/several.h"
 

@@ -1,11 +1,15 @@
 /*
  * One request on one connection, start to finish. The caller owns the connection.
  */
-#ifndef POOL_QUERY_H
-#define POOL_QUERY_H
+#ifndef POOL_CONN_QUERY_H
+#define POOL_CONN_QUERY_H
 
 #include "conn/conn.h"
 #include "sql/form.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 /* Where rows go: into the result, or one by one to a callback. */
 struct pool__sink {

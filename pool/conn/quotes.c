@@ -18,9 +18,11 @@
  *
  * Whoever owns the connection runs this; there are no locks.
  */
+#include "conn/conn.h"
 #include "conn/run.h"
-
-#include "base/error.h"
+#include "sql/form.h"
+#include "sql/sql.h"
+#include "sql/token.h"
 
 #include <string.h>
 

@@ -7,10 +7,15 @@
  *
  * Whoever owns the connection runs this; there are no locks.
  */
-#include "conn/run.h"
-
 #include "base/error.h"
+#include "conn/conn.h"
+#include "conn/run.h"
+#include "conn/stmt.h"
+#include "conn/wait.h"
+#include "result/columns.h"
+#include "result/decode.h"
 #include "result/result.h"
+#include "sql/sql.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /*
  * Name resolution with a deadline.
  */
-#ifndef POOL_RESOLVE_H
-#define POOL_RESOLVE_H
+#ifndef POOL_CONN_RESOLVE_H
+#define POOL_CONN_RESOLVE_H
 
 #include "mypool.h"
 

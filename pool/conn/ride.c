@@ -17,7 +17,8 @@
 #include "conn/ride.h"
 
 #include "base/error.h"
-#include "result/result.h"
+#include "base/sync.h"
+#include "conn/query.h"
 #include "conn/run.h"
 
 #include <netinet/in.h>

@@ -4,11 +4,16 @@
  * The first is the leader's, whose thread runs this and whose deadline holds; the others
  * belong to callers who would have had to wait for a connection.
  */
-#ifndef POOL_RIDE_H
-#define POOL_RIDE_H
+#ifndef POOL_CONN_RIDE_H
+#define POOL_CONN_RIDE_H
 
 #include "base/kept.h"
-#include "conn/query.h"
+#include "conn/conn.h"
+#include "conn/stmt.h"
+#include "sql/form.h"
+
+#include <stdbool.h>
+#include <stdint.h>
 
 #define POOL__RIDE_MOST 64          /* statements; the range of pipeline_depth */
 #define POOL__RIDE_BYTES (8 * 1024) /* of all their packets: less than any socket buffer */

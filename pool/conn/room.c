@@ -12,6 +12,8 @@
  */
 #include "conn/room.h"
 
+#include "base/sync.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <string.h>

@@ -1,10 +1,12 @@
 /*
  * Whether the server behind a Unix socket takes another connection.
  */
-#ifndef POOL_ROOM_H
-#define POOL_ROOM_H
+#ifndef POOL_CONN_ROOM_H
+#define POOL_CONN_ROOM_H
 
 #include "conn/wait.h"
+
+#include <stdbool.h>
 
 /* Waits, within the limits of *wait, while the server has as many connections that it has
  * not accepted yet as it may have. False, with the reason in *wait, if time is up. True

@@ -2,10 +2,20 @@
  * The execution of a statement: query.c finds, binds and sends, reply.c reads what comes
  * back, ride.c does both for several at once. Whoever owns the connection; no locks.
  */
-#ifndef POOL_RUN_H
-#define POOL_RUN_H
+#ifndef POOL_CONN_RUN_H
+#define POOL_CONN_RUN_H
 
+#include "conn/conn.h"
 #include "conn/query.h"
+#include "conn/stmt.h"
+#include "conn/wait.h"
+#include "sql/form.h"
+#include "sql/sql.h"
+#include "sql/token.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #define POOL__LEAST_REPLY 11 /* bytes of an OK packet with its header */
 

@@ -15,7 +15,6 @@
 
 #include "base/error.h"
 #include "conn/query.h"
-#include "config/setup.h"
 
 #include <stdio.h>
 #include <stdlib.h>

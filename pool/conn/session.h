@@ -4,10 +4,13 @@
  *
  * Called by whoever owns the connection, one thread at a time.
  */
-#ifndef POOL_SESSION_H
-#define POOL_SESSION_H
+#ifndef POOL_CONN_SESSION_H
+#define POOL_CONN_SESSION_H
 
 #include "conn/conn.h"
+
+#include <stdbool.h>
+#include <stdint.h>
 
 /* After the login: the pool's own settings, and the facts of the server. */
 bool pool__session_start(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err);

@@ -9,12 +9,19 @@
  *
  * Whoever owns the connection runs this; there are no locks.
  */
-#include "conn/load.h"
-
 #include "base/error.h"
-#include "result/result.h"
+#include "base/kept.h"
+#include "base/sync.h"
+#include "conn/conn.h"
+#include "conn/load.h"
+#include "conn/pack.h"
+#include "conn/query.h"
 #include "conn/ride.h"
 #include "conn/run.h"
+#include "conn/stmt.h"
+#include "result/result.h"
+#include "sql/form.h"
+#include "sql/sql.h"
 
 #include <stdlib.h>
 

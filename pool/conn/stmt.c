@@ -14,8 +14,8 @@
  */
 #include "conn/stmt.h"
 
-#include "sql/alone.h"
 #include "base/error.h"
+#include "sql/alone.h"
 
 #include <stdlib.h>
 #include <string.h>

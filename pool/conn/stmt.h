@@ -5,16 +5,20 @@
  *
  * A cache belongs to the owner of its connection; the budget is atomic.
  */
-#ifndef POOL_STMT_H
-#define POOL_STMT_H
+#ifndef POOL_CONN_STMT_H
+#define POOL_CONN_STMT_H
 
+#include "base/list.h"
 #include "conn/bind.h"
 #include "result/columns.h"
-#include "base/list.h"
 #include "sql/form.h"
+#include "sql/sql.h"
 
 #include <mysql.h>
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 struct pool__stmt_budget {
     _Atomic uint64_t used;

@@ -1,8 +1,8 @@
 /*
  * Noticing that a network has gone silent.
  */
-#ifndef POOL_TCP_H
-#define POOL_TCP_H
+#ifndef POOL_CONN_TCP_H
+#define POOL_CONN_TCP_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,4 +23,4 @@ struct pool__silence {
  * not acknowledged for `ms`, nor is anything else. False for what is no TCP. One system call. */
 bool pool__tcp_is_unheard(struct pool__silence *silence, int fd, uint64_t now_ns, uint32_t ms);
 
-#endif /* POOL_TCP_H */
+#endif /* POOL_CONN_TCP_H */

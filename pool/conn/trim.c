@@ -13,6 +13,8 @@
  */
 #include "conn/trim.h"
 
+#include "base/sync.h"
+
 #include <ma_pvio.h>
 #include <stdlib.h>
 

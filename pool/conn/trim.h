@@ -1,10 +1,12 @@
 /*
  * Memory that a connection keeps for packets, and gives back. See trim.c.
  */
-#ifndef POOL_TRIM_H
-#define POOL_TRIM_H
+#ifndef POOL_CONN_TRIM_H
+#define POOL_CONN_TRIM_H
 
 #include "conn/conn.h"
+
+#include <stdbool.h>
 
 /* More than this is given back when it has not been needed for a while. */
 #define POOL__PACKET_BYTES (256 * 1024)

@@ -9,11 +9,12 @@
  */
 #include "conn/trx.h"
 
-#include "core/classify.h"
-#include "conn/conn.h"
 #include "base/error.h"
+#include "conn/conn.h"
 #include "conn/keep.h"
 #include "conn/query.h"
+#include "core/classify.h"
+#include "sql/sql.h"
 
 #define INTERRUPTED 1317
 #define HIDDEN                                                                                     \

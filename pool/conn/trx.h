@@ -7,8 +7,8 @@
  *
  * Called by whoever owns the connection, one thread at a time.
  */
-#ifndef POOL_TRX_H
-#define POOL_TRX_H
+#ifndef POOL_CONN_TRX_H
+#define POOL_CONN_TRX_H
 
 #include "mypool.h"
 

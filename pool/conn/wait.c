@@ -24,6 +24,7 @@
 #include "conn/wait.h"
 
 #include "base/fiber.h"
+#include "base/sync.h"
 #include "conn/tcp.h"
 #include "core/hooked.h"
 

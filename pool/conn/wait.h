@@ -10,10 +10,11 @@
  *     pool__wait_end(&wait);
  *     if (wait.timed_out) ...
  */
-#ifndef POOL_WAIT_H
-#define POOL_WAIT_H
+#ifndef POOL_CONN_WAIT_H
+#define POOL_CONN_WAIT_H
 
-#include "base/sync.h"
+#include <stdbool.h>
+#include <stdint.h>
 
 struct pool__sigpipe {
     bool blocked;

@@ -2,8 +2,8 @@
  * What this thread runs of the program's: callbacks, and on the pool's own threads everything.
  * So pool_end can tell when it would wait for itself. threads: any; each sees its own.
  */
-#ifndef POOL_CALLBACK_H
-#define POOL_CALLBACK_H
+#ifndef POOL_CORE_CALLBACK_H
+#define POOL_CORE_CALLBACK_H
 
 #include "base/barrier.h"
 

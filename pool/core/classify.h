@@ -1,8 +1,8 @@
 /*
  * What an error number means to a pool, by server flavour. Pure: no I/O, no state.
  */
-#ifndef POOL_CLASSIFY_H
-#define POOL_CLASSIFY_H
+#ifndef POOL_CORE_CLASSIFY_H
+#define POOL_CORE_CLASSIFY_H
 
 #include <stdbool.h>
 

@@ -31,7 +31,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-_Thread_local struct pool__hint pool__hints[POOL__HINTS];
+_Thread_local struct pool__core_hint pool__hints[POOL__HINTS];
 
 bool pool__core_init(struct pool__core *core, unsigned limit, uint32_t queue_limit,
                      uint64_t fair_after_ns)
@@ -176,7 +176,7 @@ bool pool__core_try_borrow(struct pool__core *core, uint64_t flags, unsigned *re
         return true;
     if (!take_any(core, flags, ret_slot, ret_generation))
         return false;
-    *pool__hint_of(core) = (struct pool__hint){core->serial, *ret_slot};
+    *pool__core_hint_of(core) = (struct pool__core_hint){core->serial, *ret_slot};
     return true;
 }
 
@@ -323,7 +323,7 @@ static bool hand_over(struct pool__core *core, unsigned index, uint64_t word)
     struct pool__waiter *waiter = oldest_in_time_locked(core, &wakes, &nudged);
     if (waiter && (core->fair_after_ns == 0 || atomic_load(&core->owed) ||
                    pool__now_ns() - waiter->enqueued_ns >= core->fair_after_ns)) {
-        uint64_t next = pool__borrowed(word, waiter->flags);
+        uint64_t next = pool__word_borrowed(word, waiter->flags);
         given = move_counted(core, slot, &word, next);
         if (given) {
             pool__count_use(slot);
@@ -805,6 +805,13 @@ void pool__core_count(struct pool__core *core, unsigned ret_counts[POOL__STATES]
     for (unsigned i = 0; i < core->limit; i++)
         ret_counts[pool__state_of(
             atomic_load_explicit(&core->slots[i].word, memory_order_relaxed))]++;
+}
+
+unsigned pool__core_open_count(struct pool__core *core)
+{
+    unsigned counts[POOL__STATES];
+    pool__core_count(core, counts);
+    return counts[POOL__IDLE] + counts[POOL__BUSY] + counts[POOL__CHORE];
 }
 
 uint64_t pool__core_oldest_ns(struct pool__core *core)

@@ -13,11 +13,15 @@
  * may be called only by whoever brought the slot into its present state: the
  * borrower of a BUSY slot, the worker of an OPENING, CHORE or CLOSING one.
  */
-#ifndef POOL_CORE_H
-#define POOL_CORE_H
+#ifndef POOL_CORE_CORE_H
+#define POOL_CORE_CORE_H
 
 #include "base/list.h"
 #include "base/sync.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 enum pool__state {
     POOL__EMPTY,
@@ -144,13 +148,13 @@ void pool__core_fini(struct pool__core *core); /* NULL slots are allowed */
 
 /* The slot that this thread took last, for a few pools at once. */
 #define POOL__HINTS 8
-struct pool__hint {
+struct pool__core_hint {
     uint64_t serial;
     unsigned slot;
 };
-extern _Thread_local struct pool__hint pool__hints[POOL__HINTS];
+extern _Thread_local struct pool__core_hint pool__hints[POOL__HINTS];
 
-static inline struct pool__hint *pool__hint_of(const struct pool__core *core)
+static inline struct pool__core_hint *pool__core_hint_of(const struct pool__core *core)
 {
     return &pool__hints[core->serial % POOL__HINTS];
 }
@@ -158,13 +162,13 @@ static inline struct pool__hint *pool__hint_of(const struct pool__core *core)
 /* The next borrow of this thread takes the long way. */
 static inline void pool__core_forget_hint(const struct pool__core *core)
 {
-    struct pool__hint *hint = pool__hint_of(core);
+    struct pool__core_hint *hint = pool__core_hint_of(core);
     if (hint->serial == core->serial)
         hint->serial = 0;
 }
 
 /* The word of a slot that begins a new borrow. */
-static inline uint64_t pool__borrowed(uint64_t word, uint64_t flags)
+static inline uint64_t pool__word_borrowed(uint64_t word, uint64_t flags)
 {
     return (word & ~(POOL__GENERATION - 1)) + POOL__GENERATION + POOL__BUSY + flags;
 }
@@ -192,7 +196,7 @@ static inline bool pool__core_take(struct pool__core *core, unsigned index, uint
     uint64_t word = atomic_load(&slot->word);
     if (pool__state_of(word) != POOL__IDLE)
         return false;
-    uint64_t next = pool__borrowed(word, flags);
+    uint64_t next = pool__word_borrowed(word, flags);
     if (!pool__move(slot, &word, next))
         return false;
     pool__count_use(slot);
@@ -204,7 +208,7 @@ static inline bool pool__core_take(struct pool__core *core, unsigned index, uint
 static inline bool pool__core_take_hinted(struct pool__core *core, uint64_t flags,
                                           unsigned *ret_slot, uint32_t *ret_generation)
 {
-    struct pool__hint *hint = pool__hint_of(core);
+    struct pool__core_hint *hint = pool__core_hint_of(core);
     *ret_slot = hint->slot;
     return hint->serial == core->serial && pool__core_take(core, hint->slot, flags, ret_generation);
 }
@@ -322,6 +326,8 @@ void pool__core_set_drains(struct pool__core *core, bool drains);
 
 /* Slots per state, at about this moment. */
 void pool__core_count(struct pool__core *core, unsigned ret_counts[POOL__STATES]);
+/* Slots with an open connection, whatever it is doing. */
+unsigned pool__core_open_count(struct pool__core *core);
 
 /* When the oldest waiter came; POOL__FOREVER if nobody waits. */
 uint64_t pool__core_oldest_ns(struct pool__core *core);

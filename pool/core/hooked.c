@@ -20,7 +20,7 @@ __attribute__((noinline)) static void set_innermost(struct pool__hooked *hooked)
 
 /* Field by field, and so without vector registers, which the first touch of thread-local data in a
  * thread may overwrite (C libraries before 2.40). */
-static void copy_hint(struct pool__hint *to, const struct pool__hint *from)
+static void copy_hint(struct pool__core_hint *to, const struct pool__core_hint *from)
 {
     to->serial = from->serial;
     to->slot = from->slot;
@@ -33,14 +33,14 @@ void pool__hooked_push(struct pool__hooked *hooked, const struct pool *pool,
     hooked->pool = pool;
     hooked->outer = get_innermost();
     hooked->core = core;
-    copy_hint(&hooked->hint, pool__hint_of(core));
+    copy_hint(&hooked->hint, pool__core_hint_of(core));
     pool__core_forget_hint(core);
     set_innermost(hooked);
 }
 
 void pool__hooked_leave(struct pool__hooked *hooked)
 {
-    copy_hint(pool__hint_of(hooked->core), &hooked->hint);
+    copy_hint(pool__core_hint_of(hooked->core), &hooked->hint);
     set_innermost(hooked->outer);
 }
 

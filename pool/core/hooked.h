@@ -2,8 +2,8 @@
  * Which hooks of the program this thread is inside of, so that calls which would block there
  * can be refused. threads: any; each sees its own.
  */
-#ifndef POOL_HOOKED_H
-#define POOL_HOOKED_H
+#ifndef POOL_CORE_HOOKED_H
+#define POOL_CORE_HOOKED_H
 
 #include "base/barrier.h"
 #include "core/core.h"
@@ -18,7 +18,7 @@ struct pool__hooked {
     const struct pool *pool;
     struct pool__hooked *outer;
     struct pool__core *core;
-    struct pool__hint hint; /* of this thread and pool: forgotten meanwhile */
+    struct pool__core_hint hint; /* of this thread and pool: forgotten meanwhile */
 };
 /* `core`: the pool's. */
 void pool__hooked_push(struct pool__hooked *hooked, const struct pool *pool,

@@ -2,8 +2,8 @@
  * Decisions, and nothing else: pure functions of what they are given. No I/O, no
  * lock, no clock; randomness comes in as an argument. Tested as tables.
  */
-#ifndef POOL_POLICY_H
-#define POOL_POLICY_H
+#ifndef POOL_CORE_POLICY_H
+#define POOL_CORE_POLICY_H
 
 #include "core/classify.h"
 #include "mypool.h"

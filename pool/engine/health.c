@@ -14,6 +14,9 @@
  *
  * Every function takes health.lock for a moment; hooks are called without it.
  */
+#include "engine/health.h"
+
+#include "core/core.h"
 #include "engine/hooks.h"
 #include "engine/pool.h"
 
@@ -27,13 +30,6 @@ void pool__health_init(struct pool__health *health, unsigned limit)
     health->parallel = POOL__MANY_CONNECTS;
     health->pace = pool__policy_new_pace(limit);
     health->random = pool__now_ns() | 1;
-}
-
-unsigned pool__open_count(struct pool *pool)
-{
-    unsigned counts[POOL__STATES];
-    pool__core_count(&pool->core, counts);
-    return counts[POOL__IDLE] + counts[POOL__BUSY] + counts[POOL__CHORE];
 }
 
 static void note_capacity_locked(struct pool__health *health, unsigned open, uint64_t now)
@@ -83,7 +79,7 @@ static void note_success_locked(struct pool__health *health, unsigned open)
 
 /* One thread at a time tells the hook, outside the lock, until what it has told is what is
  * so: in whatever order the threads come here, the last word is right. */
-void pool__tell_state(struct pool *pool)
+void pool__health_tell(struct pool *pool)
 {
     struct pool__health *health = &pool->health;
     pool__lock(&health->lock);
@@ -105,11 +101,11 @@ void pool__tell_state(struct pool *pool)
 /* A server that lets the pool in is up. That the new connection was lost in its set-up
  * (somebody kills sessions, say) is no reason to pause; unless it goes on and on, as
  * with a proxy that has no server behind it. Then there are pauses, but short ones. */
-void pool__report_connect(struct pool *pool, const struct pool_error *failure, bool logged_in)
+void pool__health_report(struct pool *pool, const struct pool_error *failure, bool logged_in)
 {
     struct pool__health *health = &pool->health;
     bool interrupted = failure && logged_in && failure->code == POOL_ERR_LOST;
-    unsigned open = pool__open_count(pool);
+    unsigned open = pool__core_open_count(&pool->core);
     pool__lock(&health->lock);
     if (!interrupted)
         health->interruptions = 0;
@@ -120,7 +116,7 @@ void pool__report_connect(struct pool *pool, const struct pool_error *failure, b
     else
         note_success_locked(health, open);
     pool__unlock(&health->lock);
-    pool__tell_state(pool);
+    pool__health_tell(pool);
 }
 
 void pool__health_note_loss(struct pool__health *health, uint64_t now)

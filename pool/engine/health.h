@@ -5,13 +5,16 @@
  * Workers report how connects went, callers report refused writes, the keeper asks before
  * it opens connections. Any thread.
  */
-#ifndef POOL_HEALTH_H
-#define POOL_HEALTH_H
+#ifndef POOL_ENGINE_HEALTH_H
+#define POOL_ENGINE_HEALTH_H
 
-#include "core/policy.h"
 #include "base/sync.h"
+#include "core/classify.h"
+#include "core/policy.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 struct pool;
 
@@ -47,7 +50,7 @@ void pool__health_init(struct pool__health *health, unsigned limit);
 
 /* The outcome of an attempt to open a connection; `failure` NULL: success. `logged_in`:
  * the server had let the pool in, and what failed came after. */
-void pool__report_connect(struct pool *pool, const struct pool_error *failure, bool logged_in);
+void pool__health_report(struct pool *pool, const struct pool_error *failure, bool logged_in);
 
 /* The server has closed a connection: its successors are not to come all at once. */
 void pool__health_note_loss(struct pool__health *health, uint64_t now);
@@ -62,10 +65,7 @@ bool pool__health_ask(struct pool *pool, struct pool__demand *demand, uint64_t n
 unsigned pool__health_pace(struct pool__health *health, unsigned count, uint64_t now,
                            uint64_t *wake_ns);
 
-/* Connections that are open, whatever they are doing. */
-unsigned pool__open_count(struct pool *pool);
-
 /* Tells on_state what is so, after the state has changed. No lock held. */
-void pool__tell_state(struct pool *pool);
+void pool__health_tell(struct pool *pool);
 
 #endif

@@ -113,3 +113,17 @@ bool pool__hooks_ask_credentials(struct pool *pool, bool refresh, struct pool_cr
         return pool__fail(err, POOL_ERR_AUTH, "the credentials callback gave no user and password");
     return true;
 }
+
+bool pool__hooks_hold_end(struct pool *pool)
+{
+    atomic_fetch_add(&pool->telling, 1);
+    if (!atomic_load(&pool->core.shut))
+        return true;
+    pool__hooks_let_end(pool);
+    return false;
+}
+
+void pool__hooks_let_end(struct pool *pool)
+{
+    atomic_fetch_sub(&pool->telling, 1);
+}

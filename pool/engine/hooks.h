@@ -2,8 +2,8 @@
  * The program's hooks, as the rest of the pool calls them: under no lock, and known to be inside
  * one for as long as they last. Each function does nothing if there is no such hook. threads: any.
  */
-#ifndef POOL_HOOKS_H
-#define POOL_HOOKS_H
+#ifndef POOL_ENGINE_HOOKS_H
+#define POOL_ENGINE_HOOKS_H
 
 #include "mypool.h"
 
@@ -18,6 +18,11 @@ void pool__hooks_tell_query(struct pool *pool, const char *label, uint64_t diges
 /* `cause`: NULL if all is well. */
 void pool__hooks_tell_state(struct pool *pool, enum pool_state state, const char *cause);
 void pool__hooks_tell_leak(struct pool *pool, const char *label, uint64_t held_ms);
+
+/* Around a hook of a caller without a connection: pool_end waits for it. False: it is too late
+ * for a hook, and there is nothing to let go. */
+bool pool__hooks_hold_end(struct pool *pool);
+void pool__hooks_let_end(struct pool *pool);
 
 /* What to log in with: the program's credentials function is asked, or the options are. `refresh`:
  * the server has refused what was given last. */

@@ -4,110 +4,37 @@
  * leaked connections are noticed. It makes no blocking call; what has to be done with
  * a server it orders from the workers.
  *
- * Sockets are watched for EPOLLRDHUP, edge-triggered and never for input, so ordinary
- * replies do not wake the thread. A dead idle connection is taken out of the pool
- * here; a dead borrowed one is marked, and closed when it comes back.
+ * A dead idle connection is taken out of the pool here; a dead borrowed one is marked, and
+ * closed when it comes back.
  *
  * Time costs borrowers nothing: they read no clock. The keeper looks at the use
  * counter of each slot every tick, and a counter that stands still since a known
  * time says how long a connection has been idle, or out. The tick is an eighth of the
  * shortest limit, at most one second, and stops when there is nothing to watch.
  */
-#include "engine/pool.h"
+#include "engine/keeper.h"
 
-#include "engine/hooks.h"
-#include "engine/replica.h"
+#include "base/sync.h"
+#include "conn/conn.h"
 #include "conn/trim.h"
+#include "core/classify.h"
+#include "core/core.h"
 #include "core/hooked.h"
+#include "core/policy.h"
+#include "engine/chores.h"
+#include "engine/health.h"
+#include "engine/hooks.h"
+#include "engine/label.h"
+#include "engine/open.h"
+#include "engine/pool.h"
+#include "engine/replica.h"
+#include "engine/tick.h"
+#include "engine/watch.h"
 
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <unistd.h>
 
-#define EVENTS 64
-#define KILL_AGAIN_NS (1000 * POOL__NS_PER_MS)
-#define LINGER_MOST_NS (30000 * POOL__NS_PER_MS) /* then the server is taken for gone */
 #define CONTROL_IDLE_NS (10000 * POOL__NS_PER_MS)
-
-enum tag { TAG_POKE, TAG_CONN, TAG_LINGER };
-
-static uint64_t make_tag(enum tag tag, uint32_t serial, unsigned slot)
-{
-    return (uint64_t)serial << 32 | (uint64_t)slot << 2 | tag;
-}
-
-void pool__poke(struct pool *pool)
-{
-    if (!atomic_exchange(&pool->poked, true))
-        eventfd_write(pool->poke_fd, 1);
-}
-
-bool pool__watch(struct pool *pool, unsigned slot, int fd)
-{
-    uint32_t serial = atomic_fetch_add(&pool->places[slot].serial, 1) + 1;
-    struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET,
-                                .data.u64 = make_tag(TAG_CONN, serial, slot)};
-    return epoll_ctl(pool->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
-}
-
-static void slot_is_empty(struct pool *pool, unsigned slot)
-{
-    pool__core_to_empty(&pool->core, slot);
-    pool__poke(pool);
-}
-
-/* From the registration on the slot is the keeper's. */
-void pool__linger(struct pool *pool, unsigned slot, int fd, enum pool__kill kill)
-{
-    struct pool__place *place = &pool->places[slot];
-    if (fd < 0) {
-        slot_is_empty(pool, slot);
-        return;
-    }
-    uint32_t serial = atomic_fetch_add(&place->serial, 1) + 1;
-    struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET,
-                                .data.u64 = make_tag(TAG_LINGER, serial, slot)};
-    pthread_mutex_lock(&pool->linger_lock);
-    place->kill = kill;
-    bool watched = epoll_ctl(pool->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
-    place->linger_fd = watched ? fd : -1;
-    pthread_mutex_unlock(&pool->linger_lock);
-    if (!watched) {
-        close(fd);
-        slot_is_empty(pool, slot);
-    }
-}
-
-/* Takes the socket of a closed connection out of the place; -1 if it is not there. */
-int pool__take_linger_fd(struct pool *pool, unsigned slot)
-{
-    struct pool__place *place = &pool->places[slot];
-    pthread_mutex_lock(&pool->linger_lock);
-    int fd = place->linger_fd;
-    place->linger_fd = -1;
-    pthread_mutex_unlock(&pool->linger_lock);
-    return fd;
-}
-
-/* The server has closed its end. After a KILL that says nothing: the thread may still
- * run, and the next KILL will tell. */
-static bool proves_end(struct pool *pool, unsigned slot)
-{
-    pthread_mutex_lock(&pool->linger_lock);
-    bool proof = pool->places[slot].kill != POOL__KILL_SENT;
-    pthread_mutex_unlock(&pool->linger_lock);
-    return proof;
-}
-
-static void end_linger(struct pool *pool, unsigned slot)
-{
-    int fd = pool__take_linger_fd(pool, slot);
-    if (fd < 0)
-        return;
-    close(fd);
-    slot_is_empty(pool, slot);
-}
 
 /* Demand: open what is wanted, or tell waiters that it cannot be had */
 
@@ -132,7 +59,7 @@ static void open_what_is_wanted(struct pool *pool, uint64_t now, uint64_t *wake_
     unsigned count = pool__health_pace(&pool->health, pool__policy_opens(&demand), now, wake_ns);
     for (; count > 0; count--)
         if (pool__core_reserve_empty(&pool->core, &slot))
-            pool__order(pool, slot, POOL__OPEN, POOL_CLOSE_END);
+            pool__open_order(pool, slot);
 }
 
 /* How long those who wait may hope for a connect. Not at all after a refusal that will be
@@ -152,13 +79,13 @@ static void fail_fast(struct pool *pool, uint64_t now, uint64_t *wake_ns)
     pool__lock(&health->lock);
     uint64_t patience = patience_locked(pool, now);
     bool down = health->failures > 0 && patience != POOL__FOREVER && oldest != POOL__FOREVER &&
-                pool__open_count(pool) == 0;
+                pool__core_open_count(&pool->core) == 0;
     bool now_down = down && now >= oldest + patience;
     if (now_down) /* the last connection may have gone long after the last try */
         health->state = POOL_STATE_DOWN;
     pool__unlock(&health->lock);
     if (now_down) {
-        pool__tell_state(pool);
+        pool__health_tell(pool);
         pool__core_fail_waiters(&pool->core, POOL__FAILED, now - patience);
         oldest = pool__core_oldest_ns(&pool->core);
     }
@@ -172,7 +99,7 @@ static void evict(struct pool *pool, unsigned slot, enum pool_close_reason reaso
 {
     atomic_store(&pool->places[slot].evict_reason, reason);
     if (pool__core_evict(&pool->core, slot))
-        pool__order(pool, slot, POOL__DO_CLOSE, reason);
+        pool__chores_order_close(pool, slot, reason);
 }
 
 /* The server has closed it. */
@@ -189,7 +116,7 @@ static void trim(struct pool *pool, unsigned slot)
         return;
     atomic_store(&pool->places[slot].bulky, false);
     pool__conn_trim(pool->core.slots[slot].conn);
-    pool__give_or_close(pool, slot);
+    pool__chores_give_or_close(pool, slot);
 }
 
 static void look_at_idle(struct pool *pool, unsigned slot, uint64_t now, unsigned *idle_count,
@@ -215,13 +142,13 @@ static void look_at_idle(struct pool *pool, unsigned slot, uint64_t now, unsigne
     (*idle_count)--;
     if (action == POOL__PING) {
         place->pinged_ns = now;
-        pool__order(pool, slot, POOL__DO_PING, POOL_CLOSE_SERVER);
+        pool__chores_order_ping(pool, slot);
         return;
     }
     if (action == POOL__RETIRE)
         (*retirements)--;
-    pool__order(pool, slot, POOL__DO_CLOSE,
-                action == POOL__RETIRE ? POOL_CLOSE_LIFETIME : POOL_CLOSE_IDLE);
+    pool__chores_order_close(pool, slot,
+                             action == POOL__RETIRE ? POOL_CLOSE_LIFETIME : POOL_CLOSE_IDLE);
 }
 
 static void look_at_busy(struct pool *pool, unsigned slot, uint64_t now)
@@ -235,28 +162,14 @@ static void look_at_busy(struct pool *pool, unsigned slot, uint64_t now)
     place->leak_reported = true;
     atomic_fetch_add(&pool->counters.leaks, 1);
     char label[64];
-    pool__copy_label(pool, slot, label);
+    pool__label_copy(pool, slot, label);
     pool__hooks_tell_leak(pool, label, held / POOL__NS_PER_MS);
 }
 
-static void look_at_lingering(struct pool *pool, unsigned slot, uint64_t now)
+static void look_at_closing(struct pool *pool, unsigned slot, uint64_t now)
 {
-    struct pool__place *place = &pool->places[slot];
-    pthread_mutex_lock(&pool->linger_lock);
-    bool here = place->linger_fd >= 0;
-    bool gone = place->kill == POOL__KILL_GONE;
-    uint64_t age = here ? now - place->closing_since_ns : 0;
-    pthread_mutex_unlock(&pool->linger_lock);
-    if (!here)
-        return;
-    if (age >= LINGER_MOST_NS)
-        end_linger(pool, slot);
-    else if (!gone && age >= KILL_AGAIN_NS) {
-        /* The worker has it alone until it calls pool__linger again. */
-        place->kill_fd = pool__take_linger_fd(pool, slot);
-        epoll_ctl(pool->epoll_fd, EPOLL_CTL_DEL, place->kill_fd, NULL);
-        pool__order(pool, slot, POOL__KILL, POOL_CLOSE_TIMEOUT);
-    }
+    if (pool__watch_wants_kill(pool, slot, now))
+        pool__chores_order_kill(pool, slot);
 }
 
 /* The clock is read after the state: what the state's last owner noted is in the past. */
@@ -279,7 +192,7 @@ static void look_at_slot(struct pool *pool, unsigned slot, unsigned *idle_count,
     else if (state == POOL__BUSY)
         look_at_busy(pool, slot, now);
     else if (state == POOL__CLOSING)
-        look_at_lingering(pool, slot, now);
+        look_at_closing(pool, slot, now);
 }
 
 static void close_idle_control(struct pool *pool)
@@ -301,7 +214,7 @@ static void check_suspects(struct pool *pool)
         return;
     for (unsigned slot = 0; slot < pool->core.limit; slot++)
         if (pool__core_reserve_idle(&pool->core, slot))
-            pool__order(pool, slot, POOL__DO_PING, POOL_CLOSE_SERVER);
+            pool__chores_order_ping(pool, slot);
 }
 
 static void tick(struct pool *pool)
@@ -316,51 +229,7 @@ static void tick(struct pool *pool)
     for (unsigned slot = pool->core.limit; slot-- > 0;)
         look_at_slot(pool, slot, &idle_count, &retirements);
     close_idle_control(pool);
-    pool__forget_refused_writes(pool, pool__now_ns());
-}
-
-static uint64_t eighth(uint64_t ns)
-{
-    return ns / 8 < 5 * POOL__NS_PER_MS ? 5 * POOL__NS_PER_MS : ns / 8;
-}
-
-static uint64_t tick_ns(const struct pool *pool)
-{
-    const struct pool_options *v = &pool->options.v;
-    uint32_t shortest = 8000;
-    const uint32_t limits[] = {v->idle_timeout_ms, v->max_lifetime_ms, v->keepalive_ms,
-                               v->leak_after_ms};
-    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++)
-        if (limits[i] < shortest)
-            shortest = limits[i];
-    return eighth(shortest * POOL__NS_PER_MS);
-}
-
-/* A limit of the server's that is shorter than the pool's own. */
-void pool__limit_tick(struct pool *pool, uint64_t limit_ns)
-{
-    if (eighth(limit_ns) < atomic_load(&pool->tick_ns))
-        atomic_store(&pool->tick_ns, eighth(limit_ns));
-}
-
-static void on_event(struct pool *pool, uint64_t tag)
-{
-    unsigned slot = (unsigned)(tag & 0xffffffff) >> 2;
-    uint32_t serial = (uint32_t)(tag >> 32);
-    enum tag kind = (enum tag)(tag & 3);
-    if (kind == TAG_POKE) {
-        eventfd_t value;
-        eventfd_read(pool->poke_fd, &value);
-        /* After the read: a poke in between is answered by the look that follows. */
-        atomic_store(&pool->poked, false);
-        return;
-    }
-    if (serial != atomic_load(&pool->places[slot].serial))
-        return; /* of a connection that has gone meanwhile */
-    if (kind == TAG_CONN)
-        lose(pool, slot);
-    else if (proves_end(pool, slot))
-        end_linger(pool, slot);
+    pool__replica_forget(pool, pool__now_ns());
 }
 
 static int timeout_until(uint64_t wake_ns)
@@ -383,16 +252,13 @@ static bool something_to_watch(struct pool *pool)
 static void *keep(void *arg)
 {
     struct pool *pool = arg;
-    struct epoll_event events[EVENTS];
     struct pool__hooked hooked;
     pool__hooked_enter(&hooked, pool, &pool->core);
     uint64_t next_tick = 0;
     uint64_t wake_ns = pool__now_ns();
     pthread_setname_np(pthread_self(), "mypool-keeper");
     while (!atomic_load(&pool->stop_keeper)) {
-        int count = epoll_wait(pool->epoll_fd, events, EVENTS, timeout_until(wake_ns));
-        for (int i = 0; i < count; i++)
-            on_event(pool, events[i].data.u64);
+        pool__watch_wait(pool, timeout_until(wake_ns), lose);
         uint64_t now = pool__now_ns();
         uint64_t latest = now + atomic_load(&pool->tick_ns);
         if (next_tick > latest) /* a new connection may have shortened the tick */
@@ -413,14 +279,10 @@ static void *keep(void *arg)
 
 bool pool__keeper_start(struct pool *pool)
 {
-    struct epoll_event event = {.events = EPOLLIN, .data.u64 = make_tag(TAG_POKE, 0, 0)};
-    atomic_store(&pool->tick_ns, tick_ns(pool));
-    pool->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    pool->poke_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    pool__tick_init(pool);
     pool->cut_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     pool->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (pool->epoll_fd < 0 || pool->poke_fd < 0 || pool->cut_fd < 0 || pool->stop_fd < 0 ||
-        epoll_ctl(pool->epoll_fd, EPOLL_CTL_ADD, pool->poke_fd, &event) != 0)
+    if (!pool__watch_init(pool) || pool->cut_fd < 0 || pool->stop_fd < 0)
         return false;
     pool->keeper_started = pool__thread_start(&pool->keeper, keep, pool);
     return pool->keeper_started;
@@ -432,7 +294,7 @@ void pool__keeper_stop(struct pool *pool)
         return;
     atomic_store(&pool->stop_keeper, true);
     atomic_store(&pool->poked, false);
-    pool__poke(pool);
+    pool__watch_poke(pool);
     pthread_join(pool->keeper, NULL);
     pool->keeper_started = false;
 }

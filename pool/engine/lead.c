@@ -18,13 +18,18 @@
 #include "engine/lead.h"
 
 #include "base/error.h"
-#include "engine/hooks.h"
+#include "base/fiber.h"
 #include "conn/keep.h"
-#include "result/result.h"
 #include "conn/ride.h"
 #include "conn/trim.h"
-#include "sql/hash.h"
 #include "core/callback.h"
+#include "core/classify.h"
+#include "engine/hooks.h"
+#include "engine/pool.h"
+#include "engine/replica.h"
+#include "engine/watch.h"
+#include "result/result.h"
+#include "sql/hash.h"
 
 #include <stdlib.h>
 
@@ -72,6 +77,21 @@ void pool__job_fini(struct pool__job *job)
 /* ---- counting and telling ---- */
 
 /* Written by the borrower alone. */
+/* What an error says about the server as a whole. */
+static void note_error(struct pool *pool, unsigned slot, const struct pool_error *err)
+{
+    if (err->code == POOL_ERR_LOST && !err->not_executed) {
+        if (atomic_fetch_add(&pool->losses, 1) + 1 == POOL__LOSSES) {
+            atomic_store(&pool->check_all, true);
+            pool__watch_poke(pool);
+        }
+        return;
+    }
+    struct pool__error_facts facts = pool__classify(err->server_errno, err->message, true);
+    if (err->code == POOL_ERR_SERVER && facts.class_ == POOL__E_READ_ONLY)
+        pool__replica_note_refusal(pool, slot, err);
+}
+
 static void add(_Atomic uint64_t *counter, uint64_t count)
 {
     uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
@@ -133,7 +153,7 @@ static void conclude(struct pool *pool, const struct pool__borrowed *borrowed,
     if (pool__conn_is_bulky(borrowed->conn))
         note_bulk(pool, borrowed);
     if (!result)
-        pool__note_error(pool, borrowed->slot, err);
+        note_error(pool, borrowed->slot, err);
 }
 
 /* ---- one statement ---- */
@@ -297,7 +317,7 @@ static void note_failure(const struct rider *rider, const struct pool__kept *kep
 {
     struct pool_error err;
     pool__kept_tell(kept, &err);
-    pool__note_error(rider->pool, rider->slot, &err);
+    note_error(rider->pool, rider->slot, &err);
 }
 
 static void arrive(struct pool__passenger *passenger, struct pool__wakes *wakes)
@@ -467,4 +487,11 @@ struct pool_result *pool__lead(struct pool *pool, const struct pool__borrowed *b
     job->company = true;
     borrowed->conn->handed_over = waited_ns != 0;
     return ride(pool, borrowed, job, waiters, count, deadline_ns, err);
+}
+
+bool pool__job_ping(struct pool *pool, const struct pool__borrowed *borrowed,
+                    struct pool_error *err)
+{
+    uint64_t deadline_ns = pool__deadline_in(pool->options.v.connect_timeout_ms);
+    return pool__conn_ping(borrowed->conn, deadline_ns, err);
 }

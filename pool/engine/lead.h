@@ -2,13 +2,19 @@
  * Running a statement on a connection that has been borrowed, and those of callers who
  * wait with it.
  */
-#ifndef POOL_LEAD_H
-#define POOL_LEAD_H
+#ifndef POOL_ENGINE_LEAD_H
+#define POOL_ENGINE_LEAD_H
 
 #include "base/kept.h"
 #include "conn/load.h"
-#include "engine/pool.h"
 #include "conn/query.h"
+#include "core/core.h"
+#include "engine/borrow.h"
+#include "sql/form.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 /* One statement as a public call was given it. It points to what the caller passed. */
 struct pool__job {
@@ -91,5 +97,9 @@ void pool__attempt_ended(struct pool *pool, struct pool__ask *ask, struct pool__
 /* After a failed attempt, the number of which is given: whether another may be made. */
 bool pool__may_try_again(const struct pool *pool, const struct pool__job *job, unsigned attempt,
                          const struct pool_error *err);
+
+/* Whether the server answers on a connection that the caller owns. */
+bool pool__job_ping(struct pool *pool, const struct pool__borrowed *borrowed,
+                    struct pool_error *err);
 
 #endif

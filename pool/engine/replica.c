@@ -14,8 +14,14 @@
  */
 #include "engine/replica.h"
 
-#include "engine/pool.h"
+#include "base/sync.h"
 #include "conn/query.h"
+#include "core/classify.h"
+#include "core/core.h"
+#include "core/policy.h"
+#include "engine/giveback.h"
+#include "engine/health.h"
+#include "engine/pool.h"
 
 #include <string.h>
 
@@ -71,7 +77,7 @@ static void evict(struct pool *pool, unsigned slot)
 {
     atomic_store(&pool->places[slot].evict_reason, POOL_CLOSE_READ_ONLY);
     if (pool__core_evict(&pool->core, slot))
-        pool__hand_in(pool, slot, POOL__DO_CLOSE, POOL_CLOSE_READ_ONLY);
+        pool__giveback_hand_in(pool, slot, false, POOL_CLOSE_READ_ONLY);
 }
 
 static void evict_older(struct pool *pool, uint64_t than_ns)
@@ -81,7 +87,7 @@ static void evict_older(struct pool *pool, uint64_t than_ns)
             evict(pool, slot);
 }
 
-void pool__note_refused_write(struct pool *pool, unsigned slot, const struct pool_error *refusal)
+void pool__replica_note_refusal(struct pool *pool, unsigned slot, const struct pool_error *refusal)
 {
     struct pool__health *health = &pool->health;
     uint64_t opened_ns = atomic_load(&pool->places[slot].opened_ns);
@@ -93,7 +99,7 @@ void pool__note_refused_write(struct pool *pool, unsigned slot, const struct poo
         evict_older(pool, now + 1);
     else if (verdict == REPLACE)
         evict(pool, slot);
-    pool__tell_state(pool);
+    pool__health_tell(pool);
 }
 
 /* Servers say 0 and 1, or OFF and ON. */
@@ -127,8 +133,8 @@ static bool found_locked(struct pool__health *health, uint64_t now)
     return true;
 }
 
-bool pool__look_for_primary(struct pool *pool, struct pool__conn *conn, uint64_t deadline_ns,
-                            struct pool_error *err)
+bool pool__replica_look(struct pool *pool, struct pool__conn *conn, uint64_t deadline_ns,
+                        struct pool_error *err)
 {
     struct pool__health *health = &pool->health;
     if (!looks_for_primary(pool))
@@ -144,7 +150,7 @@ bool pool__look_for_primary(struct pool *pool, struct pool__conn *conn, uint64_t
     return !conn->broken;
 }
 
-void pool__forget_refused_writes(struct pool *pool, uint64_t now)
+void pool__replica_forget(struct pool *pool, uint64_t now)
 {
     struct pool__health *health = &pool->health;
     pool__lock(&health->lock);
@@ -155,5 +161,5 @@ void pool__forget_refused_writes(struct pool *pool, uint64_t now)
         health->state = POOL_STATE_UP;
     pool__unlock(&health->lock);
     if (over)
-        pool__tell_state(pool);
+        pool__health_tell(pool);
 }

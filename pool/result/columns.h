@@ -3,10 +3,13 @@
  * out the description, because nothing has changed, is taken at its word only as far as this
  * goes. threads: one at a time.
  */
-#ifndef POOL_COLUMNS_H
-#define POOL_COLUMNS_H
+#ifndef POOL_RESULT_COLUMNS_H
+#define POOL_RESULT_COLUMNS_H
 
 #include "result/decode.h"
+
+#include <stdbool.h>
+#include <stddef.h>
 
 struct pool__columns {
     unsigned count;

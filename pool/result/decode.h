@@ -7,8 +7,8 @@
  * and ranges once, and the other functions rely on what it has accepted. Nothing here
  * allocates or keeps state. threads: any.
  */
-#ifndef POOL_DECODE_H
-#define POOL_DECODE_H
+#ifndef POOL_RESULT_DECODE_H
+#define POOL_RESULT_DECODE_H
 
 #include "mypool.h"
 #include "sql/number.h"

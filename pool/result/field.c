@@ -7,9 +7,9 @@
  * that come as digits are read with the decimal point of SQL, whatever the program's language.
  */
 #include "result/decode.h"
-
 #include "result/moment.h"
 #include "result/wire.h"
+#include "sql/number.h"
 
 #include <inttypes.h>
 #include <math.h>

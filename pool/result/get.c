@@ -3,6 +3,7 @@
  * as it goes and give nothing (0, NULL, false) for what is not there. Texts that have to
  * be made are kept with their row.
  */
+#include "result/decode.h"
 #include "result/rows.h"
 
 #include <string.h>

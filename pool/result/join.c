@@ -3,9 +3,8 @@
  * rows stay where they are; the one that goes into the other is kept as long as that. Whatever
  * is counted is counted in the first set. One thread at a time.
  */
-#include "result/result.h"
-
 #include "base/error.h"
+#include "result/result.h"
 #include "result/rows.h"
 
 /* The cells of the one can be read with the columns of the other. */

@@ -9,6 +9,7 @@
 #include "result/misread.h"
 
 #include "base/error.h"
+#include "result/decode.h"
 #include "result/rows.h"
 #include "sql/value.h"
 

@@ -3,8 +3,8 @@
  * The loop that reads the rows ends at it, and afterwards pool_result_error tells. threads: one at
  * a time.
  */
-#ifndef POOL_MISREAD_H
-#define POOL_MISREAD_H
+#ifndef POOL_RESULT_MISREAD_H
+#define POOL_RESULT_MISREAD_H
 
 #include "mypool.h"
 

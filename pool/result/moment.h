@@ -1,8 +1,8 @@
 /*
  * Dates and times as they come. Nothing here allocates or keeps state. threads: any.
  */
-#ifndef POOL_MOMENT_H
-#define POOL_MOMENT_H
+#ifndef POOL_RESULT_MOMENT_H
+#define POOL_RESULT_MOMENT_H
 
 #include "mypool.h"
 

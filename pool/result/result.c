@@ -18,11 +18,11 @@
  */
 #include "result/result.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/error.h"
 #include "result/rows.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 /* glibc serves blocks of up to 1032 bytes from a cache of the thread. */
 #define FIRST_SIZE 1024

@@ -13,11 +13,12 @@
  * success `err` is not touched. A malformed packet is POOL_ERR_LOST with `fatal`: the
  * connection is out of step. threads: one at a time.
  */
-#ifndef POOL_RESULT_H
-#define POOL_RESULT_H
+#ifndef POOL_RESULT_RESULT_H
+#define POOL_RESULT_RESULT_H
 
-#include "result/columns.h"
 #include "mypool.h"
+#include "result/columns.h"
+#include "result/decode.h"
 
 #include <mysql.h>
 

@@ -2,11 +2,11 @@
  * What a result is made of: shared by result.c, which builds it, and get.c and scan.c,
  * which read it. One thread at a time.
  */
-#ifndef POOL_ROWS_H
-#define POOL_ROWS_H
+#ifndef POOL_RESULT_ROWS_H
+#define POOL_RESULT_ROWS_H
 
-#include "result/decode.h"
 #include "mypool.h"
+#include "result/decode.h"
 
 struct pool__chunk {
     struct pool__chunk *next; /* the one before in time */

@@ -2,6 +2,7 @@
  * POOL_SCAN: a whole row into variables, or nothing. Unlike the getters it refuses what
  * does not fit, and misread.c says why.
  */
+#include "result/decode.h"
 #include "result/misread.h"
 #include "result/rows.h"
 

@@ -1,11 +1,12 @@
 /*
  * The small change of reading: integers of some bytes, characters one after the other.
  */
-#ifndef POOL_WIRE_H
-#define POOL_WIRE_H
+#ifndef POOL_RESULT_WIRE_H
+#define POOL_RESULT_WIRE_H
 
 #include <endian.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 

@@ -3,8 +3,8 @@
  * that a column is set to or compared with. What it does then depends on the value and on its
  * column, and on nothing that a server may have worked out for an earlier value. threads: any.
  */
-#ifndef POOL_ALONE_H
-#define POOL_ALONE_H
+#ifndef POOL_SQL_ALONE_H
+#define POOL_SQL_ALONE_H
 
 #include <stdbool.h>
 #include <stddef.h>

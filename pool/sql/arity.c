@@ -9,8 +9,6 @@
  */
 #include "sql/arity.h"
 
-#include "base/error.h"
-#include "conn/stmt.h"
 #include "sql/hash.h"
 
 #include <string.h>

@@ -1,12 +1,14 @@
 /*
  * Whether a statement is given as many values as it takes, before it waits for a connection.
  */
-#ifndef POOL_ARITY_H
-#define POOL_ARITY_H
+#ifndef POOL_SQL_ARITY_H
+#define POOL_SQL_ARITY_H
 
 #include "sql/form.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 #define POOL__ARITIES 256 /* a power of two, up to 65536 */
 

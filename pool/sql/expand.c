@@ -8,14 +8,14 @@
  * instead of a thousand. Anywhere else, as in VALUES (?) or JSON_ARRAY(?), a value more would
  * mean something: there a list takes as many placeholders as it has values.
  */
+#include "base/error.h"
+#include "sql/places.h"
 #include "sql/sql.h"
+#include "sql/token.h"
+#include "sql/value.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#include "base/error.h"
-#include "sql/places.h"
-#include "sql/value.h"
 
 bool pool__sql_needs_expansion(struct pool_args args)
 {

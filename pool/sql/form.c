@@ -6,8 +6,8 @@
 #include "sql/form.h"
 
 #include "base/error.h"
-#include "sql/value.h"
 #include "sql/hash.h"
+#include "sql/value.h"
 
 #include <stdlib.h>
 #include <string.h>

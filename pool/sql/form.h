@@ -3,10 +3,14 @@
  * connection is borrowed. It points into what the caller passed, which must stay, and is
  * only read once it is made. threads: any.
  */
-#ifndef POOL_FORM_H
-#define POOL_FORM_H
+#ifndef POOL_SQL_FORM_H
+#define POOL_SQL_FORM_H
 
 #include "sql/sql.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #define POOL__FEW_VALUES 16 /* more need an allocation */
 

@@ -23,16 +23,16 @@
  * would take them for decimals. Dates and times are typed literals (DATE'2024-02-29'): a text
  * would be compared with text as text.
  */
+#include "base/error.h"
+#include "sql/number.h"
+#include "sql/places.h"
 #include "sql/sql.h"
+#include "sql/token.h"
+#include "sql/value.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "base/error.h"
-#include "sql/number.h"
-#include "sql/places.h"
-#include "sql/value.h"
 
 /* Text that grows. Once memory is out everything is ignored until the end. */
 struct buffer {

@@ -2,8 +2,8 @@
  * The names that may stand before an opening parenthesis without being the call of a stored
  * or loadable function. threads: any.
  */
-#ifndef POOL_FUNCTIONS_H
-#define POOL_FUNCTIONS_H
+#ifndef POOL_SQL_FUNCTIONS_H
+#define POOL_SQL_FUNCTIONS_H
 
 #include <stdbool.h>
 #include <stddef.h>

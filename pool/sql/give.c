@@ -11,12 +11,11 @@
  * an executable comment begins or ends inside the parentheses: what is left depends on who
  * reads it.
  */
+#include "base/error.h"
 #include "sql/places.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#include "base/error.h"
 
 static bool give_in_order(struct pool__sql_places *places, struct pool_args args,
                           struct pool_error *err)

@@ -1,8 +1,8 @@
 /*
  * The hash of a text. See hash.c.
  */
-#ifndef POOL_HASH_H
-#define POOL_HASH_H
+#ifndef POOL_SQL_HASH_H
+#define POOL_SQL_HASH_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -2,8 +2,8 @@
  * FLOAT and DOUBLE as text and back: the one place that knows how. No locks, no memory; the
  * language of the program does not matter. threads: any.
  */
-#ifndef POOL_NUMBER_H
-#define POOL_NUMBER_H
+#ifndef POOL_SQL_NUMBER_H
+#define POOL_SQL_NUMBER_H
 
 #include <stdbool.h>
 #include <stddef.h>

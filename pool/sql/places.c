@@ -14,11 +14,11 @@
  */
 #include "sql/places.h"
 
+#include "base/error.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-#include "base/error.h"
 
 static bool fail_memory(struct pool_error *err)
 {

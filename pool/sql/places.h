@@ -3,10 +3,13 @@
  * may be padded, and may be empty, only as an element of IN (...). Offsets are bytes.
  * threads: any.
  */
-#ifndef POOL_PLACES_H
-#define POOL_PLACES_H
+#ifndef POOL_SQL_PLACES_H
+#define POOL_SQL_PLACES_H
 
 #include "sql/token.h"
+
+#include <stdbool.h>
+#include <stddef.h>
 
 #define POOL__NOWHERE SIZE_MAX
 

@@ -15,9 +15,9 @@
  * author wants. So a place is safe only if every reading comes by and takes it for a
  * placeholder, or if it stands before the first such backslash.
  */
-#include "sql/places.h"
-
 #include "base/error.h"
+#include "sql/places.h"
+#include "sql/token.h"
 
 static const enum pool__quotes others[] = {POOL__QUOTES_ANSI, POOL__QUOTES_BARE};
 

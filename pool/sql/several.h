@@ -1,8 +1,8 @@
 /*
  * Several statements in one text. threads: any.
  */
-#ifndef POOL_SEVERAL_H
-#define POOL_SEVERAL_H
+#ifndef POOL_SQL_SEVERAL_H
+#define POOL_SQL_SEVERAL_H
 
 #include "mypool.h"
 

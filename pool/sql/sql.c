@@ -25,11 +25,10 @@
  */
 #include "sql/sql.h"
 
-#include <string.h>
-
 #include "base/error.h"
 #include "sql/functions.h"
-#include "sql/token.h"
+
+#include <string.h>
 
 /* TRANSACTION statements have at most this many tokens, but for START TRANSACTION. */
 #define HEAD_TOKENS 5

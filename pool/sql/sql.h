@@ -3,10 +3,13 @@
  * how many values it takes, and how it looks with lists spread out or literals filled in.
  * Offsets and lengths are bytes. threads: any.
  */
-#ifndef POOL_SQL_H
-#define POOL_SQL_H
+#ifndef POOL_SQL_SQL_H
+#define POOL_SQL_SQL_H
 
 #include "sql/token.h"
+
+#include <stdbool.h>
+#include <stddef.h>
 
 enum pool__sql_class {
     POOL__SQL_PLAIN,       /* reads or writes rows; leaves nothing behind in the session */

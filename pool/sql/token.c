@@ -26,10 +26,10 @@
  */
 #include "sql/token.h"
 
-#include <string.h>
-
 #include "base/error.h"
 #include "sql/value.h"
+
+#include <string.h>
 
 static bool is_blank(char c)
 {

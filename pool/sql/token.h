@@ -3,8 +3,8 @@
  * things and a few signs. Read the essay of token.c for what is refused, and why.
  * One thread at a time per lexer.
  */
-#ifndef POOL_TOKEN_H
-#define POOL_TOKEN_H
+#ifndef POOL_SQL_TOKEN_H
+#define POOL_SQL_TOKEN_H
 
 #include "mypool.h"
 

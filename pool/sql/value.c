@@ -13,11 +13,11 @@
  */
 #include "sql/value.h"
 
+#include "base/error.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "base/error.h"
 
 struct pool_value pool_null(void)
 {

@@ -2,8 +2,8 @@
  * Checks of the values that go into placeholders. The constructors are public: see
  * mypool.h. threads: any.
  */
-#ifndef POOL_VALUE_H
-#define POOL_VALUE_H
+#ifndef POOL_SQL_VALUE_H
+#define POOL_SQL_VALUE_H
 
 #include "mypool.h"
 

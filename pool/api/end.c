@@ -1,5 +1,5 @@
 /*
- * How a pool ends, and what outlives it.
+ * How a pool ends.
  *
  * pool_end shuts the queue, waits for running calls until the drain deadline, and then
  * cuts: every wait of every call is interrupted through one descriptor, and statements
@@ -10,167 +10,29 @@
  * Under end_lock connections only change hands; they are killed and closed, and the
  * program's hooks called, without it.
  *
- * An ended pool's memory is kept for a while: the last KEPT pools stay allocated, so
- * that a call that was already on its way when pool_end returned, and a handle that is
- * used afterwards, meet a pool that says CLOSED or STALE and not freed memory.
- *
- * After a fork the child owns no thread and must not touch the shared sockets: all it
- * may do is close its copies of the descriptors.
+ * What outlives the pool is in ended.c, its end in a forked child in fork.c.
  */
-#include "engine/pool.h"
-
+#include "api/fork.h"
+#include "async/dispatch.h"
 #include "base/error.h"
-#include "engine/hooks.h"
+#include "base/loop.h"
+#include "base/sync.h"
+#include "conn/conn.h"
 #include "core/callback.h"
+#include "core/core.h"
+#include "engine/chores.h"
+#include "engine/control.h"
+#include "engine/ended.h"
+#include "engine/ending.h"
+#include "engine/keeper.h"
+#include "engine/pool.h"
+#include "engine/watch.h"
+#include "engine/workers.h"
 
 #include <stdlib.h>
 #include <sys/eventfd.h>
 
-#define KEPT 64
 #define CUT_MS 90 /* of the 100 ms that pool_end may take beyond the drain */
-
-static struct {
-    pthread_mutex_t lock;
-    struct pool *oldest;
-    struct pool *newest;
-    unsigned count;
-} kept = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-static void free_memory(struct pool *pool)
-{
-    pool__core_fini(&pool->core);
-    free(pool->places);
-    free(pool->calls.places);
-    free(pool);
-}
-
-/* Around a fork, so that the child finds the lock free and the list in order. */
-void pool__lock_kept(void)
-{
-    pthread_mutex_lock(&kept.lock);
-}
-
-void pool__unlock_kept(void)
-{
-    pthread_mutex_unlock(&kept.lock);
-}
-
-static struct pool *keep_and_take_oldest(struct pool *pool)
-{
-    struct pool *oldest = NULL;
-    pthread_mutex_lock(&kept.lock);
-    pool->next_kept = NULL;
-    if (kept.newest)
-        kept.newest->next_kept = pool;
-    else
-        kept.oldest = pool;
-    kept.newest = pool;
-    if (++kept.count > KEPT) {
-        oldest = kept.oldest;
-        kept.oldest = oldest->next_kept;
-        kept.count--;
-    }
-    pthread_mutex_unlock(&kept.lock);
-    return oldest;
-}
-
-/* Everything but the memory that late callers may look at. */
-static void release_resources(struct pool *pool)
-{
-    pool__loop_close(&pool->loop);
-    pool__options_fini(&pool->options);
-    pool__close_fd(pool->epoll_fd);
-    pool__close_fd(pool->poke_fd);
-    pool__close_fd(pool->cut_fd);
-    pool__close_fd(pool->stop_fd);
-    pool__control_close(pool);
-}
-
-void pool__free(struct pool *pool)
-{
-    bool complete = pool->core.slots && pool->places;
-    if (!complete) { /* pool_create failed */
-        release_resources(pool);
-        free_memory(pool);
-        return;
-    }
-    atomic_store(&pool->core.shut, true);
-    release_resources(pool);
-    struct pool *oldest = keep_and_take_oldest(pool);
-    if (oldest)
-        free_memory(oldest);
-}
-
-/* Connections that nobody has any more: the last thing that is done with them. No lock. */
-
-static void count_close(struct pool *pool, const struct pool__conn *conn)
-{
-    atomic_fetch_add(&pool->counters.closed, 1);
-    atomic_fetch_add(&pool->counters.closed_by_reason[POOL_CLOSE_END], 1);
-    pool__hooks_tell_close(pool, POOL_CLOSE_END, conn->thread_id);
-}
-
-static void close_conn(struct pool *pool, struct pool__conn *conn)
-{
-    if (!conn)
-        return;
-    count_close(pool, conn);
-    pool__close_fd(pool__conn_close(conn));
-}
-
-static struct pool__conn *take_conn(struct pool *pool, unsigned slot)
-{
-    struct pool__conn *conn = pool->core.slots[slot].conn;
-    pool->core.slots[slot].conn = NULL;
-    return conn;
-}
-
-/* What is given back, when there may be no workers any more */
-
-/* For pool_end, which kills what runs on it and closes it. */
-static void condemn_locked(struct pool *pool, unsigned slot)
-{
-    struct pool__conn *conn = take_conn(pool, slot);
-    if (!conn)
-        return;
-    conn->next = pool->condemned;
-    pool->condemned = conn;
-}
-
-/* There are no workers. The slot counts as outstanding until it is empty, so the pool is
- * there until then. */
-static void finish(struct pool *pool, unsigned slot)
-{
-    close_conn(pool, take_conn(pool, slot));
-    pool__lock(&pool->end_lock);
-    pool__core_to_empty(&pool->core, slot);
-    bool last = pool->detached && --pool->outstanding == 0;
-    pool__unlock(&pool->end_lock);
-    if (last)
-        pool__free(pool);
-}
-
-/* Under the lock, so that the workers are not told to stop before they have the order, and
- * detach() counts each slot either before or after its return. */
-void pool__hand_in(struct pool *pool, unsigned slot, enum pool__chore_kind kind,
-                   enum pool_close_reason reason)
-{
-    pool__lock(&pool->end_lock);
-    const struct pool__conn *conn = pool->core.slots[slot].conn;
-    bool stopping = pool->stopping;
-    bool done = !conn || (pool->cut && conn->running);
-    if (!stopping && done) {
-        condemn_locked(pool, slot);
-        pool__core_to_empty(&pool->core, slot);
-    } else if (!stopping) {
-        pool__order(pool, slot, kind, reason);
-    }
-    pool__unlock(&pool->end_lock);
-    if (stopping)
-        finish(pool, slot);
-}
-
-/* The end */
 
 static bool any_is_busy(struct pool *pool)
 {
@@ -191,7 +53,7 @@ static bool any_is_idle_or_about_to_be(struct pool *pool)
 static bool serves_callbacks(struct pool *pool)
 {
     return atomic_load(&pool->core.drains) && atomic_load(&pool->loop.work) > 0 &&
-           pool__open_count(pool) > 0;
+           pool__core_open_count(&pool->core) > 0;
 }
 
 static bool wait_for_returns(struct pool *pool, uint64_t deadline_ns)
@@ -205,7 +67,7 @@ static bool wait_for_returns(struct pool *pool, uint64_t deadline_ns)
             return all_back;
         /* A returner that did not see yet that the pool ends wakes nobody: look again. */
         uint64_t look = now + 2 * POOL__NS_PER_MS;
-        if (!pool__run_callbacks(pool, 1))
+        if (!pool__dispatch_run(pool, 1))
             pool__park(&pool->returns, returns, look < deadline_ns ? look : deadline_ns);
     }
 }
@@ -233,16 +95,16 @@ static void take_held(struct pool *pool)
         uint64_t word = atomic_load(&pool->core.slots[slot].word);
         if (pool__core_claim(&pool->core, slot, pool__generation_of(word)) != POOL__CLAIMED)
             continue;
-        condemn_locked(pool, slot);
+        pool__ending_leave_locked(pool, slot);
         pool__core_unclaim(&pool->core, slot, true);
     }
     pool__unlock(&pool->end_lock);
 }
 
-static unsigned add_condemned(struct pool *pool, unsigned long *ids, unsigned count)
+static unsigned add_left(struct pool *pool, unsigned long *ids, unsigned count)
 {
     pool__lock(&pool->end_lock);
-    for (const struct pool__conn *conn = pool->condemned; conn; conn = conn->next)
+    for (const struct pool__conn *conn = pool->left_conns; conn; conn = conn->next)
         if (conn->running && conn->thread_id && count < pool->core.limit)
             ids[count++] = conn->thread_id;
     pool__unlock(&pool->end_lock);
@@ -250,7 +112,7 @@ static unsigned add_condemned(struct pool *pool, unsigned long *ids, unsigned co
 }
 
 /* Calls that do not come back, although their waits were cut, are in a hook or a callback of
- * the program. Their sockets stay open as long as they are away, or condemned. */
+ * the program. Their sockets stay open as long as they are away, or left_conns. */
 static unsigned add_absent(struct pool *pool, unsigned long *ids)
 {
     unsigned count = 0;
@@ -268,20 +130,20 @@ static void kill_all(struct pool *pool, uint64_t deadline_ns)
     unsigned long *ids = calloc(pool->core.limit, sizeof *ids);
     if (!ids)
         return;
-    unsigned count = add_condemned(pool, ids, add_absent(pool, ids));
-    atomic_fetch_add(&pool->counters.kills, pool__kill_all(pool, ids, count, deadline_ns));
+    unsigned count = add_left(pool, ids, add_absent(pool, ids));
+    atomic_fetch_add(&pool->counters.kills, pool__control_kill_all(pool, ids, count, deadline_ns));
     free(ids);
 }
 
-static void close_condemned(struct pool *pool)
+static void close_left(struct pool *pool)
 {
     pool__lock(&pool->end_lock);
-    struct pool__conn *conn = pool->condemned;
-    pool->condemned = NULL;
+    struct pool__conn *conn = pool->left_conns;
+    pool->left_conns = NULL;
     pool__unlock(&pool->end_lock);
     while (conn) {
         struct pool__conn *next = conn->next;
-        close_conn(pool, conn);
+        pool__ending_close(pool, conn);
         conn = next;
     }
 }
@@ -297,12 +159,12 @@ static void cut_borrowed(struct pool *pool, uint64_t deadline_ns)
         uint32_t returns = atomic_load(&pool->returns);
         run = calls_run(pool) && pool__now_ns() < patience_ns;
         take_held(pool); /* also what a call has left since we looked */
-        if (run && !pool__run_callbacks(pool, 1))
+        if (run && !pool__dispatch_run(pool, 1))
             pool__park(&pool->returns, returns, pool__now_ns() + POOL__NS_PER_MS);
     }
     kill_all(pool, deadline_ns);
     take_held(pool);
-    close_condemned(pool);
+    close_left(pool);
 }
 
 /* Idle connections, and those that come idle while the pool ends, are closed by the
@@ -311,16 +173,16 @@ static void close_idle(struct pool *pool)
 {
     for (unsigned slot = 0; slot < pool->core.limit; slot++)
         if (pool__core_reserve_idle(&pool->core, slot))
-            pool__order(pool, slot, POOL__DO_CLOSE, POOL_CLOSE_END);
+            pool__chores_order_close(pool, slot, POOL_CLOSE_END);
 }
 
 static bool chores_left(struct pool *pool)
 {
     unsigned counts[POOL__STATES];
     pool__core_count(&pool->core, counts);
-    /* Counted after the slots: a chore becomes a parting before it ceases to be one. */
+    /* Counted after the slots: a chore becomes a closings before it ceases to be one. */
     return counts[POOL__OPENING] || counts[POOL__CHORE] || counts[POOL__IDLE] ||
-           atomic_load(&pool->parting);
+           atomic_load(&pool->closings);
 }
 
 static void wait_for_chores(struct pool *pool, uint64_t deadline_ns)
@@ -334,15 +196,15 @@ static void wait_for_chores(struct pool *pool, uint64_t deadline_ns)
 
 /* When there are no other threads of the pool. What is idle may be borrowed this very
  * moment by a caller who does not know yet, so it is reserved first; what is borrowed comes
- * back through pool__hand_in from now on. */
+ * back through pool__giveback_hand_in from now on. */
 static void close_the_rest(struct pool *pool)
 {
     for (unsigned slot = 0; slot < pool->core.limit; slot++) {
-        pool__close_fd(pool__take_linger_fd(pool, slot));
+        pool__close_fd(pool__watch_take_closing(pool, slot));
         bool ours = pool__core_evict(&pool->core, slot);
         uint64_t word = atomic_load(&pool->core.slots[slot].word);
         if (ours)
-            close_conn(pool, take_conn(pool, slot));
+            pool__ending_close(pool, pool__ending_take(pool, slot));
         if (ours || pool__state_of(word) == POOL__CLOSING)
             pool__core_to_empty(&pool->core, slot);
     }
@@ -353,44 +215,13 @@ static void detach(struct pool *pool)
     unsigned counts[POOL__STATES];
     pool__lock(&pool->end_lock);
     pool__core_count(&pool->core, counts);
-    /* Those in CHORE are on their way to pool__hand_in. */
-    pool->outstanding = counts[POOL__BUSY] + counts[POOL__CHORE];
+    /* Those in CHORE are on their way to pool__giveback_hand_in. */
+    pool->not_returned = counts[POOL__BUSY] + counts[POOL__CHORE];
     pool->detached = true;
-    bool last = pool->outstanding == 0;
+    bool last = pool->not_returned == 0;
     pool__unlock(&pool->end_lock);
     if (last)
-        pool__free(pool);
-}
-
-/* In a forked child, perhaps more than once: a number that was closed may be another file's. */
-
-static void close_copy(int *fd)
-{
-    pool__close_fd(*fd);
-    *fd = -1;
-}
-
-static void abandon(struct pool__conn *conn)
-{
-    if (conn)
-        pool__conn_abandon(conn);
-}
-
-/* Without locks: a thread that held one at the fork is not here to give it back. */
-static void close_copies(struct pool *pool)
-{
-    close_copy(&pool->epoll_fd);
-    close_copy(&pool->poke_fd);
-    close_copy(&pool->cut_fd);
-    close_copy(&pool->stop_fd);
-    pool__loop_abandon(&pool->loop);
-    abandon(pool->control.conn);
-    pool->control.conn = NULL;
-    for (unsigned slot = 0; slot < pool->core.limit; slot++) {
-        close_copy(&pool->places[slot].linger_fd);
-        close_copy(&pool->places[slot].kill_fd);
-        abandon(take_conn(pool, slot));
-    }
+        pool__ended_free(pool);
 }
 
 /* Of callers that got no connection, and are in a hook of the program. */
@@ -416,7 +247,7 @@ static void stop(struct pool *pool)
     pool->stopping = true;
     pool__unlock(&pool->end_lock);
     take_held(pool); /* borrowed at the last moment */
-    close_condemned(pool);
+    close_left(pool);
     eventfd_write(pool->stop_fd, 1);
     pool__keeper_stop(pool);
     pool__workers_stop(pool);
@@ -442,7 +273,7 @@ bool pool_end(struct pool *pool, unsigned drain_ms, struct pool_error *err)
     if (!pool)
         return pool__fail(err, POOL_ERR_INVALID, "the pool is NULL");
     if (pool->fork_count != atomic_load(&pool__fork_count)) {
-        close_copies(pool);
+        pool__fork_close_copies(pool);
         return pool__fail(err, POOL_ERR_STALE,
                           "the pool belongs to the process before the fork; its descriptors are "
                           "closed here");
@@ -461,7 +292,7 @@ bool pool_end(struct pool *pool, unsigned drain_ms, struct pool_error *err)
     cut(pool);
     if (!clean)
         cut_borrowed(pool, last_ns - CUT_MS / 4 * POOL__NS_PER_MS);
-    pool__finish_callbacks(pool);
+    pool__dispatch_finish(pool);
     wait_for_chores(pool, last_ns);
     wait_for_hooks(pool, last_ns);
     stop(pool);

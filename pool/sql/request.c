@@ -3,9 +3,29 @@
  * bytes of texts, names and lists. It is walked twice, to measure and to copy. Values have
  * been checked before: a length without data does not get here. threads: any.
  */
-#include "sql/copy.h"
+#include "sql/request.h"
+
+#include "base/error.h"
 
 #include <string.h>
+
+#define KNOWN_FLAGS (POOL_TEXT | POOL_IDEMPOTENT | POOL_ALONE)
+
+bool pool__request_check(const struct pool_request *request, struct pool_error *err)
+{
+    if (!request)
+        return pool__fail(err, POOL_ERR_INVALID, "the request is NULL");
+    if (!request->sql)
+        return pool__fail(err, POOL_ERR_INVALID, "the SQL is NULL");
+    if (request->args.count && !request->args.values)
+        return pool__fail(err, POOL_ERR_INVALID,
+                          "the number of values is %zu, but the pointer to them is NULL",
+                          request->args.count);
+    if (request->flags & ~(unsigned)KNOWN_FLAGS)
+        return pool__fail(err, POOL_ERR_INVALID, "unknown request flags 0x%x",
+                          request->flags & ~(unsigned)KNOWN_FLAGS);
+    return true;
+}
 
 /* Where the next value and the next byte go; while measuring both count from 0. */
 struct space {
@@ -71,14 +91,14 @@ static void walk(struct space *space, struct pool_request *ret_request,
         *ret_request = copy;
 }
 
-size_t pool__copy_size(const struct pool_request *request)
+size_t pool__request_size(const struct pool_request *request)
 {
     struct space space = {NULL, NULL, 0, 0};
     walk(&space, NULL, request);
     return space.value_count * sizeof(struct pool_value) + space.byte_count;
 }
 
-void pool__copy_request(struct pool_request *ret_request, const struct pool_request *request,
+void pool__request_copy(struct pool_request *ret_request, const struct pool_request *request,
                         void *memory)
 {
     struct space space = {NULL, NULL, 0, 0};

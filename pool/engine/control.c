@@ -9,10 +9,11 @@
  * his own. Its waits are not cut with those of the callers, only when the pool has no time
  * left: it is needed most while the pool ends.
  */
-#include "engine/pool.h"
+#include "engine/control.h"
 
-#include "base/error.h"
+#include "base/sync.h"
 #include "engine/hooks.h"
+#include "engine/pool.h"
 
 #include <poll.h>
 #include <time.h>
@@ -121,21 +122,21 @@ static enum pool__kill kill_once(struct pool *pool, unsigned long thread_id, uin
     bool dead = true;
     for (int attempt = 0; attempt < 2 && dead && lock_control(pool, deadline_ns); attempt++) {
         struct pool__conn *conn = pool->control.conn;
-        kill = pool__conn_kill(conn, thread_id, deadline_ns);
+        kill = pool__kill_session(conn, thread_id, deadline_ns);
         dead = conn->broken && kill == POOL__KILL_FAILED;
         unlock_control(pool);
     }
     return kill;
 }
 
-unsigned pool__kill_all(struct pool *pool, const unsigned long *thread_ids, unsigned count,
-                        uint64_t deadline_ns)
+unsigned pool__control_kill_all(struct pool *pool, const unsigned long *thread_ids, unsigned count,
+                                uint64_t deadline_ns)
 {
     unsigned sent = 0;
     bool dead = count > 0;
     for (int attempt = 0; attempt < 2 && dead && lock_control(pool, deadline_ns); attempt++) {
         struct pool__conn *conn = pool->control.conn;
-        sent = pool__conn_kill_all(conn, thread_ids, count, deadline_ns);
+        sent = pool__kill_sessions(conn, thread_ids, count, deadline_ns);
         dead = conn->broken && sent == 0;
         unlock_control(pool);
     }
@@ -155,7 +156,7 @@ static void pause_longer(uint64_t *pause_ns)
 
 /* The server closes the socket of a killed session at once, long before its thread has
  * noticed: only a KILL that finds nobody proves that it is gone. */
-enum pool__kill pool__kill_until_gone(struct pool *pool, unsigned long thread_id)
+enum pool__kill pool__control_kill_until_gone(struct pool *pool, unsigned long thread_id)
 {
     uint64_t deadline_ns = pool__deadline_in(KILL_DEADLINE_MS);
     uint64_t pause_ns = FIRST_PAUSE_NS;
@@ -174,16 +175,16 @@ enum pool__kill pool__kill_until_gone(struct pool *pool, unsigned long thread_id
  * the number may be that of another session, but then the statement is over. The time that the
  * server has for its answer begins with the KILL: without one a connection is lost, and others
  * may have waited 2 s for theirs. */
-bool pool__stop_statement(struct pool *pool, struct pool__chore *chore)
+bool pool__control_stop_statement(struct pool *pool, pool__control_target_fn *target, void *arg)
 {
     uint64_t deadline_ns = pool__deadline_in(KILL_DEADLINE_MS);
     bool known = true;
     bool dead = true;
     for (int attempt = 0; attempt < 2 && dead && lock_control(pool, deadline_ns); attempt++) {
         struct pool__conn *conn = pool->control.conn;
-        unsigned long thread_id = pool__cancel_target(chore);
+        unsigned long thread_id = target(arg);
         known = !thread_id ||
-                pool__conn_kill_query(conn, thread_id, pool__deadline_in(KILL_DEADLINE_MS));
+                pool__kill_statement(conn, thread_id, pool__deadline_in(KILL_DEADLINE_MS));
         dead = conn->broken && known;
         unlock_control(pool);
     }
@@ -196,7 +197,7 @@ static bool is_thread_alive(struct pool *pool, unsigned long thread_id, uint64_t
     *ret_known = false;
     if (!lock_control(pool, deadline_ns))
         return false;
-    bool alive = pool__conn_sees_thread(pool->control.conn, thread_id, deadline_ns, ret_known);
+    bool alive = pool__kill_sees_thread(pool->control.conn, thread_id, deadline_ns, ret_known);
     unlock_control(pool);
     return alive;
 }
@@ -204,7 +205,7 @@ static bool is_thread_alive(struct pool *pool, unsigned long thread_id, uint64_t
 /* The session was closed by the server, so somebody killed it, or the server is going
  * down. In the first case its thread may be there a little longer than its socket. That
  * is looked up and not killed: after a restart the number may be that of another. */
-void pool__wait_until_gone(struct pool *pool, unsigned long thread_id)
+void pool__control_wait_until_gone(struct pool *pool, unsigned long thread_id)
 {
     uint64_t deadline_ns = pool__deadline_in(GONE_DEADLINE_MS);
     uint64_t pause_ns = FIRST_PAUSE_NS;

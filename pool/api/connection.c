@@ -1,0 +1,218 @@
+/*
+ * The blocking calls of a borrowed connection: each claims the handle for as long as it runs.
+ *
+ * Nothing is tried again here, because the session of a connection is lost with it: not even the
+ * first statement on a new handle, whose thread id the caller may know already.
+ */
+#include "api/connection.h"
+
+#include "api/query.h"
+#include "base/error.h"
+#include "base/fiber.h"
+#include "base/loop.h"
+#include "base/sync.h"
+#include "conn/conn.h"
+#include "conn/load.h"
+#include "conn/query.h"
+#include "conn/trx.h"
+#include "core/core.h"
+#include "core/hooked.h"
+#include "engine/borrow.h"
+#include "engine/handle.h"
+#include "engine/label.h"
+#include "engine/lead.h"
+#include "engine/pool.h"
+#include "sql/request.h"
+
+static const struct pool_request plain;
+
+bool pool_get_connection_with(struct pool *pool, const struct pool_request *request,
+                              struct pool_conn *ret_conn, struct pool_error *err)
+{
+    struct pool__borrowed borrowed;
+    pool__ok(err);
+    if (!ret_conn || !request)
+        return pool__fail(err, POOL_ERR_INVALID, "the %s is NULL", request ? "handle" : "request");
+    if (!pool__check_blocking(pool, err))
+        return false;
+    struct pool__ask ask = pool__borrow_ask(pool, request, 0);
+    if (!pool__borrow(pool, &ask, &borrowed, err))
+        return false;
+    *ret_conn = pool__handle_of(pool, borrowed.slot, borrowed.generation);
+    return true;
+}
+
+bool pool_get_connection(struct pool *pool, struct pool_conn *ret_conn, struct pool_error *err)
+{
+    unsigned slot;
+    uint32_t generation;
+    /* The usual case, with nothing on the way to it: this thread's last connection is
+     * idle. */
+    if (!ret_conn || !pool__may_borrow_quickly(pool) ||
+        !pool__core_take_hinted(&pool->core, 0, &slot, &generation))
+        return pool_get_connection_with(pool, &plain, ret_conn, err);
+    pool__label_set(pool, slot, NULL);
+    pool__ok(err);
+    *ret_conn = pool__handle_of(pool, slot, generation);
+    return true;
+}
+
+/* For a statement that is waited for. On a fiber others run meanwhile, but not in a hook. */
+static bool claim_to_wait(struct pool_conn conn, struct pool__borrowed *ret_borrowed,
+                          struct pool_error *err)
+{
+    if (!pool__handle_claim_open(conn, ret_borrowed, err))
+        return false;
+    if ((!pool__loop_is_here(&conn.pool->loop) || pool__fiber_current()) &&
+        !pool__hooked_in(conn.pool))
+        return true;
+    pool__handle_unclaim(conn.pool, ret_borrowed);
+    return pool__check_blocking(conn.pool, err);
+}
+
+/* Nothing is tried again here; but a begin may be, on another connection. */
+static void conn_query_ended(const struct pool__borrowed *borrowed, struct pool *pool,
+                             struct pool__job *job, struct pool__tries *tries,
+                             const struct pool_result *result, const struct pool_error *err)
+{
+    bool more = tries && !result && tries->again(pool, err, tries->tries) &&
+                pool__now_ns() < tries->deadline_ns;
+    if (tries)
+        tries->more = more;
+    if (!more)
+        pool__job_ended(pool, job, &pool->core.slots[borrowed->slot], result, err->code);
+}
+
+static struct pool_result *conn_query(struct pool_conn conn, const struct pool_request *request,
+                                      const struct pool__sink *sink,
+                                      const struct pool__batch *batch, struct pool__tries *tries,
+                                      struct pool_error *err)
+{
+    struct pool__borrowed borrowed;
+    struct pool_error own;
+    struct pool__job job;
+    int cancel_state;
+    err = err ? err : &own;
+    pool__ok(err);
+    if (!pool__request_check(request, err) || !claim_to_wait(conn, &borrowed, err))
+        return NULL;
+    struct pool_result *result = NULL;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+    if (pool__job_init(&job, conn.pool, request, sink, err)) {
+        job.batch = batch;
+        job.held = true;
+        result = pool__run_job(conn.pool, &borrowed, &job, pool__borrow_deadline(request), 0, err);
+        conn_query_ended(&borrowed, conn.pool, &job, tries, result, err);
+        pool__job_fini(&job);
+    }
+    pool__handle_unclaim(conn.pool, &borrowed);
+    pthread_setcancelstate(cancel_state, NULL);
+    return result;
+}
+
+struct pool_result *pool__connection_query(struct pool_conn conn,
+                                           const struct pool_request *request,
+                                           const struct pool__sink *sink,
+                                           const struct pool__batch *batch, struct pool_error *err)
+{
+    return conn_query(conn, request, sink, batch, NULL, err);
+}
+
+struct pool_result *pool_conn_query_with(struct pool_conn conn, const struct pool_request *request,
+                                         struct pool_error *err)
+{
+    return pool__connection_query(conn, request, NULL, NULL, err);
+}
+
+struct pool_result *pool_conn_query(struct pool_conn conn, const char *sql, struct pool_args args,
+                                    struct pool_error *err)
+{
+    struct pool_request request = {.sql = sql, .args = args};
+    return pool__connection_query(conn, &request, NULL, NULL, err);
+}
+
+bool pool_conn_stream(struct pool_conn conn, const char *sql, struct pool_args args,
+                      pool_row_fn *fn, void *arg, struct pool_error *err)
+{
+    struct pool_request request = {.sql = sql, .args = args};
+    struct pool__sink sink = {fn, arg};
+    if (!pool__query_check_row_fn(fn, err))
+        return false;
+    struct pool_result *result = pool__connection_query(conn, &request, &sink, NULL, err);
+    pool_result_free(result);
+    return result != NULL;
+}
+
+static bool conn_command(struct pool_conn conn, const char *sql, struct pool_error *err)
+{
+    struct pool_request request = {.sql = sql, .flags = POOL_TEXT};
+    struct pool_result *result = pool__connection_query(conn, &request, NULL, NULL, err);
+    pool_result_free(result);
+    return result != NULL;
+}
+
+bool pool__connection_begin(struct pool_conn conn, struct pool__tries *tries,
+                            struct pool_error *err)
+{
+    static const struct pool_request request = {.sql = "START TRANSACTION", .flags = POOL_TEXT};
+    pool__ok(err);
+    if (!pool__handle_check_no_transaction(conn, err))
+        return false;
+    struct pool_result *result = conn_query(conn, &request, NULL, NULL, tries, err);
+    pool_result_free(result);
+    return result != NULL;
+}
+
+bool pool_conn_begin(struct pool_conn conn, struct pool_error *err)
+{
+    return pool__connection_begin(conn, NULL, err);
+}
+
+bool pool_conn_commit(struct pool_conn conn, struct pool_error *err)
+{
+    return conn_command(conn, "COMMIT", err);
+}
+
+bool pool_conn_rollback(struct pool_conn conn, struct pool_error *err)
+{
+    return conn_command(conn, "ROLLBACK", err);
+}
+
+bool pool_conn_ping(struct pool_conn conn, struct pool_error *err)
+{
+    struct pool__borrowed borrowed;
+    pool__ok(err);
+    if (!claim_to_wait(conn, &borrowed, err))
+        return false;
+    int cancel_state; /* a thread that ended here would leave it claimed */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+    bool ok = pool__job_ping(conn.pool, &borrowed, err);
+    pool__handle_unclaim(conn.pool, &borrowed);
+    pthread_setcancelstate(cancel_state, NULL);
+    return ok;
+}
+
+unsigned long pool_conn_thread_id(struct pool_conn conn)
+{
+    struct pool__borrowed borrowed;
+    if (!pool__handle_claim_open(conn, &borrowed, NULL))
+        return 0;
+    unsigned long id = borrowed.conn->thread_id;
+    pool__handle_unclaim(conn.pool, &borrowed);
+    return id;
+}
+
+void *pool_conn_native(struct pool_conn conn)
+{
+    struct pool__borrowed borrowed;
+    if (!pool__handle_claim_open(conn, &borrowed, NULL))
+        return NULL;
+    /* Whatever the program does with it goes unseen. */
+    borrowed.conn->dirty = true;
+    borrowed.conn->native_given = true;
+    borrowed.conn->quotes_known = false;
+    pool__trx_note_unseen(borrowed.conn);
+    MYSQL *native = borrowed.conn->mysql;
+    pool__handle_unclaim(conn.pool, &borrowed);
+    return native;
+}

@@ -1,0 +1,29 @@
+/*
+ * What the other public functions need of the blocking calls of a connection.
+ */
+#ifndef POOL_API_CONNECTION_H
+#define POOL_API_CONNECTION_H
+
+#include "mypool.h"
+
+struct pool__sink;
+struct pool__batch;
+
+/* For a begin that may be tried again elsewhere, which does not count as one that ended. */
+struct pool__tries {
+    bool (*again)(const struct pool *pool, const struct pool_error *err, unsigned tries);
+    unsigned tries; /* this one included */
+    uint64_t deadline_ns;
+    bool more; /* set: this was not the last */
+};
+bool pool__connection_begin(struct pool_conn conn, struct pool__tries *tries,
+                            struct pool_error *err);
+
+/* Claims the handle, and runs the one statement, or the batch with its text; into a result, or a
+ * sink. */
+struct pool_result *pool__connection_query(struct pool_conn conn,
+                                           const struct pool_request *request,
+                                           const struct pool__sink *sink,
+                                           const struct pool__batch *batch, struct pool_error *err);
+
+#endif

@@ -1,0 +1,57 @@
+/*
+ * How a caller comes by a connection. See borrow.c.
+ */
+#ifndef POOL_ENGINE_BORROW_H
+#define POOL_ENGINE_BORROW_H
+
+#include "conn/conn.h"
+#include "core/core.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct pool;
+
+struct pool__borrowed {
+    struct pool__conn *conn;
+    unsigned slot;
+    uint32_t generation;
+};
+/* What a call asks for when it borrows, perhaps several times. */
+struct pool__ask {
+    uint64_t flags; /* POOL__RUNNING for a call of the pool's own, which then owns the
+                       connection; 0 for a handle, which has to be claimed first */
+    const char *label;
+    uint64_t deadline_ns; /* of the whole call */
+    uint32_t acquire_ms;  /* to wait at most, in all its borrows together */
+    uint64_t waited_ns;   /* so far */
+    bool again;           /* it has had a connection, and needs another one */
+};
+/* As the request says. */
+struct pool__ask pool__borrow_ask(const struct pool *pool, const struct pool_request *request,
+                                  uint64_t flags);
+/* Of the whole call. */
+uint64_t pool__borrow_deadline(const struct pool_request *request);
+
+/* Without waiting. */
+bool pool__borrow_at_once(struct pool *pool, const struct pool__ask *ask,
+                          struct pool__borrowed *ret_borrowed);
+/* By way of the queue. The waiter is zero but for what concerns riding. GRANTED fills in
+ * *ret_borrowed; ARRIVED and LEFT are those of a ride; everything else is a failure, with the
+ * error filled in. */
+enum pool__outcome pool__borrow_in_turn(struct pool *pool, struct pool__ask *ask,
+                                        struct pool__waiter *waiter,
+                                        struct pool__borrowed *ret_borrowed,
+                                        struct pool_error *err);
+/* The same in two steps, for those who must not sleep: WAITING, or an outcome at once; and
+ * what to do with an outcome but ARRIVED and LEFT. */
+enum pool__outcome pool__borrow_queue(struct pool *pool, const struct pool__ask *ask,
+                                      struct pool__waiter *waiter);
+void pool__borrow_waited(struct pool *pool, struct pool__ask *ask,
+                         const struct pool__waiter *waiter, enum pool__outcome outcome,
+                         struct pool__borrowed *ret_borrowed, struct pool_error *err);
+/* At once or in turn. */
+bool pool__borrow(struct pool *pool, struct pool__ask *ask, struct pool__borrowed *ret_borrowed,
+                  struct pool_error *err);
+
+#endif

@@ -1,0 +1,225 @@
+/*
+ * What the workers do with slots: reset, ping, close and kill; to open is in open.c. A chore owns
+ * its slot until it gives it back, closes it or empties it; each step has a deadline. Chores
+ * decide nothing: the keeper and the callers order, policy.c says what.
+ *
+ * Closing. A slot counts against the limit until the server's side is gone. The
+ * socket is kept (a duplicate, since libmariadb closes its own) until the server
+ * closes its end, which is watched (watch.c). If a statement may still be running, it
+ * is killed first (control.c): as long as the kept socket is open on the server's side the
+ * thread id cannot belong to anybody else.
+ */
+#include "engine/chores.h"
+
+#include "base/sync.h"
+#include "conn/kill.h"
+#include "conn/session.h"
+#include "core/core.h"
+#include "engine/control.h"
+#include "engine/hooks.h"
+#include "engine/pool.h"
+#include "engine/tick.h"
+#include "engine/watch.h"
+
+static struct pool__conn *conn_of(struct pool *pool, unsigned slot)
+{
+    return pool->core.slots[slot].conn;
+}
+
+static void count(_Atomic uint64_t *counter)
+{
+    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+static uint32_t step_ms(const struct pool *pool)
+{
+    return pool->options.v.connect_timeout_ms;
+}
+
+/* Orders */
+
+unsigned pool__chores_slot(const struct pool *pool, const struct pool__chore *chore)
+{
+    return (unsigned)(POOL__ENTRY(chore, struct pool__place, chore) - pool->places);
+}
+
+void pool__chores_order(struct pool *pool, unsigned slot, pool__chore_fn *run, bool slow)
+{
+    struct pool__chore *chore = &pool->places[slot].chore;
+    chore->run = run;
+    chore->slow = slow;
+    pool__workers_order(pool, chore);
+}
+
+/* Closing */
+
+/* The session's thread is gone, or the keeper awaits that the server closes its side. */
+static void watch_unless_gone(struct pool *pool, unsigned slot, int fd, enum pool__kill kill)
+{
+    /* Its socket may yet say nothing: replies that nobody reads hold up the FIN. */
+    if (kill == POOL__KILL_GONE) {
+        pool__close_fd(fd);
+        fd = -1;
+    }
+    pool__watch_closing(pool, slot, fd, kill);
+}
+
+/* From here on the connection counts as closing, however long the goodbye and a kill
+ * take: nobody is to wait for it as for one that is open. The end waits for `closings`. */
+static void begin_closing(struct pool *pool, unsigned slot)
+{
+    atomic_store(&pool->places[slot].opened_ns, POOL__FOREVER);
+    atomic_store(&pool->places[slot].bulky, false);
+    atomic_fetch_add(&pool->closings, 1);
+    pool__core_to_closing(&pool->core, slot);
+}
+
+/* Says goodbye, kills what still runs, and leaves the slot to the keeper until the
+ * server has closed its side. */
+static void say_goodbye(struct pool *pool, unsigned slot, struct pool__conn *conn)
+{
+    struct pool__place *place = &pool->places[slot];
+    unsigned long thread_id = conn->thread_id;
+    bool running = conn->running && thread_id != 0;
+    bool closed_by_server = !running && thread_id != 0 && !pool__conn_is_open(conn);
+    int fd = pool__conn_close(conn);
+    place->kill_fd = fd; /* where a forked child finds it */
+    place->closing_since_ns = pool__now_ns();
+    place->closing_thread_id = thread_id;
+    /* Without a descriptor for the duplicate there is no proof whose number that is, but a
+     * server does not use one again so soon. */
+    enum pool__kill kill =
+        running ? pool__control_kill_until_gone(pool, thread_id) : POOL__KILL_GONE;
+    if (running && kill != POOL__KILL_FAILED)
+        count(&pool->counters.kills);
+    if (closed_by_server)
+        pool__control_wait_until_gone(pool, thread_id);
+    place->kill_fd = -1;
+    if (running)
+        watch_unless_gone(pool, slot, fd, kill);
+    else
+        pool__watch_closing(pool, slot, fd, kill);
+    atomic_fetch_sub(&pool->closings, 1);
+}
+
+void pool__chores_part(struct pool *pool, unsigned slot, struct pool__conn *conn)
+{
+    begin_closing(pool, slot);
+    say_goodbye(pool, slot, conn);
+}
+
+/* The closing has begun. */
+static void do_close(struct pool *pool, unsigned slot, enum pool_close_reason reason)
+{
+    struct pool__conn *conn = conn_of(pool, slot);
+    pool->core.slots[slot].conn = NULL;
+    count(&pool->counters.closed);
+    count(&pool->counters.closed_by_reason[reason]);
+    pool__hooks_tell_close(pool, reason, conn->thread_id);
+    say_goodbye(pool, slot, conn);
+}
+
+void pool__chores_close(struct pool *pool, unsigned slot, enum pool_close_reason reason)
+{
+    begin_closing(pool, slot);
+    do_close(pool, slot, reason);
+}
+
+static void do_kill(struct pool *pool, unsigned slot)
+{
+    struct pool__place *place = &pool->places[slot];
+    int fd = place->kill_fd;
+    bool first = place->kill == POOL__KILL_FAILED; /* that reaches the server */
+    enum pool__kill kill = pool__control_kill_until_gone(pool, place->closing_thread_id);
+    if (first && kill != POOL__KILL_FAILED)
+        count(&pool->counters.kills);
+    place->kill_fd = -1;
+    watch_unless_gone(pool, slot, fd, kill);
+}
+
+static void run_close(struct pool *pool, struct pool__chore *chore)
+{
+    unsigned slot = pool__chores_slot(pool, chore);
+    do_close(pool, slot, pool->places[slot].close_reason);
+}
+
+static void run_kill(struct pool *pool, struct pool__chore *chore)
+{
+    do_kill(pool, pool__chores_slot(pool, chore));
+}
+
+void pool__chores_order_close(struct pool *pool, unsigned slot, enum pool_close_reason reason)
+{
+    begin_closing(pool, slot);
+    pool__watch_poke(pool); /* there may be nothing left that could be waited for */
+    pool->places[slot].close_reason = reason;
+    pool__chores_order(pool, slot, run_close, false);
+}
+
+void pool__chores_order_kill(struct pool *pool, unsigned slot)
+{
+    pool__chores_order(pool, slot, run_kill, false);
+}
+
+void pool__chores_give_or_close(struct pool *pool, unsigned slot)
+{
+    if (!pool__core_give(&pool->core, slot)) {
+        uint32_t reason = atomic_load(&pool->places[slot].evict_reason);
+        pool__chores_order_close(pool, slot, (enum pool_close_reason)reason);
+    }
+    pool__watch_poke(pool);
+}
+
+/* Reset and ping */
+
+/* The server's own idle limit comes first. A reset may change it. */
+void pool__chores_set_keepalive(struct pool *pool, unsigned slot, const struct pool__conn *conn)
+{
+    uint64_t keepalive = pool__after_ms(0, pool->options.v.keepalive_ms);
+    uint64_t limit = (uint64_t)conn->wait_timeout_s * UINT64_C(500000000);
+    keepalive = limit && limit < keepalive ? limit : keepalive;
+    atomic_store(&pool->places[slot].keepalive_ns, keepalive);
+    pool__tick_limit(pool, keepalive);
+}
+
+static void do_reset(struct pool *pool, unsigned slot)
+{
+    struct pool__conn *conn = conn_of(pool, slot);
+    count(&pool->counters.resets);
+    if (!pool__session_reset(conn, pool__deadline_in(step_ms(pool)), NULL)) {
+        pool__chores_close(pool, slot, POOL_CLOSE_RESET);
+        return;
+    }
+    pool__chores_set_keepalive(pool, slot, conn);
+    pool__chores_give_or_close(pool, slot);
+}
+
+static void do_ping(struct pool *pool, unsigned slot)
+{
+    struct pool__conn *conn = conn_of(pool, slot);
+    count(&pool->counters.pings);
+    if (pool__conn_is_quiet(conn) && pool__conn_ping(conn, pool__deadline_in(step_ms(pool)), NULL))
+        pool__chores_give_or_close(pool, slot);
+    else
+        pool__chores_close(pool, slot, POOL_CLOSE_SERVER);
+}
+
+static void run_reset(struct pool *pool, struct pool__chore *chore)
+{
+    do_reset(pool, pool__chores_slot(pool, chore));
+}
+
+static void run_ping(struct pool *pool, struct pool__chore *chore)
+{
+    do_ping(pool, pool__chores_slot(pool, chore));
+}
+
+void pool__chores_order_reset(struct pool *pool, unsigned slot)
+{
+    pool__chores_order(pool, slot, run_reset, true);
+}
+
+void pool__chores_order_ping(struct pool *pool, unsigned slot)
+{
+    pool__chores_order(pool, slot, run_ping, false);
+}
