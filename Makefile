@@ -154,7 +154,7 @@ WRAP := -Wl,--wrap=malloc
 $(B)/tests/test_url $(B)/tests/test_result: TEST_LDFLAGS := $(WRAP)
 $(B)/tests/test_options: TEST_LDFLAGS := -Wl,--wrap=mmap
 $(B)/tests/test_nomem: TEST_LDFLAGS := $(WRAP),--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=aligned_alloc
-$(B)/tests/test_races: TEST_LDFLAGS := -Wl,--wrap=pool__core_evict,--wrap=pool__watch_closing,--wrap=pool__conn_open,--wrap=pool__conn_close,--wrap=pool__policy_returned
+$(B)/tests/test_races: TEST_LDFLAGS := -Wl,--wrap=pool__core_evict,--wrap=pool__watch_closing,--wrap=pool__connect,--wrap=pool__conn_close,--wrap=pool__policy_returned
 $(B)/tests/test_addresses: TEST_LDFLAGS := -Wl,--wrap=getaddrinfo_a,--wrap=gai_error
 $(B)/tests/test_resolve: TEST_LDFLAGS := -Wl,--wrap=calloc,--wrap=getaddrinfo_a,--wrap=gai_error,--wrap=gai_suspend,--wrap=gai_cancel
 

@@ -109,7 +109,7 @@ side_by_side=4 # they mostly wait
 link_server_test() { # OUTPUT PROGRAM [OBJECT]
     local output=$1 program=$2 wrap=()
     shift 2
-    [[ $program == test_races ]] && wrap=("-Wl,--wrap=pool__core_evict,--wrap=pool__watch_closing,--wrap=pool__conn_open,--wrap=pool__conn_close,--wrap=pool__policy_returned")
+    [[ $program == test_races ]] && wrap=("-Wl,--wrap=pool__core_evict,--wrap=pool__watch_closing,--wrap=pool__connect,--wrap=pool__conn_close,--wrap=pool__policy_returned")
     "${CC:-gcc}" -pthread ${wrap[@]+"${wrap[@]}"} "$dir/$program.o" "$@" "$library" -lcmocka "${db_libs[@]}" -lm -o "$output"
 }
 
@@ -347,7 +347,7 @@ server_mutant chores.c test_faults a_reset_ends_at_its_deadline_although_the_ser
     's/(pool__session_reset\([^;]*)pool__deadline_in\(step_ms\(pool\)\)/\1POOL__FOREVER/'
 server_mutant chores.c test_faults a_ping_ends_at_its_deadline_although_the_server_is_frozen \
     "a ping has no deadline" \
-    's/(pool__conn_ping\([^;]*)pool__deadline_in\(step_ms\(pool\)\)/\1POOL__FOREVER/'
+    's/(pool__command_ping\([^;]*)pool__deadline_in\(step_ms\(pool\)\)/\1POOL__FOREVER/'
 server_mutant control.c test_faults a_kill_is_given_up_although_the_server_is_frozen \
     "a kill has no deadline" \
     's/pool__deadline_in\(KILL_DEADLINE_MS\)/POOL__FOREVER/'
@@ -449,7 +449,7 @@ server_mutant lead.c test_pipeline_results hooks_come_in_pairs_and_the_books_bal
 server_mutant quotes.c test_quotes a_routine_with_a_mode_of_its_own_misleads_nobody \
     "the status flag of the session is believed" \
     's/conn->quotes = quotes_of\(sql_mode, charset\);/conn->quotes = conn->mysql->server_status \& SERVER_STATUS_NO_BACKSLASH_ESCAPES ? POOL__QUOTES_BARE : quotes_of(sql_mode, charset);/'
-server_mutant conn.c test_quotes a_change_of_the_mode_is_noticed \
+server_mutant outcome.c test_quotes a_change_of_the_mode_is_noticed \
     "what was known of a session stays known" \
     's/    conn->quotes_known = false;\n//'
 server_mutant connection.c test_quotes what_the_program_does_by_itself_is_noticed \
@@ -461,7 +461,7 @@ server_mutant quotes.c test_quotes in_other_charsets_a_backslash_stays_out_of_si
 server_mutant quotes.c test_quotes several_statements_may_change_the_mode_between_them \
     "a session is known for several statements" \
     's/    if \(info->semicolon && conn->options->v.multi_statements\)\n        return false;\n//'
-server_mutant conn/query.c test_quotes the_server_counts_the_placeholders_before_anything_is_bound \
+server_mutant prepared.c test_quotes the_server_counts_the_placeholders_before_anything_is_bound \
     "an uncertain count goes together with the execution" \
     's/!stmt->info.uncertain &&/(void *)stmt \&\&/'
 server_mutant expand.c test_quotes lists_outside_of_in_take_exactly_their_values \
@@ -479,13 +479,13 @@ server_mutant giveback.c test_async_dispatch the_end_serves_what_was_accepted_be
 server_mutant stream.c test_stream_async a_pause_that_nobody_can_end_fails_the_stream \
     "a stream pauses without a handle" \
     's/flow == POOL_FLOW_PAUSE && !op->ticket/false/'
-server_mutant trx.c test_lost_transactions nothing_runs_behind_a_begin_that_failed \
+server_mutant doubt.c test_lost_transactions nothing_runs_behind_a_begin_that_failed \
     "a begin is believed before it has succeeded" \
-    's/        return true; \/\* what was is forgotten[^\n]*/        return forget(trx), true;/'
+    's/        return true; \/\* what was is forgotten[^\n]*/        return pool__trx_forget(trx), true;/'
 server_mutant trx.c test_lost_transactions nothing_runs_behind_results_and_an_error \
     "a failure is not looked at for the end of its transaction" \
-    's/    if \(was && !conn->in_transaction\)\n        note_hidden_end\(conn\);//'
-server_mutant trx.c test_lost_transactions a_commit_after_a_deadlock_fails \
+    's/    if \(was && !conn->in_transaction\)\n        pool__trx_note_hidden_end\(conn\);//'
+server_mutant doubt.c test_lost_transactions a_commit_after_a_deadlock_fails \
     "there is always something to commit" \
     's/    if \(end == POOL__TRX_COMMITTED \|\|/    if (end == POOL__TRX_LOST || end == POOL__TRX_COMMITTED ||/'
 server_mutant transaction.c test_lost_transactions nothing_runs_behind_ddl \
@@ -509,7 +509,7 @@ server_mutant session.c test_logins what_a_login_has_set_is_not_reset \
 server_mutant session.c test_autocommit what_the_init_did_without_it_stays \
     "what the init did is left open" \
     's/    return !open \|\| pool__say/    return true || pool__say/'
-server_mutant conn.c test_rereading the_sql_mode_counts \
+server_mutant stale.c test_rereading the_sql_mode_counts \
     "cached statements outlive a change of the SQL mode" \
     's/    if \(conn->rereads\)/    if (false)/'
 server_mutant health.c test_health a_crowd_has_its_connections_opened_bit_by_bit \

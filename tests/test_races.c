@@ -53,26 +53,26 @@ void __wrap_pool__watch_closing(struct pool *pool, unsigned slot, int fd, enum p
     __real_pool__watch_closing(pool, slot, fd, kill);
 }
 
-bool __real_pool__conn_open(const struct pool__options *options,
-                            const struct pool_credentials *credentials,
-                            struct pool__stmt_budget *budget, int cut_fd, uint64_t deadline_ns,
-                            struct pool__conn **ret_conn, struct pool_error *err);
-bool __wrap_pool__conn_open(const struct pool__options *options,
-                            const struct pool_credentials *credentials,
-                            struct pool__stmt_budget *budget, int cut_fd, uint64_t deadline_ns,
-                            struct pool__conn **ret_conn, struct pool_error *err);
+bool __real_pool__connect(const struct pool__options *options,
+                          const struct pool_credentials *credentials,
+                          struct pool__stmt_budget *budget, int cut_fd, uint64_t deadline_ns,
+                          struct pool__conn **ret_conn, struct pool_error *err);
+bool __wrap_pool__connect(const struct pool__options *options,
+                          const struct pool_credentials *credentials,
+                          struct pool__stmt_budget *budget, int cut_fd, uint64_t deadline_ns,
+                          struct pool__conn **ret_conn, struct pool_error *err);
 
 /* A thread may be listed for a moment after its socket has been closed. */
-bool __wrap_pool__conn_open(const struct pool__options *options,
-                            const struct pool_credentials *credentials,
-                            struct pool__stmt_budget *budget, int cut_fd, uint64_t deadline_ns,
-                            struct pool__conn **ret_conn, struct pool_error *err)
+bool __wrap_pool__connect(const struct pool__options *options,
+                          const struct pool_credentials *credentials,
+                          struct pool__stmt_budget *budget, int cut_fd, uint64_t deadline_ns,
+                          struct pool__conn **ret_conn, struct pool_error *err)
 {
     uint64_t give_up = now_ms() + 200;
     unsigned long old_id = control.pool && cut_fd == control.pool->stop_fd ? control.old_id : 0;
     while (old_id && (control.overlaps = is_there(old_id)) && now_ms() < give_up)
         ;
-    return __real_pool__conn_open(options, credentials, budget, cut_fd, deadline_ns, ret_conn, err);
+    return __real_pool__connect(options, credentials, budget, cut_fd, deadline_ns, ret_conn, err);
 }
 
 /* A whole pool_end, or a borrow by somebody who does not know of one. */

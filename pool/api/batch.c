@@ -7,6 +7,7 @@
  */
 #include "api/connection.h"
 #include "api/query.h"
+#include "async/cancel.h"
 #include "async/op.h"
 #include "base/error.h"
 #include "base/list.h"
@@ -24,7 +25,6 @@
 #include "sql/token.h"
 #include "sql/value.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* ---- the statement ---- */
@@ -242,7 +242,7 @@ static void run_batch(struct pool__op *op, struct pool_error *err)
     struct pool *pool = op->call.pool;
     op->call.result =
         pool__run_job(pool, &op->borrowed, &op->job, op->ask.deadline_ns, op->ask.waited_ns, err);
-    pool__op_absorb_kill(op);
+    pool__cancel_absorb_kill(op);
     pool__giveback(pool, op->borrowed.slot);
 }
 

@@ -6,6 +6,7 @@
 #include "api/fork.h"
 
 #include "base/loop.h"
+#include "base/sync.h"
 #include "conn/conn.h"
 #include "engine/ended.h"
 #include "engine/ending.h"

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/sync.h"
 #include "conn/conn.h"
+#include "conn/doubt.h"
 #include "conn/trx.h"
 #include "engine/borrow.h"
 #include "engine/handle.h"
@@ -97,7 +98,7 @@ static void resolve(const struct pool *pool, struct pool__conn *conn)
 {
     int cancel_state; /* a thread that ended here would leave it claimed */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
-    pool__trx_resolve(conn, pool__deadline_in(pool->options.v.query_timeout_ms));
+    pool__doubt_resolve(conn, pool__deadline_in(pool->options.v.query_timeout_ms));
     pthread_setcancelstate(cancel_state, NULL);
 }
 

@@ -2,6 +2,7 @@
  * The public calls with callbacks: each checks what it is given, makes an op of it (op.c), and
  * hands that to the loop. threads: any; callback: yes.
  */
+#include "async/cancel.h"
 #include "async/op.h"
 #include "base/error.h"
 #include "engine/borrow.h"
@@ -10,8 +11,6 @@
 #include "engine/lead.h"
 #include "engine/pool.h"
 #include "sql/request.h"
-
-#include <stdlib.h>
 
 /* ---- what runs, and what is told ---- */
 
@@ -25,7 +24,7 @@ static void run_query(struct pool__op *op, struct pool_error *err)
     struct pool *pool = op->call.pool;
     struct pool_result *result =
         pool__lead(pool, &op->borrowed, &op->job, op->ask.deadline_ns, op->ask.waited_ns, err);
-    pool__op_absorb_kill(op);
+    pool__cancel_absorb_kill(op);
     pool__giveback(pool, op->borrowed.slot);
     if (op->early)
         return; /* its callback has the result, or will */
@@ -38,7 +37,7 @@ static void run_conn_query(struct pool__op *op, struct pool_error *err)
 {
     struct pool *pool = op->call.pool;
     op->call.result = pool__run_job(pool, &op->borrowed, &op->job, op->ask.deadline_ns, 0, err);
-    pool__op_absorb_kill(op);
+    pool__cancel_absorb_kill(op);
     pool__handle_unclaim(pool, &op->borrowed);
 }
 
@@ -46,7 +45,7 @@ static void run_conn_ping(struct pool__op *op, struct pool_error *err)
 {
     struct pool *pool = op->call.pool;
     pool__job_ping(pool, &op->borrowed, err);
-    pool__op_absorb_kill(op);
+    pool__cancel_absorb_kill(op);
     pool__handle_unclaim(pool, &op->borrowed);
 }
 

@@ -1,17 +1,16 @@
 /*
- * Handles of calls with callbacks, and what they are for: cancelling, and resuming a stream.
- *
- * A handle is a place in a table and the generation of that place, so one that is over is
- * recognised. Only calls that asked for a handle have a place. The table is under a lock of
- * its own (`calls.lock`); what is to be done with an op is posted to the loop, which may find
- * that it has been delivered meanwhile.
+ * What the handle of a call is for: cancelling it, and resuming a stream. What is to be done with
+ * an op is posted to the loop, which may find that it has been delivered meanwhile.
  *
  * A running statement is stopped by a worker with KILL QUERY on the control connection. The
  * server may carry that out late: so the connection is kept until the KILL has been answered,
  * and then a statement that does nothing takes the blow, if there is one left. Without an
- * answer the connection is closed. A statement that was sent along with others is never killed, for
- * the blow could hit those.
+ * answer the connection is closed. A statement that was sent along with others is never killed,
+ * for the blow could hit those.
  */
+#include "async/cancel.h"
+
+#include "async/handles.h"
 #include "async/op.h"
 #include "base/error.h"
 #include "base/fiber.h"
@@ -20,98 +19,21 @@
 #include "base/sync.h"
 #include "conn/conn.h"
 #include "conn/query.h"
-#include "core/core.h"
 #include "engine/control.h"
 #include "engine/lead.h"
 #include "engine/pool.h"
 #include "engine/workers.h"
 
-#include <stdlib.h>
-
-#define FIRST_ROOM 16
 #define LOOK_NS POOL__NS_PER_MS /* at whether a kill was answered */
 
-/* ---- the table ---- */
-
-static bool grow_locked(struct pool__calls *calls)
-{
-    uint32_t room = calls->room ? calls->room * 2 : FIRST_ROOM;
-    struct pool__call_place *places = realloc(calls->places, room * sizeof *places);
-    if (!places)
-        return false;
-    for (uint32_t i = calls->room; i < room; i++)
-        places[i] = (struct pool__call_place){.next_free = i + 1};
-    calls->places = places;
-    calls->first_free = calls->room;
-    calls->room = room;
-    return true;
-}
-
-static void on_cancel(struct pool__task *task);
-static void on_resume(struct pool__task *task);
-
-uint64_t pool__op_register(struct pool__op *op)
-{
-    struct pool__calls *calls = &op->call.pool->calls;
-    op->cancel_task.run = on_cancel;
-    op->resume_task.run = on_resume;
-    pool__lock(&calls->lock);
-    if (calls->first_free < calls->room || grow_locked(calls)) {
-        uint32_t index = calls->first_free;
-        struct pool__call_place *place = &calls->places[index];
-        calls->first_free = place->next_free;
-        place->op = op;
-        op->ticket = (uint64_t)++place->generation << 32 | (index + 1);
-    }
-    pool__unlock(&calls->lock);
-    return op->ticket;
-}
-
-void pool__op_unregister(struct pool__op *op)
-{
-    struct pool__calls *calls = &op->call.pool->calls;
-    if (!op->ticket)
-        return;
-    uint32_t index = (uint32_t)op->ticket - 1;
-    pool__lock(&calls->lock);
-    calls->places[index].op = NULL;
-    calls->places[index].next_free = calls->first_free;
-    calls->first_free = index;
-    pool__unlock(&calls->lock);
-    op->ticket = 0;
-}
-
-/* Holds the op for a task. */
-static struct pool__op *hold_locked(struct pool__calls *calls, uint64_t ticket)
-{
-    uint32_t index = (uint32_t)ticket - 1;
-    if (index >= calls->room || calls->places[index].generation != ticket >> 32 ||
-        !calls->places[index].op)
-        return NULL;
-    atomic_fetch_add(&calls->places[index].op->call.holders, 1);
-    return calls->places[index].op;
-}
-
-static struct pool__op *hold(struct pool_call call, struct pool_error *err)
-{
-    if (!call.pool || !call.ticket ||
-        call.pool->fork_count != atomic_load_explicit(&pool__fork_count, memory_order_relaxed)) {
-        pool__fail(err, POOL_ERR_STALE, "the handle is no call of this process");
-        return NULL;
-    }
-    struct pool__calls *calls = &call.pool->calls;
-    pool__lock(&calls->lock);
-    struct pool__op *op = hold_locked(calls, call.ticket);
-    pool__unlock(&calls->lock);
-    if (!op)
-        pool__fail(err, POOL_ERR_STALE, "the call is over");
-    return op;
-}
-
 /* Each task of an op is posted once at a time, and holds the op until it has run. */
-static void post(struct pool__op *op, struct pool__task *task, _Atomic bool *posted)
+static void post(struct pool__op *op, struct pool__task *task, void (*run)(struct pool__task *),
+                 _Atomic bool *posted)
 {
-    if (atomic_exchange(posted, true) || !pool__loop_post(&op->call.pool->loop, task))
+    bool first = !atomic_exchange(posted, true);
+    if (first)
+        task->run = run;
+    if (!first || !pool__loop_post(&op->call.pool->loop, task))
         pool__call_drop(&op->call);
 }
 
@@ -147,18 +69,6 @@ static void stop_on_server(struct pool__op *op)
     pool__workers_order(op->call.pool, &op->kill_chore);
 }
 
-void pool__op_cancel_waiting(struct pool__op *op)
-{
-    struct pool *pool = op->call.pool;
-    struct pool__waiter *waiter = &op->call.waiter;
-    if (pool__core_cancel(&pool->core, waiter)) {
-        pool__op_decided(op);
-    } else if (atomic_load(&waiter->outcome) == POOL__BOARDING) {
-        /* It cannot leave yet, but soon. */
-        pool__alarm_set(&pool->loop, &op->alarm, pool__now_ns() + LOOK_NS);
-    } /* else its outcome is on its way as a task */
-}
-
 static void on_cancel(struct pool__task *task)
 {
     struct pool__op *op = POOL__ENTRY(task, struct pool__op, cancel_task);
@@ -179,14 +89,14 @@ static void on_cancel(struct pool__task *task)
 bool pool_cancel(struct pool_call call, struct pool_error *err)
 {
     pool__ok(err);
-    struct pool__op *op = hold(call, err);
+    struct pool__op *op = pool__handles_hold(call, err);
     if (!op)
         return false;
-    post(op, &op->cancel_task, &op->cancel_posted);
+    post(op, &op->cancel_task, on_cancel, &op->cancel_posted);
     return true;
 }
 
-void pool__op_absorb_kill(struct pool__op *op)
+void pool__cancel_absorb_kill(struct pool__op *op)
 {
     static const char nothing[] = "DO 0";
     struct pool__conn *conn = op->borrowed.conn;
@@ -211,15 +121,6 @@ void pool__op_absorb_kill(struct pool__op *op)
         conn->dirty = dirty; /* DO of a constant leaves no trace */
 }
 
-void pool__op_drop_result(struct pool__op *op, struct pool_error *err)
-{
-    if (!op->cancelled || !op->call.result)
-        return;
-    pool_result_free(op->call.result);
-    op->call.result = NULL;
-    pool__fail(err, POOL_ERR_CANCELLED, "cancelled");
-}
-
 /* ---- resuming ---- */
 
 static void on_resume(struct pool__task *task)
@@ -236,9 +137,9 @@ static void on_resume(struct pool__task *task)
 bool pool_resume(struct pool_call call, struct pool_error *err)
 {
     pool__ok(err);
-    struct pool__op *op = hold(call, err);
+    struct pool__op *op = pool__handles_hold(call, err);
     if (!op)
         return false;
-    post(op, &op->resume_task, &op->resume_posted);
+    post(op, &op->resume_task, on_resume, &op->resume_posted);
     return true;
 }

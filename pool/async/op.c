@@ -18,6 +18,7 @@
  */
 #include "async/op.h"
 
+#include "async/handles.h"
 #include "base/error.h"
 #include "core/callback.h"
 #include "engine/giveback.h"
@@ -61,10 +62,19 @@ static void finish(struct pool__op *op)
     pool__loop_done(loop);
 }
 
+void pool__op_drop_result(struct pool__op *op, struct pool_error *err)
+{
+    if (!op->cancelled || !op->call.result)
+        return;
+    pool_result_free(op->call.result);
+    op->call.result = NULL;
+    pool__fail(err, POOL_ERR_CANCELLED, "cancelled");
+}
+
 void pool__op_deliver(struct pool__op *op, struct pool_error *err)
 {
     struct pool *pool = op->call.pool;
-    pool__op_unregister(op);
+    pool__handles_unregister(op);
     op->delivered = true;
     err->not_executed = err->not_executed && !op->job.may_have_run;
     if (op->cancelled && err->code != POOL_OK) {
@@ -270,6 +280,18 @@ void pool__op_decided(struct pool__op *op)
     decided(op, (enum pool__outcome)atomic_load(&op->call.waiter.outcome));
 }
 
+void pool__op_cancel_waiting(struct pool__op *op)
+{
+    struct pool *pool = op->call.pool;
+    struct pool__waiter *waiter = &op->call.waiter;
+    if (pool__core_cancel(&pool->core, waiter)) {
+        pool__op_decided(op);
+    } else if (atomic_load(&waiter->outcome) == POOL__BOARDING) {
+        /* It cannot leave yet, but soon. */
+        pool__alarm_set(&pool->loop, &op->alarm, pool__now_ns() + POOL__NS_PER_MS);
+    } /* else its outcome is on its way as a task */
+}
+
 /* Somebody has decided, and posted the op. */
 static void on_woken(struct pool__task *task)
 {
@@ -403,7 +425,7 @@ bool pool__op_accept(struct pool__op *op, struct pool_call *ret_call, struct poo
         pool__op_drop(op);
         return false;
     }
-    if (ret_call && !pool__op_register(op)) {
+    if (ret_call && !pool__handles_register(op)) {
         pool__op_drop(op);
         pool__loop_done(&pool->loop);
         return pool__fail(err, POOL_ERR_NOMEM, "out of memory for the handle of a call");

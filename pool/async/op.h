@@ -105,14 +105,8 @@ void pool__op_tell(struct pool__op *op, const struct pool_error *err);
 void pool__op_decided(struct pool__op *op);
 void pool__op_deliver(struct pool__op *op, struct pool_error *err);
 
-/* cancel.c: handles of ops. Issue one (0: memory is out), and end it. */
-uint64_t pool__op_register(struct pool__op *op);
-void pool__op_unregister(struct pool__op *op);
 /* On the loop, for one that waits: it is decided now, or an alarm is set to look again. */
 void pool__op_cancel_waiting(struct pool__op *op);
-/* On the op's fiber, when its statement is over and before the connection is given back: a
- * kill that is under way must not hit the next one. */
-void pool__op_absorb_kill(struct pool__op *op);
 /* If it was cancelled, it fails although there is a result. */
 void pool__op_drop_result(struct pool__op *op, struct pool_error *err);
 

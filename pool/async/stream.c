@@ -3,6 +3,7 @@
  * with its connection, until it is resumed, cancelled, cut, or its deadline passes. Nothing
  * is read meanwhile, so the server stops sending when the buffers between are full.
  */
+#include "async/cancel.h"
 #include "async/op.h"
 #include "base/error.h"
 #include "conn/query.h"
@@ -46,7 +47,7 @@ static void run_stream(struct pool__op *op, struct pool_error *err)
     struct pool *pool = op->call.pool;
     op->call.result =
         pool__run_job(pool, &op->borrowed, &op->job, op->ask.deadline_ns, op->ask.waited_ns, err);
-    pool__op_absorb_kill(op);
+    pool__cancel_absorb_kill(op);
     pool__giveback(pool, op->borrowed.slot);
     pool__op_drop_result(op, err); /* it was stopped, and not by its program */
     if (!op->misuse || !op->call.result)

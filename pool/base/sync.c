@@ -65,3 +65,9 @@ bool pool__thread_start(pthread_t *ret_id, void *(*run)(void *), void *arg)
     pthread_attr_destroy(&attributes);
     return ok;
 }
+
+void pool__close_fd(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}

@@ -100,4 +100,6 @@ static inline uint64_t pool__deadline_in(uint32_t ms)
     return pool__after_ms(pool__now_ns(), ms);
 }
 
+void pool__close_fd(int fd); /* -1 is allowed */
+
 #endif

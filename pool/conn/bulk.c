@@ -11,7 +11,10 @@
 #include "conn/bulk.h"
 
 #include "base/error.h"
-#include "conn/run.h"
+#include "conn/execution.h"
+#include "conn/outcome.h"
+#include "conn/prepared.h"
+#include "conn/reply.h"
 #include "sql/hash.h"
 
 #define PACKET_BYTES ((size_t)1 << 20)
@@ -73,7 +76,7 @@ static int prepare_native(struct pool__bulk *bulk)
 {
     struct pool__stmt *stmt = bulk->stmt;
     struct pool__stmt_cache *cache = &bulk->conn->cache;
-    pool__conn_note_send(bulk->conn, &stmt->info);
+    pool__outcome_note_send(bulk->conn, &stmt->info);
     atomic_fetch_add_explicit(&cache->budget->prepares, 1, memory_order_relaxed);
     int failed = mysql_stmt_prepare(stmt->native, stmt->sql, stmt->len);
     if (failed && mysql_stmt_errno(stmt->native) == TOO_MANY_STATEMENTS)
@@ -104,7 +107,7 @@ static bool prepare(struct pool__bulk *bulk, const struct pool__wait *wait, stru
     if (refused)
         bulk->stmt = NULL;
     else
-        pool__conn_error(conn, wait, stmt->native, wait->reading, err);
+        pool__outcome_fail(conn, wait, stmt->native, wait->reading, err);
     if (!conn->broken)
         pool__stmt_close_native(&conn->cache, stmt);
     return refused;
@@ -157,22 +160,22 @@ bool pool__bulk_pack(struct pool__bulk *bulk, size_t from, size_t *ret_count,
 }
 
 /* What was not sent to its end the server cannot execute. */
-static bool send_packet(struct pool__bulk *bulk, struct pool__run *run)
+static bool send_packet(struct pool__bulk *bulk, struct pool__execution *run)
 {
     MYSQL *mysql = bulk->conn->mysql;
     struct pool__stmt *stmt = bulk->stmt;
     struct pool__pack *packet = &bulk->pack;
-    pool__conn_note_send(bulk->conn, &stmt->info);
+    pool__outcome_note_send(bulk->conn, &stmt->info);
     pool__pack_address(packet, (uint32_t)stmt->native->stmt_id);
     if (mysql->methods->db_command(mysql, COM_STMT_BULK_EXECUTE, (const char *)packet->data,
                                    packet->len, 1, stmt->native) == 0)
         return true;
-    pool__conn_error(bulk->conn, run->wait, NULL, run->wait->reading, run->err);
+    pool__outcome_fail(bulk->conn, run->wait, NULL, run->wait->reading, run->err);
     bulk->sent = !run->err->not_executed;
     return false;
 }
 
-static enum pool__bulk_end judge(struct pool__bulk *bulk, struct pool__run *run)
+static enum pool__bulk_end judge(struct pool__bulk *bulk, struct pool__execution *run)
 {
     struct pool__stmt *stmt = bulk->stmt;
     bool over = pool__wait_was_ended(run->wait);
@@ -180,14 +183,14 @@ static enum pool__bulk_end judge(struct pool__bulk *bulk, struct pool__run *run)
         stmt->not_in_bulk = true;
         return POOL__BULK_REFUSED;
     }
-    if (pool__is_forgotten(run, stmt))
+    if (pool__prepared_is_forgotten(run, stmt))
         return POOL__BULK_FORGOTTEN;
-    pool__conn_error(bulk->conn, run->wait, stmt->native, true, run->err);
+    pool__outcome_fail(bulk->conn, run->wait, stmt->native, true, run->err);
     return POOL__BULK_FAILED;
 }
 
 /* If memory for the next packet is out, that is found out when its turn comes. */
-static enum pool__bulk_end exchange(struct pool__bulk *bulk, struct pool__run *run)
+static enum pool__bulk_end exchange(struct pool__bulk *bulk, struct pool__execution *run)
 {
     struct pool__stmt *stmt = bulk->stmt;
     size_t next = bulk->packed_at + bulk->pack.rows;
@@ -195,9 +198,9 @@ static enum pool__bulk_end exchange(struct pool__bulk *bulk, struct pool__run *r
         return POOL__BULK_FAILED;
     if (next < bulk->table->rows)
         pack(bulk, next);
-    if (!pool__receive_prepared(run, stmt))
+    if (!pool__prepared_receive(run, stmt))
         return judge(bulk, run);
-    if (!pool__read_prepared(run, stmt))
+    if (!pool__reply_read_prepared(run, stmt))
         return POOL__BULK_FAILED;
     if (bulk->conn->dirty)
         stmt->leaves_traces = true;
@@ -222,10 +225,10 @@ enum pool__bulk_end pool__bulk_run(struct pool__bulk *bulk, uint64_t deadline_ns
                                    struct pool_result **ret_result, struct pool_error *err)
 {
     struct pool__wait wait;
-    struct pool__run run = {
+    struct pool__execution run = {
         .conn = bulk->conn, .info = &bulk->stmt->info, .wait = &wait, .err = err};
     bulk->sent = false;
-    if (!pool__run_begin(&run))
+    if (!pool__execution_begin(&run))
         return POOL__BULK_FAILED;
     bulk->sent = true;
     pool__conn_enter(bulk->conn, &wait, deadline_ns);

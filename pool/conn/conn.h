@@ -66,32 +66,11 @@ struct pool__conn {
     struct pool__conn *next; /* in the list of those that pool_end has to close */
 };
 
-/* Connects, logs in, proves TLS and prepares the session. `credentials` replace those
- * of the options. On failure there may still be a connection in *ret_conn, whose
- * set-up runs on the server: it is to be closed like any other. */
-bool pool__conn_open(const struct pool__options *options,
-                     const struct pool_credentials *credentials, struct pool__stmt_budget *budget,
-                     int cut_fd, uint64_t deadline_ns, struct pool__conn **ret_conn,
-                     struct pool_error *err);
-
-/* How quotes are read, from now on: from @@sql_mode and @@character_set_client, either of which
- * may be NULL. See quotes.c. */
-void pool__conn_note_quotes(struct pool__conn *conn, const char *sql_mode, const char *charset);
-
-/* For login.c: everything that a handle is told before it connects; the end of its copy of
- * the password, once it is connected; what a connect that has failed means, always false. */
-void pool__conn_set_options(MYSQL *mysql, const struct pool__options *options);
-void pool__conn_forget_password(MYSQL *mysql);
-bool pool__conn_fail_connect(const struct pool__wait *wait, MYSQL *mysql, const char *password,
-                             struct pool_error *err);
-
-/* Sends a command that is answered by a bare OK. */
-bool pool__conn_command(struct pool__conn *conn, int (*command)(MYSQL *), uint64_t deadline_ns,
-                        struct pool_error *err);
 /* Fails a call for that the connection was broken before it. */
 bool pool__conn_fail_broken(const struct pool__conn *conn, struct pool_error *err);
 
-bool pool__conn_ping(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err);
+/* Its last reply was complete a moment ago, and nothing came since. Costs nothing. */
+bool pool__conn_has_just_answered(const struct pool__conn *conn, uint64_t now);
 
 /* Something came behind the last reply that was no part of it. Costs nothing. */
 bool pool__conn_has_leftovers(const struct pool__conn *conn);
@@ -113,33 +92,11 @@ bool pool__conn_is_open(const struct pool__conn *conn);
  * it is left alone. */
 int pool__conn_close(struct pool__conn *conn);
 
-void pool__close_fd(int fd); /* -1 is allowed */
-
 /* Frees without a byte on the wire (a child process after fork). */
 void pool__conn_abandon(struct pool__conn *conn);
-
-/* After any statement: takes over the status that came with the reply. `ok`: with an OK packet,
- * not behind rows. */
-void pool__conn_note_status(struct pool__conn *conn, enum pool__sql_class class_, bool ok);
 
 /* Begins and ends a stretch of libmariadb calls under a deadline. */
 void pool__conn_enter(struct pool__conn *conn, struct pool__wait *wait, uint64_t deadline_ns);
 void pool__conn_leave(struct pool__conn *conn, struct pool__wait *wait);
-
-/* After a statement: statements that were prepared in another database, or that would mean
- * something else by now, are of no use any more. Within a wait. */
-void pool__conn_note_reading(struct pool__conn *conn);
-
-/* Before a statement: what the program may have done with the native handle. Within a wait. */
-void pool__conn_note_native(struct pool__conn *conn);
-
-/* Before a statement is sent: what it may leave behind if it fails. */
-void pool__conn_note_send(struct pool__conn *conn, const struct pool__sql_info *info);
-
-/* Fills err from the handle's (or the statement's) error. `sent`: the statement may
- * have reached the server, should the deadline have passed. Marks the connection
- * broken or dirty as the code asks. */
-void pool__conn_error(struct pool__conn *conn, const struct pool__wait *wait, MYSQL_STMT *stmt,
-                      bool sent, struct pool_error *err);
 
 #endif

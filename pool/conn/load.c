@@ -16,9 +16,11 @@
 #include "base/error.h"
 #include "base/sync.h"
 #include "conn/bulk.h"
+#include "conn/doubt.h"
+#include "conn/execution.h"
 #include "conn/fence.h"
 #include "conn/keep.h"
-#include "conn/run.h"
+#include "conn/stale.h"
 #include "core/callback.h"
 
 #include <stdio.h>
@@ -281,10 +283,10 @@ static bool check_biggest(const struct load *load)
 
 static bool look(struct load *load)
 {
-    struct pool__run run = {.conn = load->conn, .err = load->err};
+    struct pool__execution run = {.conn = load->conn, .err = load->err};
     if (load->conn->broken)
         return pool__conn_fail_broken(load->conn, load->err);
-    return pool__has_just_answered(load->conn, pool__now_ns()) || pool__run_look(&run);
+    return pool__conn_has_just_answered(load->conn, pool__now_ns()) || pool__execution_look(&run);
 }
 
 /* Later the statement is in use. */
@@ -292,7 +294,7 @@ static void note_native(const struct load *load)
 {
     struct pool__wait wait;
     pool__conn_enter(load->conn, &wait, statement_deadline(load));
-    pool__conn_note_native(load->conn);
+    pool__stale_note_native(load->conn);
     pool__conn_leave(load->conn, &wait);
 }
 
@@ -315,7 +317,7 @@ struct pool_result *pool__load(struct pool__conn *conn, const struct pool__batch
     pool__ok(err);
     pool__trx_note_native(conn);
     bool ok = !pool__trx_is_doubtful(&conn->trx) ||
-              pool__trx_allows(conn, form->text, form->text_len, statement_deadline(&load), err);
+              pool__doubt_allows(conn, form->text, form->text_len, statement_deadline(&load), err);
     pool__fence_init(&load.fence, conn, held);
     ok = ok && begin(&load);
     if (!ok)

@@ -18,11 +18,55 @@
 
 #include "base/error.h"
 #include "base/sync.h"
+#include "conn/client.h"
 #include "conn/resolve.h"
 #include "conn/room.h"
+#include "core/classify.h"
 
+#include <errmsg.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* A server that got the password in clear may say it back, into a log. Short passwords
+ * are not looked for: they turn up as parts of ordinary words. */
+static const char *text_without(const char *password, MYSQL *mysql)
+{
+    const char *text = mysql_error(mysql);
+    if (strlen(password) < 8 || !strstr(text, password))
+        return text;
+    return "the server's message is not shown, for it contains the password";
+}
+
+#define HOST_IS_BLOCKED 1129 /* others are of the account */
+
+static bool fail_connect(const struct pool__wait *wait, MYSQL *mysql, const char *password,
+                         struct pool_error *err)
+{
+    bool lost = wait->timed_out || pool__is_cut_off(mysql_errno(mysql), mysql_error(mysql));
+    unsigned code = lost ? CR_SERVER_LOST : mysql_errno(mysql);
+    enum pool_code kind = POOL_ERR_CONNECT;
+    if (wait->timed_out)
+        pool__fail(err, kind, "connect timed out");
+    else if (wait->cut)
+        pool__fail(err, POOL_ERR_CLOSED, "the pool is being closed");
+    else {
+        enum pool__connect_class class_ = pool__classify_connect(code);
+        if (class_ == POOL__C_TLS)
+            kind = POOL_ERR_TLS;
+        else if (class_ == POOL__C_PASSWORD || class_ == POOL__C_PERMANENT ||
+                 (class_ == POOL__C_BLOCKED && code != HOST_IS_BLOCKED))
+            kind = POOL_ERR_AUTH;
+        pool__fail(err, code == CR_OUT_OF_MEMORY ? POOL_ERR_NOMEM : kind, "connect: %s",
+                   text_without(password, mysql));
+    }
+    if (err) {
+        err->server_errno = code;
+        memcpy(err->sqlstate, mysql_sqlstate(mysql), 5);
+        err->not_executed = true;
+        err->fatal = true;
+    }
+    return false;
+}
 
 /* One try to connect to a host or address and to log in. */
 struct attempt {
@@ -75,7 +119,7 @@ static bool try_login(struct attempt *attempt, const struct pool_credentials *cr
         mysql_real_connect(conn->mysql, attempt->host, credentials->user, credentials->password,
                            v->database, v->port, v->socket, flags) != NULL;
     if (!ok)
-        pool__conn_fail_connect(wait, conn->mysql, credentials->password, err);
+        fail_connect(wait, conn->mysql, credentials->password, err);
     pool__wait_end(wait);
     pool__close_fd(wait->kept_fd); /* nothing runs on the server before the login */
     return ok;
@@ -85,11 +129,11 @@ static bool try_login(struct attempt *attempt, const struct pool_credentials *cr
 static bool renew_handle(struct pool__conn *conn, struct pool_error *err)
 {
     struct pool__wait wait = {.deadline_ns = 0, .cut_fd = -1}; /* never blocks */
-    pool__conn_forget_password(conn->mysql);
+    pool__client_forget_password(conn->mysql);
     MYSQL *fresh = mysql_init(NULL);
     if (!fresh)
         return pool__fail(err, POOL_ERR_NOMEM, "out of memory for a connection");
-    pool__conn_set_options(fresh, conn->options);
+    pool__client_set_options(fresh, conn->options);
     pool__wait_begin(&wait, conn->options->tls != POOL_TLS_OFF);
     mysql_close(conn->mysql);
     pool__wait_end(&wait);

@@ -18,11 +18,10 @@
  *
  * Whoever owns the connection runs this; there are no locks.
  */
-#include "conn/conn.h"
-#include "conn/run.h"
-#include "sql/form.h"
-#include "sql/sql.h"
-#include "sql/token.h"
+#include "conn/quotes.h"
+
+#include "conn/outcome.h"
+#include "conn/reply.h"
 
 #include <string.h>
 
@@ -38,7 +37,7 @@ static bool depends_on_quotes(const struct pool__conn *conn, const struct pool__
     return form->as_text ? form->depends_on_quotes : pool__form_has_special_text(form);
 }
 
-bool pool__knows_quotes(const struct pool__conn *conn, const struct pool__form *form,
+bool pool__quotes_known(const struct pool__conn *conn, const struct pool__form *form,
                         const struct pool__sql_info *info)
 {
     return conn->quotes_known || !depends_on_quotes(conn, form, info);
@@ -59,56 +58,56 @@ static enum pool__quotes quotes_of(const char *sql_mode, const char *charset)
     return strstr(sql_mode, "ANSI_QUOTES") ? POOL__QUOTES_ANSI : POOL__QUOTES_ESCAPED;
 }
 
-void pool__conn_note_quotes(struct pool__conn *conn, const char *sql_mode, const char *charset)
+void pool__quotes_note(struct pool__conn *conn, const char *sql_mode, const char *charset)
 {
     conn->quotes = quotes_of(sql_mode, charset);
     conn->quotes_known = !conn->native_given;
 }
 
-static bool ask(struct pool__run *question)
+static bool ask(struct pool__execution *question)
 {
     struct pool__conn *conn = question->conn;
-    pool__conn_note_send(conn, question->info);
+    pool__outcome_note_send(conn, question->info);
     if (mysql_send_query(conn->mysql, QUESTION, strlen(QUESTION)) != 0) {
-        pool__conn_error(conn, question->wait, NULL, question->wait->reading, question->err);
+        pool__outcome_fail(conn, question->wait, NULL, question->wait->reading, question->err);
         return false;
     }
-    if (!pool__receive_text(question)) {
-        pool__conn_error(conn, question->wait, NULL, true, question->err);
+    if (!pool__reply_receive_text(question)) {
+        pool__outcome_fail(conn, question->wait, NULL, true, question->err);
         return false;
     }
-    return pool__read_text(question);
+    return pool__reply_read_text(question);
 }
 
 /* The question is no part of the statement, which has not been sent yet. */
-static bool learn_quotes(struct pool__run *run)
+static bool learn_quotes(struct pool__execution *run)
 {
     struct pool__conn *conn = run->conn;
     static const struct pool__sql_info plain = {.class_ = POOL__SQL_PLAIN, .read_only = true};
     static const struct pool__form form = {.own = true};
-    struct pool__run question = {
+    struct pool__execution question = {
         .conn = conn, .form = &form, .wait = run->wait, .err = run->err, .info = &plain};
     run->quotes = POOL__QUOTES_UNKNOWN;
-    bool ok = pool__run_begin(&question) && ask(&question);
+    bool ok = pool__execution_begin(&question) && ask(&question);
     if (ok && pool_next(question.result)) {
-        pool__conn_note_quotes(conn, pool_get_text(question.result, 0),
-                               pool_get_text(question.result, 1));
+        pool__quotes_note(conn, pool_get_text(question.result, 0),
+                          pool_get_text(question.result, 1));
         run->quotes = conn->quotes;
     }
     pool_result_free(question.result);
     return ok;
 }
 
-void pool__run_use_quotes(struct pool__run *run, const struct pool__sql_info *info)
+void pool__quotes_use(struct pool__execution *run, const struct pool__sql_info *info)
 {
     bool matters = run->conn->quotes_known && depends_on_quotes(run->conn, run->form, info);
     run->quotes = matters ? run->conn->quotes : POOL__QUOTES_UNKNOWN;
 }
 
-bool pool__run_find_quotes(struct pool__run *run, const struct pool__sql_info *info)
+bool pool__quotes_find(struct pool__execution *run, const struct pool__sql_info *info)
 {
-    if (!pool__knows_quotes(run->conn, run->form, info))
+    if (!pool__quotes_known(run->conn, run->form, info))
         return learn_quotes(run);
-    pool__run_use_quotes(run, info);
+    pool__quotes_use(run, info);
     return true;
 }

@@ -7,21 +7,29 @@
  *
  * Whoever owns the connection runs this; there are no locks.
  */
+#include "conn/reply.h"
+
 #include "base/error.h"
-#include "conn/conn.h"
-#include "conn/run.h"
-#include "conn/stmt.h"
-#include "conn/wait.h"
-#include "result/columns.h"
-#include "result/decode.h"
+#include "conn/outcome.h"
 #include "result/result.h"
-#include "sql/sql.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+void pool__reply_await(const struct pool__conn *conn)
+{
+    if (!pool__conn_has_leftovers(conn))
+        pool__wait_hook(mysql_get_socket(conn->mysql), 1, 0);
+}
+
+bool pool__reply_receive_text(struct pool__execution *run)
+{
+    pool__reply_await(run->conn);
+    return mysql_read_query_result(run->conn->mysql) == 0;
+}
+
 /* The reply cannot be read to its end: the connection is of no use any more. */
-static bool abandon_reply(struct pool__run *run)
+static bool abandon_reply(struct pool__execution *run)
 {
     run->conn->broken = run->conn->abandoned = true;
     run->conn->running = true;
@@ -30,7 +38,7 @@ static bool abandon_reply(struct pool__run *run)
     return false;
 }
 
-static bool deliver_row(struct pool__run *run, const uint8_t *row, size_t len)
+static bool deliver_row(struct pool__execution *run, const uint8_t *row, size_t len)
 {
     if (!run->sink || !run->sink->fn)
         return pool__result_add_row(run->result, row, len, run->err) || abandon_reply(run);
@@ -51,14 +59,14 @@ static bool deliver_row(struct pool__run *run, const uint8_t *row, size_t len)
  * merely kept come at a microsecond each. */
 #define ROWS_PER_LOOK 256
 
-static bool time_is_up(struct pool__run *run, uint64_t rows)
+static bool time_is_up(struct pool__execution *run, uint64_t rows)
 {
     bool stream = run->sink && run->sink->fn;
     bool look = rows % ROWS_PER_LOOK == ROWS_PER_LOOK - 1;
     if ((!stream && !look) ||
         !pool__wait_is_over(run->wait, mysql_get_socket(run->conn->mysql), look))
         return false;
-    pool__conn_error(run->conn, run->wait, NULL, true, run->err);
+    pool__outcome_fail(run->conn, run->wait, NULL, true, run->err);
     return true;
 }
 
@@ -74,7 +82,7 @@ static bool is_eof(const uint8_t *packet, unsigned long len)
 #define HEADER_BYTES 4
 
 /* Reads the rows of one result set and the packet that ends it. */
-static bool read_rows(struct pool__run *run)
+static bool read_rows(struct pool__execution *run)
 {
     MYSQL *mysql = run->conn->mysql;
     for (uint64_t rows = 0;; rows++) {
@@ -84,7 +92,7 @@ static bool read_rows(struct pool__run *run)
         const uint8_t *packet = mysql->net.read_pos;
         if (len == packet_error) {
             mysql->status = MYSQL_STATUS_READY;
-            pool__conn_error(run->conn, run->wait, NULL, true, run->err);
+            pool__outcome_fail(run->conn, run->wait, NULL, true, run->err);
             return false;
         }
         if (is_eof(packet, len)) {
@@ -115,7 +123,7 @@ static const char *read_number(const char *text, uint64_t *ret_number)
 
 /* An UPDATE is answered with "Rows matched: 3  Changed: 1  Warnings: 0", in the language of the
  * server. In a request of several statements only the English words tell what was one. */
-static void note_changed_rows(struct pool__run *run)
+static void note_changed_rows(struct pool__execution *run)
 {
     const char *info = run->conn->mysql->info;
     uint64_t matched, changed;
@@ -128,7 +136,7 @@ static void note_changed_rows(struct pool__run *run)
 }
 
 /* The rest of a set, whose columns have been dealt with. */
-static bool read_rest_of_set(struct pool__run *run, unsigned count, bool binary)
+static bool read_rest_of_set(struct pool__execution *run, unsigned count, bool binary)
 {
     MYSQL *mysql = run->conn->mysql;
     bool out_values = mysql->server_status & SERVER_PS_OUT_PARAMS;
@@ -147,24 +155,25 @@ static bool read_rest_of_set(struct pool__run *run, unsigned count, bool binary)
     return true;
 }
 
-static bool read_set(struct pool__run *run, const MYSQL_FIELD *fields, unsigned count, bool binary)
+static bool read_set(struct pool__execution *run, const MYSQL_FIELD *fields, unsigned count,
+                     bool binary)
 {
     if (!pool__result_begin_set(run->result, fields, count, binary, run->err))
         return abandon_reply(run);
     return read_rest_of_set(run, count, binary);
 }
 
-static bool more_sets(const struct pool__run *run)
+static bool more_sets(const struct pool__execution *run)
 {
     return run->conn->mysql->server_status & SERVER_MORE_RESULTS_EXIST;
 }
 
 /* A session change anywhere in a chain of results counts. */
-static void note_status(struct pool__run *run)
+static void note_status(struct pool__execution *run)
 {
     unsigned columns;
     pool__result_columns(run->result, &columns);
-    pool__conn_note_status(run->conn, run->info->class_, columns == 0);
+    pool__outcome_note_status(run->conn, run->info->class_, columns == 0);
 }
 
 static bool has_columns_of_preparation(const struct pool__column *columns, unsigned count,
@@ -180,7 +189,7 @@ static bool has_columns_of_preparation(const struct pool__column *columns, unsig
 
 /* The reply had a description of its columns. Without memory for it the next one had better
  * have one, too. */
-static void learn_columns(struct pool__run *run, struct pool__stmt *stmt)
+static void learn_columns(struct pool__execution *run, struct pool__stmt *stmt)
 {
     unsigned count;
     const struct pool__column *now = pool__result_columns(run->result, &count);
@@ -195,7 +204,7 @@ static void learn_columns(struct pool__run *run, struct pool__stmt *stmt)
         stmt->outdated = true;
 }
 
-static bool begin_described_set(struct pool__run *run, struct pool__stmt *stmt)
+static bool begin_described_set(struct pool__execution *run, struct pool__stmt *stmt)
 {
     const MYSQL *mysql = run->conn->mysql;
     if (!pool__result_begin_set(run->result, mysql->fields, mysql->field_count, true, run->err))
@@ -206,7 +215,7 @@ static bool begin_described_set(struct pool__run *run, struct pool__stmt *stmt)
 
 /* The server leaves out the description if nothing has changed: since the last one, or, if the
  * executions so far have failed, since that of the preparation. */
-static bool begin_first_set(struct pool__run *run, struct pool__stmt *stmt)
+static bool begin_first_set(struct pool__execution *run, struct pool__stmt *stmt)
 {
     const MYSQL *mysql = run->conn->mysql;
     unsigned count = mysql->field_count;
@@ -220,7 +229,7 @@ static bool begin_first_set(struct pool__run *run, struct pool__stmt *stmt)
                                   run->err);
 }
 
-static bool read_first_set(struct pool__run *run, struct pool__stmt *stmt)
+static bool read_first_set(struct pool__execution *run, struct pool__stmt *stmt)
 {
     if (!begin_first_set(run, stmt))
         return abandon_reply(run);
@@ -229,19 +238,19 @@ static bool read_first_set(struct pool__run *run, struct pool__stmt *stmt)
 
 /* A further set comes of procedures only, for which the library keeps the books; with a server
  * that sends one after a plain statement it had better not. */
-static bool read_next_set(struct pool__run *run, const struct pool__stmt *stmt)
+static bool read_next_set(struct pool__execution *run, const struct pool__stmt *stmt)
 {
     MYSQL *mysql = run->conn->mysql;
     MYSQL_STMT *native = stmt->info.class_ == POOL__SQL_PLAIN ? NULL : stmt->native;
     if ((native ? mysql_stmt_next_result(native) : mysql_next_result(mysql)) > 0) {
-        pool__conn_error(run->conn, run->wait, native, true, run->err);
+        pool__outcome_fail(run->conn, run->wait, native, true, run->err);
         return false;
     }
     return native ? read_set(run, native->fields, mysql_stmt_field_count(native), true)
                   : read_set(run, mysql->fields, mysql->field_count, true);
 }
 
-bool pool__read_prepared(struct pool__run *run, struct pool__stmt *stmt)
+bool pool__reply_read_prepared(struct pool__execution *run, struct pool__stmt *stmt)
 {
     MYSQL_STMT *native = stmt->native;
     for (bool ok = read_first_set(run, stmt); ok; ok = read_next_set(run, stmt)) {
@@ -256,7 +265,7 @@ bool pool__read_prepared(struct pool__run *run, struct pool__stmt *stmt)
     return false;
 }
 
-bool pool__read_text(struct pool__run *run)
+bool pool__reply_read_text(struct pool__execution *run)
 {
     MYSQL *mysql = run->conn->mysql;
     for (;;) {
@@ -269,7 +278,7 @@ bool pool__read_text(struct pool__run *run)
         if (time_is_up(run, ROWS_PER_LOOK - 1))
             return false;
         if (mysql_next_result(mysql) > 0) {
-            pool__conn_error(run->conn, run->wait, NULL, true, run->err);
+            pool__outcome_fail(run->conn, run->wait, NULL, true, run->err);
             return false;
         }
     }

@@ -15,7 +15,6 @@
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #define SLICE_NS (10 * POOL__NS_PER_MS)

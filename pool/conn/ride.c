@@ -18,8 +18,13 @@
 
 #include "base/error.h"
 #include "base/sync.h"
+#include "conn/execution.h"
+#include "conn/outcome.h"
+#include "conn/prepared.h"
 #include "conn/query.h"
-#include "conn/run.h"
+#include "conn/quotes.h"
+#include "conn/reply.h"
+#include "conn/text.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -60,7 +65,7 @@ const struct pool__stmt *pool__may_ride(const struct pool__conn *conn,
     bool may = stmt && stmt->info.class_ == POOL__SQL_PLAIN && !stmt->leaves_traces &&
                !stmt->info.multiple && is_quick(stmt) && form->size < conn->max_packet &&
                (form->as_text ? stmt->info.placeholders == form->args.count &&
-                                    pool__knows_quotes(conn, form, &stmt->info)
+                                    pool__quotes_known(conn, form, &stmt->info)
                               : is_prepared(stmt, form));
     return may ? stmt : NULL;
 }
@@ -68,7 +73,7 @@ const struct pool__stmt *pool__may_ride(const struct pool__conn *conn,
 /* A passenger with what its execution needs. */
 struct seat {
     struct pool__passenger *passenger;
-    struct pool__run run;
+    struct pool__execution run;
     struct pool__stmt *stmt;
     bool text;  /* it goes, and comes back, by the text protocol */
     bool again; /* the server had forgotten the statement: to be run alone */
@@ -201,21 +206,21 @@ static bool send_prepared(struct seat *seat)
     const struct pool__form *form = seat->run.form;
     struct pool__stmt *stmt = seat->stmt;
     if (pool__bind_values(stmt->binds, stmt->store, form->values, form->count, seat->run.err))
-        return pool__send_prepared(&seat->run, stmt);
+        return pool__prepared_send(&seat->run, stmt);
     seat->run.err->not_executed = true;
     return false;
 }
 
 static bool send_text(struct ride *ride, struct seat *seat)
 {
-    struct pool__run *run = &seat->run;
+    struct pool__execution *run = &seat->run;
     size_t len;
-    pool__run_use_quotes(run, &seat->stmt->info);
-    char *formatted = pool__run_format(run, &seat->stmt->info, &len);
+    pool__quotes_use(run, &seat->stmt->info);
+    char *formatted = pool__text_format(run, &seat->stmt->info, &len);
     bool ok = run->err->code == POOL_OK;
     if (ok) {
         run->sent = true;
-        pool__conn_note_send(ride->conn, &seat->stmt->info);
+        pool__outcome_note_send(ride->conn, &seat->stmt->info);
         ok = mysql_send_query(ride->conn->mysql, formatted ? formatted : run->form->text, len) == 0;
     } else {
         run->err->not_executed = true;
@@ -239,7 +244,7 @@ static bool send_one(struct ride *ride, struct seat *seat)
     seat->run.info = &seat->stmt->info;
     seat->text = form->as_text;
     cache->hits += !seat->text;
-    if (!pool__run_begin(&seat->run)) {
+    if (!pool__execution_begin(&seat->run)) {
         seat->run.err->not_executed = true;
         return false;
     }
@@ -248,7 +253,7 @@ static bool send_one(struct ride *ride, struct seat *seat)
     bool told = seat->run.err->code != POOL_OK;
     if (!told &&
         (!ride->wait.timed_out || is_leader(ride, seat))) /* the deadline is the leader's */
-        pool__conn_error(ride->conn, &ride->wait, native_of(seat), false, seat->run.err);
+        pool__outcome_fail(ride->conn, &ride->wait, native_of(seat), false, seat->run.err);
     return false;
 }
 
@@ -302,31 +307,32 @@ static void fail_reply(struct ride *ride, struct seat *seat)
 /* The reply up to its first set, and the rest of it. */
 static bool receive_first(struct seat *seat)
 {
-    return seat->text ? pool__receive_text(&seat->run)
-                      : pool__receive_prepared(&seat->run, seat->stmt);
+    return seat->text ? pool__reply_receive_text(&seat->run)
+                      : pool__prepared_receive(&seat->run, seat->stmt);
 }
 
 static bool read_rest(struct seat *seat)
 {
-    return seat->text ? pool__read_text(&seat->run) : pool__read_prepared(&seat->run, seat->stmt);
+    return seat->text ? pool__reply_read_text(&seat->run)
+                      : pool__reply_read_prepared(&seat->run, seat->stmt);
 }
 
 static void receive_one(struct ride *ride, struct seat *seat)
 {
     struct pool__conn *conn = ride->conn;
-    struct pool__run *run = &seat->run;
+    struct pool__execution *run = &seat->run;
     pool__ok(run->err);
     if (ride->lost) {
         fail_by_company(ride, seat);
         return;
     }
     bool ok = receive_first(seat);
-    if (!ok && !seat->text && pool__is_forgotten(run, seat->stmt)) {
+    if (!ok && !seat->text && pool__prepared_is_forgotten(run, seat->stmt)) {
         seat->again = true;
         return;
     }
     if (!ok)
-        pool__conn_error(conn, &ride->wait, native_of(seat), true, run->err);
+        pool__outcome_fail(conn, &ride->wait, native_of(seat), true, run->err);
     if (!ok || !read_rest(seat)) {
         fail_reply(ride, seat);
         return;
@@ -367,7 +373,8 @@ static void note_times(struct ride *ride, uint64_t started_ns)
     ride->conn->heard_ns = ride->conn->broken ? 0 : now;
     for (unsigned i = 0; i < ride->sent; i++)
         if (is_first_of_its_kind(ride, i))
-            pool__note_time(ride->conn, ride->seats[i].stmt, now - started_ns, ride->sent);
+            pool__execution_note_time(ride->conn, ride->seats[i].stmt, now - started_ns,
+                                      ride->sent);
 }
 
 /* Statements whose columns have changed, or that the server has forgotten. It sends, so it
@@ -419,7 +426,7 @@ void pool__ride(struct pool__conn *conn, struct pool__passenger *passengers, uns
         take_seat(&ride, &ride.seats[i], &passengers[i], i ? &ride.err : err);
     pool__conn_enter(conn, &ride.wait, deadline_ns);
     ride.wait.before_sleep = before_sleep;
-    if (pool__has_just_answered(conn, started_ns) || pool__run_look(&ride.seats[0].run))
+    if (pool__conn_has_just_answered(conn, started_ns) || pool__execution_look(&ride.seats[0].run))
         send_all(&ride);
     fail_unsent(&ride);
     for (; ride.received < ride.sent; ride.received++) {

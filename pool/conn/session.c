@@ -14,7 +14,9 @@
 #include "conn/session.h"
 
 #include "base/error.h"
+#include "conn/command.h"
 #include "conn/query.h"
+#include "conn/quotes.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -120,7 +122,7 @@ static void remember_settings(struct pool__conn *conn, struct pool_result *facts
     conn->max_packet = number_or(facts, MAX_PACKET, UINT64_MAX);
     conn->max_prepared = number_or(facts, MAX_PREPARED, 16382);
     conn->wait_timeout_s = (uint32_t)number_or(facts, WAIT_TIMEOUT, 28800);
-    pool__conn_note_quotes(conn, pool_get_text(facts, SQL_MODE), pool_get_text(facts, CHARSET));
+    pool__quotes_note(conn, pool_get_text(facts, SQL_MODE), pool_get_text(facts, CHARSET));
 }
 
 static bool has_init_connect(struct pool_result *facts)
@@ -202,7 +204,7 @@ static bool remember_after_init(struct pool__conn *conn, uint64_t deadline_ns,
     bool ok = row && pool_next(row) &&
               remember_names(conn, pool_get_text(row, 0), pool_get_text(row, 1), err);
     if (ok)
-        pool__conn_note_quotes(conn, pool_get_text(row, 2), pool_get_text(row, 3));
+        pool__quotes_note(conn, pool_get_text(row, 2), pool_get_text(row, 3));
     pool_result_free(row);
     return ok;
 }
@@ -308,9 +310,9 @@ static bool may_be_reset(const struct pool__conn *conn, struct pool_error *err)
 /* In a cluster the first answer may be that the transaction was undone; then nothing was reset. */
 static bool send_reset(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err)
 {
-    return pool__conn_command(conn, mysql_reset_connection, deadline_ns, err) ||
+    return pool__command(conn, mysql_reset_connection, deadline_ns, err) ||
            (err->retry_transaction &&
-            pool__conn_command(conn, mysql_reset_connection, deadline_ns, err));
+            pool__command(conn, mysql_reset_connection, deadline_ns, err));
 }
 
 bool pool__session_reset(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err)

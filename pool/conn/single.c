@@ -16,8 +16,8 @@
 #include "conn/load.h"
 #include "conn/pack.h"
 #include "conn/query.h"
+#include "conn/quotes.h"
 #include "conn/ride.h"
-#include "conn/run.h"
 #include "conn/stmt.h"
 #include "result/result.h"
 #include "sql/form.h"
@@ -62,7 +62,7 @@ static unsigned depth_of(const struct pool__conn *conn, const struct pool__form 
     bool ready = known && !form->as_text && stmt->native &&
                  stmt->native->state > MYSQL_STMT_PREPARED &&
                  mysql_stmt_param_count(stmt->native) == form->count;
-    bool as_text = known && form->as_text && pool__knows_quotes(conn, form, &stmt->info);
+    bool as_text = known && form->as_text && pool__quotes_known(conn, form, &stmt->info);
     return conn->pipelines && (ready || as_text) ? conn->options->v.pipeline_depth : 1;
 }
 

@@ -33,16 +33,11 @@ struct pool__trx {
 
 struct pool__conn;
 
-/* Whether pool__trx_allows is to be asked before the next statement. */
+/* Whether pool__doubt_allows is to be asked before the next statement. */
 static inline bool pool__trx_is_doubtful(const struct pool__trx *trx)
 {
     return trx->unsure || trx->end != POOL__TRX_OPEN;
 }
-
-/* False with the reason, and not_executed, if the statement must not be sent. May ask the
- * server. */
-bool pool__trx_allows(struct pool__conn *conn, const char *sql, size_t len, uint64_t deadline_ns,
-                      struct pool_error *err);
 
 /* After a statement that has succeeded, if a transaction was open before it, or should have
  * been. */
@@ -50,10 +45,6 @@ void pool__trx_note_end(struct pool__conn *conn, bool was);
 
 /* After one that has failed, likewise. */
 void pool__trx_note_failure(struct pool__conn *conn, bool was);
-
-/* Should a statement that failed have ended the transaction, and perhaps committed it: asks the
- * server. */
-void pool__trx_resolve(struct pool__conn *conn, uint64_t deadline_ns);
 
 /* Statements may be run, and fail, that are not seen; and before each statement on such a
  * connection: what the library has heard since. */
@@ -64,5 +55,9 @@ void pool__trx_note_native(struct pool__conn *conn);
 struct pool__error_facts;
 void pool__trx_note_error(struct pool__conn *conn, unsigned code,
                           const struct pool__error_facts *facts);
+
+/* For doubt.c: nothing has happened; and one has ended, nobody knows how. */
+void pool__trx_forget(struct pool__trx *trx);
+void pool__trx_note_hidden_end(struct pool__conn *conn);
 
 #endif

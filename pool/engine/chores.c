@@ -12,6 +12,7 @@
 #include "engine/chores.h"
 
 #include "base/sync.h"
+#include "conn/command.h"
 #include "conn/kill.h"
 #include "conn/session.h"
 #include "core/core.h"
@@ -198,7 +199,8 @@ static void do_ping(struct pool *pool, unsigned slot)
 {
     struct pool__conn *conn = conn_of(pool, slot);
     count(&pool->counters.pings);
-    if (pool__conn_is_quiet(conn) && pool__conn_ping(conn, pool__deadline_in(step_ms(pool)), NULL))
+    if (pool__conn_is_quiet(conn) &&
+        pool__command_ping(conn, pool__deadline_in(step_ms(pool)), NULL))
         pool__chores_give_or_close(pool, slot);
     else
         pool__chores_close(pool, slot, POOL_CLOSE_SERVER);

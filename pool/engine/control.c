@@ -12,6 +12,7 @@
 #include "engine/control.h"
 
 #include "base/sync.h"
+#include "conn/connect.h"
 #include "engine/hooks.h"
 #include "engine/pool.h"
 
@@ -78,8 +79,8 @@ static void replace_locked(struct pool *pool, const struct pool_credentials *cre
     struct pool__control *control = &pool->control;
     struct pool_error err;
     close_old_locked(pool, deadline_ns);
-    if (!pool__conn_open(&pool->options, credentials, &pool->budget, pool->stop_fd, deadline_ns,
-                         &control->conn, &err) &&
+    if (!pool__connect(&pool->options, credentials, &pool->budget, pool->stop_fd, deadline_ns,
+                       &control->conn, &err) &&
         control->conn) {
         pool__close_fd(pool__conn_close(control->conn));
         control->conn = NULL;

@@ -8,8 +8,8 @@
 #include "engine/ended.h"
 
 #include "base/loop.h"
+#include "base/sync.h"
 #include "config/options.h"
-#include "conn/conn.h"
 #include "core/core.h"
 #include "engine/control.h"
 #include "engine/pool.h"

@@ -4,6 +4,7 @@
  */
 #include "engine/ending.h"
 
+#include "base/sync.h"
 #include "engine/hooks.h"
 #include "engine/pool.h"
 

@@ -31,7 +31,6 @@
 #include "engine/tick.h"
 #include "engine/watch.h"
 
-#include <string.h>
 #include <sys/eventfd.h>
 
 #define CONTROL_IDLE_NS (10000 * POOL__NS_PER_MS)

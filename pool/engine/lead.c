@@ -19,6 +19,7 @@
 
 #include "base/error.h"
 #include "base/fiber.h"
+#include "conn/command.h"
 #include "conn/keep.h"
 #include "conn/ride.h"
 #include "conn/trim.h"
@@ -493,5 +494,5 @@ bool pool__job_ping(struct pool *pool, const struct pool__borrowed *borrowed,
                     struct pool_error *err)
 {
     uint64_t deadline_ns = pool__deadline_in(pool->options.v.connect_timeout_ms);
-    return pool__conn_ping(borrowed->conn, deadline_ns, err);
+    return pool__command_ping(borrowed->conn, deadline_ns, err);
 }

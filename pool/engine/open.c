@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/sync.h"
 #include "conn/conn.h"
+#include "conn/connect.h"
 #include "conn/session.h"
 #include "core/classify.h"
 #include "core/core.h"
@@ -58,8 +59,8 @@ static bool open_once(struct pool *pool, bool refresh, uint64_t deadline_ns,
     struct pool_credentials credentials;
     *ret_conn = NULL;
     return pool__hooks_ask_credentials(pool, refresh, &credentials, err) &&
-           pool__conn_open(&pool->options, &credentials, &pool->budget, pool->cut_fd, deadline_ns,
-                           ret_conn, err) &&
+           pool__connect(&pool->options, &credentials, &pool->budget, pool->cut_fd, deadline_ns,
+                         ret_conn, err) &&
            pool__session_init(*ret_conn, deadline_ns, err) &&
            pool__replica_look(pool, *ret_conn, deadline_ns, err);
 }

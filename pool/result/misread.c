@@ -154,7 +154,7 @@ static void list_names(char *list, size_t size, const struct pool__set *set)
     }
 }
 
-void pool__misread_name(struct pool_result *result, const char *name)
+void pool__misread_name(struct pool_result *result, const char *name, bool ambiguous)
 {
     char shown[SHOWN_MAX + 4], names[300];
     struct pool_error *err = pool__misread(result);
@@ -166,7 +166,7 @@ void pool__misread_name(struct pool_result *result, const char *name)
     }
     show(shown, name, strlen(name));
     list_names(names, sizeof names, result->set);
-    if (pool_column_index(result, name) >= 0)
+    if (ambiguous)
         pool__fail(err, POOL_ERR_INVALID, "several columns have the name '%s', among %s", shown,
                    names);
     else

@@ -17,6 +17,6 @@ bool pool__misread_scan(struct pool_result *result, const struct pool_target *ta
                         size_t first_wrong);
 
 /* That there is no column of this name, or several. */
-void pool__misread_name(struct pool_result *result, const char *name);
+void pool__misread_name(struct pool_result *result, const char *name, bool ambiguous);
 
 #endif

@@ -57,7 +57,7 @@ static unsigned find(struct pool_result *r, const char *name)
     if (column >= 0 && is_only(r, (unsigned)column, name))
         return (unsigned)column;
     if (r && r->set)
-        pool__misread_name(r, name);
+        pool__misread_name(r, name, column >= 0);
     return UINT32_MAX;
 }
 

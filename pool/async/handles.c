@@ -1,0 +1,87 @@
+/*
+ * Handles of calls with callbacks.
+ *
+ * A handle is a place in a table and the generation of that place, so one that is over is
+ * recognised. Only calls that asked for a handle have a place. The table is under a lock of
+ * its own (`calls.lock`).
+ */
+#include "async/handles.h"
+
+#include "async/op.h"
+#include "base/error.h"
+#include "base/sync.h"
+#include "engine/pool.h"
+
+#include <stdlib.h>
+
+#define FIRST_ROOM 16
+
+static bool grow_locked(struct pool__calls *calls)
+{
+    uint32_t room = calls->room ? calls->room * 2 : FIRST_ROOM;
+    struct pool__call_place *places = realloc(calls->places, room * sizeof *places);
+    if (!places)
+        return false;
+    for (uint32_t i = calls->room; i < room; i++)
+        places[i] = (struct pool__call_place){.next_free = i + 1};
+    calls->places = places;
+    calls->first_free = calls->room;
+    calls->room = room;
+    return true;
+}
+
+uint64_t pool__handles_register(struct pool__op *op)
+{
+    struct pool__calls *calls = &op->call.pool->calls;
+    pool__lock(&calls->lock);
+    if (calls->first_free < calls->room || grow_locked(calls)) {
+        uint32_t index = calls->first_free;
+        struct pool__call_place *place = &calls->places[index];
+        calls->first_free = place->next_free;
+        place->op = op;
+        op->ticket = (uint64_t)++place->generation << 32 | (index + 1);
+    }
+    pool__unlock(&calls->lock);
+    return op->ticket;
+}
+
+void pool__handles_unregister(struct pool__op *op)
+{
+    struct pool__calls *calls = &op->call.pool->calls;
+    if (!op->ticket)
+        return;
+    uint32_t index = (uint32_t)op->ticket - 1;
+    pool__lock(&calls->lock);
+    calls->places[index].op = NULL;
+    calls->places[index].next_free = calls->first_free;
+    calls->first_free = index;
+    pool__unlock(&calls->lock);
+    op->ticket = 0;
+}
+
+/* Holds the op for a task. */
+static struct pool__op *hold_locked(struct pool__calls *calls, uint64_t ticket)
+{
+    uint32_t index = (uint32_t)ticket - 1;
+    if (index >= calls->room || calls->places[index].generation != ticket >> 32 ||
+        !calls->places[index].op)
+        return NULL;
+    atomic_fetch_add(&calls->places[index].op->call.holders, 1);
+    return calls->places[index].op;
+}
+
+struct pool__op *pool__handles_hold(struct pool_call call, struct pool_error *err)
+{
+    if (!call.pool || !call.ticket ||
+        call.pool->fork_count != atomic_load_explicit(&pool__fork_count, memory_order_relaxed)) {
+        pool__fail(err, POOL_ERR_STALE, "the handle is no call of this process");
+        return NULL;
+    }
+    struct pool__calls *calls = &call.pool->calls;
+    pool__lock(&calls->lock);
+    struct pool__op *op = hold_locked(calls, call.ticket);
+    pool__unlock(&calls->lock);
+    if (!op)
+        pool__fail(err, POOL_ERR_STALE, "the call is over");
+    return op;
+}

@@ -1,0 +1,88 @@
+/*
+ * What the executions of all kinds of statements have in common: the look at the socket before
+ * anything is sent, the limits, and what is noted afterwards.
+ */
+#include "conn/execution.h"
+
+#include "base/error.h"
+#include "base/sync.h"
+#include "result/result.h"
+
+/* A look at the socket shows a connection that the server has closed, or on which it is
+ * out of step, before anything is sent on it. */
+bool pool__execution_look(struct pool__execution *run)
+{
+    run->looked = run->looked || pool__conn_is_quiet(run->conn);
+    if (run->looked)
+        return true;
+    run->conn->broken = true;
+    pool__fail(run->err, POOL_ERR_LOST,
+               "the server had closed the connection, or was out of step, before the statement "
+               "was sent");
+    run->err->not_executed = true;
+    run->err->fatal = true;
+    return false;
+}
+
+#define OWN_BYTES ((size_t)1 << 16) /* the pool's own questions have one row */
+
+bool pool__execution_begin(struct pool__execution *run)
+{
+    const struct pool_options *options = &run->conn->options->v;
+    bool stream = run->sink && run->sink->fn; /* keeps no rows, so there is nothing to limit */
+    bool own = run->form && run->form->own;
+    uint64_t rows = stream || options->max_rows == POOL_UNLIMITED ? UINT64_MAX : options->max_rows;
+    size_t bytes =
+        own && options->max_result_bytes < OWN_BYTES ? OWN_BYTES : options->max_result_bytes;
+    run->result = pool__result_new(rows, bytes);
+    if (!run->result)
+        return pool__fail(run->err, POOL_ERR_NOMEM, "out of memory for a result");
+    return true;
+}
+
+/* The server would answer a packet over its limit with an error or by hanging up,
+ * depending on timing: better not to send it. */
+bool pool__execution_check_size(struct pool__execution *run, size_t len)
+{
+    uint64_t limit = run->conn->options->v.max_packet_bytes;
+    const char *whose = "max_packet_bytes";
+    if (run->conn->max_packet && run->conn->max_packet < limit) {
+        limit = run->conn->max_packet;
+        whose = "the server's max_allowed_packet";
+    }
+    if (len < limit)
+        return true;
+    pool__fail(run->err, POOL_ERR_TOO_BIG,
+               "a statement of %zu bytes is over the limit of %llu (%s)", len,
+               (unsigned long long)limit, whose);
+    if (run->err)
+        run->err->not_executed = true;
+    return false;
+}
+
+bool pool__execution_check_single(struct pool__execution *run, const struct pool__sql_info *info,
+                                  bool text)
+{
+    if (!info->multiple || (text && run->conn->options->v.multi_statements))
+        return true;
+    return pool__fail(run->err, POOL_ERR_INVALID,
+                      "several statements in one request need the option multi_statements and "
+                      "the flag POOL_TEXT: there is no %s",
+                      text ? "multi_statements" : "POOL_TEXT");
+}
+
+void pool__execution_note_time(const struct pool__conn *conn, struct pool__stmt *stmt, uint64_t ns,
+                               unsigned count)
+{
+    uint64_t way_ns = conn->trip_ns == UINT64_MAX ? 0 : conn->trip_ns;
+    pool__stmt_note_time(stmt, ns > way_ns ? (ns - way_ns) / count : 0);
+}
+
+void pool__execution_note(struct pool__execution *run, struct pool__stmt *stmt, bool typical)
+{
+    run->ended_ns = pool__now_ns();
+    if (typical)
+        pool__execution_note_time(run->conn, stmt, run->ended_ns - run->started_ns, 1);
+    if (run->conn->dirty || run->conn->in_transaction)
+        stmt->leaves_traces = true;
+}

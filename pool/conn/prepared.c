@@ -1,0 +1,227 @@
+/*
+ * A prepared statement: made, executed, and made again when the server has forgotten it.
+ *
+ * First use of a statement on a MariaDB server is one round trip: prepare and
+ * execute travel together. What the server cannot prepare goes as text, and is remembered as such.
+ */
+#include "conn/prepared.h"
+
+#include "base/error.h"
+#include "conn/outcome.h"
+#include "conn/reply.h"
+#include "conn/text.h"
+
+#include <mysql.h>
+#include <stdio.h>
+#include <string.h>
+
+#define NOT_PREPARABLE 1295
+#define TOO_MANY_STATEMENTS 1461
+
+/* 1243: it is not known. 1615: it would have to be prepared again. */
+bool pool__prepared_is_forgotten(const struct pool__execution *run, const struct pool__stmt *stmt)
+{
+    unsigned code = mysql_stmt_errno(stmt->native);
+    return !pool__wait_was_ended(run->wait) && (code == 1243 || code == 1615) &&
+           stmt->info.class_ == POOL__SQL_PLAIN;
+}
+
+/* How an attempt with a prepared statement ended. */
+enum attempt { DONE, FAILED, PREPARE_AGAIN, SEND_AS_TEXT };
+
+/* The server refused to prepare, or had forgotten the statement. The numbers alone
+ * do not prove it: the same error can come out of a procedure that has done half its
+ * work, so only failures before the execution count. */
+static enum attempt judge_error(struct pool__execution *run, struct pool__stmt *stmt)
+{
+    unsigned code = mysql_stmt_errno(stmt->native);
+    bool refused = stmt->native->state < MYSQL_STMT_PREPARED;
+    if (pool__wait_was_ended(run->wait))
+        return FAILED;
+    if (refused && code == NOT_PREPARABLE) {
+        stmt->text_only = true;
+        return SEND_AS_TEXT;
+    }
+    if (refused && code == TOO_MANY_STATEMENTS)
+        return SEND_AS_TEXT;
+    return pool__prepared_is_forgotten(run, stmt) ? PREPARE_AGAIN : FAILED;
+}
+
+/* Prepare and execute in one round trip, the execution meaning "the statement prepared
+ * last". Not if the server may count other placeholders than were bound. If the server has no
+ * room for another statement (1461) it takes that for the one before and runs it again: so the
+ * one before must not be one that writes, and once the server has been full the two are sent
+ * apart. */
+static bool may_go_together(const struct pool__execution *run, const struct pool__stmt *stmt)
+{
+    const struct pool__stmt_cache *cache = &run->conn->cache;
+    return !stmt->info.uncertain &&
+           (!cache->prepared ||
+            (!cache->writes_last &&
+             !atomic_load_explicit(&cache->budget->careful, memory_order_relaxed)));
+}
+
+/* 2057 says that there are other columns than when the statement was prepared; the reply is in
+ * order. If there are more, the library's list of them may be too short for the reply. */
+static bool has_fewer_columns(const MYSQL_STMT *native)
+{
+    const MYSQL *mysql = native->mysql;
+    return native->last_errno == 2057 && mysql->fields && mysql->field_count < native->field_count;
+}
+
+static bool counts_agree(struct pool__execution *run, const struct pool__stmt *stmt)
+{
+    unsigned long count = mysql_stmt_param_count(stmt->native);
+    /* Binding would read as many values as the server counts. */
+    if (count == run->form->count)
+        return true;
+    pool__fail(run->err, POOL_ERR_INVALID,
+               "the server counts %lu placeholders in the statement, not %zu", count,
+               run->form->count);
+    run->err->not_executed = true;
+    return false;
+}
+
+static bool execute_together(struct pool__execution *run, struct pool__stmt *stmt)
+{
+    unsigned count = (unsigned)run->form->count;
+    mysql_stmt_attr_set(stmt->native, STMT_ATTR_PREBIND_PARAMS, &count);
+    if (count)
+        mysql_stmt_bind_param(stmt->native, stmt->binds);
+    return mariadb_stmt_execute_direct(stmt->native, stmt->sql, stmt->len) == 0;
+}
+
+/* False also if the counts do not agree; then there is an error in run->err. The library is
+ * not told a count, for it would fail without a word if the server has another. */
+static bool execute_apart(struct pool__execution *run, struct pool__stmt *stmt)
+{
+    MYSQL_STMT *native = stmt->native;
+    return mysql_stmt_prepare(native, stmt->sql, stmt->len) == 0 && counts_agree(run, stmt) &&
+           (run->form->count == 0 || !mysql_stmt_bind_param(native, stmt->binds)) &&
+           mysql_stmt_execute(native) == 0;
+}
+
+static bool prepare_and_execute(struct pool__execution *run, struct pool__stmt *stmt)
+{
+    struct pool__stmt_cache *cache = &run->conn->cache;
+    MYSQL_STMT *native = stmt->native;
+    bool together = may_go_together(run, stmt);
+    run->sent = true;
+    stmt->refused = false;
+    pool__outcome_note_send(run->conn, &stmt->info);
+    atomic_fetch_add_explicit(&cache->budget->prepares, 1, memory_order_relaxed);
+    pool__stmt_note_types(stmt, pool__stmt_values_of(run->form));
+    bool ok = together ? execute_together(run, stmt) : execute_apart(run, stmt);
+    if (!ok && mysql_stmt_errno(native) == TOO_MANY_STATEMENTS &&
+        native->state < MYSQL_STMT_PREPARED) {
+        atomic_store(&cache->budget->careful, true);
+        if (together && cache->prepared) /* the answer of the one before may be under way */
+            run->conn->broken = true;
+    }
+    cache->prepared = true;
+    cache->writes_last = !stmt->info.read_only;
+    return ok || has_fewer_columns(native);
+}
+
+bool pool__prepared_send(struct pool__execution *run, struct pool__stmt *stmt)
+{
+    MYSQL *mysql = run->conn->mysql;
+    my_bool on = 1;
+    my_bool off = 0;
+    run->sent = true;
+    pool__outcome_note_send(run->conn, &stmt->info);
+    if (stmt->info.placeholders)
+        mysql_stmt_bind_param(stmt->native, stmt->binds);
+    mysql_options(mysql, MARIADB_OPT_SKIP_READ_RESPONSE, &on);
+    int failed = mysql_stmt_execute(stmt->native);
+    mysql_options(mysql, MARIADB_OPT_SKIP_READ_RESPONSE, &off);
+    return !failed;
+}
+
+static void take_over_error(MYSQL_STMT *native, MYSQL *mysql)
+{
+    native->last_errno = mysql_errno(mysql);
+    snprintf(native->last_error, sizeof native->last_error, "%s", mysql_error(mysql));
+    memcpy(native->sqlstate, mysql_sqlstate(mysql), SQLSTATE_LENGTH + 1);
+    native->state = MYSQL_STMT_PREPARED;
+}
+
+/* A plain statement has one set at most, whose columns reply.c knows. The library would make a
+ * copy of them for each execution, as many as it believes there are and not as many as the
+ * server says. */
+bool pool__prepared_receive(struct pool__execution *run, struct pool__stmt *stmt)
+{
+    MYSQL *mysql = run->conn->mysql;
+    pool__reply_await(run->conn);
+    if (stmt->info.class_ != POOL__SQL_PLAIN)
+        return mysql->methods->db_read_execute_response(stmt->native) == 0 ||
+               has_fewer_columns(stmt->native);
+    if (mysql_read_query_result(mysql) == 0)
+        return true;
+    take_over_error(stmt->native, mysql);
+    return false;
+}
+
+static enum attempt lost_before_execution(struct pool__execution *run)
+{
+    pool__fail(run->err, POOL_ERR_LOST,
+               "the server has no room for another prepared statement and the connection is in "
+               "doubt");
+    run->err->fatal = true;
+    run->err->not_executed = true;
+    return FAILED;
+}
+
+static enum attempt read_reply(struct pool__execution *run, struct pool__stmt *stmt,
+                               bool prepared_now)
+{
+    if (!pool__reply_read_prepared(run, stmt))
+        return FAILED;
+    pool__execution_note(run, stmt, !prepared_now); /* preparing says nothing about the statement */
+    return DONE;
+}
+
+static enum attempt execute(struct pool__execution *run, struct pool__stmt *stmt, bool first)
+{
+    MYSQL_STMT *native = stmt->native;
+    bool prepare = native->state < MYSQL_STMT_PREPARED;
+    /* A prepare that could not be sent looks like one whose answer was lost. */
+    if (prepare ? !pool__execution_look(run) : !counts_agree(run, stmt))
+        return FAILED;
+    bool ok = prepare ? prepare_and_execute(run, stmt)
+                      : pool__prepared_send(run, stmt) && pool__prepared_receive(run, stmt);
+    if (ok)
+        return read_reply(run, stmt, prepare);
+    if (run->err->code != POOL_OK) /* before anything was bound */
+        return FAILED;
+    if (run->conn->broken && !pool__wait_was_ended(run->wait))
+        return lost_before_execution(run);
+    enum attempt attempt = first ? judge_error(run, stmt) : FAILED;
+    if (attempt == FAILED) {
+        stmt->refused = native->state < MYSQL_STMT_PREPARED;
+        pool__outcome_fail(run->conn, run->wait, native, run->wait->reading, run->err);
+    }
+    return attempt;
+}
+
+bool pool__prepared_run(struct pool__execution *run, struct pool__stmt *stmt)
+{
+    struct pool__stmt_cache *cache = &run->conn->cache;
+    for (bool first = true;; first = false) {
+        if (!stmt->native && !stmt->text_only &&
+            !pool__stmt_make_native(cache, stmt, run->conn->mysql, run->err) && run->err->code)
+            return false;
+        enum attempt attempt = stmt->native ? execute(run, stmt, first) : SEND_AS_TEXT;
+        bool useless = stmt->outdated || attempt == PREPARE_AGAIN || attempt == SEND_AS_TEXT ||
+                       (stmt->native && stmt->native->state < MYSQL_STMT_PREPARED);
+        if (useless && !run->conn->broken)
+            pool__stmt_close_native(cache, stmt);
+        stmt->outdated = false;
+        if (attempt == SEND_AS_TEXT) {
+            stmt->refused = false;
+            return pool__text_run(run);
+        }
+        if (attempt != PREPARE_AGAIN)
+            return attempt == DONE;
+    }
+}

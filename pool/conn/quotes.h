@@ -1,0 +1,28 @@
+/*
+ * How the session of a connection reads quotes. See quotes.c.
+ */
+#ifndef POOL_CONN_QUOTES_H
+#define POOL_CONN_QUOTES_H
+
+#include "conn/conn.h"
+#include "conn/execution.h"
+#include "sql/form.h"
+#include "sql/sql.h"
+
+#include <stdbool.h>
+
+/* Whether the session's way of reading quotes is known as far as the statement, with
+ * its values written into it, depends on that. */
+bool pool__quotes_known(const struct pool__conn *conn, const struct pool__form *form,
+                        const struct pool__sql_info *info);
+/* Sets run->quotes: to unknown, unless they matter and are known. */
+void pool__quotes_use(struct pool__execution *run, const struct pool__sql_info *info);
+/* The same, but first asks the server if need be, which must have answered everything before.
+ * False if that fails. */
+bool pool__quotes_find(struct pool__execution *run, const struct pool__sql_info *info);
+
+/* How quotes are read, from now on: from @@sql_mode and @@character_set_client, either of which
+ * may be NULL. */
+void pool__quotes_note(struct pool__conn *conn, const char *sql_mode, const char *charset);
+
+#endif

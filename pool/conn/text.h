@@ -1,0 +1,20 @@
+/*
+ * A statement that is sent as text. See text.c.
+ */
+#ifndef POOL_CONN_TEXT_H
+#define POOL_CONN_TEXT_H
+
+#include "conn/execution.h"
+#include "sql/sql.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Sends it and reads its reply. */
+bool pool__text_run(struct pool__execution *run);
+
+/* The text with its values written into it, to be freed; NULL if there are none, or on failure. */
+char *pool__text_format(struct pool__execution *run, const struct pool__sql_info *info,
+                        size_t *ret_len);
+
+#endif
