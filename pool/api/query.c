@@ -17,7 +17,7 @@
 #include "engine/lead.h"
 #include "engine/pool.h"
 #include "sql/arity.h"
-#include "sql/form.h"
+#include "sql/statement.h"
 #include "sql/request.h"
 
 #define PINGS 3 /* that are lost after they were sent */
@@ -58,7 +58,7 @@ static struct pool_result *query_in_turn(struct pool *pool, struct pool__ask *as
 /* It would wait in vain with a wrong number of values. A batch has been looked at for that. */
 static bool check_values(struct pool *pool, const struct pool__job *job, struct pool_error *err)
 {
-    if (job->batch || job->attempts || pool__arity_check(&pool->arities, &job->form, err))
+    if (job->batch || job->attempts || pool__arity_check(&pool->arities, &job->statement, err))
         return true;
     err->not_executed = true;
     return false;
@@ -183,10 +183,12 @@ struct pool_result *pool_setup_query(struct pool_setup *setup, const char *sql,
         pool__fail(err, POOL_ERR_INVALID, "the set-up is NULL");
         return NULL;
     }
-    struct pool__form form;
-    if (!pool__request_check(&request, err) || !pool__form_init(&form, &request, true, err))
+    struct pool__statement statement;
+    if (!pool__request_check(&request, err) ||
+        !pool__statement_init(&statement, &request, true, err))
         return NULL;
-    struct pool_result *result = pool__query(setup->conn, &form, NULL, setup->deadline_ns, err);
-    pool__form_fini(&form);
+    struct pool_result *result =
+        pool__query(setup->conn, &statement, NULL, setup->deadline_ns, err);
+    pool__statement_fini(&statement);
     return result;
 }

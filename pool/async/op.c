@@ -404,7 +404,7 @@ struct pool__op *pool__op_new(struct pool *pool, const struct pool__op_kind *kin
 
 bool pool__op_check_values(struct pool__op *op, struct pool_error *err)
 {
-    if (pool__arity_check(&op->call.pool->arities, &op->job.form, err))
+    if (pool__arity_check(&op->call.pool->arities, &op->job.statement, err))
         return true;
     err->not_executed = true;
     pool__op_drop(op);

@@ -6,7 +6,7 @@
 #define POOL_CONN_EXECUTE_H
 
 #include "conn/conn.h"
-#include "sql/form.h"
+#include "sql/statement.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,7 +15,7 @@ struct pool__sink;
 
 /* `err` is that of no failure yet. NULL on failure; conn->broken and conn->dirty say what has
  * become of the connection. */
-struct pool_result *pool__execute(struct pool__conn *conn, const struct pool__form *form,
+struct pool_result *pool__execute(struct pool__conn *conn, const struct pool__statement *statement,
                                   const struct pool__sink *sink, uint64_t deadline_ns,
                                   struct pool_error *err);
 

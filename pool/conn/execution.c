@@ -30,7 +30,7 @@ bool pool__execution_begin(struct pool__execution *run)
 {
     const struct pool_options *options = &run->conn->options->v;
     bool stream = run->sink && run->sink->fn; /* keeps no rows, so there is nothing to limit */
-    bool own = run->form && run->form->own;
+    bool own = run->statement && run->statement->own;
     uint64_t rows = stream || options->max_rows == POOL_UNLIMITED ? UINT64_MAX : options->max_rows;
     size_t bytes =
         own && options->max_result_bytes < OWN_BYTES ? OWN_BYTES : options->max_result_bytes;

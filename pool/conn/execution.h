@@ -9,7 +9,7 @@
 #include "conn/query.h"
 #include "conn/stmt.h"
 #include "conn/wait.h"
-#include "sql/form.h"
+#include "sql/statement.h"
 #include "sql/sql.h"
 #include "sql/token.h"
 
@@ -20,7 +20,7 @@
 /* What one execution needs; lives on the stack of whoever executes. */
 struct pool__execution {
     struct pool__conn *conn;
-    const struct pool__form *form;
+    const struct pool__statement *statement;
     const struct pool__sink *sink;
     const struct pool__sql_info *info; /* of the statement, from when it is known */
     struct pool__wait *wait;

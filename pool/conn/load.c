@@ -33,7 +33,7 @@
 struct load {
     struct pool__conn *conn;
     const struct pool__batch *batch;
-    const struct pool__form *form;
+    const struct pool__statement *statement;
     uint64_t deadline_ns; /* of the call */
     struct pool__bulk bulk;
     struct pool__fence fence;
@@ -197,7 +197,7 @@ static bool run_singly(struct load *load)
     rows.rows = load->count;
     bool sent;
     bool ok =
-        pool__load_singly(load->conn, load->form, &rows, pool__fence_lets_ahead(&load->fence),
+        pool__load_singly(load->conn, load->statement, &rows, pool__fence_lets_ahead(&load->fence),
                           statement_deadline(load), &load->result, &load->row, &sent, load->err);
     load->sent = load->sent || sent;
     if (ok)
@@ -304,20 +304,24 @@ static bool begin(struct load *load)
         return false;
     note_native(load);
     return check_biggest(load) &&
-           pool__bulk_init(&load->bulk, load->conn, &load->batch->table, load->form->text,
-                           load->form->text_len, statement_deadline(load), load->err);
+           pool__bulk_init(&load->bulk, load->conn, &load->batch->table, load->statement->text,
+                           load->statement->text_len, statement_deadline(load), load->err);
 }
 
 struct pool_result *pool__load(struct pool__conn *conn, const struct pool__batch *batch,
-                               const struct pool__form *form, bool held, uint64_t deadline_ns,
-                               struct pool_error *err)
+                               const struct pool__statement *statement, bool held,
+                               uint64_t deadline_ns, struct pool_error *err)
 {
-    struct load load = {
-        .conn = conn, .batch = batch, .form = form, .deadline_ns = deadline_ns, .err = err};
+    struct load load = {.conn = conn,
+                        .batch = batch,
+                        .statement = statement,
+                        .deadline_ns = deadline_ns,
+                        .err = err};
     pool__ok(err);
     pool__trx_note_native(conn);
     bool ok = !pool__trx_is_doubtful(&conn->trx) ||
-              pool__doubt_allows(conn, form->text, form->text_len, statement_deadline(&load), err);
+              pool__doubt_allows(conn, statement->text, statement->text_len,
+                                 statement_deadline(&load), err);
     pool__fence_init(&load.fence, conn, held);
     ok = ok && begin(&load);
     if (!ok)

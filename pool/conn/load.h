@@ -6,7 +6,7 @@
 
 #include "conn/conn.h"
 #include "conn/pack.h"
-#include "sql/form.h"
+#include "sql/statement.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,19 +26,19 @@ struct pool__batch {
     size_t biggest;   /* the row with most bytes */
 };
 
-/* `form` has the text of the statement. `held`: the connection is a handle of the program's;
+/* `statement` has the text of the statement. `held`: the connection is a handle of the program's;
  * else what was executed is committed, chunk by chunk or all at once, also without autocommit.
  * NULL on failure; conn->broken and conn->dirty say
  * what has become of the connection. */
 struct pool_result *pool__load(struct pool__conn *conn, const struct pool__batch *batch,
-                               const struct pool__form *form, bool held, uint64_t deadline_ns,
-                               struct pool_error *err);
+                               const struct pool__statement *statement, bool held,
+                               uint64_t deadline_ns, struct pool_error *err);
 
 /* single.c: executes rows one by one, with `ahead` several on their way at once. Puts
  * what came of them into *total (NULL before the first). On failure *ret_row is the row that
  * failed; those after it may have been executed, too. *ret_sent is false if the server has
  * refused the statement before any row. */
-bool pool__load_singly(struct pool__conn *conn, const struct pool__form *form,
+bool pool__load_singly(struct pool__conn *conn, const struct pool__statement *statement,
                        const struct pool__table *rows, bool ahead, uint64_t deadline_ns,
                        struct pool_result **total, size_t *ret_row, bool *ret_sent,
                        struct pool_error *err);

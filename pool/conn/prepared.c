@@ -73,18 +73,18 @@ static bool counts_agree(struct pool__execution *run, const struct pool__stmt *s
 {
     unsigned long count = mysql_stmt_param_count(stmt->native);
     /* Binding would read as many values as the server counts. */
-    if (count == run->form->count)
+    if (count == run->statement->count)
         return true;
     pool__fail(run->err, POOL_ERR_INVALID,
                "the server counts %lu placeholders in the statement, not %zu", count,
-               run->form->count);
+               run->statement->count);
     run->err->not_executed = true;
     return false;
 }
 
 static bool execute_together(struct pool__execution *run, struct pool__stmt *stmt)
 {
-    unsigned count = (unsigned)run->form->count;
+    unsigned count = (unsigned)run->statement->count;
     mysql_stmt_attr_set(stmt->native, STMT_ATTR_PREBIND_PARAMS, &count);
     if (count)
         mysql_stmt_bind_param(stmt->native, stmt->binds);
@@ -97,7 +97,7 @@ static bool execute_apart(struct pool__execution *run, struct pool__stmt *stmt)
 {
     MYSQL_STMT *native = stmt->native;
     return mysql_stmt_prepare(native, stmt->sql, stmt->len) == 0 && counts_agree(run, stmt) &&
-           (run->form->count == 0 || !mysql_stmt_bind_param(native, stmt->binds)) &&
+           (run->statement->count == 0 || !mysql_stmt_bind_param(native, stmt->binds)) &&
            mysql_stmt_execute(native) == 0;
 }
 
@@ -110,7 +110,7 @@ static bool prepare_and_execute(struct pool__execution *run, struct pool__stmt *
     stmt->refused = false;
     pool__outcome_note_send(run->conn, &stmt->info);
     atomic_fetch_add_explicit(&cache->budget->prepares, 1, memory_order_relaxed);
-    pool__stmt_note_types(stmt, pool__stmt_values_of(run->form));
+    pool__stmt_note_types(stmt, pool__stmt_values_of(run->statement));
     bool ok = together ? execute_together(run, stmt) : execute_apart(run, stmt);
     if (!ok && mysql_stmt_errno(native) == TOO_MANY_STATEMENTS &&
         native->state < MYSQL_STMT_PREPARED) {

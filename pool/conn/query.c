@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-struct pool_result *pool__query(struct pool__conn *conn, const struct pool__form *form,
+struct pool_result *pool__query(struct pool__conn *conn, const struct pool__statement *statement,
                                 const struct pool__sink *sink, uint64_t deadline_ns,
                                 struct pool_error *err)
 {
@@ -25,16 +25,16 @@ struct pool_result *pool__query(struct pool__conn *conn, const struct pool__form
     }
     pool__trx_note_native(conn);
     if (pool__trx_is_doubtful(&conn->trx) &&
-        !pool__doubt_allows(conn, form->text, form->text_len, deadline_ns, err))
+        !pool__doubt_allows(conn, statement->text, statement->text_len, deadline_ns, err))
         return NULL;
-    return pool__execute(conn, form, sink, deadline_ns, err);
+    return pool__execute(conn, statement, sink, deadline_ns, err);
 }
 
 struct pool_result *pool__query_text(struct pool__conn *conn, const char *sql, size_t len,
                                      uint64_t deadline_ns, struct pool_error *err)
 {
-    struct pool__form form = {.text = sql, .text_len = len, .as_text = true, .own = true};
-    return pool__query(conn, &form, NULL, deadline_ns, err);
+    struct pool__statement statement = {.text = sql, .text_len = len, .as_text = true, .own = true};
+    return pool__query(conn, &statement, NULL, deadline_ns, err);
 }
 
 bool pool__say(struct pool__conn *conn, const char *sql, uint64_t deadline_ns,

@@ -5,7 +5,7 @@
 #define POOL_CONN_QUERY_H
 
 #include "conn/conn.h"
-#include "sql/form.h"
+#include "sql/statement.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,7 +19,7 @@ struct pool__sink {
 
 /* Prepares (or finds) and executes, or sends as text. NULL on failure; conn->broken
  * and conn->dirty say what has become of the connection. */
-struct pool_result *pool__query(struct pool__conn *conn, const struct pool__form *form,
+struct pool_result *pool__query(struct pool__conn *conn, const struct pool__statement *statement,
                                 const struct pool__sink *sink, uint64_t deadline_ns,
                                 struct pool_error *err);
 

@@ -27,20 +27,22 @@
 
 #define QUESTION "SELECT @@sql_mode, @@character_set_client"
 
-static bool depends_on_quotes(const struct pool__conn *conn, const struct pool__form *form,
+static bool depends_on_quotes(const struct pool__conn *conn,
+                              const struct pool__statement *statement,
                               const struct pool__sql_info *info)
 {
     if (info->semicolon && conn->options->v.multi_statements)
         return false;
-    if (info->escaped_quote && (info->placeholders || form->args.count))
+    if (info->escaped_quote && (info->placeholders || statement->args.count))
         return true;
-    return form->as_text ? form->depends_on_quotes : pool__form_has_special_text(form);
+    return statement->as_text ? statement->depends_on_quotes
+                              : pool__statement_has_special_text(statement);
 }
 
-bool pool__quotes_known(const struct pool__conn *conn, const struct pool__form *form,
+bool pool__quotes_known(const struct pool__conn *conn, const struct pool__statement *statement,
                         const struct pool__sql_info *info)
 {
-    return conn->quotes_known || !depends_on_quotes(conn, form, info);
+    return conn->quotes_known || !depends_on_quotes(conn, statement, info);
 }
 
 static bool is_utf8(const char *charset)
@@ -84,9 +86,9 @@ static bool learn_quotes(struct pool__execution *run)
 {
     struct pool__conn *conn = run->conn;
     static const struct pool__sql_info plain = {.class_ = POOL__SQL_PLAIN, .read_only = true};
-    static const struct pool__form form = {.own = true};
+    static const struct pool__statement statement = {.own = true};
     struct pool__execution question = {
-        .conn = conn, .form = &form, .wait = run->wait, .err = run->err, .info = &plain};
+        .conn = conn, .statement = &statement, .wait = run->wait, .err = run->err, .info = &plain};
     run->quotes = POOL__QUOTES_UNKNOWN;
     bool ok = pool__execution_begin(&question) && ask(&question);
     if (ok && pool_next(question.result)) {
@@ -100,13 +102,13 @@ static bool learn_quotes(struct pool__execution *run)
 
 void pool__quotes_use(struct pool__execution *run, const struct pool__sql_info *info)
 {
-    bool matters = run->conn->quotes_known && depends_on_quotes(run->conn, run->form, info);
+    bool matters = run->conn->quotes_known && depends_on_quotes(run->conn, run->statement, info);
     run->quotes = matters ? run->conn->quotes : POOL__QUOTES_UNKNOWN;
 }
 
 bool pool__quotes_find(struct pool__execution *run, const struct pool__sql_info *info)
 {
-    if (!pool__quotes_known(run->conn, run->form, info))
+    if (!pool__quotes_known(run->conn, run->statement, info))
         return learn_quotes(run);
     pool__quotes_use(run, info);
     return true;

@@ -6,14 +6,14 @@
 
 #include "conn/conn.h"
 #include "conn/execution.h"
-#include "sql/form.h"
+#include "sql/statement.h"
 #include "sql/sql.h"
 
 #include <stdbool.h>
 
 /* Whether the session's way of reading quotes is known as far as the statement, with
  * its values written into it, depends on that. */
-bool pool__quotes_known(const struct pool__conn *conn, const struct pool__form *form,
+bool pool__quotes_known(const struct pool__conn *conn, const struct pool__statement *statement,
                         const struct pool__sql_info *info);
 /* Sets run->quotes: to unknown, unless they matter and are known. */
 void pool__quotes_use(struct pool__execution *run, const struct pool__sql_info *info);

@@ -50,23 +50,24 @@ static bool is_quick(const struct pool__stmt *stmt)
     return stmt->mean_ns && stmt->mean_ns < QUICK_NS;
 }
 
-static bool is_prepared(const struct pool__stmt *stmt, const struct pool__form *form)
+static bool is_prepared(const struct pool__stmt *stmt, const struct pool__statement *statement)
 {
     return stmt->native && stmt->native->state >= MYSQL_STMT_PREPARED &&
-           stmt->info.placeholders == form->count &&
-           mysql_stmt_param_count(stmt->native) == form->count;
+           stmt->info.placeholders == statement->count &&
+           mysql_stmt_param_count(stmt->native) == statement->count;
 }
 
 const struct pool__stmt *pool__may_ride(const struct pool__conn *conn,
-                                        const struct pool__form *form)
+                                        const struct pool__statement *statement)
 {
     const struct pool__stmt *stmt =
-        pool__stmt_peek(&conn->cache, form->sql, form->len, form->hash, pool__stmt_values_of(form));
+        pool__stmt_peek(&conn->cache, statement->sql, statement->len, statement->hash,
+                        pool__stmt_values_of(statement));
     bool may = stmt && stmt->info.class_ == POOL__SQL_PLAIN && !stmt->leaves_traces &&
-               !stmt->info.multiple && is_quick(stmt) && form->size < conn->max_packet &&
-               (form->as_text ? stmt->info.placeholders == form->args.count &&
-                                    pool__quotes_known(conn, form, &stmt->info)
-                              : is_prepared(stmt, form));
+               !stmt->info.multiple && is_quick(stmt) && statement->size < conn->max_packet &&
+               (statement->as_text ? stmt->info.placeholders == statement->args.count &&
+                                         pool__quotes_known(conn, statement, &stmt->info)
+                                   : is_prepared(stmt, statement));
     return may ? stmt : NULL;
 }
 
@@ -195,17 +196,20 @@ static void fail(struct ride *ride, struct seat *seat)
 static void take_seat(struct ride *ride, struct seat *seat, struct pool__passenger *passenger,
                       struct pool_error *err)
 {
-    *seat = (struct seat){
-        .passenger = passenger,
-        .run = {.conn = ride->conn, .form = passenger->form, .wait = &ride->wait, .err = err}};
+    *seat = (struct seat){.passenger = passenger,
+                          .run = {.conn = ride->conn,
+                                  .statement = passenger->statement,
+                                  .wait = &ride->wait,
+                                  .err = err}};
     passenger->result = NULL;
 }
 
 static bool send_prepared(struct seat *seat)
 {
-    const struct pool__form *form = seat->run.form;
+    const struct pool__statement *statement = seat->run.statement;
     struct pool__stmt *stmt = seat->stmt;
-    if (pool__bind_values(stmt->binds, stmt->store, form->values, form->count, seat->run.err))
+    if (pool__bind_values(stmt->binds, stmt->store, statement->values, statement->count,
+                          seat->run.err))
         return pool__prepared_send(&seat->run, stmt);
     seat->run.err->not_executed = true;
     return false;
@@ -221,7 +225,8 @@ static bool send_text(struct ride *ride, struct seat *seat)
     if (ok) {
         run->sent = true;
         pool__outcome_note_send(ride->conn, &seat->stmt->info);
-        ok = mysql_send_query(ride->conn->mysql, formatted ? formatted : run->form->text, len) == 0;
+        ok = mysql_send_query(ride->conn->mysql, formatted ? formatted : run->statement->text,
+                              len) == 0;
     } else {
         run->err->not_executed = true;
     }
@@ -237,12 +242,12 @@ static MYSQL_STMT *native_of(const struct seat *seat)
 /* False if it could not be sent. */
 static bool send_one(struct ride *ride, struct seat *seat)
 {
-    const struct pool__form *form = seat->run.form;
+    const struct pool__statement *statement = seat->run.statement;
     struct pool__stmt_cache *cache = &ride->conn->cache;
-    seat->stmt =
-        pool__stmt_find(cache, form->sql, form->len, form->hash, pool__stmt_values_of(form));
+    seat->stmt = pool__stmt_find(cache, statement->sql, statement->len, statement->hash,
+                                 pool__stmt_values_of(statement));
     seat->run.info = &seat->stmt->info;
-    seat->text = form->as_text;
+    seat->text = statement->as_text;
     cache->hits += !seat->text;
     if (!pool__execution_begin(&seat->run)) {
         seat->run.err->not_executed = true;
@@ -398,7 +403,7 @@ static void run_again(struct ride *ride, struct seat *seat, uint64_t leader_ns)
     seat->run.result = NULL;
     if (!is_leader(ride, seat) && !ride->told(&seat->passenger, 1, POOL__RODE_HOLD))
         return;
-    passenger->result = pool__query(ride->conn, passenger->form, NULL,
+    passenger->result = pool__query(ride->conn, passenger->statement, NULL,
                                     own_ns < leader_ns ? own_ns : leader_ns, seat->run.err);
     finish(ride, seat);
     tell_who_is_there(ride);

@@ -10,7 +10,7 @@
 #include "base/kept.h"
 #include "conn/conn.h"
 #include "conn/stmt.h"
-#include "sql/form.h"
+#include "sql/statement.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,16 +20,16 @@
 
 /* One statement of a ride. */
 struct pool__passenger {
-    const struct pool__form *form; /* must stay until RODE_SENT */
-    struct pool__kept *kept;       /* filled in on failure; not the leader's */
-    struct pool_result *result;    /* NULL on failure */
-    uint64_t deadline_ns;          /* its own, should it have to be run alone */
-    void *owner;                   /* for the function below */
+    const struct pool__statement *statement; /* must stay until RODE_SENT */
+    struct pool__kept *kept;                 /* filled in on failure; not the leader's */
+    struct pool_result *result;              /* NULL on failure */
+    uint64_t deadline_ns;                    /* its own, should it have to be run alone */
+    void *owner;                             /* for the function below */
 };
 
 /* How far a passenger has come. */
 enum pool__progress {
-    POOL__RODE_SENT, /* its form is not needed any more, for now */
+    POOL__RODE_SENT, /* its statement is not needed any more, for now */
     POOL__RODE_HOLD, /* it is needed once more: false if it is gone, and so the passenger */
     POOL__RODE_DONE  /* result or error are there; the passenger is not touched again */
 };
@@ -42,7 +42,7 @@ bool pool__may_pipeline(const struct pool__conn *conn);
 
 /* The statement if this one can: prepared here, plain, and known to be quick. Else NULL. */
 const struct pool__stmt *pool__may_ride(const struct pool__conn *conn,
-                                        const struct pool__form *form);
+                                        const struct pool__statement *statement);
 
 /* Runs them, each of which pool__may_ride has allowed. `told` is called for each of the
  * passengers in turn, or for several that are done. The first is the leader's, for which `err`

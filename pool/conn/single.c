@@ -20,13 +20,13 @@
 #include "conn/ride.h"
 #include "conn/stmt.h"
 #include "result/result.h"
-#include "sql/form.h"
+#include "sql/statement.h"
 #include "sql/sql.h"
 
 #include <stdlib.h>
 
 struct window {
-    struct pool__form forms[POOL__RIDE_MOST];
+    struct pool__statement statements[POOL__RIDE_MOST];
     struct pool__passenger passengers[POOL__RIDE_MOST];
     struct pool_error err; /* of the first; and of the others */
     struct pool__kept kept[POOL__RIDE_MOST];
@@ -40,38 +40,40 @@ bool pool__load_add(struct pool_result **total, struct pool_result *part, struct
     return true;
 }
 
-static bool make_form(struct pool__form *form, const struct pool__conn *conn,
-                      const struct pool__form *statement, const struct pool__table *rows,
-                      size_t row, struct pool_error *err)
+static bool make_single(struct pool__statement *single, const struct pool__conn *conn,
+                        const struct pool__statement *statement, const struct pool__table *rows,
+                        size_t row, struct pool_error *err)
 {
     struct pool_request request = {
         .sql = statement->text,
         .sql_len = statement->text_len,
         .args = {rows->values + row * rows->columns, rows->columns},
     };
-    return pool__form_init(form, &request, conn->options->v.no_prepare, err);
+    return pool__statement_init(single, &request, conn->options->v.no_prepare, err);
 }
 
 /* How many can be on their way at once: executed here before, so that its columns are known, and
  * answered in order. */
-static unsigned depth_of(const struct pool__conn *conn, const struct pool__form *form)
+static unsigned depth_of(const struct pool__conn *conn, const struct pool__statement *statement)
 {
     const struct pool__stmt *stmt =
-        pool__stmt_peek(&conn->cache, form->sql, form->len, form->hash, pool__stmt_values_of(form));
+        pool__stmt_peek(&conn->cache, statement->sql, statement->len, statement->hash,
+                        pool__stmt_values_of(statement));
     bool known = stmt && stmt->info.class_ == POOL__SQL_PLAIN;
-    bool ready = known && !form->as_text && stmt->native &&
+    bool ready = known && !statement->as_text && stmt->native &&
                  stmt->native->state > MYSQL_STMT_PREPARED &&
-                 mysql_stmt_param_count(stmt->native) == form->count;
-    bool as_text = known && form->as_text && pool__quotes_known(conn, form, &stmt->info);
+                 mysql_stmt_param_count(stmt->native) == statement->count;
+    bool as_text = known && statement->as_text && pool__quotes_known(conn, statement, &stmt->info);
     return conn->pipelines && (ready || as_text) ? conn->options->v.pipeline_depth : 1;
 }
 
 /* Whether a row may follow others in a window: a row with values of other types may be
  * another statement. */
-static bool may_follow(const struct pool__conn *conn, const struct pool__form *form, size_t bytes)
+static bool may_follow(const struct pool__conn *conn, const struct pool__statement *statement,
+                       size_t bytes)
 {
-    return bytes <= POOL__RIDE_BYTES && form->size < conn->max_packet &&
-           (!conn->cache.by_types || depth_of(conn, form) > 1);
+    return bytes <= POOL__RIDE_BYTES && statement->size < conn->max_packet &&
+           (!conn->cache.by_types || depth_of(conn, statement) > 1);
 }
 
 static bool on_progress(struct pool__passenger **passengers, unsigned count,
@@ -91,42 +93,43 @@ static void run_window(struct pool__conn *conn, struct window *window, unsigned 
         return;
     }
     struct pool__passenger *only = &window->passengers[0];
-    only->result = pool__query(conn, only->form, NULL, deadline_ns, &window->err);
+    only->result = pool__query(conn, only->statement, NULL, deadline_ns, &window->err);
 }
 
 /* Fills the window with the rows from `from` on; 0 with the error if there is no first. */
 static unsigned fill_window(struct window *window, const struct pool__conn *conn,
-                            const struct pool__form *statement, const struct pool__table *rows,
+                            const struct pool__statement *statement, const struct pool__table *rows,
                             size_t from, bool ahead, struct pool_error *err)
 {
     unsigned count = 0;
     unsigned depth = 1;
     size_t bytes = 0;
     while (count < depth && from + count < rows->rows) {
-        struct pool__form *form = &window->forms[count];
-        if (!make_form(form, conn, statement, rows, from + count, err))
+        struct pool__statement *single = &window->statements[count];
+        if (!make_single(single, conn, statement, rows, from + count, err))
             break;
-        bytes += form->size;
-        if (count > 0 && !may_follow(conn, form, bytes)) {
-            pool__form_fini(form);
+        bytes += single->size;
+        if (count > 0 && !may_follow(conn, single, bytes)) {
+            pool__statement_fini(single);
             break;
         }
         window->kept[count] = (struct pool__kept){.code = POOL_OK};
         window->passengers[count] = (struct pool__passenger){
-            .form = form, .kept = &window->kept[count], .deadline_ns = POOL__FOREVER};
-        if (count == 0 && ahead && form->size < conn->max_packet)
-            depth = depth_of(conn, form);
+            .statement = single, .kept = &window->kept[count], .deadline_ns = POOL__FOREVER};
+        if (count == 0 && ahead && single->size < conn->max_packet)
+            depth = depth_of(conn, single);
         count++;
     }
     return count;
 }
 
 /* After a failure: it was one of the statement, which could not even be prepared. */
-static bool is_refused(const struct pool__conn *conn, const struct pool__form *form)
+static bool is_refused(const struct pool__conn *conn, const struct pool__statement *statement)
 {
     const struct pool__stmt *stmt =
-        pool__stmt_peek(&conn->cache, form->sql, form->len, form->hash, pool__stmt_values_of(form));
-    return !conn->broken && !form->as_text && stmt && stmt->refused;
+        pool__stmt_peek(&conn->cache, statement->sql, statement->len, statement->hash,
+                        pool__stmt_values_of(statement));
+    return !conn->broken && !statement->as_text && stmt && stmt->refused;
 }
 
 /* Returns how many came before the first that failed. */
@@ -137,7 +140,7 @@ static unsigned empty_window(struct window *window, unsigned count, struct pool_
     bool failed = false;
     for (unsigned i = 0; i < count; i++) {
         struct pool_result *result = window->passengers[i].result;
-        pool__form_fini(&window->forms[i]);
+        pool__statement_fini(&window->statements[i]);
         if (!failed && !result && i == 0)
             pool__fail_copy(err, &window->err);
         else if (!failed && !result)
@@ -152,7 +155,7 @@ static unsigned empty_window(struct window *window, unsigned count, struct pool_
     return good;
 }
 
-bool pool__load_singly(struct pool__conn *conn, const struct pool__form *form,
+bool pool__load_singly(struct pool__conn *conn, const struct pool__statement *statement,
                        const struct pool__table *rows, bool ahead, uint64_t deadline_ns,
                        struct pool_result **total, size_t *ret_row, bool *ret_sent,
                        struct pool_error *err)
@@ -165,12 +168,12 @@ bool pool__load_singly(struct pool__conn *conn, const struct pool__form *form,
     if (!window)
         return pool__fail(err, POOL_ERR_NOMEM, "out of memory for a batch");
     while (ok && row < rows->rows) {
-        unsigned count = fill_window(window, conn, form, rows, row, ahead, err);
+        unsigned count = fill_window(window, conn, statement, rows, row, ahead, err);
         unsigned good = 0;
         if (count > 0) {
             run_window(conn, window, count, deadline_ns);
-            *ret_sent =
-                row > 0 || window->passengers[0].result || !is_refused(conn, &window->forms[0]);
+            *ret_sent = row > 0 || window->passengers[0].result ||
+                        !is_refused(conn, &window->statements[0]);
             good = empty_window(window, count, total, err);
         }
         row += good;

@@ -11,7 +11,7 @@
 #include "base/list.h"
 #include "conn/bind.h"
 #include "result/columns.h"
-#include "sql/form.h"
+#include "sql/statement.h"
 #include "sql/sql.h"
 
 #include <mysql.h>
@@ -75,9 +75,9 @@ struct pool__stmt_values {
     const struct pool_value *const *list;
     size_t count; /* 0: of no account */
 };
-static inline struct pool__stmt_values pool__stmt_values_of(const struct pool__form *form)
+static inline struct pool__stmt_values pool__stmt_values_of(const struct pool__statement *statement)
 {
-    return (struct pool__stmt_values){form->values, form->count};
+    return (struct pool__stmt_values){statement->values, statement->count};
 }
 
 struct pool__stmt *pool__stmt_find(struct pool__stmt_cache *cache, const char *sql, size_t len,

@@ -30,13 +30,14 @@ static bool send_text(struct pool__execution *run, const char *sql, size_t len)
 /* What is known about a text. Pools that never prepare remember it like a statement. */
 static struct pool__stmt *find_text(struct pool__execution *run)
 {
-    const struct pool__form *form = run->form;
+    const struct pool__statement *statement = run->statement;
     struct pool__stmt_cache *cache = &run->conn->cache;
     struct pool__stmt_values as_text = {NULL, 0};
     struct pool__stmt *stmt =
-        pool__stmt_find(cache, form->text, form->text_len, form->hash, as_text);
+        pool__stmt_find(cache, statement->text, statement->text_len, statement->hash, as_text);
     if (!stmt)
-        stmt = pool__stmt_add(cache, form->text, form->text_len, form->hash, as_text, run->err);
+        stmt = pool__stmt_add(cache, statement->text, statement->text_len, statement->hash, as_text,
+                              run->err);
     if (stmt)
         stmt->text_only = true;
     return stmt;
@@ -45,12 +46,12 @@ static struct pool__stmt *find_text(struct pool__execution *run)
 char *pool__text_format(struct pool__execution *run, const struct pool__sql_info *info,
                         size_t *ret_len)
 {
-    const struct pool__form *form = run->form;
+    const struct pool__statement *statement = run->statement;
     char *formatted = NULL;
-    *ret_len = form->text_len;
-    if (form->args.count || info->placeholders || info->named)
-        pool__sql_format(form->text, form->text_len, form->args, run->quotes, &formatted, ret_len,
-                         run->err);
+    *ret_len = statement->text_len;
+    if (statement->args.count || info->placeholders || info->named)
+        pool__sql_format(statement->text, statement->text_len, statement->args, run->quotes,
+                         &formatted, ret_len, run->err);
     return formatted;
 }
 
@@ -62,11 +63,11 @@ static bool run_known_text(struct pool__execution *run, struct pool__stmt *stmt)
         return false;
     char *formatted = pool__text_format(run, info, &len);
     bool ok = run->err->code == POOL_OK && pool__execution_check_size(run, len) &&
-              send_text(run, formatted ? formatted : run->form->text, len);
+              send_text(run, formatted ? formatted : run->statement->text, len);
     free(formatted);
     if (!ok && info->multiple && run->sent && run->err->code != POOL_OK)
-        pool__several_tell(run->form->text, run->form->text_len, run->results, run->conn->broken,
-                           run->err);
+        pool__several_tell(run->statement->text, run->statement->text_len, run->results,
+                           run->conn->broken, run->err);
     if (ok && stmt)
         pool__execution_note(run, stmt, true);
     return ok;
@@ -74,11 +75,12 @@ static bool run_known_text(struct pool__execution *run, struct pool__stmt *stmt)
 
 bool pool__text_run(struct pool__execution *run)
 {
-    const struct pool__form *form = run->form;
+    const struct pool__statement *statement = run->statement;
     struct pool__sql_info own;
-    struct pool__stmt *stmt = form->hash ? find_text(run) : NULL;
-    bool known =
-        form->hash ? stmt != NULL : pool__sql_inspect(form->text, form->text_len, &own, run->err);
+    struct pool__stmt *stmt = statement->hash ? find_text(run) : NULL;
+    bool known = statement->hash
+                     ? stmt != NULL
+                     : pool__sql_inspect(statement->text, statement->text_len, &own, run->err);
     run->info = stmt ? &stmt->info : &own;
     bool ok = known && run_known_text(run, stmt);
     run->info = NULL; /* `own` ends here */

@@ -42,8 +42,8 @@
 
 static bool may_ever_ride(const struct pool_options *options, const struct pool__job *job)
 {
-    return options->pipeline_depth > 1 && !job->sink && job->form.hash &&
-           !(job->request->flags & POOL_ALONE) && job->form.size <= POOL__RIDE_BYTES / 4 &&
+    return options->pipeline_depth > 1 && !job->sink && job->statement.hash &&
+           !(job->request->flags & POOL_ALONE) && job->statement.size <= POOL__RIDE_BYTES / 4 &&
            options->query_timeout_ms >= SHORTEST_RIDE_MS;
 }
 
@@ -62,7 +62,7 @@ bool pool__job_init(struct pool__job *job, const struct pool *pool,
     job->attempts = 0;
     job->began_ns = pool->options.v.hooks.on_query ? pool__now_ns() : 0;
     job->told = NULL;
-    if (!pool__form_init(&job->form, request, pool->options.v.no_prepare, err)) {
+    if (!pool__statement_init(&job->statement, request, pool->options.v.no_prepare, err)) {
         err->not_executed = true;
         return false;
     }
@@ -72,7 +72,7 @@ bool pool__job_init(struct pool__job *job, const struct pool *pool,
 
 void pool__job_fini(struct pool__job *job)
 {
-    pool__form_fini(&job->form);
+    pool__statement_fini(&job->statement);
 }
 
 /* ---- counting and telling ---- */
@@ -108,7 +108,7 @@ static void count_hits(struct pool *pool, const struct pool__borrowed *borrowed)
 static void tell_query(struct pool *pool, const struct pool__job *job,
                        const struct pool_result *result, enum pool_code code)
 {
-    uint64_t digest = pool__hash_text(job->form.text, job->form.text_len);
+    uint64_t digest = pool__hash_text(job->statement.text, job->statement.text_len);
     const char *label = job->request->label;
     pool__hooks_tell_query(pool, label ? label : "", digest, pool__now_ns() - job->began_ns,
                            result ? pool__result_rows(result) : 0, code);
@@ -178,9 +178,9 @@ static struct pool_result *run(struct pool *pool, struct pool__conn *conn, struc
 {
     conn->handed_over = waited_ns != 0;
     if (job->batch)
-        return pool__load(conn, job->batch, &job->form, job->held, call_deadline_ns, err);
+        return pool__load(conn, job->batch, &job->statement, job->held, call_deadline_ns, err);
     uint64_t deadline_ns = statement_deadline(pool, job, call_deadline_ns, waited_ns);
-    struct pool_result *result = pool__query(conn, &job->form, job->sink, deadline_ns, err);
+    struct pool_result *result = pool__query(conn, &job->statement, job->sink, deadline_ns, err);
     if (!result || job->held || !pool__is_to_be_kept(conn))
         return result;
     return pool__keep_work(conn, result, deadline_ns, err);
@@ -380,11 +380,11 @@ static bool may_board(const struct pool__waiter *waiter, void *arg)
 {
     struct boarding *boarding = arg;
     const struct pool__call *call = POOL__ENTRY(waiter, const struct pool__call, waiter);
-    const struct pool__form *form = &call->job->form;
-    if ((boarding->callbacks_only && !waiter->wake) || form->size > boarding->room ||
-        !pool__may_ride(boarding->conn, form))
+    const struct pool__statement *statement = &call->job->statement;
+    if ((boarding->callbacks_only && !waiter->wake) || statement->size > boarding->room ||
+        !pool__may_ride(boarding->conn, statement))
         return false;
-    boarding->room -= form->size;
+    boarding->room -= statement->size;
     return true;
 }
 
@@ -417,12 +417,13 @@ static unsigned take_along(struct pool *pool, const struct pool__borrowed *borro
 {
     /* A program that does not dispatch would keep blocking callers waiting for its replies. */
     bool callbacks_only = pool->loop.manual && pool__fiber_current();
-    struct boarding boarding = {borrowed->conn, POOL__RIDE_BYTES - job->form.size, callbacks_only};
+    struct boarding boarding = {borrowed->conn, POOL__RIDE_BYTES - job->statement.size,
+                                callbacks_only};
     unsigned open = pool->core.limit - atomic_load(&pool->core.absent);
     unsigned wanted = share(pool, open);
     if (!wanted || !pool__may_pipeline(borrowed->conn))
         return 0;
-    const struct pool__stmt *own = pool__may_ride(borrowed->conn, &job->form);
+    const struct pool__stmt *own = pool__may_ride(borrowed->conn, &job->statement);
     if (!own)
         return 0;
     wanted += sooner_here(borrowed->conn, own, open);
@@ -446,7 +447,7 @@ static void seat(struct party *party, unsigned index, struct pool *pool, unsigne
     if (!call)
         return;
     atomic_fetch_add(&call->holders, 1);
-    party->passengers[index].form = &call->job->form;
+    party->passengers[index].statement = &call->job->statement;
     party->passengers[index].kept = &call->kept;
     party->passengers[index].deadline_ns = call->waiter.leave_ns;
 }
@@ -459,7 +460,7 @@ static struct pool_result *ride(struct pool *pool, const struct pool__borrowed *
     seat(&party, 0, pool, borrowed->slot, NULL);
     party.riders[0].job = job;
     party.riders[0].err = err;
-    party.passengers[0].form = &job->form;
+    party.passengers[0].statement = &job->statement;
     party.passengers[0].deadline_ns = deadline_ns;
     for (unsigned i = 0; i < count; i++)
         seat(&party, i + 1, pool, borrowed->slot,

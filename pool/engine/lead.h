@@ -10,7 +10,7 @@
 #include "conn/query.h"
 #include "core/core.h"
 #include "engine/borrow.h"
-#include "sql/form.h"
+#include "sql/statement.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -21,7 +21,7 @@ struct pool__job {
     const struct pool_request *request;
     const struct pool__sink *sink;   /* NULL: into a result */
     const struct pool__batch *batch; /* its text with these rows; NULL: a single statement */
-    struct pool__form form;
+    struct pool__statement statement;
     bool held;         /* on a handle of the program's, not on a connection borrowed for this */
     bool rides;        /* may be taken along by another borrower */
     bool company;      /* others are on the connection with it */

@@ -36,27 +36,29 @@ static bool has_names(struct pool_args args)
     return false;
 }
 
-static bool read_and_check(const struct pool__form *form, struct pool_error *err)
+static bool read_and_check(const struct pool__statement *statement, struct pool_error *err)
 {
     struct pool__sql_info info;
     struct pool_error ignored; /* whoever runs it will say so */
-    return form->text_len > MOST_BYTES || !reads_the_same_everywhere(form->text, form->text_len) ||
-           !pool__sql_inspect(form->text, form->text_len, &info, &ignored) ||
-           pool__form_check_count(&info, form->args.count, err);
+    return statement->text_len > MOST_BYTES ||
+           !reads_the_same_everywhere(statement->text, statement->text_len) ||
+           !pool__sql_inspect(statement->text, statement->text_len, &info, &ignored) ||
+           pool__statement_check_count(&info, statement->args.count, err);
 }
 
-bool pool__arity_check(struct pool__arities *arities, const struct pool__form *form,
+bool pool__arity_check(struct pool__arities *arities, const struct pool__statement *statement,
                        struct pool_error *err)
 {
     /* What was expanded has been looked at for that. */
-    if (form->expanded.sql || has_names(form->args) || form->args.count > NUMBER)
+    if (statement->expanded.sql || has_names(statement->args) || statement->args.count > NUMBER)
         return true;
-    uint64_t hash = form->hash ? form->hash : pool__hash_text(form->text, form->text_len);
-    uint64_t word = (hash & ~NUMBER) | form->args.count;
+    uint64_t hash =
+        statement->hash ? statement->hash : pool__hash_text(statement->text, statement->text_len);
+    uint64_t word = (hash & ~NUMBER) | statement->args.count;
     _Atomic uint64_t *known = &arities->known[hash % POOL__ARITIES];
     if (atomic_load_explicit(known, memory_order_relaxed) == word)
         return true;
-    if (!read_and_check(form, err))
+    if (!read_and_check(statement, err))
         return false;
     atomic_store_explicit(known, word, memory_order_relaxed);
     return true;

@@ -4,7 +4,7 @@
 #ifndef POOL_SQL_ARITY_H
 #define POOL_SQL_ARITY_H
 
-#include "sql/form.h"
+#include "sql/statement.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -19,7 +19,7 @@ struct pool__arities {
 };
 
 /* False if it is certain that the number is wrong, in the eyes of any server. threads: any. */
-bool pool__arity_check(struct pool__arities *arities, const struct pool__form *form,
+bool pool__arity_check(struct pool__arities *arities, const struct pool__statement *statement,
                        struct pool_error *err);
 
 #endif

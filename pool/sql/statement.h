@@ -3,8 +3,8 @@
  * connection is borrowed. It points into what the caller passed, which must stay, and is
  * only read once it is made. threads: any.
  */
-#ifndef POOL_SQL_FORM_H
-#define POOL_SQL_FORM_H
+#ifndef POOL_SQL_STATEMENT_H
+#define POOL_SQL_STATEMENT_H
 
 #include "sql/sql.h"
 
@@ -14,7 +14,7 @@
 
 #define POOL__FEW_VALUES 16 /* more need an allocation */
 
-struct pool__form {
+struct pool__statement {
     /* For the prepared protocol: ? only, and one single value for each. */
     const char *sql;
     size_t len;
@@ -36,15 +36,15 @@ struct pool__form {
 };
 
 /* Checks the values, and expands lists and names. On failure there is nothing to free. */
-bool pool__form_init(struct pool__form *form, const struct pool_request *request, bool no_prepare,
-                     struct pool_error *err);
-void pool__form_fini(struct pool__form *form);
+bool pool__statement_init(struct pool__statement *statement, const struct pool_request *request,
+                          bool no_prepare, struct pool_error *err);
+void pool__statement_fini(struct pool__statement *statement);
 
 /* Whether a text among the values is written in different ways in different sessions. */
-bool pool__form_has_special_text(const struct pool__form *form);
+bool pool__statement_has_special_text(const struct pool__statement *statement);
 
 /* Whether so many values without names fit a statement that was found to be such. */
-bool pool__form_check_count(const struct pool__sql_info *info, size_t count,
-                            struct pool_error *err);
+bool pool__statement_check_count(const struct pool__sql_info *info, size_t count,
+                                 struct pool_error *err);
 
 #endif
