@@ -160,7 +160,7 @@ bool pool__bulk_pack(struct pool__bulk *bulk, size_t from, size_t *ret_count,
 }
 
 /* What was not sent to its end the server cannot execute. */
-static bool send_packet(struct pool__bulk *bulk, struct pool__execution *run)
+static bool send_packet(struct pool__bulk *bulk, struct pool__execution *exec)
 {
     MYSQL *mysql = bulk->conn->mysql;
     struct pool__stmt *stmt = bulk->stmt;
@@ -170,37 +170,37 @@ static bool send_packet(struct pool__bulk *bulk, struct pool__execution *run)
     if (mysql->methods->db_command(mysql, COM_STMT_BULK_EXECUTE, (const char *)packet->data,
                                    packet->len, 1, stmt->native) == 0)
         return true;
-    pool__outcome_fail(bulk->conn, run->wait, NULL, run->wait->reading, run->err);
-    bulk->sent = !run->err->not_executed;
+    pool__outcome_fail(bulk->conn, exec->wait, NULL, exec->wait->reading, exec->err);
+    bulk->sent = !exec->err->not_executed;
     return false;
 }
 
-static enum pool__bulk_end judge(struct pool__bulk *bulk, struct pool__execution *run)
+static enum pool__bulk_end judge(struct pool__bulk *bulk, struct pool__execution *exec)
 {
     struct pool__stmt *stmt = bulk->stmt;
-    bool over = pool__wait_was_ended(run->wait);
+    bool over = pool__wait_was_ended(exec->wait);
     if (!over && mysql_stmt_errno(stmt->native) == NOT_SUPPORTED) {
         stmt->not_in_bulk = true;
         return POOL__BULK_REFUSED;
     }
-    if (pool__prepared_is_forgotten(run, stmt))
+    if (pool__prepared_is_forgotten(exec, stmt))
         return POOL__BULK_FORGOTTEN;
-    pool__outcome_fail(bulk->conn, run->wait, stmt->native, true, run->err);
+    pool__outcome_fail(bulk->conn, exec->wait, stmt->native, true, exec->err);
     return POOL__BULK_FAILED;
 }
 
 /* If memory for the next packet is out, that is found out when its turn comes. */
-static enum pool__bulk_end exchange(struct pool__bulk *bulk, struct pool__execution *run)
+static enum pool__bulk_end exchange(struct pool__bulk *bulk, struct pool__execution *exec)
 {
     struct pool__stmt *stmt = bulk->stmt;
     size_t next = bulk->packed_at + bulk->pack.rows;
-    if (!send_packet(bulk, run))
+    if (!send_packet(bulk, exec))
         return POOL__BULK_FAILED;
     if (next < bulk->table->rows)
         pack(bulk, next);
-    if (!pool__prepared_receive(run, stmt))
-        return judge(bulk, run);
-    if (!pool__reply_read_prepared(run, stmt))
+    if (!pool__prepared_receive(exec, stmt))
+        return judge(bulk, exec);
+    if (!pool__reply_read_prepared(exec, stmt))
         return POOL__BULK_FAILED;
     if (bulk->conn->dirty)
         stmt->leaves_traces = true;
@@ -225,19 +225,19 @@ enum pool__bulk_end pool__bulk_run(struct pool__bulk *bulk, uint64_t deadline_ns
                                    struct pool_result **ret_result, struct pool_error *err)
 {
     struct pool__wait wait;
-    struct pool__execution run = {
+    struct pool__execution exec = {
         .conn = bulk->conn, .info = &bulk->stmt->info, .wait = &wait, .err = err};
     bulk->sent = false;
-    if (!pool__execution_begin(&run))
+    if (!pool__execution_begin(&exec))
         return POOL__BULK_FAILED;
     bulk->sent = true;
     pool__conn_enter(bulk->conn, &wait, deadline_ns);
-    enum pool__bulk_end end = exchange(bulk, &run);
+    enum pool__bulk_end end = exchange(bulk, &exec);
     after_refusal(bulk, end);
     pool__conn_leave(bulk->conn, &wait);
     if (end == POOL__BULK_DONE)
-        *ret_result = run.result;
+        *ret_result = exec.result;
     else
-        pool_result_free(run.result);
+        pool_result_free(exec.result);
     return end;
 }

@@ -17,10 +17,10 @@
 
 #include <string.h>
 
-static bool find_and_run(struct pool__execution *run)
+static bool find_and_run(struct pool__execution *exec)
 {
-    const struct pool__statement *statement = run->statement;
-    struct pool__stmt_cache *cache = &run->conn->cache;
+    const struct pool__statement *statement = exec->statement;
+    struct pool__stmt_cache *cache = &exec->conn->cache;
     struct pool__stmt_values values = pool__stmt_values_of(statement);
     struct pool__stmt *stmt =
         pool__stmt_find(cache, statement->sql, statement->len, statement->hash, values);
@@ -28,13 +28,13 @@ static bool find_and_run(struct pool__execution *run)
         cache->hits++;
     else
         stmt = pool__stmt_add(cache, statement->sql, statement->len, statement->hash, values,
-                              run->err);
-    run->info = stmt ? &stmt->info : NULL;
-    return stmt && pool__execution_check_single(run, &stmt->info, false) &&
-           pool__statement_check_count(&stmt->info, statement->count, run->err) &&
+                              exec->err);
+    exec->info = stmt ? &stmt->info : NULL;
+    return stmt && pool__execution_check_single(exec, &stmt->info, false) &&
+           pool__statement_check_count(&stmt->info, statement->count, exec->err) &&
            pool__bind_values(stmt->binds, stmt->store, statement->values, statement->count,
-                             run->err) &&
-           pool__execution_check_size(run, statement->size) && pool__prepared_run(run, stmt);
+                             exec->err) &&
+           pool__execution_check_size(exec, statement->size) && pool__prepared_run(exec, stmt);
 }
 
 struct pool_result *pool__execute(struct pool__conn *conn, const struct pool__statement *statement,
@@ -42,32 +42,32 @@ struct pool_result *pool__execute(struct pool__conn *conn, const struct pool__st
                                   struct pool_error *err)
 {
     struct pool__wait wait;
-    struct pool__execution run = {
+    struct pool__execution exec = {
         .conn = conn, .statement = statement, .sink = sink, .wait = &wait, .err = err};
     bool was_in_transaction = conn->in_transaction;
-    run.started_ns = pool__now_ns();
-    if (!(pool__conn_has_just_answered(conn, run.started_ns) || pool__execution_look(&run)) ||
-        !pool__execution_begin(&run))
+    exec.started_ns = pool__now_ns();
+    if (!(pool__conn_has_just_answered(conn, exec.started_ns) || pool__execution_look(&exec)) ||
+        !pool__execution_begin(&exec))
         return NULL;
     pool__conn_enter(conn, &wait, deadline_ns);
     pool__stale_note_native(conn);
-    bool ok = statement->as_text ? pool__text_run(&run) : find_and_run(&run);
+    bool ok = statement->as_text ? pool__text_run(&exec) : find_and_run(&exec);
     pool__stale_note_statement(conn);
     pool__conn_leave(conn, &wait);
-    conn->heard_ns = !ok ? 0 : run.ended_ns ? run.ended_ns : pool__now_ns();
-    if (ok && conn->heard_ns - run.started_ns < conn->trip_ns)
-        conn->trip_ns = conn->heard_ns - run.started_ns;
+    conn->heard_ns = !ok ? 0 : exec.ended_ns ? exec.ended_ns : pool__now_ns();
+    if (ok && conn->heard_ns - exec.started_ns < conn->trip_ns)
+        conn->trip_ns = conn->heard_ns - exec.started_ns;
     if (ok && (was_in_transaction || conn->trx.guarded || pool__trx_is_doubtful(&conn->trx)))
         pool__trx_note_end(conn, was_in_transaction);
     else if (!ok)
         pool__trx_note_failure(conn, was_in_transaction);
-    if (ok || run.stopped) {
-        pool__ok(run.err);
-        return run.result;
+    if (ok || exec.stopped) {
+        pool__ok(exec.err);
+        return exec.result;
     }
-    if (!run.sent)
-        run.err->not_executed = true;
-    pool_result_free(run.result);
+    if (!exec.sent)
+        exec.err->not_executed = true;
+    pool_result_free(exec.result);
     return NULL;
 }
 

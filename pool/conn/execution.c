@@ -10,62 +10,62 @@
 
 /* A look at the socket shows a connection that the server has closed, or on which it is
  * out of step, before anything is sent on it. */
-bool pool__execution_look(struct pool__execution *run)
+bool pool__execution_look(struct pool__execution *exec)
 {
-    run->looked = run->looked || pool__conn_is_quiet(run->conn);
-    if (run->looked)
+    exec->looked = exec->looked || pool__conn_is_quiet(exec->conn);
+    if (exec->looked)
         return true;
-    run->conn->broken = true;
-    pool__fail(run->err, POOL_ERR_LOST,
+    exec->conn->broken = true;
+    pool__fail(exec->err, POOL_ERR_LOST,
                "the server had closed the connection, or was out of step, before the statement "
                "was sent");
-    run->err->not_executed = true;
-    run->err->fatal = true;
+    exec->err->not_executed = true;
+    exec->err->fatal = true;
     return false;
 }
 
 #define OWN_BYTES ((size_t)1 << 16) /* the pool's own questions have one row */
 
-bool pool__execution_begin(struct pool__execution *run)
+bool pool__execution_begin(struct pool__execution *exec)
 {
-    const struct pool_options *options = &run->conn->options->v;
-    bool stream = run->sink && run->sink->fn; /* keeps no rows, so there is nothing to limit */
-    bool own = run->statement && run->statement->own;
+    const struct pool_options *options = &exec->conn->options->v;
+    bool stream = exec->sink && exec->sink->fn; /* keeps no rows, so there is nothing to limit */
+    bool own = exec->statement && exec->statement->own;
     uint64_t rows = stream || options->max_rows == POOL_UNLIMITED ? UINT64_MAX : options->max_rows;
     size_t bytes =
         own && options->max_result_bytes < OWN_BYTES ? OWN_BYTES : options->max_result_bytes;
-    run->result = pool__result_new(rows, bytes);
-    if (!run->result)
-        return pool__fail(run->err, POOL_ERR_NOMEM, "out of memory for a result");
+    exec->result = pool__result_new(rows, bytes);
+    if (!exec->result)
+        return pool__fail(exec->err, POOL_ERR_NOMEM, "out of memory for a result");
     return true;
 }
 
 /* The server would answer a packet over its limit with an error or by hanging up,
  * depending on timing: better not to send it. */
-bool pool__execution_check_size(struct pool__execution *run, size_t len)
+bool pool__execution_check_size(struct pool__execution *exec, size_t len)
 {
-    uint64_t limit = run->conn->options->v.max_packet_bytes;
+    uint64_t limit = exec->conn->options->v.max_packet_bytes;
     const char *whose = "max_packet_bytes";
-    if (run->conn->max_packet && run->conn->max_packet < limit) {
-        limit = run->conn->max_packet;
+    if (exec->conn->max_packet && exec->conn->max_packet < limit) {
+        limit = exec->conn->max_packet;
         whose = "the server's max_allowed_packet";
     }
     if (len < limit)
         return true;
-    pool__fail(run->err, POOL_ERR_TOO_BIG,
+    pool__fail(exec->err, POOL_ERR_TOO_BIG,
                "a statement of %zu bytes is over the limit of %llu (%s)", len,
                (unsigned long long)limit, whose);
-    if (run->err)
-        run->err->not_executed = true;
+    if (exec->err)
+        exec->err->not_executed = true;
     return false;
 }
 
-bool pool__execution_check_single(struct pool__execution *run, const struct pool__sql_info *info,
+bool pool__execution_check_single(struct pool__execution *exec, const struct pool__sql_info *info,
                                   bool text)
 {
-    if (!info->multiple || (text && run->conn->options->v.multi_statements))
+    if (!info->multiple || (text && exec->conn->options->v.multi_statements))
         return true;
-    return pool__fail(run->err, POOL_ERR_INVALID,
+    return pool__fail(exec->err, POOL_ERR_INVALID,
                       "several statements in one request need the option multi_statements and "
                       "the flag POOL_TEXT: there is no %s",
                       text ? "multi_statements" : "POOL_TEXT");
@@ -78,11 +78,11 @@ void pool__execution_note_time(const struct pool__conn *conn, struct pool__stmt 
     pool__stmt_note_time(stmt, ns > way_ns ? (ns - way_ns) / count : 0);
 }
 
-void pool__execution_note(struct pool__execution *run, struct pool__stmt *stmt, bool typical)
+void pool__execution_note(struct pool__execution *exec, struct pool__stmt *stmt, bool typical)
 {
-    run->ended_ns = pool__now_ns();
+    exec->ended_ns = pool__now_ns();
     if (typical)
-        pool__execution_note_time(run->conn, stmt, run->ended_ns - run->started_ns, 1);
-    if (run->conn->dirty || run->conn->in_transaction)
+        pool__execution_note_time(exec->conn, stmt, exec->ended_ns - exec->started_ns, 1);
+    if (exec->conn->dirty || exec->conn->in_transaction)
         stmt->leaves_traces = true;
 }

@@ -38,18 +38,18 @@ struct pool__execution {
 
 /* Looks at the socket: true if it is open and silent. False is a failure before anything was
  * sent. */
-bool pool__execution_look(struct pool__execution *run);
-bool pool__execution_begin(struct pool__execution *run); /* makes the result */
+bool pool__execution_look(struct pool__execution *exec);
+bool pool__execution_begin(struct pool__execution *exec); /* makes the result */
 
 /* Whether so many bytes may be sent at once; whether so many statements. */
-bool pool__execution_check_size(struct pool__execution *run, size_t len);
-bool pool__execution_check_single(struct pool__execution *run, const struct pool__sql_info *info,
+bool pool__execution_check_size(struct pool__execution *exec, size_t len);
+bool pool__execution_check_single(struct pool__execution *exec, const struct pool__sql_info *info,
                                   bool text);
 
 /* So many statements of that kind took so long together, the way to the server included. */
 void pool__execution_note_time(const struct pool__conn *conn, struct pool__stmt *stmt, uint64_t ns,
                                unsigned count);
 /* It has succeeded. `typical`: the time that it took says something about the statement. */
-void pool__execution_note(struct pool__execution *run, struct pool__stmt *stmt, bool typical);
+void pool__execution_note(struct pool__execution *exec, struct pool__stmt *stmt, bool typical);
 
 #endif

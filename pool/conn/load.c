@@ -283,10 +283,10 @@ static bool check_biggest(const struct load *load)
 
 static bool look(struct load *load)
 {
-    struct pool__execution run = {.conn = load->conn, .err = load->err};
+    struct pool__execution exec = {.conn = load->conn, .err = load->err};
     if (load->conn->broken)
         return pool__conn_fail_broken(load->conn, load->err);
-    return pool__conn_has_just_answered(load->conn, pool__now_ns()) || pool__execution_look(&run);
+    return pool__conn_has_just_answered(load->conn, pool__now_ns()) || pool__execution_look(&exec);
 }
 
 /* Later the statement is in use. */

@@ -19,10 +19,10 @@
 #define TOO_MANY_STATEMENTS 1461
 
 /* 1243: it is not known. 1615: it would have to be prepared again. */
-bool pool__prepared_is_forgotten(const struct pool__execution *run, const struct pool__stmt *stmt)
+bool pool__prepared_is_forgotten(const struct pool__execution *exec, const struct pool__stmt *stmt)
 {
     unsigned code = mysql_stmt_errno(stmt->native);
-    return !pool__wait_was_ended(run->wait) && (code == 1243 || code == 1615) &&
+    return !pool__wait_was_ended(exec->wait) && (code == 1243 || code == 1615) &&
            stmt->info.class_ == POOL__SQL_PLAIN;
 }
 
@@ -32,11 +32,11 @@ enum attempt { DONE, FAILED, PREPARE_AGAIN, SEND_AS_TEXT };
 /* The server refused to prepare, or had forgotten the statement. The numbers alone
  * do not prove it: the same error can come out of a procedure that has done half its
  * work, so only failures before the execution count. */
-static enum attempt judge_error(struct pool__execution *run, struct pool__stmt *stmt)
+static enum attempt judge_error(struct pool__execution *exec, struct pool__stmt *stmt)
 {
     unsigned code = mysql_stmt_errno(stmt->native);
     bool refused = stmt->native->state < MYSQL_STMT_PREPARED;
-    if (pool__wait_was_ended(run->wait))
+    if (pool__wait_was_ended(exec->wait))
         return FAILED;
     if (refused && code == NOT_PREPARABLE) {
         stmt->text_only = true;
@@ -44,7 +44,7 @@ static enum attempt judge_error(struct pool__execution *run, struct pool__stmt *
     }
     if (refused && code == TOO_MANY_STATEMENTS)
         return SEND_AS_TEXT;
-    return pool__prepared_is_forgotten(run, stmt) ? PREPARE_AGAIN : FAILED;
+    return pool__prepared_is_forgotten(exec, stmt) ? PREPARE_AGAIN : FAILED;
 }
 
 /* Prepare and execute in one round trip, the execution meaning "the statement prepared
@@ -52,9 +52,9 @@ static enum attempt judge_error(struct pool__execution *run, struct pool__stmt *
  * room for another statement (1461) it takes that for the one before and runs it again: so the
  * one before must not be one that writes, and once the server has been full the two are sent
  * apart. */
-static bool may_go_together(const struct pool__execution *run, const struct pool__stmt *stmt)
+static bool may_go_together(const struct pool__execution *exec, const struct pool__stmt *stmt)
 {
-    const struct pool__stmt_cache *cache = &run->conn->cache;
+    const struct pool__stmt_cache *cache = &exec->conn->cache;
     return !stmt->info.uncertain &&
            (!cache->prepared ||
             (!cache->writes_last &&
@@ -69,67 +69,67 @@ static bool has_fewer_columns(const MYSQL_STMT *native)
     return native->last_errno == 2057 && mysql->fields && mysql->field_count < native->field_count;
 }
 
-static bool counts_agree(struct pool__execution *run, const struct pool__stmt *stmt)
+static bool counts_agree(struct pool__execution *exec, const struct pool__stmt *stmt)
 {
     unsigned long count = mysql_stmt_param_count(stmt->native);
     /* Binding would read as many values as the server counts. */
-    if (count == run->statement->count)
+    if (count == exec->statement->count)
         return true;
-    pool__fail(run->err, POOL_ERR_INVALID,
+    pool__fail(exec->err, POOL_ERR_INVALID,
                "the server counts %lu placeholders in the statement, not %zu", count,
-               run->statement->count);
-    run->err->not_executed = true;
+               exec->statement->count);
+    exec->err->not_executed = true;
     return false;
 }
 
-static bool execute_together(struct pool__execution *run, struct pool__stmt *stmt)
+static bool execute_together(struct pool__execution *exec, struct pool__stmt *stmt)
 {
-    unsigned count = (unsigned)run->statement->count;
+    unsigned count = (unsigned)exec->statement->count;
     mysql_stmt_attr_set(stmt->native, STMT_ATTR_PREBIND_PARAMS, &count);
     if (count)
         mysql_stmt_bind_param(stmt->native, stmt->binds);
     return mariadb_stmt_execute_direct(stmt->native, stmt->sql, stmt->len) == 0;
 }
 
-/* False also if the counts do not agree; then there is an error in run->err. The library is
+/* False also if the counts do not agree; then there is an error in exec->err. The library is
  * not told a count, for it would fail without a word if the server has another. */
-static bool execute_apart(struct pool__execution *run, struct pool__stmt *stmt)
+static bool execute_apart(struct pool__execution *exec, struct pool__stmt *stmt)
 {
     MYSQL_STMT *native = stmt->native;
-    return mysql_stmt_prepare(native, stmt->sql, stmt->len) == 0 && counts_agree(run, stmt) &&
-           (run->statement->count == 0 || !mysql_stmt_bind_param(native, stmt->binds)) &&
+    return mysql_stmt_prepare(native, stmt->sql, stmt->len) == 0 && counts_agree(exec, stmt) &&
+           (exec->statement->count == 0 || !mysql_stmt_bind_param(native, stmt->binds)) &&
            mysql_stmt_execute(native) == 0;
 }
 
-static bool prepare_and_execute(struct pool__execution *run, struct pool__stmt *stmt)
+static bool prepare_and_execute(struct pool__execution *exec, struct pool__stmt *stmt)
 {
-    struct pool__stmt_cache *cache = &run->conn->cache;
+    struct pool__stmt_cache *cache = &exec->conn->cache;
     MYSQL_STMT *native = stmt->native;
-    bool together = may_go_together(run, stmt);
-    run->sent = true;
+    bool together = may_go_together(exec, stmt);
+    exec->sent = true;
     stmt->refused = false;
-    pool__outcome_note_send(run->conn, &stmt->info);
+    pool__outcome_note_send(exec->conn, &stmt->info);
     atomic_fetch_add_explicit(&cache->budget->prepares, 1, memory_order_relaxed);
-    pool__stmt_note_types(stmt, pool__stmt_values_of(run->statement));
-    bool ok = together ? execute_together(run, stmt) : execute_apart(run, stmt);
+    pool__stmt_note_types(stmt, pool__stmt_values_of(exec->statement));
+    bool ok = together ? execute_together(exec, stmt) : execute_apart(exec, stmt);
     if (!ok && mysql_stmt_errno(native) == TOO_MANY_STATEMENTS &&
         native->state < MYSQL_STMT_PREPARED) {
         atomic_store(&cache->budget->careful, true);
         if (together && cache->prepared) /* the answer of the one before may be under way */
-            run->conn->broken = true;
+            exec->conn->broken = true;
     }
     cache->prepared = true;
     cache->writes_last = !stmt->info.read_only;
     return ok || has_fewer_columns(native);
 }
 
-bool pool__prepared_send(struct pool__execution *run, struct pool__stmt *stmt)
+bool pool__prepared_send(struct pool__execution *exec, struct pool__stmt *stmt)
 {
-    MYSQL *mysql = run->conn->mysql;
+    MYSQL *mysql = exec->conn->mysql;
     my_bool on = 1;
     my_bool off = 0;
-    run->sent = true;
-    pool__outcome_note_send(run->conn, &stmt->info);
+    exec->sent = true;
+    pool__outcome_note_send(exec->conn, &stmt->info);
     if (stmt->info.placeholders)
         mysql_stmt_bind_param(stmt->native, stmt->binds);
     mysql_options(mysql, MARIADB_OPT_SKIP_READ_RESPONSE, &on);
@@ -149,10 +149,10 @@ static void take_over_error(MYSQL_STMT *native, MYSQL *mysql)
 /* A plain statement has one set at most, whose columns reply.c knows. The library would make a
  * copy of them for each execution, as many as it believes there are and not as many as the
  * server says. */
-bool pool__prepared_receive(struct pool__execution *run, struct pool__stmt *stmt)
+bool pool__prepared_receive(struct pool__execution *exec, struct pool__stmt *stmt)
 {
-    MYSQL *mysql = run->conn->mysql;
-    pool__reply_await(run->conn);
+    MYSQL *mysql = exec->conn->mysql;
+    pool__reply_await(exec->conn);
     if (stmt->info.class_ != POOL__SQL_PLAIN)
         return mysql->methods->db_read_execute_response(stmt->native) == 0 ||
                has_fewer_columns(stmt->native);
@@ -162,64 +162,65 @@ bool pool__prepared_receive(struct pool__execution *run, struct pool__stmt *stmt
     return false;
 }
 
-static enum attempt lost_before_execution(struct pool__execution *run)
+static enum attempt lost_before_execution(struct pool__execution *exec)
 {
-    pool__fail(run->err, POOL_ERR_LOST,
+    pool__fail(exec->err, POOL_ERR_LOST,
                "the server has no room for another prepared statement and the connection is in "
                "doubt");
-    run->err->fatal = true;
-    run->err->not_executed = true;
+    exec->err->fatal = true;
+    exec->err->not_executed = true;
     return FAILED;
 }
 
-static enum attempt read_reply(struct pool__execution *run, struct pool__stmt *stmt,
+static enum attempt read_reply(struct pool__execution *exec, struct pool__stmt *stmt,
                                bool prepared_now)
 {
-    if (!pool__reply_read_prepared(run, stmt))
+    if (!pool__reply_read_prepared(exec, stmt))
         return FAILED;
-    pool__execution_note(run, stmt, !prepared_now); /* preparing says nothing about the statement */
+    pool__execution_note(exec, stmt,
+                         !prepared_now); /* preparing says nothing about the statement */
     return DONE;
 }
 
-static enum attempt execute(struct pool__execution *run, struct pool__stmt *stmt, bool first)
+static enum attempt execute(struct pool__execution *exec, struct pool__stmt *stmt, bool first)
 {
     MYSQL_STMT *native = stmt->native;
     bool prepare = native->state < MYSQL_STMT_PREPARED;
     /* A prepare that could not be sent looks like one whose answer was lost. */
-    if (prepare ? !pool__execution_look(run) : !counts_agree(run, stmt))
+    if (prepare ? !pool__execution_look(exec) : !counts_agree(exec, stmt))
         return FAILED;
-    bool ok = prepare ? prepare_and_execute(run, stmt)
-                      : pool__prepared_send(run, stmt) && pool__prepared_receive(run, stmt);
+    bool ok = prepare ? prepare_and_execute(exec, stmt)
+                      : pool__prepared_send(exec, stmt) && pool__prepared_receive(exec, stmt);
     if (ok)
-        return read_reply(run, stmt, prepare);
-    if (run->err->code != POOL_OK) /* before anything was bound */
+        return read_reply(exec, stmt, prepare);
+    if (exec->err->code != POOL_OK) /* before anything was bound */
         return FAILED;
-    if (run->conn->broken && !pool__wait_was_ended(run->wait))
-        return lost_before_execution(run);
-    enum attempt attempt = first ? judge_error(run, stmt) : FAILED;
+    if (exec->conn->broken && !pool__wait_was_ended(exec->wait))
+        return lost_before_execution(exec);
+    enum attempt attempt = first ? judge_error(exec, stmt) : FAILED;
     if (attempt == FAILED) {
         stmt->refused = native->state < MYSQL_STMT_PREPARED;
-        pool__outcome_fail(run->conn, run->wait, native, run->wait->reading, run->err);
+        pool__outcome_fail(exec->conn, exec->wait, native, exec->wait->reading, exec->err);
     }
     return attempt;
 }
 
-bool pool__prepared_run(struct pool__execution *run, struct pool__stmt *stmt)
+bool pool__prepared_run(struct pool__execution *exec, struct pool__stmt *stmt)
 {
-    struct pool__stmt_cache *cache = &run->conn->cache;
+    struct pool__stmt_cache *cache = &exec->conn->cache;
     for (bool first = true;; first = false) {
         if (!stmt->native && !stmt->text_only &&
-            !pool__stmt_make_native(cache, stmt, run->conn->mysql, run->err) && run->err->code)
+            !pool__stmt_make_native(cache, stmt, exec->conn->mysql, exec->err) && exec->err->code)
             return false;
-        enum attempt attempt = stmt->native ? execute(run, stmt, first) : SEND_AS_TEXT;
+        enum attempt attempt = stmt->native ? execute(exec, stmt, first) : SEND_AS_TEXT;
         bool useless = stmt->outdated || attempt == PREPARE_AGAIN || attempt == SEND_AS_TEXT ||
                        (stmt->native && stmt->native->state < MYSQL_STMT_PREPARED);
-        if (useless && !run->conn->broken)
+        if (useless && !exec->conn->broken)
             pool__stmt_close_native(cache, stmt);
         stmt->outdated = false;
         if (attempt == SEND_AS_TEXT) {
             stmt->refused = false;
-            return pool__text_run(run);
+            return pool__text_run(exec);
         }
         if (attempt != PREPARE_AGAIN)
             return attempt == DONE;

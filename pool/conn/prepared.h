@@ -11,13 +11,13 @@
 
 /* Of a statement whose values are bound: prepares it if need be, executes it and reads its reply.
  */
-bool pool__prepared_run(struct pool__execution *run, struct pool__stmt *stmt);
+bool pool__prepared_run(struct pool__execution *exec, struct pool__stmt *stmt);
 
 /* Of one that is prepared and bound: send it, and wait for the reply up to its first set. */
-bool pool__prepared_send(struct pool__execution *run, struct pool__stmt *stmt);
-bool pool__prepared_receive(struct pool__execution *run, struct pool__stmt *stmt);
+bool pool__prepared_send(struct pool__execution *exec, struct pool__stmt *stmt);
+bool pool__prepared_receive(struct pool__execution *exec, struct pool__stmt *stmt);
 
 /* After a failure: the server does not know the statement any more, and has not run it. */
-bool pool__prepared_is_forgotten(const struct pool__execution *run, const struct pool__stmt *stmt);
+bool pool__prepared_is_forgotten(const struct pool__execution *exec, const struct pool__stmt *stmt);
 
 #endif

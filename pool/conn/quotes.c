@@ -82,34 +82,37 @@ static bool ask(struct pool__execution *question)
 }
 
 /* The question is no part of the statement, which has not been sent yet. */
-static bool learn_quotes(struct pool__execution *run)
+static bool learn_quotes(struct pool__execution *exec)
 {
-    struct pool__conn *conn = run->conn;
+    struct pool__conn *conn = exec->conn;
     static const struct pool__sql_info plain = {.class_ = POOL__SQL_PLAIN, .read_only = true};
     static const struct pool__statement statement = {.own = true};
-    struct pool__execution question = {
-        .conn = conn, .statement = &statement, .wait = run->wait, .err = run->err, .info = &plain};
-    run->quotes = POOL__QUOTES_UNKNOWN;
+    struct pool__execution question = {.conn = conn,
+                                       .statement = &statement,
+                                       .wait = exec->wait,
+                                       .err = exec->err,
+                                       .info = &plain};
+    exec->quotes = POOL__QUOTES_UNKNOWN;
     bool ok = pool__execution_begin(&question) && ask(&question);
     if (ok && pool_next(question.result)) {
         pool__quotes_note(conn, pool_get_text(question.result, 0),
                           pool_get_text(question.result, 1));
-        run->quotes = conn->quotes;
+        exec->quotes = conn->quotes;
     }
     pool_result_free(question.result);
     return ok;
 }
 
-void pool__quotes_use(struct pool__execution *run, const struct pool__sql_info *info)
+void pool__quotes_use(struct pool__execution *exec, const struct pool__sql_info *info)
 {
-    bool matters = run->conn->quotes_known && depends_on_quotes(run->conn, run->statement, info);
-    run->quotes = matters ? run->conn->quotes : POOL__QUOTES_UNKNOWN;
+    bool matters = exec->conn->quotes_known && depends_on_quotes(exec->conn, exec->statement, info);
+    exec->quotes = matters ? exec->conn->quotes : POOL__QUOTES_UNKNOWN;
 }
 
-bool pool__quotes_find(struct pool__execution *run, const struct pool__sql_info *info)
+bool pool__quotes_find(struct pool__execution *exec, const struct pool__sql_info *info)
 {
-    if (!pool__quotes_known(run->conn, run->statement, info))
-        return learn_quotes(run);
-    pool__quotes_use(run, info);
+    if (!pool__quotes_known(exec->conn, exec->statement, info))
+        return learn_quotes(exec);
+    pool__quotes_use(exec, info);
     return true;
 }

@@ -15,11 +15,11 @@
  * its values written into it, depends on that. */
 bool pool__quotes_known(const struct pool__conn *conn, const struct pool__statement *statement,
                         const struct pool__sql_info *info);
-/* Sets run->quotes: to unknown, unless they matter and are known. */
-void pool__quotes_use(struct pool__execution *run, const struct pool__sql_info *info);
+/* Sets exec->quotes: to unknown, unless they matter and are known. */
+void pool__quotes_use(struct pool__execution *exec, const struct pool__sql_info *info);
 /* The same, but first asks the server if need be, which must have answered everything before.
  * False if that fails. */
-bool pool__quotes_find(struct pool__execution *run, const struct pool__sql_info *info);
+bool pool__quotes_find(struct pool__execution *exec, const struct pool__sql_info *info);
 
 /* How quotes are read, from now on: from @@sql_mode and @@character_set_client, either of which
  * may be NULL. */

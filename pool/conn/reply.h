@@ -16,11 +16,11 @@
  * nothing. */
 void pool__reply_await(const struct pool__conn *conn);
 /* Waits for the reply to a text up to its first set. */
-bool pool__reply_receive_text(struct pool__execution *run);
+bool pool__reply_receive_text(struct pool__execution *exec);
 
-/* Read the reply to its end, into run->result or through the sink. False with the error
+/* Read the reply to its end, into exec->result or through the sink. False with the error
  * filled in; the connection is marked broken if the reply was not read to its end. */
-bool pool__reply_read_prepared(struct pool__execution *run, struct pool__stmt *stmt);
-bool pool__reply_read_text(struct pool__execution *run);
+bool pool__reply_read_prepared(struct pool__execution *exec, struct pool__stmt *stmt);
+bool pool__reply_read_text(struct pool__execution *exec);
 
 #endif

@@ -74,7 +74,7 @@ const struct pool__stmt *pool__may_ride(const struct pool__conn *conn,
 /* A passenger with what its execution needs. */
 struct seat {
     struct pool__passenger *passenger;
-    struct pool__execution run;
+    struct pool__execution exec;
     struct pool__stmt *stmt;
     bool text;  /* it goes, and comes back, by the text protocol */
     bool again; /* the server had forgotten the statement: to be run alone */
@@ -115,9 +115,9 @@ static void finish(struct ride *ride, struct seat *seat)
     unsigned at = is_leader(ride, seat) ? 0 : ride->there_count;
     seat->passenger = NULL;
     if (is_leader(ride, seat) && passenger->result)
-        pool__ok(seat->run.err);
+        pool__ok(seat->exec.err);
     else if (!is_leader(ride, seat) && !passenger->result)
-        pool__keep(passenger->kept, seat->run.err);
+        pool__keep(passenger->kept, seat->exec.err);
     memmove(&ride->there[at + 1], &ride->there[at], (ride->there_count - at) * sizeof passenger);
     ride->there[at] = passenger;
     ride->there_count++;
@@ -139,7 +139,7 @@ static void tell_who_is_there(struct ride *ride)
 static size_t usual_bytes(const struct seat *seat)
 {
     size_t bytes = seat->stmt->reply_bytes ? seat->stmt->reply_bytes : POOL__LEAST_REPLY;
-    return bytes + (seat->run.wait->tls ? LEAST_RECORD_BYTES : 0);
+    return bytes + (seat->exec.wait->tls ? LEAST_RECORD_BYTES : 0);
 }
 
 /* How many bytes are worth waking up for: half of the last reply, which comes as a whole, behind
@@ -188,7 +188,7 @@ static uint64_t before_sleep(struct pool__wait *wait)
 
 static void fail(struct ride *ride, struct seat *seat)
 {
-    pool_result_free(seat->run.result);
+    pool_result_free(seat->exec.result);
     seat->passenger->result = NULL;
     finish(ride, seat);
 }
@@ -197,38 +197,38 @@ static void take_seat(struct ride *ride, struct seat *seat, struct pool__passeng
                       struct pool_error *err)
 {
     *seat = (struct seat){.passenger = passenger,
-                          .run = {.conn = ride->conn,
-                                  .statement = passenger->statement,
-                                  .wait = &ride->wait,
-                                  .err = err}};
+                          .exec = {.conn = ride->conn,
+                                   .statement = passenger->statement,
+                                   .wait = &ride->wait,
+                                   .err = err}};
     passenger->result = NULL;
 }
 
 static bool send_prepared(struct seat *seat)
 {
-    const struct pool__statement *statement = seat->run.statement;
+    const struct pool__statement *statement = seat->exec.statement;
     struct pool__stmt *stmt = seat->stmt;
     if (pool__bind_values(stmt->binds, stmt->store, statement->values, statement->count,
-                          seat->run.err))
-        return pool__prepared_send(&seat->run, stmt);
-    seat->run.err->not_executed = true;
+                          seat->exec.err))
+        return pool__prepared_send(&seat->exec, stmt);
+    seat->exec.err->not_executed = true;
     return false;
 }
 
 static bool send_text(struct ride *ride, struct seat *seat)
 {
-    struct pool__execution *run = &seat->run;
+    struct pool__execution *exec = &seat->exec;
     size_t len;
-    pool__quotes_use(run, &seat->stmt->info);
-    char *formatted = pool__text_format(run, &seat->stmt->info, &len);
-    bool ok = run->err->code == POOL_OK;
+    pool__quotes_use(exec, &seat->stmt->info);
+    char *formatted = pool__text_format(exec, &seat->stmt->info, &len);
+    bool ok = exec->err->code == POOL_OK;
     if (ok) {
-        run->sent = true;
+        exec->sent = true;
         pool__outcome_note_send(ride->conn, &seat->stmt->info);
-        ok = mysql_send_query(ride->conn->mysql, formatted ? formatted : run->statement->text,
+        ok = mysql_send_query(ride->conn->mysql, formatted ? formatted : exec->statement->text,
                               len) == 0;
     } else {
-        run->err->not_executed = true;
+        exec->err->not_executed = true;
     }
     free(formatted);
     return ok;
@@ -242,23 +242,23 @@ static MYSQL_STMT *native_of(const struct seat *seat)
 /* False if it could not be sent. */
 static bool send_one(struct ride *ride, struct seat *seat)
 {
-    const struct pool__statement *statement = seat->run.statement;
+    const struct pool__statement *statement = seat->exec.statement;
     struct pool__stmt_cache *cache = &ride->conn->cache;
     seat->stmt = pool__stmt_find(cache, statement->sql, statement->len, statement->hash,
                                  pool__stmt_values_of(statement));
-    seat->run.info = &seat->stmt->info;
+    seat->exec.info = &seat->stmt->info;
     seat->text = statement->as_text;
     cache->hits += !seat->text;
-    if (!pool__execution_begin(&seat->run)) {
-        seat->run.err->not_executed = true;
+    if (!pool__execution_begin(&seat->exec)) {
+        seat->exec.err->not_executed = true;
         return false;
     }
     if (seat->text ? send_text(ride, seat) : send_prepared(seat))
         return true;
-    bool told = seat->run.err->code != POOL_OK;
+    bool told = seat->exec.err->code != POOL_OK;
     if (!told &&
         (!ride->wait.timed_out || is_leader(ride, seat))) /* the deadline is the leader's */
-        pool__outcome_fail(ride->conn, &ride->wait, native_of(seat), false, seat->run.err);
+        pool__outcome_fail(ride->conn, &ride->wait, native_of(seat), false, seat->exec.err);
     return false;
 }
 
@@ -282,10 +282,10 @@ static void fail_by_company(struct ride *ride, struct seat *seat)
         text = "the connection was given up, for a statement before this one on it passed its "
                "deadline";
     if (ride->wait.cut)
-        pool__fail(seat->run.err, POOL_ERR_CLOSED, "the pool was closed while the statement ran");
+        pool__fail(seat->exec.err, POOL_ERR_CLOSED, "the pool was closed while the statement ran");
     else
-        pool__fail(seat->run.err, POOL_ERR_LOST, "%s", text);
-    seat->run.err->fatal = true;
+        pool__fail(seat->exec.err, POOL_ERR_LOST, "%s", text);
+    seat->exec.err->fatal = true;
     fail(ride, seat);
 }
 
@@ -298,54 +298,54 @@ static bool is_in_step(const struct ride *ride, const struct pool_error *err)
 
 static void fail_reply(struct ride *ride, struct seat *seat)
 {
-    ride->lost = !is_in_step(ride, seat->run.err);
+    ride->lost = !is_in_step(ride, seat->exec.err);
     if (ride->wait.timed_out && !is_leader(ride, seat)) {
         fail_by_company(ride, seat);
         return;
     }
     /* What it says of not having been sent is not true: that was before. */
-    if (seat->run.err->code == POOL_ERR_LOST && seat->run.err->server_errno >= 2000)
-        seat->run.err->not_executed = false;
+    if (seat->exec.err->code == POOL_ERR_LOST && seat->exec.err->server_errno >= 2000)
+        seat->exec.err->not_executed = false;
     fail(ride, seat);
 }
 
 /* The reply up to its first set, and the rest of it. */
 static bool receive_first(struct seat *seat)
 {
-    return seat->text ? pool__reply_receive_text(&seat->run)
-                      : pool__prepared_receive(&seat->run, seat->stmt);
+    return seat->text ? pool__reply_receive_text(&seat->exec)
+                      : pool__prepared_receive(&seat->exec, seat->stmt);
 }
 
 static bool read_rest(struct seat *seat)
 {
-    return seat->text ? pool__reply_read_text(&seat->run)
-                      : pool__reply_read_prepared(&seat->run, seat->stmt);
+    return seat->text ? pool__reply_read_text(&seat->exec)
+                      : pool__reply_read_prepared(&seat->exec, seat->stmt);
 }
 
 static void receive_one(struct ride *ride, struct seat *seat)
 {
     struct pool__conn *conn = ride->conn;
-    struct pool__execution *run = &seat->run;
-    pool__ok(run->err);
+    struct pool__execution *exec = &seat->exec;
+    pool__ok(exec->err);
     if (ride->lost) {
         fail_by_company(ride, seat);
         return;
     }
     bool ok = receive_first(seat);
-    if (!ok && !seat->text && pool__prepared_is_forgotten(run, seat->stmt)) {
+    if (!ok && !seat->text && pool__prepared_is_forgotten(exec, seat->stmt)) {
         seat->again = true;
         return;
     }
     if (!ok)
-        pool__outcome_fail(conn, &ride->wait, native_of(seat), true, run->err);
+        pool__outcome_fail(conn, &ride->wait, native_of(seat), true, exec->err);
     if (!ok || !read_rest(seat)) {
         fail_reply(ride, seat);
         return;
     }
-    pool__stmt_note_reply(seat->stmt, run->reply_bytes);
+    pool__stmt_note_reply(seat->stmt, exec->reply_bytes);
     if (conn->dirty || conn->in_transaction)
         seat->stmt->leaves_traces = true;
-    seat->passenger->result = run->result;
+    seat->passenger->result = exec->result;
     finish(ride, seat);
 }
 
@@ -353,10 +353,10 @@ static void fail_unsent(struct ride *ride)
 {
     for (unsigned i = ride->sent; i < ride->count; i++) {
         struct seat *seat = &ride->seats[i];
-        if (seat->run.err->code == POOL_OK) {
-            pool__fail(seat->run.err, POOL_ERR_LOST,
+        if (seat->exec.err->code == POOL_OK) {
+            pool__fail(seat->exec.err, POOL_ERR_LOST,
                        "the connection was given up before the statement was sent");
-            seat->run.err->not_executed = true;
+            seat->exec.err->not_executed = true;
         }
         fail(ride, seat);
         pool__ok(&ride->err); /* the next one was not even tried */
@@ -399,12 +399,12 @@ static void run_again(struct ride *ride, struct seat *seat, uint64_t leader_ns)
 {
     struct pool__passenger *passenger = seat->passenger;
     uint64_t own_ns = passenger->deadline_ns;
-    pool_result_free(seat->run.result);
-    seat->run.result = NULL;
+    pool_result_free(seat->exec.result);
+    seat->exec.result = NULL;
     if (!is_leader(ride, seat) && !ride->told(&seat->passenger, 1, POOL__RODE_HOLD))
         return;
     passenger->result = pool__query(ride->conn, passenger->statement, NULL,
-                                    own_ns < leader_ns ? own_ns : leader_ns, seat->run.err);
+                                    own_ns < leader_ns ? own_ns : leader_ns, seat->exec.err);
     finish(ride, seat);
     tell_who_is_there(ride);
 }
@@ -431,7 +431,7 @@ void pool__ride(struct pool__conn *conn, struct pool__passenger *passengers, uns
         take_seat(&ride, &ride.seats[i], &passengers[i], i ? &ride.err : err);
     pool__conn_enter(conn, &ride.wait, deadline_ns);
     ride.wait.before_sleep = before_sleep;
-    if (pool__conn_has_just_answered(conn, started_ns) || pool__execution_look(&ride.seats[0].run))
+    if (pool__conn_has_just_answered(conn, started_ns) || pool__execution_look(&ride.seats[0].exec))
         send_all(&ride);
     fail_unsent(&ride);
     for (; ride.received < ride.sent; ride.received++) {

@@ -11,78 +11,78 @@
 
 #include <stdlib.h>
 
-static bool send_text(struct pool__execution *run, const char *sql, size_t len)
+static bool send_text(struct pool__execution *exec, const char *sql, size_t len)
 {
-    MYSQL *mysql = run->conn->mysql;
-    run->sent = true;
-    pool__outcome_note_send(run->conn, run->info);
+    MYSQL *mysql = exec->conn->mysql;
+    exec->sent = true;
+    pool__outcome_note_send(exec->conn, exec->info);
     if (mysql_send_query(mysql, sql, len) != 0) {
-        pool__outcome_fail(run->conn, run->wait, NULL, run->wait->reading, run->err);
+        pool__outcome_fail(exec->conn, exec->wait, NULL, exec->wait->reading, exec->err);
         return false;
     }
-    if (!pool__reply_receive_text(run)) {
-        pool__outcome_fail(run->conn, run->wait, NULL, true, run->err);
+    if (!pool__reply_receive_text(exec)) {
+        pool__outcome_fail(exec->conn, exec->wait, NULL, true, exec->err);
         return false;
     }
-    return pool__reply_read_text(run);
+    return pool__reply_read_text(exec);
 }
 
 /* What is known about a text. Pools that never prepare remember it like a statement. */
-static struct pool__stmt *find_text(struct pool__execution *run)
+static struct pool__stmt *find_text(struct pool__execution *exec)
 {
-    const struct pool__statement *statement = run->statement;
-    struct pool__stmt_cache *cache = &run->conn->cache;
+    const struct pool__statement *statement = exec->statement;
+    struct pool__stmt_cache *cache = &exec->conn->cache;
     struct pool__stmt_values as_text = {NULL, 0};
     struct pool__stmt *stmt =
         pool__stmt_find(cache, statement->text, statement->text_len, statement->hash, as_text);
     if (!stmt)
         stmt = pool__stmt_add(cache, statement->text, statement->text_len, statement->hash, as_text,
-                              run->err);
+                              exec->err);
     if (stmt)
         stmt->text_only = true;
     return stmt;
 }
 
-char *pool__text_format(struct pool__execution *run, const struct pool__sql_info *info,
+char *pool__text_format(struct pool__execution *exec, const struct pool__sql_info *info,
                         size_t *ret_len)
 {
-    const struct pool__statement *statement = run->statement;
+    const struct pool__statement *statement = exec->statement;
     char *formatted = NULL;
     *ret_len = statement->text_len;
     if (statement->args.count || info->placeholders || info->named)
-        pool__sql_format(statement->text, statement->text_len, statement->args, run->quotes,
-                         &formatted, ret_len, run->err);
+        pool__sql_format(statement->text, statement->text_len, statement->args, exec->quotes,
+                         &formatted, ret_len, exec->err);
     return formatted;
 }
 
-static bool run_known_text(struct pool__execution *run, struct pool__stmt *stmt)
+static bool run_known_text(struct pool__execution *exec, struct pool__stmt *stmt)
 {
     size_t len;
-    const struct pool__sql_info *info = run->info;
-    if (!pool__execution_check_single(run, info, true) || !pool__quotes_find(run, info))
+    const struct pool__sql_info *info = exec->info;
+    if (!pool__execution_check_single(exec, info, true) || !pool__quotes_find(exec, info))
         return false;
-    char *formatted = pool__text_format(run, info, &len);
-    bool ok = run->err->code == POOL_OK && pool__execution_check_size(run, len) &&
-              send_text(run, formatted ? formatted : run->statement->text, len);
+    char *formatted = pool__text_format(exec, info, &len);
+    bool ok = exec->err->code == POOL_OK && pool__execution_check_size(exec, len) &&
+              send_text(exec, formatted ? formatted : exec->statement->text, len);
     free(formatted);
-    if (!ok && info->multiple && run->sent && run->err->code != POOL_OK)
-        pool__several_tell(run->statement->text, run->statement->text_len, run->results,
-                           run->conn->broken, run->err);
+    if (!ok && info->multiple && exec->sent && exec->err->code != POOL_OK)
+        pool__several_tell(exec->statement->text, exec->statement->text_len, exec->results,
+                           exec->conn->broken, exec->err);
     if (ok && stmt)
-        pool__execution_note(run, stmt, true);
+        pool__execution_note(exec, stmt, true);
     return ok;
 }
 
-bool pool__text_run(struct pool__execution *run)
+bool pool__text_run(struct pool__execution *exec)
 {
-    const struct pool__statement *statement = run->statement;
+    const struct pool__statement *statement = exec->statement;
     struct pool__sql_info own;
-    struct pool__stmt *stmt = statement->hash ? find_text(run) : NULL;
+    struct pool__stmt *stmt = statement->hash ? find_text(exec) : NULL;
     bool known = statement->hash
                      ? stmt != NULL
-                     : pool__sql_inspect(statement->text, statement->text_len, &own, run->err);
-    run->info = stmt ? &stmt->info : &own;
-    bool ok = known && run_known_text(run, stmt);
-    run->info = NULL; /* `own` ends here */
+                     : pool__sql_inspect(statement->text, statement->text_len, &own, exec->err);
+    exec->info = stmt ? &stmt->info : &own;
+    bool ok = known && run_known_text(exec, stmt);
+    exec->info = NULL; /* `own` ends here */
     return ok;
 }

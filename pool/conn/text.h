@@ -11,10 +11,10 @@
 #include <stddef.h>
 
 /* Sends it and reads its reply. */
-bool pool__text_run(struct pool__execution *run);
+bool pool__text_run(struct pool__execution *exec);
 
 /* The text with its values written into it, to be freed; NULL if there are none, or on failure. */
-char *pool__text_format(struct pool__execution *run, const struct pool__sql_info *info,
+char *pool__text_format(struct pool__execution *exec, const struct pool__sql_info *info,
                         size_t *ret_len);
 
 #endif
