@@ -1,5 +1,5 @@
 /*
- * Tests of pool/sql/token.c, pool/sql/sql.c, pool/sql/expand.c and pool/sql/format.c. No server.
+ * Tests of pool/sql/lexer.c, pool/sql/sql.c, pool/sql/expand.c and pool/sql/format.c. No server.
  *
  * The last tests check pool_format against a second, independent tokenizer, written here
  * for the purpose, on random statements and hostile values: whatever the server's reading

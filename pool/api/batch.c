@@ -12,17 +12,17 @@
 #include "base/error.h"
 #include "base/list.h"
 #include "base/loop.h"
+#include "conn/bulk_packet.h"
 #include "conn/load.h"
-#include "conn/pack.h"
 #include "engine/borrow.h"
 #include "engine/giveback.h"
 #include "engine/handle.h"
 #include "engine/lead.h"
 #include "engine/pool.h"
 #include "result/result.h"
-#include "sql/functions.h"
+#include "sql/builtins.h"
+#include "sql/lexer.h"
 #include "sql/sql.h"
-#include "sql/token.h"
 #include "sql/value.h"
 
 #include <string.h>
@@ -32,7 +32,8 @@
 /* Its first word. */
 static bool is_verb(const struct pool__token *token, const char *word)
 {
-    return token->kind == POOL__TOKEN_WORD && pool__is_named(token->text, token->len, word);
+    return token->kind == POOL__TOKEN_WORD &&
+           pool__builtins_is_named(token->text, token->len, word);
 }
 
 static bool check_verb(const char *sql, size_t len, bool *ret_inserts, struct pool_error *err)
@@ -106,7 +107,7 @@ static bool check_values(const struct pool__table *table, size_t *ret_biggest,
         for (size_t column = 0; column < table->columns; column++)
             if (!check_value(value++, row, column, err))
                 return false;
-        size_t size = pool__pack_size(first, table->columns);
+        size_t size = pool__bulk_packet_size(first, table->columns);
         if (size > most) {
             most = size;
             *ret_biggest = row;

@@ -4,7 +4,7 @@
  * the caller's variables as they were.
  */
 #include "base/error.h"
-#include "result/rows.h"
+#include "result/layout.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -17,8 +17,8 @@
 #include "engine/lead.h"
 #include "engine/pool.h"
 #include "sql/arity.h"
-#include "sql/statement.h"
 #include "sql/request.h"
+#include "sql/statement.h"
 
 #define PINGS 3 /* that are lost after they were sent */
 

@@ -146,7 +146,7 @@ static void deliver_early(struct pool__task *task)
 {
     struct pool__op *op = POOL__ENTRY(task, struct pool__op, task);
     struct pool_error err;
-    pool__kept_tell(&op->call.kept, &err);
+    pool__saved_error_tell(&op->call.saved, &err);
     pool__op_drop_result(op, &err);
     pool__op_deliver(op, &err);
 }
@@ -159,7 +159,7 @@ static void on_told(struct pool__job *job, struct pool_result *result, const str
         return; /* that is not the end of it */
     op->early = true;
     op->call.result = result;
-    pool__keep(&op->call.kept, err);
+    pool__saved_error_set(&op->call.saved, err);
     op->task.run = deliver_early;
     pool__loop_post(&op->call.pool->loop, &op->task);
 }
@@ -173,7 +173,7 @@ static void on_fiber(void *arg)
     op->kind->run(op, &err);
     op->fiber = NULL;
     if (!op->early)
-        pool__keep(&op->call.kept, &err);
+        pool__saved_error_set(&op->call.saved, &err);
 }
 
 static void after_fiber(void *arg)
@@ -185,7 +185,7 @@ static void after_fiber(void *arg)
             finish(op);
         return;
     }
-    pool__kept_tell(&op->call.kept, &err);
+    pool__saved_error_tell(&op->call.saved, &err);
     try_again_or_deliver(op, &err);
 }
 
@@ -328,7 +328,7 @@ static void on_alarm(struct pool__alarm *alarm)
 static void queue_up(struct pool__op *op)
 {
     struct pool *pool = op->call.pool;
-    pool__kept_drop(&op->call.kept);
+    pool__saved_error_drop(&op->call.saved);
     if (op->cancelled) {
         fail_before(op, POOL_ERR_CANCELLED, "cancelled");
         return;

@@ -62,13 +62,13 @@ bool pool__bulk_init(struct pool__bulk *bulk, struct pool__conn *conn,
     if (stmt->text_only || stmt->not_in_bulk || !stmt->alone)
         return true;
     bulk->stmt = stmt;
-    return pool__pack_init(&bulk->pack, table->columns) ||
+    return pool__bulk_packet_init(&bulk->pack, table->columns) ||
            pool__fail(err, POOL_ERR_NOMEM, "out of memory for a batch");
 }
 
 void pool__bulk_fini(struct pool__bulk *bulk)
 {
-    pool__pack_fini(&bulk->pack);
+    pool__bulk_packet_fini(&bulk->pack);
 }
 
 /* Apart from the execution: it is one round trip per batch, and the packet is big. */
@@ -145,8 +145,8 @@ static bool pack(struct pool__bulk *bulk, size_t from)
 {
     size_t most = pool__bulk_limit(bulk->conn) - 2; /* the command byte, and less than that */
     bulk->packed_at = from;
-    return pool__pack_rows(&bulk->pack, bulk->table, from,
-                           most < PACKET_BYTES ? most : PACKET_BYTES);
+    return pool__bulk_packet_rows(&bulk->pack, bulk->table, from,
+                                  most < PACKET_BYTES ? most : PACKET_BYTES);
 }
 
 bool pool__bulk_pack(struct pool__bulk *bulk, size_t from, size_t *ret_count,
@@ -164,9 +164,9 @@ static bool send_packet(struct pool__bulk *bulk, struct pool__execution *exec)
 {
     MYSQL *mysql = bulk->conn->mysql;
     struct pool__stmt *stmt = bulk->stmt;
-    struct pool__pack *packet = &bulk->pack;
+    struct pool__bulk_packet *packet = &bulk->pack;
     pool__outcome_note_send(bulk->conn, &stmt->info);
-    pool__pack_address(packet, (uint32_t)stmt->native->stmt_id);
+    pool__bulk_packet_address(packet, (uint32_t)stmt->native->stmt_id);
     if (mysql->methods->db_command(mysql, COM_STMT_BULK_EXECUTE, (const char *)packet->data,
                                    packet->len, 1, stmt->native) == 0)
         return true;

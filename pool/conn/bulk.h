@@ -4,8 +4,8 @@
 #ifndef POOL_CONN_BULK_H
 #define POOL_CONN_BULK_H
 
+#include "conn/bulk_packet.h"
 #include "conn/conn.h"
-#include "conn/pack.h"
 #include "conn/stmt.h"
 
 #include <stdbool.h>
@@ -16,7 +16,7 @@ struct pool__bulk {
     struct pool__conn *conn;
     const struct pool__table *table;
     struct pool__stmt *stmt; /* NULL: the rows have to go one by one */
-    struct pool__pack pack;
+    struct pool__bulk_packet pack;
     size_t packed_at; /* the first row of the packet */
     bool sent;        /* the last packet may have reached the server */
 };

@@ -53,7 +53,7 @@ void pool__client_set_options(MYSQL *mysql, const struct pool__options *options)
     if (v->connect_timeout_ms == POOL_NEVER)
         seconds = 24 * 3600;
     if (v->socket)
-        seconds = 1; /* see room.c */
+        seconds = 1; /* see backlog.c */
     mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
     mysql_options(mysql, MARIADB_OPT_IO_WAIT, (const void *)pool__wait_hook);
     mysql_options(mysql, MYSQL_OPT_PROTOCOL, &tcp);

@@ -9,9 +9,9 @@
 #include "conn/query.h"
 #include "conn/stmt.h"
 #include "conn/wait.h"
-#include "sql/statement.h"
+#include "sql/lexer.h"
 #include "sql/sql.h"
-#include "sql/token.h"
+#include "sql/statement.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -5,7 +5,7 @@
  *
  * Each chunk is executed wholly or not at all, and so is the batch if it is `atomic`. The
  * server sees to that for rows that it inserts with one packet, which are one statement to
- * it; everything else gets a fence (fence.c) around the chunk, or around all chunks. Tables
+ * it; everything else gets a fence (savepoint.c) around the chunk, or around all chunks. Tables
  * without transactions know no such thing.
  *
  * Whoever owns the connection runs this; there are no locks. The progress function is the
@@ -18,8 +18,8 @@
 #include "conn/bulk.h"
 #include "conn/doubt.h"
 #include "conn/execution.h"
-#include "conn/fence.h"
 #include "conn/keep.h"
+#include "conn/savepoint.h"
 #include "conn/stale.h"
 #include "core/callback.h"
 
@@ -36,7 +36,7 @@ struct load {
     const struct pool__statement *statement;
     uint64_t deadline_ns; /* of the call */
     struct pool__bulk bulk;
-    struct pool__fence fence;
+    struct pool__savepoint savepoint;
     size_t done;       /* rows of finished chunks */
     size_t count;      /* rows of the current chunk; 0 between chunks */
     bool singly;       /* they go one by one */
@@ -66,17 +66,17 @@ static void say_where(const struct load *load, char *text, size_t size)
 /* Nothing of them is left; as far as that is known. */
 static const char *undone(const struct load *load)
 {
-    if (!load->sent || load->fence.undo == POOL__FENCE_UNDONE)
+    if (!load->sent || load->savepoint.undo == POOL__SAVEPOINT_UNDONE)
         return "none was executed";
-    return load->fence.undo == POOL__FENCE_UNDONE_IN_PART
+    return load->savepoint.undo == POOL__SAVEPOINT_UNDONE_IN_PART
                ? "undone, but not in tables without transactions"
                : "undone, if the tables have transactions";
 }
 
 static void say_fate(const struct load *load, char *text, size_t size)
 {
-    bool in_part = load->fence.undo == POOL__FENCE_UNDONE_IN_PART;
-    if (load->fence.inside && (load->conn->broken || load->err->retry_transaction))
+    bool in_part = load->savepoint.undo == POOL__SAVEPOINT_UNDONE_IN_PART;
+    if (load->savepoint.inside && (load->conn->broken || load->err->retry_transaction))
         snprintf(text, size, "; the transaction may be undone");
     else if (load->batch->atomic && load->open_outcome)
         snprintf(text, size, "; all rows were executed, or none, if the tables have transactions");
@@ -111,10 +111,11 @@ static uint64_t statement_deadline(const struct load *load)
 
 static bool needs_fence(const struct load *load)
 {
-    bool keeps_itself = load->fence.inside || pool__commits_by_itself(load->conn);
+    bool keeps_itself = load->savepoint.inside || pool__commits_by_itself(load->conn);
     bool all = load->count == load->batch->table.rows;
     bool one_statement = load->count == 1 || (!load->singly && load->batch->inserts);
-    return !load->fence.kind && (!one_statement || !keeps_itself || (load->batch->atomic && !all));
+    return !load->savepoint.kind &&
+           (!one_statement || !keeps_itself || (load->batch->atomic && !all));
 }
 
 /* As many rows as a packet would have bytes, but one at least. */
@@ -123,12 +124,12 @@ static void go_singly(struct load *load, size_t most)
     const struct pool__table *table = &load->batch->table;
     const struct pool_value *row = table->values + load->done * table->columns;
     size_t left = table->rows - load->done;
-    size_t bytes = pool__pack_size(row, table->columns);
+    size_t bytes = pool__bulk_packet_size(row, table->columns);
     load->singly = true;
     load->count = 1;
     while (load->count < left && load->count < most && bytes < CHUNK_BYTES) {
         row += table->columns;
-        bytes += pool__pack_size(row, table->columns);
+        bytes += pool__bulk_packet_size(row, table->columns);
         load->count++;
     }
 }
@@ -153,7 +154,7 @@ static bool begin_chunk(struct load *load)
         return false;
     bool ahead = load->conn->pipelines && (load->singly || load->bulk.pack.types_change);
     return !needs_fence(load) ||
-           pool__fence_open(&load->fence, ahead, statement_deadline(load), load->err);
+           pool__savepoint_open(&load->savepoint, ahead, statement_deadline(load), load->err);
 }
 
 /* The rows have been executed, also if it fails. */
@@ -161,7 +162,7 @@ static bool add(struct load *load, struct pool_result *part)
 {
     if (pool__load_add(&load->result, part, load->err))
         return true;
-    load->open_outcome = !load->fence.kind;
+    load->open_outcome = !load->savepoint.kind;
     return false;
 }
 
@@ -175,7 +176,7 @@ static bool run_in_bulk(struct load *load)
     if (end == POOL__BULK_DONE)
         return add(load, part);
     if (end == POOL__BULK_FAILED) {
-        load->open_outcome = load->bulk.sent && load->conn->broken && !load->fence.kind;
+        load->open_outcome = load->bulk.sent && load->conn->broken && !load->savepoint.kind;
         return false;
     }
     if (end == POOL__BULK_FORGOTTEN && load->forgotten)
@@ -184,8 +185,8 @@ static bool run_in_bulk(struct load *load)
     load->count = 0;
     /* Nothing has been executed: rows that go one by one get a fence of their own kind. */
     if (end == POOL__BULK_REFUSED && load->done == 0) {
-        pool__fence_undo(&load->fence, statement_deadline(load), load->err);
-        load->fence.undo = POOL__FENCE_NOT_UNDONE;
+        pool__savepoint_undo(&load->savepoint, statement_deadline(load), load->err);
+        load->savepoint.undo = POOL__SAVEPOINT_NOT_UNDONE;
     }
     return true;
 }
@@ -196,9 +197,9 @@ static bool run_singly(struct load *load)
     rows.values += load->done * rows.columns;
     rows.rows = load->count;
     bool sent;
-    bool ok =
-        pool__load_singly(load->conn, load->statement, &rows, pool__fence_lets_ahead(&load->fence),
-                          statement_deadline(load), &load->result, &load->row, &sent, load->err);
+    bool ok = pool__load_singly(
+        load->conn, load->statement, &rows, pool__savepoint_lets_ahead(&load->savepoint),
+        statement_deadline(load), &load->result, &load->row, &sent, load->err);
     load->sent = load->sent || sent;
     if (ok)
         return true;
@@ -206,7 +207,7 @@ static bool run_singly(struct load *load)
     /* What the server itself refuses is not executed. Of anything else nobody knows: the row may
      * have been one too many for the result. */
     bool refused = load->err->not_executed || (load->err->server_errno && !load->conn->broken);
-    load->open_outcome = sent && !refused && !load->fence.kind;
+    load->open_outcome = sent && !refused && !load->savepoint.kind;
     return false;
 }
 
@@ -214,8 +215,8 @@ static bool end_chunk(struct load *load)
 {
     bool last = load->done + load->count == load->batch->table.rows;
     if ((last || !load->batch->atomic) &&
-        !pool__fence_close(&load->fence, statement_deadline(load), load->err)) {
-        load->open_outcome = load->fence.committing;
+        !pool__savepoint_close(&load->savepoint, statement_deadline(load), load->err)) {
+        load->open_outcome = load->savepoint.committing;
         return false;
     }
     load->done += load->count;
@@ -259,8 +260,8 @@ static bool run_all(struct load *load)
             ok = may_go_on(load);
     }
     if (!ok) {
-        bool committing = load->fence.committing;
-        pool__fence_undo(&load->fence, statement_deadline(load), load->err);
+        bool committing = load->savepoint.committing;
+        pool__savepoint_undo(&load->savepoint, statement_deadline(load), load->err);
         load->open_outcome = load->open_outcome && !(committing && !load->conn->broken);
         describe_failure(load);
     }
@@ -272,7 +273,7 @@ static bool check_biggest(const struct load *load)
 {
     const struct pool__table *table = &load->batch->table;
     const struct pool_value *row = table->values + load->batch->biggest * table->columns;
-    size_t size = 1 + pool__pack_size(row, table->columns);
+    size_t size = 1 + pool__bulk_packet_size(row, table->columns);
     size_t limit = pool__bulk_limit(load->conn);
     return size < limit ||
            pool__fail(load->err, POOL_ERR_TOO_BIG,
@@ -322,7 +323,7 @@ struct pool_result *pool__load(struct pool__conn *conn, const struct pool__batch
     bool ok = !pool__trx_is_doubtful(&conn->trx) ||
               pool__doubt_allows(conn, statement->text, statement->text_len,
                                  statement_deadline(&load), err);
-    pool__fence_init(&load.fence, conn, held);
+    pool__savepoint_init(&load.savepoint, conn, held);
     ok = ok && begin(&load);
     if (!ok)
         err->not_executed = true;

@@ -4,8 +4,8 @@
 #ifndef POOL_CONN_LOAD_H
 #define POOL_CONN_LOAD_H
 
+#include "conn/bulk_packet.h"
 #include "conn/conn.h"
-#include "conn/pack.h"
 #include "sql/statement.h"
 
 #include <stdbool.h>

@@ -18,9 +18,9 @@
 
 #include "base/error.h"
 #include "base/sync.h"
+#include "conn/backlog.h"
 #include "conn/client.h"
 #include "conn/resolve.h"
-#include "conn/room.h"
 #include "core/classify.h"
 
 #include <errmsg.h>
@@ -115,7 +115,7 @@ static bool try_login(struct attempt *attempt, const struct pool_credentials *cr
     wait->on_entry = tell_name;
     pool__wait_begin(wait, conn->options->tls != POOL_TLS_OFF);
     bool ok =
-        (!v->socket || pool__wait_for_room(v->socket, wait)) &&
+        (!v->socket || pool__backlog_wait(v->socket, wait)) &&
         mysql_real_connect(conn->mysql, attempt->host, credentials->user, credentials->password,
                            v->database, v->port, v->socket, flags) != NULL;
     if (!ok)

@@ -6,8 +6,8 @@
 
 #include "conn/conn.h"
 #include "conn/execution.h"
-#include "sql/statement.h"
 #include "sql/sql.h"
+#include "sql/statement.h"
 
 #include <stdbool.h>
 

@@ -193,13 +193,13 @@ static void learn_columns(struct pool__execution *exec, struct pool__stmt *stmt)
 {
     unsigned count;
     const struct pool__column *now = pool__result_columns(exec->result, &count);
-    if (pool__columns_are_same(stmt->columns, now, count))
+    if (pool__known_columns_are_same(stmt->columns, now, count))
         return;
-    if (stmt->columns ? !pool__columns_have_same_names(stmt->columns, now, count)
+    if (stmt->columns ? !pool__known_columns_have_same_names(stmt->columns, now, count)
                       : !has_columns_of_preparation(now, count, stmt->native))
         stmt->outdated = true;
     free(stmt->columns);
-    stmt->columns = pool__columns_new(now, count);
+    stmt->columns = pool__known_columns_new(now, count);
     if (!stmt->columns)
         stmt->outdated = true;
 }

@@ -117,7 +117,7 @@ static void finish(struct ride *ride, struct seat *seat)
     if (is_leader(ride, seat) && passenger->result)
         pool__ok(seat->exec.err);
     else if (!is_leader(ride, seat) && !passenger->result)
-        pool__keep(passenger->kept, seat->exec.err);
+        pool__saved_error_set(passenger->saved, seat->exec.err);
     memmove(&ride->there[at + 1], &ride->there[at], (ride->there_count - at) * sizeof passenger);
     ride->there[at] = passenger;
     ride->there_count++;

@@ -7,7 +7,7 @@
 #ifndef POOL_CONN_RIDE_H
 #define POOL_CONN_RIDE_H
 
-#include "base/kept.h"
+#include "base/saved_error.h"
 #include "conn/conn.h"
 #include "conn/stmt.h"
 #include "sql/statement.h"
@@ -21,7 +21,7 @@
 /* One statement of a ride. */
 struct pool__passenger {
     const struct pool__statement *statement; /* must stay until RODE_SENT */
-    struct pool__kept *kept;                 /* filled in on failure; not the leader's */
+    struct pool__saved_error *saved;         /* filled in on failure; not the leader's */
     struct pool_result *result;              /* NULL on failure */
     uint64_t deadline_ns;                    /* its own, should it have to be run alone */
     void *owner;                             /* for the function below */

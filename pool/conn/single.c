@@ -10,18 +10,18 @@
  * Whoever owns the connection runs this; there are no locks.
  */
 #include "base/error.h"
-#include "base/kept.h"
+#include "base/saved_error.h"
 #include "base/sync.h"
+#include "conn/bulk_packet.h"
 #include "conn/conn.h"
 #include "conn/load.h"
-#include "conn/pack.h"
 #include "conn/query.h"
 #include "conn/quotes.h"
 #include "conn/ride.h"
 #include "conn/stmt.h"
-#include "result/result.h"
-#include "sql/statement.h"
+#include "result/merge.h"
 #include "sql/sql.h"
+#include "sql/statement.h"
 
 #include <stdlib.h>
 
@@ -29,13 +29,13 @@ struct window {
     struct pool__statement statements[POOL__RIDE_MOST];
     struct pool__passenger passengers[POOL__RIDE_MOST];
     struct pool_error err; /* of the first; and of the others */
-    struct pool__kept kept[POOL__RIDE_MOST];
+    struct pool__saved_error saved[POOL__RIDE_MOST];
 };
 
 bool pool__load_add(struct pool_result **total, struct pool_result *part, struct pool_error *err)
 {
     if (*total)
-        return pool__result_join(*total, part, err);
+        return pool__merge_results(*total, part, err);
     *total = part;
     return true;
 }
@@ -113,9 +113,9 @@ static unsigned fill_window(struct window *window, const struct pool__conn *conn
             pool__statement_fini(single);
             break;
         }
-        window->kept[count] = (struct pool__kept){.code = POOL_OK};
+        window->saved[count] = (struct pool__saved_error){.code = POOL_OK};
         window->passengers[count] = (struct pool__passenger){
-            .statement = single, .kept = &window->kept[count], .deadline_ns = POOL__FOREVER};
+            .statement = single, .saved = &window->saved[count], .deadline_ns = POOL__FOREVER};
         if (count == 0 && ahead && single->size < conn->max_packet)
             depth = depth_of(conn, single);
         count++;
@@ -144,8 +144,8 @@ static unsigned empty_window(struct window *window, unsigned count, struct pool_
         if (!failed && !result && i == 0)
             pool__fail_copy(err, &window->err);
         else if (!failed && !result)
-            pool__kept_tell(&window->kept[i], err);
-        pool__kept_drop(&window->kept[i]);
+            pool__saved_error_tell(&window->saved[i], err);
+        pool__saved_error_drop(&window->saved[i]);
         if (failed)
             pool_result_free(result);
         else if (!result || !pool__load_add(total, result, err))

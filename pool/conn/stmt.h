@@ -10,9 +10,9 @@
 
 #include "base/list.h"
 #include "conn/bind.h"
-#include "result/columns.h"
-#include "sql/statement.h"
+#include "result/known_columns.h"
 #include "sql/sql.h"
+#include "sql/statement.h"
 
 #include <mysql.h>
 #include <stdatomic.h>
@@ -34,11 +34,11 @@ struct pool__stmt {
     char *sql;
     size_t len;
     struct pool__sql_info info;
-    MYSQL_STMT *native;            /* NULL: goes as text */
-    bool text_only;                /* the server cannot prepare it, or the pool never does */
-    bool not_in_bulk;              /* it does not take many rows at once */
-    bool alone;                    /* its values stand alone, see alone.h */
-    struct pool__columns *columns; /* of its last reply; NULL: not known, or none */
+    MYSQL_STMT *native;                  /* NULL: goes as text */
+    bool text_only;                      /* the server cannot prepare it, or the pool never does */
+    bool not_in_bulk;                    /* it does not take many rows at once */
+    bool alone;                          /* its values stand alone, see alone.h */
+    struct pool__known_columns *columns; /* of its last reply; NULL: not known, or none */
     bool refused;       /* the server would not prepare it the last time, for an error in it */
     bool outdated;      /* its columns have changed: prepare anew for the next use */
     bool leaves_traces; /* a trigger or so of it has changed the session */

@@ -228,7 +228,7 @@ void pool__call_init(struct pool__call *call, struct pool *pool, const struct po
     call->pool = pool;
     call->job = job;
     call->result = NULL;
-    call->kept = (struct pool__kept){.code = POOL_OK};
+    call->saved = (struct pool__saved_error){.code = POOL_OK};
 }
 
 /* Of the time that the statement's attempts have together. */
@@ -263,7 +263,7 @@ void pool__call_drop(struct pool__call *call)
 {
     if (!call || atomic_fetch_sub(&call->holders, 1) != 1)
         return;
-    pool__kept_drop(&call->kept);
+    pool__saved_error_drop(&call->saved);
     free(call);
 }
 
@@ -291,7 +291,7 @@ struct pool_result *pool__call_end(struct pool__call *call, struct pool__job *jo
         pool__fail(err, POOL_ERR_QUERY_TIMEOUT,
                    "the statement passed its deadline; it had been sent, behind those of others");
     else
-        pool__kept_tell(&call->kept, err);
+        pool__saved_error_tell(&call->saved, err);
     atomic_fetch_add_explicit(&pool->counters.waited_ns, in_queue_ns, memory_order_relaxed);
     if (pool->options.v.hooks.on_acquire)
         pool__hooks_tell_acquire(pool, in_queue_ns);
@@ -314,10 +314,10 @@ struct rider {
     const struct pool_error *err;
 };
 
-static void note_failure(const struct rider *rider, const struct pool__kept *kept)
+static void note_failure(const struct rider *rider, const struct pool__saved_error *saved)
 {
     struct pool_error err;
-    pool__kept_tell(kept, &err);
+    pool__saved_error_tell(saved, &err);
     note_error(rider->pool, rider->slot, &err);
 }
 
@@ -336,7 +336,7 @@ static void arrive(struct pool__passenger *passenger, struct pool__wakes *wakes)
     add(&slot->queries, counts);
     add(&slot->rides, 1);
     if (!passenger->result)
-        note_failure(rider, &call->kept);
+        note_failure(rider, &call->saved);
     if (!pool__core_arrive(&rider->pool->core, &call->waiter, wakes)) {
         add(&slot->queries, -(uint64_t)counts); /* its caller has left, and counts as failed */
         pool_result_free(passenger->result);
@@ -448,7 +448,7 @@ static void seat(struct party *party, unsigned index, struct pool *pool, unsigne
         return;
     atomic_fetch_add(&call->holders, 1);
     party->passengers[index].statement = &call->job->statement;
-    party->passengers[index].kept = &call->kept;
+    party->passengers[index].saved = &call->saved;
     party->passengers[index].deadline_ns = call->waiter.leave_ns;
 }
 

@@ -5,7 +5,7 @@
 #ifndef POOL_ENGINE_LEAD_H
 #define POOL_ENGINE_LEAD_H
 
-#include "base/kept.h"
+#include "base/saved_error.h"
 #include "conn/load.h"
 #include "conn/query.h"
 #include "core/core.h"
@@ -47,9 +47,9 @@ struct pool__call {
     struct pool__waiter waiter;
     _Atomic uint32_t holders; /* the caller, and the leader while it is aboard */
     struct pool *pool;
-    const struct pool__job *job; /* not to be touched while the caller may leave */
-    struct pool_result *result;  /* on ARRIVED; NULL: see kept */
-    struct pool__kept kept;      /* why it failed */
+    const struct pool__job *job;    /* not to be touched while the caller may leave */
+    struct pool_result *result;     /* on ARRIVED; NULL: see kept */
+    struct pool__saved_error saved; /* why it failed */
 };
 
 /* Ready to be queued. `waited_ns`: in the queue so far. NULL if it is not one to ride, or memory

@@ -4,7 +4,7 @@
  * be made are kept with their row.
  */
 #include "result/decode.h"
-#include "result/rows.h"
+#include "result/layout.h"
 
 #include <string.h>
 

@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 #include "result/decode.h"
-#include "result/rows.h"
+#include "result/layout.h"
 #include "sql/value.h"
 
 #include <stdio.h>

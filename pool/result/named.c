@@ -2,8 +2,8 @@
  * The values of the current row by the names of their columns. What is not there exactly once
  * cannot be read: that is told by pool_result_error.
  */
+#include "result/layout.h"
 #include "result/misread.h"
-#include "result/rows.h"
 
 #include <string.h>
 

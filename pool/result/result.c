@@ -19,7 +19,7 @@
 #include "result/result.h"
 
 #include "base/error.h"
-#include "result/rows.h"
+#include "result/layout.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -223,13 +223,13 @@ bool pool__result_begin_set(struct pool_result *result, const MYSQL_FIELD *field
     return true;
 }
 
-bool pool__result_begin_known(struct pool_result *result, const struct pool__columns *columns,
+bool pool__result_begin_known(struct pool_result *result, const struct pool__known_columns *columns,
                               struct pool_error *err)
 {
     struct pool__set *set = new_set(result, columns->count, true, err);
     if (!set || !(set->columns = take_counted(result, columns->size, err)))
         return false;
-    pool__columns_copy(set->columns, columns);
+    pool__known_columns_copy(set->columns, columns);
     add_set(result, set);
     return true;
 }

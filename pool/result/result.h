@@ -17,8 +17,8 @@
 #define POOL_RESULT_RESULT_H
 
 #include "mypool.h"
-#include "result/columns.h"
 #include "result/decode.h"
+#include "result/known_columns.h"
 
 #include <mysql.h>
 
@@ -32,7 +32,7 @@ bool pool__result_begin_set(struct pool_result *result, const MYSQL_FIELD *field
                             bool binary, struct pool_error *err);
 
 /* The same with the rows of a prepared statement whose columns are known already. */
-bool pool__result_begin_known(struct pool_result *result, const struct pool__columns *columns,
+bool pool__result_begin_known(struct pool_result *result, const struct pool__known_columns *columns,
                               struct pool_error *err);
 
 /* The columns of the set being built. */
@@ -55,11 +55,6 @@ void pool__result_end_set(struct pool_result *result, uint64_t affected, uint64_
                           unsigned warnings);
 /* Of the set that has just ended: an UPDATE changed other than it affected. */
 void pool__result_set_changed(struct pool_result *result, uint64_t changed);
-
-/* Makes one of two results that have an end each: the affected rows, warnings and rows of the
- * first sets together, and the first insert id that there is. `part` goes into `total`, also
- * on failure: POOL_ERR_TOO_BIG if that is then over its limits. */
-bool pool__result_join(struct pool_result *total, struct pool_result *part, struct pool_error *err);
 
 /* Rows of all sets so far. */
 uint64_t pool__result_rows(const struct pool_result *result);

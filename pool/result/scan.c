@@ -3,8 +3,8 @@
  * does not fit, and misread.c says why.
  */
 #include "result/decode.h"
+#include "result/layout.h"
 #include "result/misread.h"
-#include "result/rows.h"
 
 #include <math.h>
 #include <string.h>

@@ -19,8 +19,8 @@
  */
 #include "sql/alone.h"
 
-#include "sql/functions.h"
-#include "sql/token.h"
+#include "sql/builtins.h"
+#include "sql/lexer.h"
 
 enum part {
     IN_HEAD, /* before the values */
@@ -42,7 +42,8 @@ struct reading {
 
 static bool is_word(const struct pool__token *token, const char *word)
 {
-    return token->kind == POOL__TOKEN_WORD && pool__is_named(token->text, token->len, word);
+    return token->kind == POOL__TOKEN_WORD &&
+           pool__builtins_is_named(token->text, token->len, word);
 }
 
 static bool is_one_of(const struct pool__token *token, const char *const *words)
@@ -114,7 +115,7 @@ static bool is_fickle_call(const struct reading *reading)
     if (!is_sign(&reading->before, '(') || !is_name(name))
         return false;
     return is_one_of(name, fickle) || name->kind == POOL__TOKEN_QUOTED ||
-           pool__name_kind(name->text, name->len) == POOL__NAME_UNKNOWN;
+           pool__builtins_kind(name->text, name->len) == POOL__NAME_UNKNOWN;
 }
 
 /* Something other than a value that may differ from row to row. */

@@ -9,9 +9,9 @@
  * mean something: there a list takes as many placeholders as it has values.
  */
 #include "base/error.h"
+#include "sql/lexer.h"
 #include "sql/places.h"
 #include "sql/sql.h"
-#include "sql/token.h"
 #include "sql/value.h"
 
 #include <stdlib.h>

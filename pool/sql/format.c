@@ -24,10 +24,10 @@
  * would be compared with text as text.
  */
 #include "base/error.h"
+#include "sql/lexer.h"
 #include "sql/number.h"
 #include "sql/places.h"
 #include "sql/sql.h"
-#include "sql/token.h"
 #include "sql/value.h"
 
 #include <stdio.h>

@@ -6,7 +6,7 @@
 #ifndef POOL_SQL_PLACES_H
 #define POOL_SQL_PLACES_H
 
-#include "sql/token.h"
+#include "sql/lexer.h"
 
 #include <stdbool.h>
 #include <stddef.h>

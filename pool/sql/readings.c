@@ -16,8 +16,8 @@
  * placeholder, or if it stands before the first such backslash.
  */
 #include "base/error.h"
+#include "sql/lexer.h"
 #include "sql/places.h"
-#include "sql/token.h"
 
 static const enum pool__quotes others[] = {POOL__QUOTES_ANSI, POOL__QUOTES_BARE};
 

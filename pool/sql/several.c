@@ -8,8 +8,8 @@
 #include "sql/several.h"
 
 #include "base/error.h"
-#include "sql/functions.h"
-#include "sql/token.h"
+#include "sql/builtins.h"
+#include "sql/lexer.h"
 
 #include <stdio.h>
 
@@ -20,7 +20,8 @@ struct count {
 
 static bool is_word(const struct pool__token *token, const char *word)
 {
-    return token->kind == POOL__TOKEN_WORD && pool__is_named(token->text, token->len, word);
+    return token->kind == POOL__TOKEN_WORD &&
+           pool__builtins_is_named(token->text, token->len, word);
 }
 
 /* Statements that are empty get no answer. */

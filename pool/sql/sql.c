@@ -8,10 +8,10 @@
  * a column that is called `nextval` costs a reset, too, and a call that hides behind
  * backticks or ANSI quotes is still seen. A stored function may take a lock in secret, which
  * no report of the server shows; so a call of anything but a known built-in function (see
- * functions.c) is OTHER. A list of columns behind the name of a table, which looks the same,
+ * builtins.c) is OTHER. A list of columns behind the name of a table, which looks the same,
  * is told by the word before the name. What triggers and views do is not visible here.
  *
- * A text that servers may read in different ways (the doubts of token.c) is OTHER, and so
+ * A text that servers may read in different ways (the doubts of lexer.c) is OTHER, and so
  * is one with an executable comment. One with a backslash before a quote is read in all ways
  * in which a session may read it, and has the worst class of them; a way in which it breaks
  * off in a string counts for nothing, because the server does not run it then.
@@ -26,7 +26,7 @@
 #include "sql/sql.h"
 
 #include "base/error.h"
-#include "sql/functions.h"
+#include "sql/builtins.h"
 
 #include <string.h>
 
@@ -162,7 +162,7 @@ static bool calls_unknown(const struct reading *reading, const struct pool__toke
         return false;
     if (name->kind == POOL__TOKEN_QUOTED || reading->qualified)
         return true;
-    enum pool__name_kind kind = pool__name_kind(name->text, name->len);
+    enum pool__builtins_kind kind = pool__builtins_kind(name->text, name->len);
     if (kind == POOL__NAME_TIGHT_FUNCTION)
         return name->text + name->len != parenthesis->text;
     return kind == POOL__NAME_UNKNOWN;

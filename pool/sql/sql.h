@@ -6,7 +6,7 @@
 #ifndef POOL_SQL_SQL_H
 #define POOL_SQL_SQL_H
 
-#include "sql/token.h"
+#include "sql/lexer.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -44,7 +44,7 @@ struct pool__sql_info {
 };
 
 /* False with POOL_ERR_INVALID if the text is empty or cannot be read with certainty: see
- * token.c. A text with a backslash before a quote is read in all ways in which a session may
+ * lexer.c. A text with a backslash before a quote is read in all ways in which a session may
  * read it; those in which a string has no end are left out, for a server in such a session
  * refuses it. Where the server may count other placeholders (`uncertain`), compare with the
  * count of the prepared statement before anything is bound. */

@@ -2,17 +2,18 @@
  * One block: the list and then the names, so that a copy is a memcpy and one addition for
  * each name. No locks, no I/O.
  */
-#include "result/columns.h"
+#include "result/known_columns.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-struct pool__columns *pool__columns_new(const struct pool__column *columns, unsigned count)
+struct pool__known_columns *pool__known_columns_new(const struct pool__column *columns,
+                                                    unsigned count)
 {
     size_t size = count * sizeof *columns;
     for (unsigned i = 0; i < count; i++)
         size += strlen(columns[i].name) + 1;
-    struct pool__columns *copy = malloc(sizeof *copy + size);
+    struct pool__known_columns *copy = malloc(sizeof *copy + size);
     if (!copy)
         return NULL;
     copy->count = count;
@@ -27,8 +28,8 @@ struct pool__columns *pool__columns_new(const struct pool__column *columns, unsi
     return copy;
 }
 
-bool pool__columns_have_same_names(const struct pool__columns *known,
-                                   const struct pool__column *columns, unsigned count)
+bool pool__known_columns_have_same_names(const struct pool__known_columns *known,
+                                         const struct pool__column *columns, unsigned count)
 {
     if ((known ? known->count : 0) != count)
         return false;
@@ -44,10 +45,10 @@ static bool is_same_kind(const struct pool__column *a, const struct pool__column
            a->decimals == b->decimals;
 }
 
-bool pool__columns_are_same(const struct pool__columns *known, const struct pool__column *columns,
-                            unsigned count)
+bool pool__known_columns_are_same(const struct pool__known_columns *known,
+                                  const struct pool__column *columns, unsigned count)
 {
-    if (!pool__columns_have_same_names(known, columns, count))
+    if (!pool__known_columns_have_same_names(known, columns, count))
         return false;
     for (unsigned i = 0; i < count; i++)
         if (!is_same_kind(&known->list[i], &columns[i]))
@@ -55,7 +56,7 @@ bool pool__columns_are_same(const struct pool__columns *known, const struct pool
     return true;
 }
 
-void pool__columns_copy(struct pool__column *to, const struct pool__columns *known)
+void pool__known_columns_copy(struct pool__column *to, const struct pool__known_columns *known)
 {
     const char *from = (const char *)known->list;
     memcpy(to, known->list, known->size);

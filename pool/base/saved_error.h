@@ -2,12 +2,12 @@
  * An error that has to be kept until somebody asks for it: a struct pool_error is half a
  * kilobyte, nearly all of it room for a text that is seldom there. threads: none of its own.
  */
-#ifndef POOL_BASE_KEPT_H
-#define POOL_BASE_KEPT_H
+#ifndef POOL_BASE_SAVED_ERROR_H
+#define POOL_BASE_SAVED_ERROR_H
 
 #include "mypool.h"
 
-struct pool__kept {
+struct pool__saved_error {
     char *message; /* on the heap; NULL: none, or there was no memory for it */
     enum pool_code code;
     unsigned server_errno;
@@ -18,9 +18,9 @@ struct pool__kept {
 };
 
 /* Instead of what was kept before. All zero: nothing is. */
-void pool__keep(struct pool__kept *kept, const struct pool_error *err);
+void pool__saved_error_set(struct pool__saved_error *saved, const struct pool_error *err);
 /* What it says is true even if its text is lost. */
-void pool__kept_tell(const struct pool__kept *kept, struct pool_error *err);
-void pool__kept_drop(struct pool__kept *kept);
+void pool__saved_error_tell(const struct pool__saved_error *saved, struct pool_error *err);
+void pool__saved_error_drop(struct pool__saved_error *saved);
 
 #endif

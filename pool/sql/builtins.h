@@ -2,13 +2,13 @@
  * The names that may stand before an opening parenthesis without being the call of a stored
  * or loadable function. threads: any.
  */
-#ifndef POOL_SQL_FUNCTIONS_H
-#define POOL_SQL_FUNCTIONS_H
+#ifndef POOL_SQL_BUILTINS_H
+#define POOL_SQL_BUILTINS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-enum pool__name_kind {
+enum pool__builtins_kind {
     POOL__NAME_UNKNOWN,
     POOL__NAME_KEYWORD,       /* of the grammar: IN (...), VALUES (...) */
     POOL__NAME_FUNCTION,      /* built in */
@@ -16,9 +16,9 @@ enum pool__name_kind {
 };
 
 /* `name` is unquoted and unqualified, in any case; it need not end with a NUL. */
-enum pool__name_kind pool__name_kind(const char *name, size_t len);
+enum pool__builtins_kind pool__builtins_kind(const char *name, size_t len);
 
 /* Whether it is that name, which is given in capitals. */
-bool pool__is_named(const char *name, size_t len, const char *capitals);
+bool pool__builtins_is_named(const char *name, size_t len, const char *capitals);
 
 #endif

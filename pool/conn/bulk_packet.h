@@ -4,8 +4,8 @@
  *
  * A packet is for one thread at a time; what it is made of is only read.
  */
-#ifndef POOL_CONN_PACK_H
-#define POOL_CONN_PACK_H
+#ifndef POOL_CONN_BULK_PACKET_H
+#define POOL_CONN_BULK_PACKET_H
 
 #include "mypool.h"
 
@@ -16,7 +16,7 @@ struct pool__table {
     size_t columns; /* 1 to 65535 */
 };
 
-struct pool__pack {
+struct pool__bulk_packet {
     uint8_t *data; /* the packet without its command byte */
     size_t len;
     size_t size; /* of `data`, for the next packets too */
@@ -28,19 +28,19 @@ struct pool__pack {
     uint8_t *types;    /* of each column: how its values go */
 };
 
-/* False if memory is out. Free with pool__pack_fini in any case. */
-bool pool__pack_init(struct pool__pack *pack, size_t columns);
-void pool__pack_fini(struct pool__pack *pack);
+/* False if memory is out. Free with pool__bulk_packet_fini in any case. */
+bool pool__bulk_packet_init(struct pool__bulk_packet *pack, size_t columns);
+void pool__bulk_packet_fini(struct pool__bulk_packet *pack);
 
 /* Packs the rows from `from` on: at least one, then as long as they have a common type and
  * the packet stays below `most` bytes. False if memory is out; then there are none. */
-bool pool__pack_rows(struct pool__pack *pack, const struct pool__table *table, size_t from,
-                     size_t most);
+bool pool__bulk_packet_rows(struct pool__bulk_packet *pack, const struct pool__table *table,
+                            size_t from, size_t most);
 
 /* Before it is sent. */
-void pool__pack_address(struct pool__pack *pack, uint32_t statement_id);
+void pool__bulk_packet_address(struct pool__bulk_packet *pack, uint32_t statement_id);
 
 /* The bytes of a packet with this row alone. */
-size_t pool__pack_size(const struct pool_value *row, size_t columns);
+size_t pool__bulk_packet_size(const struct pool_value *row, size_t columns);
 
 #endif

@@ -10,7 +10,7 @@
  *
  * Called by whoever opens a connection.
  */
-#include "conn/room.h"
+#include "conn/backlog.h"
 
 #include "base/sync.h"
 
@@ -36,7 +36,7 @@ static void pause_until_cut(int cut_fd)
     poll(&cut, 1, PAUSE_MS);
 }
 
-bool pool__wait_for_room(const char *path, struct pool__wait *wait)
+bool pool__backlog_wait(const char *path, struct pool__wait *wait)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int pair[2];

@@ -3,30 +3,31 @@
  * out the description, because nothing has changed, is taken at its word only as far as this
  * goes. threads: one at a time.
  */
-#ifndef POOL_RESULT_COLUMNS_H
-#define POOL_RESULT_COLUMNS_H
+#ifndef POOL_RESULT_KNOWN_COLUMNS_H
+#define POOL_RESULT_KNOWN_COLUMNS_H
 
 #include "result/decode.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
-struct pool__columns {
+struct pool__known_columns {
     unsigned count;
     size_t size;                /* bytes of a copy: the list, and the names behind it */
     struct pool__column list[]; /* their names point behind it */
 };
 
 /* A copy, to be freed with free(); NULL if memory is out. */
-struct pool__columns *pool__columns_new(const struct pool__column *columns, unsigned count);
+struct pool__known_columns *pool__known_columns_new(const struct pool__column *columns,
+                                                    unsigned count);
 
 /* The same count and names; and the same in every respect. NULL is like none. */
-bool pool__columns_have_same_names(const struct pool__columns *known,
-                                   const struct pool__column *columns, unsigned count);
-bool pool__columns_are_same(const struct pool__columns *known, const struct pool__column *columns,
-                            unsigned count);
+bool pool__known_columns_have_same_names(const struct pool__known_columns *known,
+                                         const struct pool__column *columns, unsigned count);
+bool pool__known_columns_are_same(const struct pool__known_columns *known,
+                                  const struct pool__column *columns, unsigned count);
 
 /* Writes a copy of the list, names included, to `to`, which has `size` bytes. */
-void pool__columns_copy(struct pool__column *to, const struct pool__columns *known);
+void pool__known_columns_copy(struct pool__column *to, const struct pool__known_columns *known);
 
 #endif

@@ -1,10 +1,10 @@
 /*
  * The tokens of an SQL text, as far as the pool needs them: placeholders, words, quoted
- * things and a few signs. Read the essay of token.c for what is refused, and why.
+ * things and a few signs. Read the essay of lexer.c for what is refused, and why.
  * One thread at a time per lexer.
  */
-#ifndef POOL_SQL_TOKEN_H
-#define POOL_SQL_TOKEN_H
+#ifndef POOL_SQL_LEXER_H
+#define POOL_SQL_LEXER_H
 
 #include "mypool.h"
 
@@ -34,7 +34,7 @@ struct pool__token {
     size_t len;
 };
 
-/* Only token.c writes the fields. `at` never passes `len`. */
+/* Only lexer.c writes the fields. `at` never passes `len`. */
 struct pool__lexer {
     const char *sql;
     size_t len;

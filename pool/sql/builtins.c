@@ -15,7 +15,7 @@
  *
  * The tables are in the order of ASCII capitals, in which `_` comes after the letters.
  */
-#include "sql/functions.h"
+#include "sql/builtins.h"
 
 #include <stdlib.h>
 
@@ -144,7 +144,7 @@ static bool is_in(const struct name *name, const char *const *table, size_t coun
     return bsearch(name, table, count, sizeof *table, compare) != NULL;
 }
 
-enum pool__name_kind pool__name_kind(const char *name, size_t len)
+enum pool__builtins_kind pool__builtins_kind(const char *name, size_t len)
 {
     struct name key = {name, len};
     if (is_in(&key, keywords, COUNT(keywords)))
@@ -155,7 +155,7 @@ enum pool__name_kind pool__name_kind(const char *name, size_t len)
                                                                 : POOL__NAME_UNKNOWN;
 }
 
-bool pool__is_named(const char *name, size_t len, const char *capitals)
+bool pool__builtins_is_named(const char *name, size_t len, const char *capitals)
 {
     struct name key = {name, len};
     return compare(&key, &capitals) == 0;

@@ -2,8 +2,8 @@
  * What a result is made of: shared by result.c, which builds it, and get.c and scan.c,
  * which read it. One thread at a time.
  */
-#ifndef POOL_RESULT_ROWS_H
-#define POOL_RESULT_ROWS_H
+#ifndef POOL_RESULT_LAYOUT_H
+#define POOL_RESULT_LAYOUT_H
 
 #include "mypool.h"
 #include "result/decode.h"

@@ -3,9 +3,10 @@
  * rows stay where they are; the one that goes into the other is kept as long as that. Whatever
  * is counted is counted in the first set. One thread at a time.
  */
+#include "result/merge.h"
+
 #include "base/error.h"
-#include "result/result.h"
-#include "result/rows.h"
+#include "result/layout.h"
 
 /* The cells of the one can be read with the columns of the other. */
 static bool are_alike(const struct pool__set *a, const struct pool__set *b)
@@ -47,7 +48,8 @@ static void append_sets(struct pool_result *total, struct pool_result *part)
     total->building = part->building;
 }
 
-bool pool__result_join(struct pool_result *total, struct pool_result *part, struct pool_error *err)
+bool pool__merge_results(struct pool_result *total, struct pool_result *part,
+                         struct pool_error *err)
 {
     bool alike = are_alike(total->building, part->first);
     add_counts(total->first, part->first);

@@ -15,7 +15,7 @@
  *
  * Values have been checked. No locks, no I/O.
  */
-#include "conn/pack.h"
+#include "conn/bulk_packet.h"
 
 #include <mysql.h>
 #include <stdlib.h>
@@ -43,16 +43,16 @@ enum {
 #define SEEN_INTEGERS (SEEN_INT | SEEN_NEGATIVE | SEEN_UINT | SEEN_HUGE)
 #define NO_TYPE 0xFF
 
-bool pool__pack_init(struct pool__pack *pack, size_t columns)
+bool pool__bulk_packet_init(struct pool__bulk_packet *pack, size_t columns)
 {
-    *pack = (struct pool__pack){.columns = columns};
+    *pack = (struct pool__bulk_packet){.columns = columns};
     pack->seen = calloc(columns, sizeof *pack->seen);
     pack->next = calloc(columns, sizeof *pack->next);
     pack->types = calloc(columns, sizeof *pack->types);
     return pack->seen && pack->next && pack->types;
 }
 
-void pool__pack_fini(struct pool__pack *pack)
+void pool__bulk_packet_fini(struct pool__bulk_packet *pack)
 {
     free(pack->data);
     free(pack->seen);
@@ -129,7 +129,7 @@ static size_t size_of(const struct pool_value *value)
     }
 }
 
-size_t pool__pack_size(const struct pool_value *row, size_t columns)
+size_t pool__bulk_packet_size(const struct pool_value *row, size_t columns)
 {
     size_t size = HEAD + 2 * columns;
     for (size_t i = 0; i < columns; i++)
@@ -219,7 +219,7 @@ static uint8_t *put_value(uint8_t *to, const struct pool_value *value, uint8_t t
 /* ---- packets ---- */
 
 /* True if the row goes with those before, which are then joined by it. */
-static bool join(struct pool__pack *pack, const struct pool_value *row, size_t *size)
+static bool join(struct pool__bulk_packet *pack, const struct pool_value *row, size_t *size)
 {
     size_t more = 0;
     for (size_t i = 0; i < pack->columns; i++) {
@@ -235,8 +235,8 @@ static bool join(struct pool__pack *pack, const struct pool_value *row, size_t *
 }
 
 /* Returns the bytes that they take. */
-static size_t count_rows(struct pool__pack *pack, const struct pool__table *table, size_t from,
-                         size_t most)
+static size_t count_rows(struct pool__bulk_packet *pack, const struct pool__table *table,
+                         size_t from, size_t most)
 {
     size_t size = HEAD + 2 * pack->columns;
     memset(pack->seen, 0, pack->columns * sizeof *pack->seen);
@@ -253,7 +253,7 @@ static size_t count_rows(struct pool__pack *pack, const struct pool__table *tabl
     return size;
 }
 
-static bool make_room(struct pool__pack *pack, size_t size)
+static bool make_room(struct pool__bulk_packet *pack, size_t size)
 {
     if (size <= pack->size)
         return true;
@@ -263,7 +263,7 @@ static bool make_room(struct pool__pack *pack, size_t size)
     return pack->data != NULL;
 }
 
-static uint8_t *put_types(struct pool__pack *pack, uint8_t *to)
+static uint8_t *put_types(struct pool__bulk_packet *pack, uint8_t *to)
 {
     for (size_t i = 0; i < pack->columns; i++) {
         uint8_t type = type_of(pack->seen[i]);
@@ -275,8 +275,8 @@ static uint8_t *put_types(struct pool__pack *pack, uint8_t *to)
     return to;
 }
 
-bool pool__pack_rows(struct pool__pack *pack, const struct pool__table *table, size_t from,
-                     size_t most)
+bool pool__bulk_packet_rows(struct pool__bulk_packet *pack, const struct pool__table *table,
+                            size_t from, size_t most)
 {
     pack->rows = 0;
     pack->len = 0;
@@ -294,7 +294,7 @@ bool pool__pack_rows(struct pool__pack *pack, const struct pool__table *table, s
     return true;
 }
 
-void pool__pack_address(struct pool__pack *pack, uint32_t statement_id)
+void pool__bulk_packet_address(struct pool__bulk_packet *pack, uint32_t statement_id)
 {
     put_number(pack->data, statement_id, 4);
 }

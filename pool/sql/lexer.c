@@ -24,7 +24,7 @@
  * What looks like SQL within an executable comment is reported like any other SQL, but
  * those who write literals there must not write a comment mark.
  */
-#include "sql/token.h"
+#include "sql/lexer.h"
 
 #include "base/error.h"
 #include "sql/value.h"
