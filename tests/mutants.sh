@@ -271,19 +271,19 @@ mutant core.c "a slot is reserved without asking whether it is still empty" \
 
 # Riders: boarding, riding, leaving, arriving.
 mutant core.c "who does not ride is taken along" \
-    's/if \(!waiter->rides \|\| atomic_load/if (atomic_load/'
+    's/if \(!waiter->may_follow \|\| atomic_load/if (atomic_load/'
 mutant core.c "who is nudged is taken along" \
-    's/if \(!waiter->rides \|\| atomic_load\(&waiter->outcome\) != POOL__WAITING \|\|/if (!waiter->rides ||/'
+    's/if \(!waiter->may_follow \|\| atomic_load\(&waiter->outcome\) != POOL__WAITING \|\|/if (!waiter->may_follow ||/'
 mutant core.c "whose deadline has passed is taken along" \
     's/if \(now >= waiter->deadline_ns\)\n            continue;/if (false)\n            continue;/'
 mutant core.c "the youngest board first" \
-    's/struct pool__link \*next = core->queue.next;/struct pool__link *next = core->queue.prev;/; s/        next = next->next;\n(        if \(!waiter->rides)/        next = next->prev;\n\1/'
+    's/struct pool__link \*next = core->queue.next;/struct pool__link *next = core->queue.prev;/; s/        next = next->next;\n(        if \(!waiter->may_follow)/        next = next->prev;\n\1/'
 mutant core.c "a rider never sets off" \
-    's/atomic_store\(&waiter->outcome, POOL__RIDING\);/(void)waiter;/'
+    's/atomic_store\(&waiter->outcome, POOL__SENT\);/(void)waiter;/'
 mutant core.c "one who is held may leave" \
-    's/return atomic_compare_exchange_strong\(&waiter->outcome, &riding, POOL__BOARDING\);/return atomic_load(\&waiter->outcome) == riding;/'
+    's/return atomic_compare_exchange_strong\(&waiter->outcome, &sent, POOL__TAKEN\);/return atomic_load(\&waiter->outcome) == sent;/'
 mutant core.c "one who has left arrives" \
-    's/        if \(outcome == POOL__LEFT\)\n            return false;/        if (false)\n            return false;/'
+    's/        if \(outcome == POOL__ABANDONED\)\n            return false;/        if (false)\n            return false;/'
 mutant core.c "one who arrives is not woken" \
     's/(    if \(wake\)\n        wake\(waiter\);\n)    else\n        wake_from\(core, place, wakes\);\n/\1/'
 mutant core.c "threads on two benches are woken on the last one only" \
@@ -291,9 +291,9 @@ mutant core.c "threads on two benches are woken on the last one only" \
 mutant core.c "who parks looks at its outcome before its bench" \
     's/(        uint32_t turn = atomic_load\(bench\);[^\n]*\n        pool__explore_point\(\);\n)(        uint32_t outcome = atomic_load\(&waiter->outcome\);\n)/\2        pool__explore_point();\n\1/'
 mutant core.c "one who waits does not look in time to leave" \
-    's/waiter->rides \? later_by\(now, waiter->ride_ns\) : POOL__FOREVER/POOL__FOREVER/'
+    's/waiter->may_follow \? later_by\(now, waiter->follow_ns\) : POOL__FOREVER/POOL__FOREVER/'
 mutant core.c "a rider leaves early" \
-    's/outcome == POOL__RIDING && now >= waiter->leave_ns && leave_ride/outcome == POOL__RIDING \&\& leave_ride/'
+    's/outcome == POOL__SENT && now >= waiter->abandon_ns && abandon/outcome == POOL__SENT \&\& abandon/'
 
 $apply_only || make -s "$library" || exit 2
 rm -rf "$dir/core"
@@ -377,70 +377,70 @@ server_mutant health.c test_keeper a_server_that_lets_in_is_tried_again_soon \
     's/interrupted \? 1 :/interrupted \&\& false ? 1 :/'
 
 # Riders: who goes along, and what each is told.
-server_mutant lead.c test_pipeline those_who_go_together_stay_within_eight_kilobytes \
+server_mutant leader.c test_pipeline those_who_go_together_stay_within_eight_kilobytes \
     "riders have no limit together" \
-    's/ \|\| form->size > boarding->room \|\|/ ||/'
-server_mutant lead.c test_pipeline a_big_value_does_not_go_along \
+    's/ \|\| statement->size > limits->room \|\|/ ||/'
+server_mutant job.c test_pipeline a_big_value_does_not_go_along \
     "a rider has no limit of its own" \
-    's/ && job->form.size <= POOL__RIDE_BYTES \/ 4//'
-server_mutant lead.c test_pipeline at_most_pipeline_depth_statements_go_together \
+    's/ && job->statement.size <= POOL__PIPELINE_BYTES \/ 4//'
+server_mutant leader.c test_pipeline at_most_pipeline_depth_statements_go_together \
     "the depth is not looked at" \
-    's/wanted < most \? wanted : most, may_board/most ? wanted : 0, may_board/'
-server_mutant lead.c test_pipeline the_share_of_a_connection_goes_along_and_no_more \
+    's/wanted < most \? wanted : most,/most ? wanted : 0,/'
+server_mutant leader.c test_pipeline the_share_of_a_connection_goes_along_and_no_more \
     "one connection takes the share of all" \
     's/(return open \? atomic_load\(&pool->core.waiting\)) \/ open : 0/\1 : 0/'
-server_mutant lead.c test_pipeline more_go_along_while_the_next_connection_is_far_away \
+server_mutant leader.c test_pipeline more_go_along_while_the_next_connection_is_far_away \
     "the way to the server is not looked at" \
     's/wanted \+= sooner_here\(borrowed->conn, own, open\);/(void)sooner_here(borrowed->conn, own, open);/'
-server_mutant lead.c test_pipeline who_asks_to_be_alone_does_not_go_along \
+server_mutant job.c test_pipeline who_asks_to_be_alone_does_not_go_along \
     "who asks to be alone rides" \
     's/!\(job->request->flags & POOL_ALONE\) && //'
-server_mutant ride.c test_pipeline a_slow_statement_does_not_go_along \
+server_mutant pipeline.c test_pipeline a_slow_statement_does_not_go_along \
     "slow statements ride" \
     's/ && stmt->mean_ns < QUICK_NS//'
 server_mutant stmt.c test_pipeline one_long_run_does_not_make_a_statement_slow \
     "one long run makes a statement slow" \
     's/stmt->last_ns < ns \? stmt->last_ns : ns/stmt->last_ns ? ns : ns/'
-server_mutant ride.c test_pipeline one_long_ride_does_not_make_its_statement_slow \
+server_mutant pipeline.c test_pipeline one_long_ride_does_not_make_its_statement_slow \
     "one long ride counts for each statement in it" \
-    's/if \(is_first_of_its_kind\(ride, i\)\)/if (is_first_of_its_kind(ride, i) || true)/'
-server_mutant ride.c test_pipeline replies_smaller_than_usual_make_leaders_impatient \
+    's/if \(is_first_of_its_kind\(pipeline, i\)\)/if (is_first_of_its_kind(pipeline, i) || true)/'
+server_mutant pipeline.c test_pipeline replies_smaller_than_usual_make_leaders_impatient \
     "leaders wait for replies that are too small time and again" \
-    's/conn->hasty_rides = HASTY_RIDES;/conn->hasty_rides = 0;/'
-server_mutant ride.c test_pipeline a_server_that_takes_its_time_does_not_make_leaders_impatient \
+    's/conn->hasty_pipelines = HASTY_RIDES;/conn->hasty_pipelines = 0;/'
+server_mutant pipeline.c test_pipeline a_server_that_takes_its_time_does_not_make_leaders_impatient \
     "leaders take a slow server for small replies" \
-    's/ride->in_vain =\n *ride->asked_until_ns && pool__now_ns\(\) >= ride->asked_until_ns && bytes_there\(conn\) > 0;/ride->in_vain = ride->in_vain || (ride->asked_until_ns \&\& pool__now_ns() >= ride->asked_until_ns);/'
-server_mutant lead.c test_pipeline_faults who_has_hardly_any_time_left_takes_nobody_along \
+    's/pipeline->in_vain = pipeline->asked_until_ns && pool__now_ns\(\) >= pipeline->asked_until_ns &&\n *bytes_there\(conn\) > 0;/pipeline->in_vain = pipeline->in_vain || (pipeline->asked_until_ns \&\& pool__now_ns() >= pipeline->asked_until_ns);/'
+server_mutant leader.c test_pipeline_faults who_has_hardly_any_time_left_takes_nobody_along \
     "a leader may have no time left" \
     's/if \(has_time_for_others\(deadline_ns\)\)/if (true)/'
-server_mutant lead.c test_pipeline_faults a_rider_leaves_at_its_own_deadline_and_the_others_arrive \
+server_mutant leader.c test_pipeline_faults a_rider_leaves_at_its_own_deadline_and_the_others_arrive \
     "riders never set off" \
-    's/pool__core_set_off\(&first->call->waiter\);/(void)first;/'
-server_mutant lead.c test_pipeline_faults a_rider_that_has_left_is_not_run_again \
+    's/pool__core_follower_sent\(&first->queued->waiter\);/(void)first;/'
+server_mutant leader.c test_pipeline_faults a_rider_that_has_left_is_not_run_again \
     "one who has left is held all the same" \
-    's/if \(pool__core_hold\(&first->call->waiter\)\)/if (pool__core_hold(\&first->call->waiter) || true)/'
-server_mutant ride.c test_pipeline_faults a_rider_that_is_run_again_keeps_its_own_deadline \
+    's/if \(pool__core_follower_hold\(&first->queued->waiter\)\)/if (pool__core_follower_hold(\&first->queued->waiter) || true)/'
+server_mutant pipeline.c test_pipeline_faults a_rider_that_is_run_again_keeps_its_own_deadline \
     "who is run again has the leader's deadline" \
     's/own_ns < leader_ns \? own_ns : leader_ns/own_ns ? leader_ns : 0/'
-server_mutant lead.c test_pipeline_faults the_time_of_a_ride_counts_when_its_statement_is_sent_again \
+server_mutant queued.c test_pipeline_faults the_time_of_a_ride_counts_when_its_statement_is_sent_again \
     "an attempt as a rider costs the statement no time" \
-    's/    if \(!job->limit_ns && waiter->ride_ns/    if (false \&\& waiter->ride_ns/'
-server_mutant ride.c test_pipeline_results an_error_that_ends_the_connection_is_its_own_statements_alone \
+    's/    if \(!job->limit_ns && waiter->follow_ns/    if (false \&\& waiter->follow_ns/'
+server_mutant pipeline.c test_pipeline_results an_error_that_ends_the_connection_is_its_own_statements_alone \
     "an error of one ends the ride" \
-    's/ride->lost = !is_in_step\(ride, seat->run.err\);/ride->lost = is_in_step(ride, seat->run.err) ? ride->conn->broken : true;/'
-server_mutant ride.c test_pipeline_results replies_smaller_than_usual_are_taken_as_they_are \
+    's/pipeline->lost = !is_in_step\(pipeline, entry->exec.err\);/pipeline->lost = is_in_step(pipeline, entry->exec.err) ? pipeline->conn->broken : true;/'
+server_mutant pipeline.c test_pipeline_results replies_smaller_than_usual_are_taken_as_they_are \
     "a leader sleeps until all that is usual is there" \
-    's/    return ride->asked_until_ns;/    return POOL__FOREVER;/'
+    's/    return pipeline->asked_until_ns;/    return POOL__FOREVER;/'
 server_mutant reply.c test_pipeline_results a_column_that_was_added_is_there_for_all \
     "the columns that were known first are kept" \
     's/if \(count && mysql->fields\)\n/if (count \&\& mysql->fields \&\& !stmt->columns)\n/'
-server_mutant ride.c test_pipeline_faults an_end_that_cuts_tells_riders_that_the_pool_is_closed \
+server_mutant pipeline.c test_pipeline_faults an_end_that_cuts_tells_riders_that_the_pool_is_closed \
     "riders that are cut are told that the connection was lost" \
-    's/if \(ride->wait.cut\)/if (false)/'
-server_mutant ride.c test_pipeline_proxy no_statement_of_a_ride_runs_twice_if_its_replies_are_cut \
+    's/if \(pipeline->wait.cut\)/if (false)/'
+server_mutant pipeline.c test_pipeline_proxy no_statement_of_a_ride_runs_twice_if_its_replies_are_cut \
     "what was lost in company is said not to have run" \
-    's/(seat->run.err->fatal = true;\n)(    fail\(ride, seat\);)/\1    seat->run.err->not_executed = true;\n\2/'
-server_mutant lead.c test_pipeline_results hooks_come_in_pairs_and_the_books_balance \
+    's/(entry->exec.err->fatal = true;\n)(    fail\(pipeline, entry\);)/\1    entry->exec.err->not_executed = true;\n\2/'
+server_mutant queued.c test_pipeline_results hooks_come_in_pairs_and_the_books_balance \
     "the release of a rider is not told" \
     's/if \(pool->options\.v\.hooks\.on_release\)/if (false)/'
 
@@ -529,8 +529,8 @@ server_mutant hooked.c test_early what_blocks_is_refused_in_the_hooks_of_callers
     's/    return hooked != NULL;/    return false;/'
 server_mutant arity.c test_early a_wrong_number_of_values_is_told_before_a_connection_is_waited_for \
     "the number of values is looked at when there is a connection" \
-    's/    if \(!read_and_check\(form, err\)\)\n        return false;//'
-server_mutant lead.c test_counting attempts_are_not_calls \
+    's/    if \(!read_and_check\(statement, err\)\)\n        return false;//'
+server_mutant job.c test_counting attempts_are_not_calls \
     "each attempt counts as a call" \
     's/        return;\n    \}\n    err->not_executed = err->not_executed && !job->may_have_run;/    }\n    err->not_executed = err->not_executed \&\& !job->may_have_run;/'
 

@@ -1073,13 +1073,13 @@ static void a_waiter_is_served_soon_after_a_return(void **state)
 
 /* One that may be taken along. */
 static enum pool__outcome enqueue_rider(struct caller *caller, uint64_t deadline_ns,
-                                        uint64_t ride_ns)
+                                        uint64_t follow_ns)
 {
     *caller = (struct caller){.waiter = {.enqueued_ns = pool__now_ns(),
-                                         .rides = true,
+                                         .may_follow = true,
                                          .deadline_ns = deadline_ns,
-                                         .ride_ns = ride_ns,
-                                         .ride_deadline_ns = deadline_ns,
+                                         .follow_ns = follow_ns,
+                                         .follow_deadline_ns = deadline_ns,
                                          .wake = note_wake}};
     return pool__core_enqueue(&core, &caller->waiter);
 }
@@ -1104,13 +1104,13 @@ static bool anybody_but(const struct pool__waiter *waiter, void *arg)
 
 static unsigned board(unsigned most, struct pool__waiter **ret_waiters)
 {
-    return pool__core_board(&core, most, anybody, NULL, ret_waiters);
+    return pool__core_take_followers(&core, most, anybody, NULL, ret_waiters);
 }
 
 static bool arrive(struct pool__waiter *waiter)
 {
     struct pool__wakes wakes = {0};
-    bool arrived = pool__core_arrive(&core, waiter, &wakes);
+    bool arrived = pool__core_follower_done(&core, waiter, &wakes);
     pool__core_wake(&core, &wakes);
     return arrived;
 }
@@ -1124,7 +1124,7 @@ static void the_oldest_board_first_and_no_more_than_asked_for(void **state)
     enqueue_riders(callers, 5);
     assert_int_equal(board(3, aboard), 3);
     for (unsigned i = 0; i < 5; i++)
-        assert_int_equal(outcome_of(&callers[i]), i < 3 ? POOL__BOARDING : POOL__WAITING);
+        assert_int_equal(outcome_of(&callers[i]), i < 3 ? POOL__TAKEN : POOL__WAITING);
     for (unsigned i = 0; i < 3; i++)
         assert_ptr_equal(aboard[i], &callers[i].waiter);
     assert_int_equal(atomic_load(&core.waiting), 2);
@@ -1143,7 +1143,7 @@ static void nobody_boards_past_one_who_does_not_ride(void **state)
     enqueue(&callers[1]);
     enqueue_rider(&callers[2], POOL__FOREVER, POOL__FOREVER);
     assert_int_equal(board(8, aboard), 1);
-    assert_int_equal(outcome_of(&callers[0]), POOL__BOARDING);
+    assert_int_equal(outcome_of(&callers[0]), POOL__TAKEN);
     assert_int_equal(board(8, aboard), 0);
     assert_int_equal(outcome_of(&callers[2]), POOL__WAITING);
     assert_int_equal(atomic_load(&core.waiting), 2);
@@ -1156,8 +1156,9 @@ static void nobody_boards_past_one_who_is_refused(void **state)
     struct caller callers[3];
     struct pool__waiter *aboard[8];
     enqueue_riders(callers, 3);
-    assert_int_equal(pool__core_board(&core, 8, anybody_but, &callers[1].waiter, aboard), 1);
-    assert_int_equal(outcome_of(&callers[0]), POOL__BOARDING);
+    assert_int_equal(pool__core_take_followers(&core, 8, anybody_but, &callers[1].waiter, aboard),
+                     1);
+    assert_int_equal(outcome_of(&callers[0]), POOL__TAKEN);
     assert_int_equal(outcome_of(&callers[1]), POOL__WAITING);
     assert_int_equal(outcome_of(&callers[2]), POOL__WAITING);
 }
@@ -1210,7 +1211,7 @@ static void one_aboard_is_neither_failed_nor_abandoned(void **state)
     enqueue_riders(&caller, 1);
     assert_int_equal(board(1, aboard), 1);
     pool__core_shut(&core);
-    assert_int_equal(pool__core_abandon(&core, &caller.waiter), POOL__BOARDING);
+    assert_int_equal(pool__core_abandon(&core, &caller.waiter), POOL__TAKEN);
     assert_int_equal(core.timeouts, 0);
     assert_int_equal(caller.woken, 0);
 }
@@ -1223,10 +1224,10 @@ static void a_callback_that_arrives_is_woken_once_without_the_lock(void **state)
     struct pool__waiter *aboard[2];
     enqueue_riders(callers, 2);
     assert_int_equal(board(2, aboard), 2);
-    pool__core_set_off(aboard[0]);
+    pool__core_follower_sent(aboard[0]);
     for (unsigned i = 0; i < 2; i++) { /* the second has never set off */
         assert_true(arrive(aboard[i]));
-        assert_int_equal(outcome_of(&callers[i]), POOL__ARRIVED);
+        assert_int_equal(outcome_of(&callers[i]), POOL__DONE);
         assert_int_equal(callers[i].woken, 1);
         assert_false(callers[i].locked);
     }
@@ -1241,15 +1242,15 @@ static void one_who_is_held_cannot_leave_until_it_sets_off_again(void **state)
     uint64_t next_ns = 0, later = pool__now_ns() + 100 * MS;
     enqueue_rider(&caller, POOL__FOREVER, 1);
     assert_int_equal(board(1, aboard), 1);
-    pool__core_set_off(aboard[0]);
-    assert_true(pool__core_hold(aboard[0]));
+    pool__core_follower_sent(aboard[0]);
+    assert_true(pool__core_follower_hold(aboard[0]));
     assert_false(pool__core_look(&core, aboard[0], later, &next_ns));
-    assert_int_equal(aboard[0]->outcome, POOL__BOARDING);
+    assert_int_equal(aboard[0]->outcome, POOL__TAKEN);
     assert_true(next_ns > later);
-    pool__core_set_off(aboard[0]);
+    pool__core_follower_sent(aboard[0]);
     assert_true(pool__core_look(&core, aboard[0], later, &next_ns));
-    assert_int_equal(aboard[0]->outcome, POOL__LEFT);
-    assert_false(pool__core_hold(aboard[0]));
+    assert_int_equal(aboard[0]->outcome, POOL__ABANDONED);
+    assert_false(pool__core_follower_hold(aboard[0]));
     assert_false(arrive(aboard[0]));
     assert_int_equal(caller.woken, 0);
 }
@@ -1264,13 +1265,13 @@ static void a_rider_leaves_at_the_earlier_of_its_limits_and_not_before(void **st
         uint64_t next_ns = 0, far = pool__now_ns() + 3600 * 1000 * MS;
         enqueue_rider(&caller, i ? far : POOL__FOREVER, i ? POOL__FOREVER : 3600 * 1000 * MS);
         assert_int_equal(board(1, aboard), 1);
-        pool__core_set_off(aboard[0]);
-        uint64_t leave_ns = i ? far : caller.waiter.boarded_ns + 3600 * 1000 * MS;
-        assert_false(pool__core_look(&core, aboard[0], leave_ns - 1, &next_ns));
-        assert_int_equal(aboard[0]->outcome, POOL__RIDING);
-        assert_true(next_ns == leave_ns);
-        assert_true(pool__core_look(&core, aboard[0], leave_ns, &next_ns));
-        assert_int_equal(aboard[0]->outcome, POOL__LEFT);
+        pool__core_follower_sent(aboard[0]);
+        uint64_t abandon_ns = i ? far : caller.waiter.taken_ns + 3600 * 1000 * MS;
+        assert_false(pool__core_look(&core, aboard[0], abandon_ns - 1, &next_ns));
+        assert_int_equal(aboard[0]->outcome, POOL__SENT);
+        assert_true(next_ns == abandon_ns);
+        assert_true(pool__core_look(&core, aboard[0], abandon_ns, &next_ns));
+        assert_int_equal(aboard[0]->outcome, POOL__ABANDONED);
     }
 }
 
@@ -1291,14 +1292,14 @@ static void one_in_the_queue_looks_again_in_time_to_leave(void **state)
 static void *run_rider(void *arg)
 {
     struct borrower *b = arg;
-    b->waiter.rides = true;
-    b->waiter.ride_deadline_ns = POOL__FOREVER;
+    b->waiter.may_follow = true;
+    b->waiter.follow_deadline_ns = POOL__FOREVER;
     return run_borrower(b);
 }
 
-static void start_rider(struct borrower *b, unsigned place, uint64_t ride_ns)
+static void start_rider(struct borrower *b, unsigned place, uint64_t follow_ns)
 {
-    *b = (struct borrower){.waiter = {.deadline_ns = POOL__FOREVER, .ride_ns = ride_ns},
+    *b = (struct borrower){.waiter = {.deadline_ns = POOL__FOREVER, .follow_ns = follow_ns},
                            .place = place};
     assert_int_equal(pthread_create(&b->thread, NULL, run_rider, b), 0);
     assert_true(passes(is_in_its_place, b));
@@ -1312,10 +1313,10 @@ static void a_sleeping_rider_is_woken_when_it_arrives(void **state)
     begin(1, 0, 0);
     start_rider(&b, 1, POOL__FOREVER);
     assert_int_equal(board(1, aboard), 1);
-    pool__core_set_off(aboard[0]);
+    pool__core_follower_sent(aboard[0]);
     assert_true(arrive(aboard[0]));
     finish(&b);
-    assert_int_equal(b.outcome, POOL__ARRIVED);
+    assert_int_equal(b.outcome, POOL__DONE);
 }
 
 /* From that place on; `wakes_0` and `wakes_1` are the system calls that it takes, per bench. */
@@ -1332,13 +1333,13 @@ static void assert_woken_together(uint32_t place, unsigned wakes_0, unsigned wak
         start_rider(&riders[i], i + 1, POOL__FOREVER);
     assert_int_equal(board(RIDERS, aboard), RIDERS);
     for (unsigned i = 0; i < RIDERS; i++) {
-        pool__core_set_off(aboard[i]);
-        assert_true(pool__core_arrive(&core, aboard[i], &wakes));
+        pool__core_follower_sent(aboard[i]);
+        assert_true(pool__core_follower_done(&core, aboard[i], &wakes));
     }
     pool__core_wake(&core, &wakes);
     for (unsigned i = 0; i < RIDERS; i++) {
         finish(&riders[i]);
-        assert_int_equal(riders[i].outcome, POOL__ARRIVED);
+        assert_int_equal(riders[i].outcome, POOL__DONE);
     }
     assert_int_equal(core.benches[0], wakes_0);
     assert_int_equal(core.benches[1], wakes_1);
@@ -1362,10 +1363,10 @@ static void a_sleeping_rider_leaves_by_itself_and_never_early(void **state)
         struct pool__waiter *aboard[1];
         start_rider(&b, 1, i * MS / 2);
         assert_int_equal(board(1, aboard), 1);
-        pool__core_set_off(aboard[0]);
+        pool__core_follower_sent(aboard[0]);
         finish(&b);
-        assert_int_equal(b.outcome, POOL__LEFT);
-        assert_true(b.returned_ns >= b.waiter.boarded_ns + i * MS / 2);
+        assert_int_equal(b.outcome, POOL__ABANDONED);
+        assert_true(b.returned_ns >= b.waiter.taken_ns + i * MS / 2);
         assert_false(arrive(aboard[0]));
     }
 }

@@ -457,15 +457,15 @@ static bool anybody(const struct pool__waiter *waiter, void *arg)
 static void carry(struct pool__waiter *waiter, bool again, struct pool__wakes *wakes)
 {
     struct rider *rider = POOL__ENTRY(waiter, struct rider, waiter);
-    pool__core_set_off(waiter);
+    pool__core_follower_sent(waiter);
     pool__explore_point();
-    if (again && pool__core_hold(waiter)) {
-        require(atomic_load(&waiter->outcome) == POOL__BOARDING, "one who is held has left");
-        pool__core_set_off(waiter);
+    if (again && pool__core_follower_hold(waiter)) {
+        require(atomic_load(&waiter->outcome) == POOL__TAKEN, "one who is held has left");
+        pool__core_follower_sent(waiter);
     }
     rider->served++;
     rider->has_what_it_wanted = true;
-    pool__core_arrive(&w.core, waiter, wakes);
+    pool__core_follower_done(&w.core, waiter, wakes);
 }
 
 /* Takes everybody along who waits, before slot 0 is given back. */
@@ -473,7 +473,7 @@ static void lead_on_slot_0(bool again)
 {
     struct pool__waiter *aboard[EXPLORE_THREADS];
     struct pool__wakes wakes = {0};
-    unsigned count = pool__core_board(&w.core, EXPLORE_THREADS, anybody, NULL, aboard);
+    unsigned count = pool__core_take_followers(&w.core, EXPLORE_THREADS, anybody, NULL, aboard);
     seen |= count ? 0 : SEEN_ALONE;
     for (unsigned i = 0; i < count; i++)
         carry(aboard[i], again, &wakes);
@@ -495,24 +495,24 @@ static void leads_twice_and_gives_slot_0(unsigned self)
     give(self, 0);
 }
 
-static void ride_or_borrow(unsigned self, uint64_t deadline_ns, uint64_t ride_ns)
+static void ride_or_borrow(unsigned self, uint64_t deadline_ns, uint64_t follow_ns)
 {
     struct rider *rider = &w.riders[self];
     rider->waiter = (struct pool__waiter){.enqueued_ns = self,
                                           .deadline_ns = deadline_ns,
-                                          .rides = true,
-                                          .ride_ns = ride_ns,
-                                          .ride_deadline_ns = deadline_ns};
+                                          .may_follow = true,
+                                          .follow_ns = follow_ns,
+                                          .follow_deadline_ns = deadline_ns};
     enum pool__outcome outcome = pool__core_enqueue(&w.core, &rider->waiter);
     if (outcome == POOL__WAITING)
         outcome = pool__core_wait(&w.core, &rider->waiter);
-    seen |= outcome == POOL__ARRIVED ? SEEN_ARRIVED : outcome == POOL__LEFT ? SEEN_LEFT : 0;
+    seen |= outcome == POOL__DONE ? SEEN_ARRIVED : outcome == POOL__ABANDONED ? SEEN_LEFT : 0;
     seen |= outcome == POOL__GRANTED ? SEEN_GRANT : outcome == POOL__TIMED_OUT ? SEEN_TIMEOUT : 0;
     seen |= outcome == POOL__SHUT ? SEEN_SHUT : 0;
-    require(outcome != POOL__ARRIVED || rider->has_what_it_wanted, "arrived with nothing");
-    require(outcome == POOL__ARRIVED || outcome == POOL__LEFT || !rider->served,
+    require(outcome != POOL__DONE || rider->has_what_it_wanted, "arrived with nothing");
+    require(outcome == POOL__DONE || outcome == POOL__ABANDONED || !rider->served,
             "served twice, or although it had gone");
-    require(outcome != POOL__LEFT || pool__now_ns() >= rider->waiter.leave_ns, "left early");
+    require(outcome != POOL__ABANDONED || pool__now_ns() >= rider->waiter.abandon_ns, "left early");
     if (outcome != POOL__GRANTED)
         return;
     w.borrows++;

@@ -55,7 +55,7 @@ struct stresser {
     uint64_t random;
     uint64_t acquired;
     uint64_t returned;
-    uint64_t outcomes[POOL__LEFT + 1];
+    uint64_t outcomes[POOL__ABANDONED + 1];
     uint64_t closed;
     uint64_t carried; /* of others */
     _Atomic uint64_t ops;
@@ -138,13 +138,13 @@ static void carry(struct stresser *t, struct pool__waiter *waiter, struct pool__
 {
     struct rider *rider = POOL__ENTRY(waiter, struct rider, waiter);
     t->carried++;
-    if (draw(t, 4) == 0 && !pool__core_hold(waiter)) {
-        require(!pool__core_arrive(&the.core, waiter, wakes), "one who has left arrives");
+    if (draw(t, 4) == 0 && !pool__core_follower_hold(waiter)) {
+        require(!pool__core_follower_done(&the.core, waiter, wakes), "one who has left arrives");
         drop(rider);
         return;
     }
     rider->carried++;
-    pool__core_arrive(&the.core, waiter, wakes);
+    pool__core_follower_done(&the.core, waiter, wakes);
     drop(rider);
 }
 
@@ -152,11 +152,12 @@ static void lead(struct stresser *t)
 {
     struct pool__waiter *aboard[THREADS];
     struct pool__wakes wakes = {0};
-    unsigned count = pool__core_board(&the.core, (unsigned)draw(t, THREADS), by_chance, t, aboard);
+    unsigned count =
+        pool__core_take_followers(&the.core, (unsigned)draw(t, THREADS), by_chance, t, aboard);
     for (unsigned i = 0; i < count; i++)
         atomic_fetch_add(&POOL__ENTRY(aboard[i], struct rider, waiter)->holders, 1);
     for (unsigned i = 0; i < count; i++)
-        pool__core_set_off(aboard[i]);
+        pool__core_follower_sent(aboard[i]);
     for (volatile uint64_t i = draw(t, 400); i > 0; i--)
         ;
     for (unsigned i = 0; i < count; i++)
@@ -244,15 +245,15 @@ static enum pool__outcome wait_or_ride(struct stresser *t, struct pool__waiter *
     if (!rider)
         abort();
     *rider = (struct rider){.waiter = *ret_waiter};
-    rider->waiter.rides = true;
-    rider->waiter.ride_ns = draw(t, 2) ? draw(t, 50 * 1000) : POOL__FOREVER;
-    rider->waiter.ride_deadline_ns = ret_waiter->deadline_ns;
+    rider->waiter.may_follow = true;
+    rider->waiter.follow_ns = draw(t, 2) ? draw(t, 50 * 1000) : POOL__FOREVER;
+    rider->waiter.follow_deadline_ns = ret_waiter->deadline_ns;
     atomic_init(&rider->holders, 1);
     enum pool__outcome outcome = wait_in_queue(&rider->waiter);
-    require(outcome == POOL__ARRIVED ? rider->carried == 1
-                                     : outcome == POOL__LEFT || rider->carried == 0,
+    require(outcome == POOL__DONE ? rider->carried == 1
+                                  : outcome == POOL__ABANDONED || rider->carried == 0,
             "arrived without having been carried, or was carried and did not arrive");
-    require(outcome != POOL__LEFT || pool__now_ns() >= rider->waiter.leave_ns, "left early");
+    require(outcome != POOL__ABANDONED || pool__now_ns() >= rider->waiter.abandon_ns, "left early");
     ret_waiter->slot = rider->waiter.slot;
     ret_waiter->generation = rider->waiter.generation;
     drop(rider);
@@ -267,7 +268,7 @@ static bool wait_for_slot(struct stresser *t, uint64_t flags, unsigned *ret_slot
     enum pool__outcome outcome = draw(t, 2) ? wait_or_ride(t, &waiter) : wait_in_queue(&waiter);
     t->outcomes[outcome]++;
     require(outcome == POOL__GRANTED || outcome == POOL__TIMED_OUT || outcome == POOL__SHUT ||
-                outcome == POOL__FAILED || outcome == POOL__ARRIVED || outcome == POOL__LEFT,
+                outcome == POOL__FAILED || outcome == POOL__DONE || outcome == POOL__ABANDONED,
             "a strange outcome");
     *ret_slot = waiter.slot;
     *ret_generation = (uint32_t)waiter.generation;
@@ -414,7 +415,7 @@ static void check_books(void)
     uint64_t acquired = 0, returned = 0, used = 0, carried = 0, rode = 0;
     for (unsigned i = 0; i < THREADS; i++) {
         carried += the.threads[i].carried;
-        rode += the.threads[i].outcomes[POOL__ARRIVED] + the.threads[i].outcomes[POOL__LEFT];
+        rode += the.threads[i].outcomes[POOL__DONE] + the.threads[i].outcomes[POOL__ABANDONED];
         acquired += the.threads[i].acquired;
         returned += the.threads[i].returned;
     }
@@ -444,9 +445,9 @@ static void come_to_rest(void)
 
 static void report(uint64_t started_ns)
 {
-    uint64_t outcomes[POOL__LEFT + 1] = {0}, acquired = 0, closed = 0;
+    uint64_t outcomes[POOL__ABANDONED + 1] = {0}, acquired = 0, closed = 0;
     for (unsigned i = 0; i <= THREADS; i++) {
-        for (unsigned k = 0; k <= POOL__LEFT; k++)
+        for (unsigned k = 0; k <= POOL__ABANDONED; k++)
             outcomes[k] += the.threads[i].outcomes[k];
         acquired += the.threads[i].acquired;
         closed += the.threads[i].closed;
@@ -456,8 +457,8 @@ static void report(uint64_t started_ns)
                   (unsigned long long)ops_done(), (double)(pool__now_ns() - started_ns) / 1e9,
                   (unsigned long long)acquired, (unsigned long long)outcomes[POOL__GRANTED],
                   (unsigned long long)outcomes[POOL__TIMED_OUT],
-                  (unsigned long long)outcomes[POOL__ARRIVED],
-                  (unsigned long long)outcomes[POOL__LEFT], (unsigned long long)closed,
+                  (unsigned long long)outcomes[POOL__DONE],
+                  (unsigned long long)outcomes[POOL__ABANDONED], (unsigned long long)closed,
                   (unsigned long long)outcomes[POOL__SHUT]);
 }
 

@@ -376,10 +376,10 @@ static bool ends_with_patience(bool patient, void (*ride)(unsigned callers))
 {
     bool done = false;
     for (unsigned round = 0; round < 50 && !done; round++) {
-        conn_of(q.held)->hasty_rides = 0;
+        conn_of(q.held)->hasty_pipelines = 0;
         ride(5);
         hold();
-        done = (conn_of(q.held)->hasty_rides == 0) == patient;
+        done = (conn_of(q.held)->hasty_pipelines == 0) == patient;
     }
     return done;
 }

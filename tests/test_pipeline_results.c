@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "callers.h"
-#include "conn/ride.h"
+#include "conn/pipeline.h"
 
 #define INSERT "INSERT INTO t (k, v) VALUES (?, ?)"
 #define INCREMENT "UPDATE t SET v = v + 1 WHERE k = ?"

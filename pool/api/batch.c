@@ -17,7 +17,7 @@
 #include "engine/borrow.h"
 #include "engine/giveback.h"
 #include "engine/handle.h"
-#include "engine/lead.h"
+#include "engine/job.h"
 #include "engine/pool.h"
 #include "result/result.h"
 #include "sql/builtins.h"
@@ -240,9 +240,9 @@ struct pool_result *pool_conn_batch(struct pool_conn conn, const struct pool_bat
 
 static void run_batch(struct pool__op *op, struct pool_error *err)
 {
-    struct pool *pool = op->call.pool;
-    op->call.result =
-        pool__run_job(pool, &op->borrowed, &op->job, op->ask.deadline_ns, op->ask.waited_ns, err);
+    struct pool *pool = op->queued.pool;
+    op->queued.result =
+        pool__job_run(pool, &op->borrowed, &op->job, op->ask.deadline_ns, op->ask.waited_ns, err);
     pool__cancel_absorb_kill(op);
     pool__giveback(pool, op->borrowed.slot);
 }
@@ -253,7 +253,7 @@ static void begin_and_end(struct pool__task *task)
     struct pool__op *op = POOL__ENTRY(task, struct pool__op, task);
     struct pool_error err;
     pool__ok(&err);
-    op->call.result = result_of_nothing(&err);
+    op->queued.result = result_of_nothing(&err);
     pool__op_deliver(op, &err);
 }
 

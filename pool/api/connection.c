@@ -19,8 +19,8 @@
 #include "core/hooked.h"
 #include "engine/borrow.h"
 #include "engine/handle.h"
+#include "engine/job.h"
 #include "engine/label.h"
-#include "engine/lead.h"
 #include "engine/pool.h"
 #include "sql/request.h"
 
@@ -101,7 +101,7 @@ static struct pool_result *conn_query(struct pool_conn conn, const struct pool_r
     if (pool__job_init(&job, conn.pool, request, sink, err)) {
         job.batch = batch;
         job.held = true;
-        result = pool__run_job(conn.pool, &borrowed, &job, pool__borrow_deadline(request), 0, err);
+        result = pool__job_run(conn.pool, &borrowed, &job, pool__borrow_deadline(request), 0, err);
         conn_query_ended(&borrowed, conn.pool, &job, tries, result, err);
         pool__job_fini(&job);
     }

@@ -61,7 +61,7 @@ static bool wait_for_returns(struct pool *pool, uint64_t deadline_ns)
     for (;;) {
         uint32_t returns = atomic_load(&pool->returns);
         bool more = serves_callbacks(pool);
-        bool all_back = !any_is_busy(pool) && atomic_load(&pool->aboard) == 0;
+        bool all_back = !any_is_busy(pool) && atomic_load(&pool->followers) == 0;
         uint64_t now = pool__now_ns();
         if ((all_back && !more) || now >= deadline_ns)
             return all_back;
@@ -80,7 +80,7 @@ static bool call_runs(struct pool *pool, unsigned slot)
 
 static bool calls_run(struct pool *pool)
 {
-    bool run = atomic_load(&pool->aboard) > 0;
+    bool run = atomic_load(&pool->followers) > 0;
     for (unsigned slot = 0; slot < pool->core.limit && !run; slot++)
         run = call_runs(pool, slot);
     return run;

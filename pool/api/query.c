@@ -14,8 +14,10 @@
 #include "engine/borrow.h"
 #include "engine/giveback.h"
 #include "engine/hooks.h"
-#include "engine/lead.h"
+#include "engine/job.h"
+#include "engine/leader.h"
 #include "engine/pool.h"
+#include "engine/queued.h"
 #include "sql/arity.h"
 #include "sql/request.h"
 #include "sql/statement.h"
@@ -29,29 +31,29 @@ static struct pool_result *lead(struct pool *pool, const struct pool__borrowed *
                                 struct pool_error *err)
 {
     struct pool_result *result =
-        pool__lead(pool, borrowed, job, ask->deadline_ns, ask->waited_ns, err);
-    pool__attempt_ended(pool, ask, job, &pool->core.slots[borrowed->slot], result, err);
+        pool__leader_run(pool, borrowed, job, ask->deadline_ns, ask->waited_ns, err);
+    pool__job_attempt_ended(pool, ask, job, &pool->core.slots[borrowed->slot], result, err);
     pool__giveback(pool, borrowed->slot);
     return result;
 }
 
-/* Waits for a connection, or rides on somebody else's. */
+/* Waits for a connection, or follows on somebody else's. */
 static struct pool_result *query_in_turn(struct pool *pool, struct pool__ask *ask,
                                          struct pool__job *job, struct pool_error *err)
 {
     struct pool__borrowed borrowed;
     struct pool__waiter own = {.wake = NULL};
-    struct pool__call *call = pool__call_new(pool, job, ask->deadline_ns, ask->waited_ns);
+    struct pool__queued *queued = pool__queued_new(pool, job, ask->deadline_ns, ask->waited_ns);
     struct pool_result *result = NULL;
     enum pool__outcome outcome =
-        pool__borrow_in_turn(pool, ask, call ? &call->waiter : &own, &borrowed, err);
+        pool__borrow_in_turn(pool, ask, queued ? &queued->waiter : &own, &borrowed, err);
     if (outcome == POOL__GRANTED)
         result = lead(pool, &borrowed, ask, job, err);
-    else if (call && (outcome == POOL__ARRIVED || outcome == POOL__LEFT))
-        result = pool__call_end(call, job, outcome, ask, err);
+    else if (queued && (outcome == POOL__DONE || outcome == POOL__ABANDONED))
+        result = pool__queued_end(queued, job, outcome, ask, err);
     else
-        pool__attempt_ended(pool, ask, job, NULL, NULL, err);
-    pool__call_drop(call);
+        pool__job_attempt_ended(pool, ask, job, NULL, NULL, err);
+    pool__queued_drop(queued);
     return result;
 }
 
@@ -73,7 +75,7 @@ static struct pool_result *wait_and_query(struct pool *pool, struct pool__ask *a
     if (check_values(pool, job, err))
         result = query_in_turn(pool, ask, job, err);
     else
-        pool__attempt_ended(pool, ask, job, NULL, NULL, err);
+        pool__job_attempt_ended(pool, ask, job, NULL, NULL, err);
     if (held)
         pool__hooks_let_end(pool);
     return result;

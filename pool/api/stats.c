@@ -29,7 +29,7 @@ static void add_slots(struct pool *pool, struct pool_stats *stats)
         stats->released += uses - (pool__state_of(word) == POOL__BUSY);
         stats->queries += read_counter(&slot->queries);
         stats->statement_hits += read_counter(&slot->statement_hits);
-        stats->pipelined += read_counter(&slot->rides);
+        stats->pipelined += read_counter(&slot->pipelined);
     }
     stats->idle = counts[POOL__IDLE];
     stats->in_use = counts[POOL__BUSY];

@@ -217,7 +217,7 @@ static void run_transaction(struct pool__op *op, struct pool_error *err)
 static bool may_run_again(struct pool__op *op, const struct pool_error *err, uint64_t *ret_pause_ns)
 {
     if (!op->began)
-        return may_begin_again(op->call.pool, err, op->attempt);
+        return may_begin_again(op->queued.pool, err, op->attempt);
     if (!err->retry_transaction || op->retries == RETRIES)
         return false;
     *ret_pause_ns = pause_ns(op->retries++);
@@ -245,7 +245,7 @@ bool pool_transaction_async(struct pool *pool, pool_transaction_fn *transaction,
     struct pool__op *op = pool__op_new(pool, &kind, NULL, err);
     if (!op)
         return false;
-    op->job.rides = false;
+    op->job.may_follow = false;
     op->with.transaction = transaction;
     op->fn.query = fn;
     op->arg = arg;

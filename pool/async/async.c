@@ -8,7 +8,8 @@
 #include "engine/borrow.h"
 #include "engine/giveback.h"
 #include "engine/handle.h"
-#include "engine/lead.h"
+#include "engine/job.h"
+#include "engine/leader.h"
 #include "engine/pool.h"
 #include "sql/request.h"
 
@@ -21,29 +22,29 @@ static void deliver_conn(struct pool__op *op, const struct pool_error *err)
 
 static void run_query(struct pool__op *op, struct pool_error *err)
 {
-    struct pool *pool = op->call.pool;
-    struct pool_result *result =
-        pool__lead(pool, &op->borrowed, &op->job, op->ask.deadline_ns, op->ask.waited_ns, err);
+    struct pool *pool = op->queued.pool;
+    struct pool_result *result = pool__leader_run(pool, &op->borrowed, &op->job,
+                                                  op->ask.deadline_ns, op->ask.waited_ns, err);
     pool__cancel_absorb_kill(op);
     pool__giveback(pool, op->borrowed.slot);
     if (op->early)
         return; /* its callback has the result, or will */
-    op->call.result = result;
-    if (op->job.company)
+    op->queued.result = result;
+    if (op->job.pipelined)
         pool__op_drop_result(op, err); /* it could not be stopped */
 }
 
 static void run_conn_query(struct pool__op *op, struct pool_error *err)
 {
-    struct pool *pool = op->call.pool;
-    op->call.result = pool__run_job(pool, &op->borrowed, &op->job, op->ask.deadline_ns, 0, err);
+    struct pool *pool = op->queued.pool;
+    op->queued.result = pool__job_run(pool, &op->borrowed, &op->job, op->ask.deadline_ns, 0, err);
     pool__cancel_absorb_kill(op);
     pool__handle_unclaim(pool, &op->borrowed);
 }
 
 static void run_conn_ping(struct pool__op *op, struct pool_error *err)
 {
-    struct pool *pool = op->call.pool;
+    struct pool *pool = op->queued.pool;
     pool__job_ping(pool, &op->borrowed, err);
     pool__cancel_absorb_kill(op);
     pool__handle_unclaim(pool, &op->borrowed);

@@ -20,8 +20,8 @@
 #include "conn/conn.h"
 #include "conn/query.h"
 #include "engine/control.h"
-#include "engine/lead.h"
 #include "engine/pool.h"
+#include "engine/queued.h"
 #include "engine/workers.h"
 
 #define LOOK_NS POOL__NS_PER_MS /* at whether a kill was answered */
@@ -33,8 +33,8 @@ static void post(struct pool__op *op, struct pool__task *task, void (*run)(struc
     bool first = !atomic_exchange(posted, true);
     if (first)
         task->run = run;
-    if (!first || !pool__loop_post(&op->call.pool->loop, task))
-        pool__call_drop(&op->call);
+    if (!first || !pool__loop_post(&op->queued.pool->loop, task))
+        pool__queued_drop(&op->queued);
 }
 
 /* ---- cancelling ---- */
@@ -53,20 +53,20 @@ static void run_kill(struct pool *pool, struct pool__chore *chore)
     bool known = !target(op) || pool__control_stop_statement(pool, target, op);
     uint32_t done = known ? POOL__KILL_ANSWERED : POOL__KILL_UNKNOWN;
     atomic_compare_exchange_strong(&op->kill, &ordered, done);
-    pool__call_drop(&op->call);
+    pool__queued_drop(&op->queued);
 }
 
 /* Only the statement that runs alone on its connection. */
 static void stop_on_server(struct pool__op *op)
 {
     uint32_t none = POOL__NOT_KILLED;
-    if (op->job.company || !op->borrowed.conn ||
+    if (op->job.pipelined || !op->borrowed.conn ||
         !atomic_compare_exchange_strong(&op->kill, &none, POOL__KILL_ORDERED))
         return;
-    atomic_fetch_add(&op->call.holders, 1);
+    atomic_fetch_add(&op->queued.holders, 1);
     op->kill_chore.run = run_kill;
     op->kill_thread_id = op->borrowed.conn->thread_id;
-    pool__workers_order(op->call.pool, &op->kill_chore);
+    pool__workers_order(op->queued.pool, &op->kill_chore);
 }
 
 static void on_cancel(struct pool__task *task)
@@ -78,12 +78,12 @@ static void on_cancel(struct pool__task *task)
         if (op->waits)
             pool__op_cancel_waiting(op);
         else if (op->fiber && op->paused)
-            pool__loop_wake(&op->call.pool->loop, op->fiber);
+            pool__loop_wake(&op->queued.pool->loop, op->fiber);
         else if (op->fiber)
             stop_on_server(op);
         /* else it pauses before another attempt, which will find itself cancelled */
     }
-    pool__call_drop(&op->call);
+    pool__queued_drop(&op->queued);
 }
 
 bool pool_cancel(struct pool_call call, struct pool_error *err)
@@ -113,7 +113,7 @@ void pool__cancel_absorb_kill(struct pool__op *op)
     }
     /* It stays answered: a second cancel at this moment must not order another kill. */
     bool dirty = conn->dirty;
-    uint64_t deadline_ns = pool__deadline_in(op->call.pool->options.v.connect_timeout_ms);
+    uint64_t deadline_ns = pool__deadline_in(op->queued.pool->options.v.connect_timeout_ms);
     struct pool_result *result =
         pool__query_text(conn, nothing, sizeof nothing - 1, deadline_ns, NULL);
     pool_result_free(result);
@@ -128,10 +128,10 @@ static void on_resume(struct pool__task *task)
     struct pool__op *op = POOL__ENTRY(task, struct pool__op, resume_task);
     atomic_store(&op->resume_posted, false);
     if (!op->delivered && op->paused)
-        pool__loop_wake(&op->call.pool->loop, op->fiber);
+        pool__loop_wake(&op->queued.pool->loop, op->fiber);
     else
         op->resumed = true;
-    pool__call_drop(&op->call);
+    pool__queued_drop(&op->queued);
 }
 
 bool pool_resume(struct pool_call call, struct pool_error *err)

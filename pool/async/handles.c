@@ -32,7 +32,7 @@ static bool grow_locked(struct pool__calls *calls)
 
 uint64_t pool__handles_register(struct pool__op *op)
 {
-    struct pool__calls *calls = &op->call.pool->calls;
+    struct pool__calls *calls = &op->queued.pool->calls;
     pool__lock(&calls->lock);
     if (calls->first_free < calls->room || grow_locked(calls)) {
         uint32_t index = calls->first_free;
@@ -47,7 +47,7 @@ uint64_t pool__handles_register(struct pool__op *op)
 
 void pool__handles_unregister(struct pool__op *op)
 {
-    struct pool__calls *calls = &op->call.pool->calls;
+    struct pool__calls *calls = &op->queued.pool->calls;
     if (!op->ticket)
         return;
     uint32_t index = (uint32_t)op->ticket - 1;
@@ -66,7 +66,7 @@ static struct pool__op *hold_locked(struct pool__calls *calls, uint64_t ticket)
     if (index >= calls->room || calls->places[index].generation != ticket >> 32 ||
         !calls->places[index].op)
         return NULL;
-    atomic_fetch_add(&calls->places[index].op->call.holders, 1);
+    atomic_fetch_add(&calls->places[index].op->queued.holders, 1);
     return calls->places[index].op;
 }
 

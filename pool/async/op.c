@@ -4,10 +4,10 @@
  * A call that is accepted becomes an op: one block of memory with a copy of everything that
  * was passed in. From then on the op is the loop's. It is
  *
- *     posted -> queued for a connection, or riding on one -> run on a fiber -> delivered
+ *     posted -> queued for a connection, or following on one -> run on a fiber -> delivered
  *
  * and it is at one of these places at a time: in the loop's tasks, in the core's queue (from
- * where it comes back as a task), aboard with a leader, or on a fiber. A queued op has no
+ * where it comes back as a task), taken along by a leader, or on a fiber. A queued op has no
  * stack. One that leads others on its connection is delivered as soon as its own result is
  * there, before those who came after it, while its fiber reads on for them. Ops on a borrowed
  * connection skip the queue. Every accepted op is delivered exactly once, on the loop, with no
@@ -20,10 +20,13 @@
 
 #include "async/handles.h"
 #include "base/error.h"
+#include "base/saved_error.h"
 #include "core/callback.h"
 #include "engine/giveback.h"
 #include "engine/handle.h"
+#include "engine/job.h"
 #include "engine/pool.h"
+#include "engine/queued.h"
 #include "sql/arity.h"
 #include "sql/request.h"
 #include "sql/value.h"
@@ -36,44 +39,44 @@
 void pool__op_drop(struct pool__op *op)
 {
     pool__job_fini(&op->job);
-    pool__call_drop(&op->call);
+    pool__queued_drop(&op->queued);
 }
 
 void pool__op_tell(struct pool__op *op, const struct pool_error *err)
 {
-    op->fn.query(err, err ? NULL : op->call.result, op->arg);
+    op->fn.query(err, err ? NULL : op->queued.result, op->arg);
 }
 
 /* What ended well is counted by whoever dispatches, one thread at a time. */
 static void count(struct pool__op *op, enum pool_code code)
 {
-    struct pool *pool = op->call.pool;
+    struct pool *pool = op->queued.pool;
     _Atomic uint64_t *queries = &pool->counters.looped_queries;
     if (code == POOL_OK)
         atomic_store_explicit(queries, atomic_load_explicit(queries, memory_order_relaxed) + 1,
                               memory_order_relaxed);
-    pool__job_ended(pool, &op->job, NULL, code == POOL_OK ? op->call.result : NULL, code);
+    pool__job_ended(pool, &op->job, NULL, code == POOL_OK ? op->queued.result : NULL, code);
 }
 
 static void finish(struct pool__op *op)
 {
-    struct pool__loop *loop = &op->call.pool->loop;
+    struct pool__loop *loop = &op->queued.pool->loop;
     pool__op_drop(op);
     pool__loop_done(loop);
 }
 
 void pool__op_drop_result(struct pool__op *op, struct pool_error *err)
 {
-    if (!op->cancelled || !op->call.result)
+    if (!op->cancelled || !op->queued.result)
         return;
-    pool_result_free(op->call.result);
-    op->call.result = NULL;
+    pool_result_free(op->queued.result);
+    op->queued.result = NULL;
     pool__fail(err, POOL_ERR_CANCELLED, "cancelled");
 }
 
 void pool__op_deliver(struct pool__op *op, struct pool_error *err)
 {
-    struct pool *pool = op->call.pool;
+    struct pool *pool = op->queued.pool;
     pool__handles_unregister(op);
     op->delivered = true;
     err->not_executed = err->not_executed && !op->job.may_have_run;
@@ -107,7 +110,7 @@ static bool in_time(const struct pool__op *op)
 static bool may_repeat_statement(const struct pool__op *op, const struct pool_error *err)
 {
     return err->code != POOL_OK && !op->cancelled && in_time(op) &&
-           pool__may_try_again(op->call.pool, &op->job, op->attempt, err);
+           pool__job_may_try_again(op->queued.pool, &op->job, op->attempt, err);
 }
 
 static bool may_try_again(struct pool__op *op, const struct pool_error *err, uint64_t *ret_pause_ns)
@@ -126,7 +129,7 @@ static bool may_try_again(struct pool__op *op, const struct pool_error *err, uin
 /* In a later round: many dead connections in a row must not become a deep stack. */
 static void try_again_or_deliver(struct pool__op *op, struct pool_error *err)
 {
-    struct pool__loop *loop = &op->call.pool->loop;
+    struct pool__loop *loop = &op->queued.pool->loop;
     uint64_t pause_ns;
     if (!may_try_again(op, err, &pause_ns)) {
         pool__op_deliver(op, err);
@@ -146,7 +149,7 @@ static void deliver_early(struct pool__task *task)
 {
     struct pool__op *op = POOL__ENTRY(task, struct pool__op, task);
     struct pool_error err;
-    pool__saved_error_tell(&op->call.saved, &err);
+    pool__saved_error_tell(&op->queued.saved, &err);
     pool__op_drop_result(op, &err);
     pool__op_deliver(op, &err);
 }
@@ -158,10 +161,10 @@ static void on_told(struct pool__job *job, struct pool_result *result, const str
     if (may_repeat_statement(op, err))
         return; /* that is not the end of it */
     op->early = true;
-    op->call.result = result;
-    pool__saved_error_set(&op->call.saved, err);
+    op->queued.result = result;
+    pool__saved_error_set(&op->queued.saved, err);
     op->task.run = deliver_early;
-    pool__loop_post(&op->call.pool->loop, &op->task);
+    pool__loop_post(&op->queued.pool->loop, &op->task);
 }
 
 static void on_fiber(void *arg)
@@ -173,7 +176,7 @@ static void on_fiber(void *arg)
     op->kind->run(op, &err);
     op->fiber = NULL;
     if (!op->early)
-        pool__saved_error_set(&op->call.saved, &err);
+        pool__saved_error_set(&op->queued.saved, &err);
 }
 
 static void after_fiber(void *arg)
@@ -185,13 +188,13 @@ static void after_fiber(void *arg)
             finish(op);
         return;
     }
-    pool__saved_error_tell(&op->call.saved, &err);
+    pool__saved_error_tell(&op->queued.saved, &err);
     try_again_or_deliver(op, &err);
 }
 
 static void give_back(struct pool__op *op)
 {
-    struct pool *pool = op->call.pool;
+    struct pool *pool = op->queued.pool;
     if (!op->kind->queues)
         pool__handle_unclaim(pool, &op->borrowed);
     else if (op->kind->handle)
@@ -215,7 +218,7 @@ static void fail_for_memory(struct pool__op *op)
 
 static void launch(struct pool__op *op)
 {
-    struct pool *pool = op->call.pool;
+    struct pool *pool = op->queued.pool;
     op->attempt++;
     if (op->cancelled) {
         give_back(op);
@@ -237,10 +240,10 @@ static void launch(struct pool__op *op)
 /* ---- in the queue ---- */
 
 /* The leader goes on writing to the call's own result and error. */
-static void leave_ride(struct pool__op *op)
+static void abandon(struct pool__op *op)
 {
     struct pool_error err;
-    pool__call_end(&op->call, &op->job, POOL__LEFT, &op->ask, &err);
+    pool__queued_end(&op->queued, &op->job, POOL__ABANDONED, &op->ask, &err);
     pool__op_deliver(op, &err);
 }
 
@@ -248,26 +251,26 @@ static void end_ride(struct pool__op *op)
 {
     struct pool_error err;
     op->attempt++;
-    op->call.result = pool__call_end(&op->call, &op->job, POOL__ARRIVED, &op->ask, &err);
+    op->queued.result = pool__queued_end(&op->queued, &op->job, POOL__DONE, &op->ask, &err);
     try_again_or_deliver(op, &err);
 }
 
 static void decided(struct pool__op *op, enum pool__outcome outcome)
 {
-    struct pool *pool = op->call.pool;
+    struct pool *pool = op->queued.pool;
     pool__alarm_clear(&pool->loop, &op->alarm);
     op->waits = false;
-    if (outcome == POOL__LEFT) {
-        leave_ride(op);
+    if (outcome == POOL__ABANDONED) {
+        abandon(op);
         return;
     }
-    if (outcome == POOL__ARRIVED) {
+    if (outcome == POOL__DONE) {
         end_ride(op);
         return;
     }
     struct pool_error err;
     pool__ok(&err);
-    pool__borrow_waited(pool, &op->ask, &op->call.waiter, outcome, &op->borrowed, &err);
+    pool__borrow_waited(pool, &op->ask, &op->queued.waiter, outcome, &op->borrowed, &err);
     if (outcome == POOL__GRANTED) {
         launch(op);
         return;
@@ -277,16 +280,16 @@ static void decided(struct pool__op *op, enum pool__outcome outcome)
 
 void pool__op_decided(struct pool__op *op)
 {
-    decided(op, (enum pool__outcome)atomic_load(&op->call.waiter.outcome));
+    decided(op, (enum pool__outcome)atomic_load(&op->queued.waiter.outcome));
 }
 
 void pool__op_cancel_waiting(struct pool__op *op)
 {
-    struct pool *pool = op->call.pool;
-    struct pool__waiter *waiter = &op->call.waiter;
+    struct pool *pool = op->queued.pool;
+    struct pool__waiter *waiter = &op->queued.waiter;
     if (pool__core_cancel(&pool->core, waiter)) {
         pool__op_decided(op);
-    } else if (atomic_load(&waiter->outcome) == POOL__BOARDING) {
+    } else if (atomic_load(&waiter->outcome) == POOL__TAKEN) {
         /* It cannot leave yet, but soon. */
         pool__alarm_set(&pool->loop, &op->alarm, pool__now_ns() + POOL__NS_PER_MS);
     } /* else its outcome is on its way as a task */
@@ -301,15 +304,15 @@ static void on_woken(struct pool__task *task)
 
 static void wake(struct pool__waiter *waiter)
 {
-    struct pool__op *op = pool__op_of(POOL__ENTRY(waiter, struct pool__call, waiter));
-    pool__loop_post(&op->call.pool->loop, &op->task);
+    struct pool__op *op = pool__op_of(POOL__ENTRY(waiter, struct pool__queued, waiter));
+    pool__loop_post(&op->queued.pool->loop, &op->task);
 }
 
 /* It is late, or time to look. What others have decided comes as a task. */
 static void on_alarm(struct pool__alarm *alarm)
 {
     struct pool__op *op = POOL__ENTRY(alarm, struct pool__op, alarm);
-    struct pool *pool = op->call.pool;
+    struct pool *pool = op->queued.pool;
     uint64_t next_ns = POOL__FOREVER;
     if (!op->waits) { /* it has paused */
         queue_up(op);
@@ -319,7 +322,7 @@ static void on_alarm(struct pool__alarm *alarm)
         pool__op_cancel_waiting(op);
         return;
     }
-    if (pool__core_look(&pool->core, &op->call.waiter, pool__now_ns(), &next_ns))
+    if (pool__core_look(&pool->core, &op->queued.waiter, pool__now_ns(), &next_ns))
         pool__op_decided(op);
     else
         pool__alarm_set(&pool->loop, alarm, next_ns);
@@ -327,8 +330,8 @@ static void on_alarm(struct pool__alarm *alarm)
 
 static void queue_up(struct pool__op *op)
 {
-    struct pool *pool = op->call.pool;
-    pool__saved_error_drop(&op->call.saved);
+    struct pool *pool = op->queued.pool;
+    pool__saved_error_drop(&op->queued.saved);
     if (op->cancelled) {
         fail_before(op, POOL_ERR_CANCELLED, "cancelled");
         return;
@@ -341,10 +344,10 @@ static void queue_up(struct pool__op *op)
         return;
     }
     op->task.run = on_woken;
-    pool__call_get_ready(&op->call, op->ask.waited_ns);
-    op->call.waiter.wake = wake;
+    pool__queued_get_ready(&op->queued, op->ask.waited_ns);
+    op->queued.waiter.wake = wake;
     op->waits = true;
-    enum pool__outcome outcome = pool__borrow_queue(pool, &op->ask, &op->call.waiter);
+    enum pool__outcome outcome = pool__borrow_queue(pool, &op->ask, &op->queued.waiter);
     if (outcome != POOL__WAITING)
         decided(op, outcome);
     else
@@ -357,7 +360,7 @@ static void queue_up(struct pool__op *op)
 static void begin(struct pool__task *task)
 {
     struct pool__op *op = POOL__ENTRY(task, struct pool__op, task);
-    struct pool *pool = op->call.pool;
+    struct pool *pool = op->queued.pool;
     /* One alarm for each op, be it in the queue or on a fiber. */
     if (!pool__loop_reserve(&pool->loop, atomic_load(&pool->loop.work))) {
         if (!op->kind->queues)
@@ -396,7 +399,7 @@ struct pool__op *pool__op_new(struct pool *pool, const struct pool__op_kind *kin
     op->job.told = on_told;
     op->job.looped = true;
     op->ask = pool__borrow_ask(pool, &op->request, kind->handle ? 0 : POOL__RUNNING);
-    pool__call_init(&op->call, pool, &op->job, op->ask.deadline_ns);
+    pool__queued_init(&op->queued, pool, &op->job, op->ask.deadline_ns);
     op->task.run = begin;
     op->alarm.ring = on_alarm;
     return op;
@@ -404,7 +407,7 @@ struct pool__op *pool__op_new(struct pool *pool, const struct pool__op_kind *kin
 
 bool pool__op_check_values(struct pool__op *op, struct pool_error *err)
 {
-    if (pool__arity_check(&op->call.pool->arities, &op->job.statement, err))
+    if (pool__arity_check(&op->queued.pool->arities, &op->job.statement, err))
         return true;
     err->not_executed = true;
     pool__op_drop(op);
@@ -420,7 +423,7 @@ static bool open_loop(struct pool__loop *loop, struct pool_error *err)
 
 bool pool__op_accept(struct pool__op *op, struct pool_call *ret_call, struct pool_error *err)
 {
-    struct pool *pool = op->call.pool;
+    struct pool *pool = op->queued.pool;
     if (!open_loop(&pool->loop, err)) {
         pool__op_drop(op);
         return false;

@@ -10,7 +10,8 @@
 #include "conn/load.h"
 #include "conn/query.h"
 #include "engine/borrow.h"
-#include "engine/lead.h"
+#include "engine/job.h"
+#include "engine/queued.h"
 #include "engine/workers.h"
 
 #include <stdatomic.h>
@@ -41,9 +42,9 @@ enum pool__kill_query {
 };
 
 struct pool__op {
-    struct pool__call call; /* first: it is freed as one */
+    struct pool__queued queued; /* first: it is freed as one */
     struct pool__task task;
-    struct pool__alarm alarm; /* while it is queued, rides, or pauses before it runs again */
+    struct pool__alarm alarm; /* while it is queued, follows, or pauses before it runs again */
     const struct pool__op_kind *kind;
     struct pool__ask ask;
     struct pool__job job;
@@ -53,7 +54,7 @@ struct pool__op {
     unsigned attempt;
     unsigned retries; /* of a transaction */
     bool began;
-    bool waits; /* in the queue, or aboard */
+    bool waits; /* in the queue, or taken along */
     bool early; /* it is delivered as a task, whether or not its fiber has ended by then */
     bool delivered;
     struct pool__fiber *fiber; /* while it runs */
@@ -84,9 +85,9 @@ struct pool__op {
     _Alignas(16) char copies[];
 };
 
-static inline struct pool__op *pool__op_of(struct pool__call *call)
+static inline struct pool__op *pool__op_of(struct pool__queued *call)
 {
-    return POOL__ENTRY(call, struct pool__op, call);
+    return POOL__ENTRY(call, struct pool__op, queued);
 }
 
 /* Copies the request (NULL: none) and makes everything ready. */

@@ -9,7 +9,7 @@
 #include "conn/query.h"
 #include "conn/wait.h"
 #include "engine/giveback.h"
-#include "engine/lead.h"
+#include "engine/job.h"
 #include "engine/pool.h"
 #include "sql/request.h"
 
@@ -44,16 +44,16 @@ static bool deliver_row(struct pool_result *row, void *arg)
 
 static void run_stream(struct pool__op *op, struct pool_error *err)
 {
-    struct pool *pool = op->call.pool;
-    op->call.result =
-        pool__run_job(pool, &op->borrowed, &op->job, op->ask.deadline_ns, op->ask.waited_ns, err);
+    struct pool *pool = op->queued.pool;
+    op->queued.result =
+        pool__job_run(pool, &op->borrowed, &op->job, op->ask.deadline_ns, op->ask.waited_ns, err);
     pool__cancel_absorb_kill(op);
     pool__giveback(pool, op->borrowed.slot);
     pool__op_drop_result(op, err); /* it was stopped, and not by its program */
-    if (!op->misuse || !op->call.result)
+    if (!op->misuse || !op->queued.result)
         return;
-    pool_result_free(op->call.result);
-    op->call.result = NULL;
+    pool_result_free(op->queued.result);
+    op->queued.result = NULL;
     pool__fail(err, POOL_ERR_INVALID, "%s", op->misuse);
 }
 
@@ -75,7 +75,7 @@ bool pool_stream_async(struct pool *pool, const struct pool_request *request, po
         return false;
     op->sink = (struct pool__sink){deliver_row, op};
     op->job.sink = &op->sink;
-    op->job.rides = false;
+    op->job.may_follow = false;
     op->with.flow = row_fn;
     op->fn.query = fn;
     op->arg = arg;

@@ -58,11 +58,11 @@ struct pool__conn {
     bool login_is_more;     /* than a reset: init_connect, or what stands between, sets more */
     uint64_t database_hash; /* of the name of the current one */
     uint64_t opened_ns;
-    uint64_t heard_ns;    /* when the last reply was complete */
-    bool handed_over;     /* its present user has waited for it: it was not idle before */
-    unsigned hasty_rides; /* see ride.c */
-    uint64_t bulky_ns;    /* since when a large buffer is seen, see trim.c; 0: it has none */
-    uint64_t trip_ns;     /* the shortest time in which a statement was answered: mostly the way */
+    uint64_t heard_ns;        /* when the last reply was complete */
+    bool handed_over;         /* its present user has waited for it: it was not idle before */
+    unsigned hasty_pipelines; /* see pipeline.c */
+    uint64_t bulky_ns;        /* since when a large buffer is seen, see trim.c; 0: it has none */
+    uint64_t trip_ns; /* the shortest time in which a statement was answered: mostly the way */
     struct pool__conn *next; /* in the list of those that pool_end has to close */
 };
 

@@ -2,8 +2,8 @@
  * The rows of a batch one by one, for servers and statements that do not take them together.
  *
  * The first goes like any statement: prepared, or as text if it has to be. Once the statement
- * is known to the connection the others follow in windows, sent back to back like the riders
- * of ride.c, and as small, so that sending never waits for replies to be read. If one of a
+ * is known to the connection the others follow in windows, sent back to back like the members
+ * of pipeline.c, and as small, so that sending never waits for replies to be read. If one of a
  * window fails those behind it have been sent already: whoever calls this has a fence around
  * it, and one that holds also if the server undoes the transaction.
  *
@@ -15,9 +15,9 @@
 #include "conn/bulk_packet.h"
 #include "conn/conn.h"
 #include "conn/load.h"
+#include "conn/pipeline.h"
 #include "conn/query.h"
 #include "conn/quotes.h"
-#include "conn/ride.h"
 #include "conn/stmt.h"
 #include "result/merge.h"
 #include "sql/sql.h"
@@ -26,10 +26,10 @@
 #include <stdlib.h>
 
 struct window {
-    struct pool__statement statements[POOL__RIDE_MOST];
-    struct pool__passenger passengers[POOL__RIDE_MOST];
+    struct pool__statement statements[POOL__PIPELINE_MOST];
+    struct pool__pipeline_member members[POOL__PIPELINE_MOST];
     struct pool_error err; /* of the first; and of the others */
-    struct pool__saved_error saved[POOL__RIDE_MOST];
+    struct pool__saved_error saved[POOL__PIPELINE_MOST];
 };
 
 bool pool__load_add(struct pool_result **total, struct pool_result *part, struct pool_error *err)
@@ -72,14 +72,14 @@ static unsigned depth_of(const struct pool__conn *conn, const struct pool__state
 static bool may_follow(const struct pool__conn *conn, const struct pool__statement *statement,
                        size_t bytes)
 {
-    return bytes <= POOL__RIDE_BYTES && statement->size < conn->max_packet &&
+    return bytes <= POOL__PIPELINE_BYTES && statement->size < conn->max_packet &&
            (!conn->cache.by_types || depth_of(conn, statement) > 1);
 }
 
-static bool on_progress(struct pool__passenger **passengers, unsigned count,
-                        enum pool__progress progress)
+static bool on_progress(struct pool__pipeline_member **members, unsigned count,
+                        enum pool__pipeline_progress progress)
 {
-    (void)passengers;
+    (void)members;
     (void)count;
     (void)progress;
     return true; /* all of them are here until the end */
@@ -89,10 +89,10 @@ static void run_window(struct pool__conn *conn, struct window *window, unsigned 
                        uint64_t deadline_ns)
 {
     if (count > 1) {
-        pool__ride(conn, window->passengers, count, deadline_ns, &window->err, on_progress);
+        pool__pipeline_run(conn, window->members, count, deadline_ns, &window->err, on_progress);
         return;
     }
-    struct pool__passenger *only = &window->passengers[0];
+    struct pool__pipeline_member *only = &window->members[0];
     only->result = pool__query(conn, only->statement, NULL, deadline_ns, &window->err);
 }
 
@@ -114,7 +114,7 @@ static unsigned fill_window(struct window *window, const struct pool__conn *conn
             break;
         }
         window->saved[count] = (struct pool__saved_error){.code = POOL_OK};
-        window->passengers[count] = (struct pool__passenger){
+        window->members[count] = (struct pool__pipeline_member){
             .statement = single, .saved = &window->saved[count], .deadline_ns = POOL__FOREVER};
         if (count == 0 && ahead && single->size < conn->max_packet)
             depth = depth_of(conn, single);
@@ -139,7 +139,7 @@ static unsigned empty_window(struct window *window, unsigned count, struct pool_
     unsigned good = 0;
     bool failed = false;
     for (unsigned i = 0; i < count; i++) {
-        struct pool_result *result = window->passengers[i].result;
+        struct pool_result *result = window->members[i].result;
         pool__statement_fini(&window->statements[i]);
         if (!failed && !result && i == 0)
             pool__fail_copy(err, &window->err);
@@ -172,8 +172,8 @@ bool pool__load_singly(struct pool__conn *conn, const struct pool__statement *st
         unsigned good = 0;
         if (count > 0) {
             run_window(conn, window, count, deadline_ns);
-            *ret_sent = row > 0 || window->passengers[0].result ||
-                        !is_refused(conn, &window->statements[0]);
+            *ret_sent =
+                row > 0 || window->members[0].result || !is_refused(conn, &window->statements[0]);
             good = empty_window(window, count, total, err);
         }
         row += good;

@@ -387,8 +387,8 @@ static void announce(struct pool__core *core, unsigned index, _Atomic uint32_t *
         serve(core);
 }
 
-unsigned pool__core_board(struct pool__core *core, unsigned most, pool__may_board_fn *may,
-                          void *arg, struct pool__waiter **ret_waiters)
+unsigned pool__core_take_followers(struct pool__core *core, unsigned most, pool__may_follow_fn *may,
+                                   void *arg, struct pool__waiter **ret_waiters)
 {
     unsigned count = 0;
     unsigned looks = 2 * most;
@@ -400,39 +400,40 @@ unsigned pool__core_board(struct pool__core *core, unsigned most, pool__may_boar
         next = next->next;
         if (now >= waiter->deadline_ns)
             continue; /* it gets nothing any more */
-        if (!waiter->rides || atomic_load(&waiter->outcome) != POOL__WAITING || !may(waiter, arg))
+        if (!waiter->may_follow || atomic_load(&waiter->outcome) != POOL__WAITING ||
+            !may(waiter, arg))
             break;
-        waiter->boarded_ns = now;
-        waiter->leave_ns = earlier(waiter->ride_deadline_ns, later_by(now, waiter->ride_ns));
-        settle_locked(core, waiter, POOL__BOARDING);
+        waiter->taken_ns = now;
+        waiter->abandon_ns = earlier(waiter->follow_deadline_ns, later_by(now, waiter->follow_ns));
+        settle_locked(core, waiter, POOL__TAKEN);
         ret_waiters[count++] = waiter;
     }
     pool__unlock(&core->lock);
     return count;
 }
 
-void pool__core_set_off(struct pool__waiter *waiter)
+void pool__core_follower_sent(struct pool__waiter *waiter)
 {
     pool__explore_point();
-    atomic_store(&waiter->outcome, POOL__RIDING);
+    atomic_store(&waiter->outcome, POOL__SENT);
 }
 
-bool pool__core_hold(struct pool__waiter *waiter)
+bool pool__core_follower_hold(struct pool__waiter *waiter)
 {
-    uint32_t riding = POOL__RIDING;
+    uint32_t sent = POOL__SENT;
     pool__explore_point();
-    return atomic_compare_exchange_strong(&waiter->outcome, &riding, POOL__BOARDING);
+    return atomic_compare_exchange_strong(&waiter->outcome, &sent, POOL__TAKEN);
 }
 
-bool pool__core_arrive(struct pool__core *core, struct pool__waiter *waiter,
-                       struct pool__wakes *wakes)
+bool pool__core_follower_done(struct pool__core *core, struct pool__waiter *waiter,
+                              struct pool__wakes *wakes)
 {
     void (*wake)(struct pool__waiter *) = waiter->wake;
-    uint32_t place = waiter->place; /* the waiter may be gone as soon as it has arrived */
-    uint32_t outcome = POOL__RIDING;
+    uint32_t place = waiter->place; /* the waiter may be gone as soon as it is done */
+    uint32_t outcome = POOL__SENT;
     pool__explore_point();
-    while (!atomic_compare_exchange_strong(&waiter->outcome, &outcome, POOL__ARRIVED))
-        if (outcome == POOL__LEFT)
+    while (!atomic_compare_exchange_strong(&waiter->outcome, &outcome, POOL__DONE))
+        if (outcome == POOL__ABANDONED)
             return false;
     if (wake)
         wake(waiter);
@@ -665,21 +666,21 @@ static void look_for_slot(struct pool__core *core, struct pool__waiter *waiter)
         serve(core);
 }
 
-/* Waiting, in the queue or aboard. */
+/* Not decided: in the queue, or taken along. */
 static bool is_open(uint32_t outcome)
 {
-    return outcome == POOL__WAITING || outcome == POOL__NUDGED || outcome == POOL__BOARDING ||
-           outcome == POOL__RIDING;
+    return outcome == POOL__WAITING || outcome == POOL__NUDGED || outcome == POOL__TAKEN ||
+           outcome == POOL__SENT;
 }
 
 /* Nobody wakes a waiter that is taken along: it has to look often enough to leave in time. */
 static uint64_t next_look(const struct pool__waiter *waiter, uint32_t outcome, uint64_t now)
 {
-    if (outcome == POOL__BOARDING && now >= waiter->leave_ns)
+    if (outcome == POOL__TAKEN && now >= waiter->abandon_ns)
         return now + POOL__NS_PER_MS; /* it cannot leave yet, but that is short */
-    if (outcome == POOL__BOARDING || outcome == POOL__RIDING)
-        return waiter->leave_ns;
-    uint64_t aboard_ns = waiter->rides ? later_by(now, waiter->ride_ns) : POOL__FOREVER;
+    if (outcome == POOL__TAKEN || outcome == POOL__SENT)
+        return waiter->abandon_ns;
+    uint64_t aboard_ns = waiter->may_follow ? later_by(now, waiter->follow_ns) : POOL__FOREVER;
     return earlier(waiter->deadline_ns, aboard_ns);
 }
 
@@ -700,11 +701,11 @@ static bool leave_queue(struct pool__core *core, struct pool__waiter *waiter, en
     return own;
 }
 
-static bool leave_ride(struct pool__waiter *waiter)
+static bool abandon(struct pool__waiter *waiter)
 {
-    uint32_t riding = POOL__RIDING;
+    uint32_t sent = POOL__SENT;
     pool__explore_point();
-    return atomic_compare_exchange_strong(&waiter->outcome, &riding, POOL__LEFT);
+    return atomic_compare_exchange_strong(&waiter->outcome, &sent, POOL__ABANDONED);
 }
 
 bool pool__core_look(struct pool__core *core, struct pool__waiter *waiter, uint64_t now,
@@ -715,7 +716,7 @@ bool pool__core_look(struct pool__core *core, struct pool__waiter *waiter, uint6
         leave_queue(core, waiter, POOL__TIMED_OUT))
         return true;
     outcome = atomic_load(&waiter->outcome);
-    if (outcome == POOL__RIDING && now >= waiter->leave_ns && leave_ride(waiter))
+    if (outcome == POOL__SENT && now >= waiter->abandon_ns && abandon(waiter))
         return true;
     *ret_next_ns = next_look(waiter, outcome, now);
     return false;
@@ -746,7 +747,7 @@ enum pool__outcome pool__core_abandon(struct pool__core *core, struct pool__wait
 
 bool pool__core_cancel(struct pool__core *core, struct pool__waiter *waiter)
 {
-    return leave_queue(core, waiter, POOL__CANCELLED) || leave_ride(waiter);
+    return leave_queue(core, waiter, POOL__CANCELLED) || abandon(waiter);
 }
 
 /* In the order of the queue times grow, but for those at its head who are there again. */

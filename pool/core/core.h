@@ -49,7 +49,7 @@ struct pool__slot {
     _Atomic uint64_t uses;           /* borrows so far; written by the borrower alone */
     _Atomic uint64_t queries;        /* the same for calls that ran a statement with success, */
     _Atomic uint64_t statement_hits; /* statements that were found prepared, */
-    _Atomic uint64_t rides;          /* and those of others that were taken along */
+    _Atomic uint64_t pipelined;      /* and those of others that were taken along */
     void *conn;                      /* the connection; owner: whoever owns the slot's state */
 };
 
@@ -62,36 +62,37 @@ enum pool__outcome {
     POOL__REFUSED,   /* waiting is off and nothing is idle */
     POOL__FAILED,    /* the pool cannot connect */
     POOL__SHUT,      /* the pool is ending */
-    POOL__BOARDING,  /* a borrower has taken it along, and still needs what it points to */
-    POOL__RIDING,    /* what it wanted is under way */
-    POOL__ARRIVED,   /* and done */
+    POOL__TAKEN,     /* a borrower has taken it along, and still needs what it points to */
+    POOL__SENT,      /* what it wanted is under way */
+    POOL__DONE,      /* and done */
     POOL__CANCELLED, /* it gave up in the queue before its time */
-    POOL__LEFT       /* it gave up while riding: the borrower has it to itself now */
+    POOL__ABANDONED  /* it gave up when it had been sent: the borrower has it to itself now */
 };
 
 /* Somebody who waits for a connection: a thread (`wake` is NULL, it parks on a
  * bench) or a callback. On a grant or a failure the waiter is off the queue
  * before `outcome` is stored, and `wake` runs without the lock.
  *
- * A waiter that `rides` may be taken along by a borrower instead, who does for it what it
+ * A waiter that `may_follow` may be taken along by a borrower instead, who does for it what it
  * wanted a connection for. It is off the queue then, and may leave at its own time; hence
  * it must not live on a stack. */
 struct pool__waiter {
-    struct pool__link link;   /* in core.queue; lock */
-    _Atomic uint32_t outcome; /* enum pool__outcome; stored under the lock, aboard without */
-    uint32_t place;           /* on the benches, while it waits */
-    unsigned slot;            /* set before GRANTED is stored */
-    uint64_t flags;           /* as in pool__core_take */
-    uint64_t generation;      /* of the grant */
+    struct pool__link link; /* in core.queue; lock */
+    _Atomic uint32_t
+        outcome;         /* enum pool__outcome; stored under the lock, once taken along without */
+    uint32_t place;      /* on the benches, while it waits */
+    unsigned slot;       /* set before GRANTED is stored */
+    uint64_t flags;      /* as in pool__core_take */
+    uint64_t generation; /* of the grant */
     uint64_t enqueued_ns;
     uint64_t deadline_ns; /* in the queue */
     bool again;           /* it has had its turn before: it goes before those who have not */
     bool behind; /* set by pool__core_enqueue: it waits for other callers, not for the pool alone */
-    bool rides;
-    uint64_t ride_ns;          /* aboard at most, and no longer than */
-    uint64_t ride_deadline_ns; /* this */
-    uint64_t boarded_ns;       /* this and the next are set before BOARDING is stored */
-    uint64_t leave_ns;         /* what comes first of the two limits */
+    bool may_follow;
+    uint64_t follow_ns;          /* taken along for so long at most, and no longer than */
+    uint64_t follow_deadline_ns; /* this */
+    uint64_t taken_ns;           /* this and the next are set before TAKEN is stored */
+    uint64_t abandon_ns;         /* what comes first of the two limits */
     void (*wake)(struct pool__waiter *waiter);
 };
 
@@ -245,7 +246,7 @@ bool pool__core_try_borrow(struct pool__core *core, uint64_t flags, unsigned *re
  * not matter. */
 enum pool__outcome pool__core_enqueue(struct pool__core *core, struct pool__waiter *waiter);
 
-/* Parks until the waiter has an outcome (of those aboard: ARRIVED or LEFT) or its deadline
+/* Parks until the waiter has an outcome (of those taken along: DONE or ABANDONED) or its deadline
  * passes. */
 enum pool__outcome pool__core_wait(struct pool__core *core, struct pool__waiter *waiter);
 
@@ -261,21 +262,21 @@ bool pool__core_cancel(struct pool__core *core, struct pool__waiter *waiter);
 /* Gives up waiting; returns the outcome if one came first. */
 enum pool__outcome pool__core_abandon(struct pool__core *core, struct pool__waiter *waiter);
 
-/* Takes up to `most` waiters that ride and that the function allows (it is called under
- * the lock) along, oldest first; they are BOARDING then. Ends at the first that does not,
+/* Takes up to `most` waiters that may follow and that the function allows (it is called under
+ * the lock) along, oldest first; they are TAKEN then. Ends at the first that does not,
  * so nobody is overtaken; a few whose time is up do not count. */
-typedef bool pool__may_board_fn(const struct pool__waiter *waiter, void *arg);
-unsigned pool__core_board(struct pool__core *core, unsigned most, pool__may_board_fn *may,
-                          void *arg, struct pool__waiter **ret_waiters);
+typedef bool pool__may_follow_fn(const struct pool__waiter *waiter, void *arg);
+unsigned pool__core_take_followers(struct pool__core *core, unsigned most, pool__may_follow_fn *may,
+                                   void *arg, struct pool__waiter **ret_waiters);
 
-/* From BOARDING to RIDING: from now on the waiter may leave. */
-void pool__core_set_off(struct pool__waiter *waiter);
-/* Back to BOARDING; false if it has left. */
-bool pool__core_hold(struct pool__waiter *waiter);
+/* From TAKEN to SENT: from now on the waiter may give up. */
+void pool__core_follower_sent(struct pool__waiter *waiter);
+/* Back to TAKEN; false if it has given up. */
+bool pool__core_follower_hold(struct pool__waiter *waiter);
 /* The waiter has what it wanted; false if it has left. A callback is told at once, a thread
  * is woken with `wakes`, which are {0} at first. */
-bool pool__core_arrive(struct pool__core *core, struct pool__waiter *waiter,
-                       struct pool__wakes *wakes);
+bool pool__core_follower_done(struct pool__core *core, struct pool__waiter *waiter,
+                              struct pool__wakes *wakes);
 /* Wakes them; they are {0} again. */
 void pool__core_wake(struct pool__core *core, struct pool__wakes *wakes);
 

@@ -208,7 +208,7 @@ enum pool__outcome pool__borrow_in_turn(struct pool *pool, struct pool__ask *ask
     if (held)
         pool__hooks_let_end(pool);
     pthread_setcancelstate(cancel_state, NULL);
-    if (outcome != POOL__ARRIVED && outcome != POOL__LEFT)
+    if (outcome != POOL__DONE && outcome != POOL__ABANDONED)
         pool__borrow_waited(pool, ask, waiter, outcome, ret_borrowed, err);
     return outcome;
 }

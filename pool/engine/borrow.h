@@ -36,15 +36,15 @@ uint64_t pool__borrow_deadline(const struct pool_request *request);
 /* Without waiting. */
 bool pool__borrow_at_once(struct pool *pool, const struct pool__ask *ask,
                           struct pool__borrowed *ret_borrowed);
-/* By way of the queue. The waiter is zero but for what concerns riding. GRANTED fills in
- * *ret_borrowed; ARRIVED and LEFT are those of a ride; everything else is a failure, with the
+/* By way of the queue. The waiter is zero but for what concerns following. GRANTED fills in
+ * *ret_borrowed; DONE and ABANDONED are those of a follower; everything else is a failure, with the
  * error filled in. */
 enum pool__outcome pool__borrow_in_turn(struct pool *pool, struct pool__ask *ask,
                                         struct pool__waiter *waiter,
                                         struct pool__borrowed *ret_borrowed,
                                         struct pool_error *err);
 /* The same in two steps, for those who must not sleep: WAITING, or an outcome at once; and
- * what to do with an outcome but ARRIVED and LEFT. */
+ * what to do with an outcome but DONE and ABANDONED. */
 enum pool__outcome pool__borrow_queue(struct pool *pool, const struct pool__ask *ask,
                                       struct pool__waiter *waiter);
 void pool__borrow_waited(struct pool *pool, struct pool__ask *ask,

@@ -114,9 +114,9 @@ struct pool {
     _Atomic bool check_all;  /* the keeper is to ping every idle connection */
     _Atomic uint32_t losses; /* connections lost by borrowers since the last tick */
     _Atomic bool ending;
-    _Atomic uint32_t aboard;  /* callers whose statement was taken along, until they know */
-    _Atomic uint32_t telling; /* callers in a hook, or about to be, whom nothing else keeps */
-    _Atomic uint32_t returns; /* bumped by returns while the pool ends; parked on */
+    _Atomic uint32_t followers; /* callers whose statement was taken along, until they know */
+    _Atomic uint32_t telling;   /* callers in a hook, or about to be, whom nothing else keeps */
+    _Atomic uint32_t returns;   /* bumped by returns while the pool ends; parked on */
     struct pool__mutex end_lock;
     bool cut;                      /* running statements are to be killed by pool_end; end_lock */
     bool stopping;                 /* the workers take no orders any more; end_lock */

@@ -1,0 +1,54 @@
+/*
+ * Several statements on one connection at once: sent back to back, answered in order.
+ *
+ * The first is the leader's, whose thread runs this and whose deadline holds; the others
+ * belong to callers who would have had to wait for a connection.
+ */
+#ifndef POOL_CONN_PIPELINE_H
+#define POOL_CONN_PIPELINE_H
+
+#include "base/saved_error.h"
+#include "conn/conn.h"
+#include "conn/stmt.h"
+#include "sql/statement.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define POOL__PIPELINE_MOST 64          /* statements; the range of pipeline_depth */
+#define POOL__PIPELINE_BYTES (8 * 1024) /* of all their packets: less than any socket buffer */
+
+/* One statement of a pipeline. */
+struct pool__pipeline_member {
+    const struct pool__statement *statement; /* must stay until RODE_SENT */
+    struct pool__saved_error *saved;         /* filled in on failure; not the leader's */
+    struct pool_result *result;              /* NULL on failure */
+    uint64_t deadline_ns;                    /* its own, should it have to be run alone */
+    void *owner;                             /* for the function below */
+};
+
+/* How far a member has come. */
+enum pool__pipeline_progress {
+    POOL__PIPELINE_SENT, /* its statement is not needed any more, for now */
+    POOL__PIPELINE_HOLD, /* it is needed once more: false if it was given up, and so the member */
+    POOL__PIPELINE_DONE  /* result or error are there; the member is not touched again */
+};
+typedef bool pool__pipeline_progress_fn(struct pool__pipeline_member **members, unsigned count,
+                                        enum pool__pipeline_progress progress);
+
+/* Whether statements can go together on this connection, as far as its server and its
+ * session are concerned. */
+bool pool__pipeline_is_possible(const struct pool__conn *conn);
+
+/* The statement if this one can: prepared here, plain, and known to be quick. Else NULL. */
+const struct pool__stmt *pool__pipeline_may_have(const struct pool__conn *conn,
+                                                 const struct pool__statement *statement);
+
+/* Runs them, each of which pool__pipeline_may_have has allowed. `told` is called for each of the
+ * passengers in turn, or for several that are done. The first is the leader's, for which `err`
+ * is: it hears of RODE_DONE alone, perhaps long before this returns, and before all others. */
+void pool__pipeline_run(struct pool__conn *conn, struct pool__pipeline_member *members,
+                        unsigned count, uint64_t deadline_ns, struct pool_error *err,
+                        pool__pipeline_progress_fn *told);
+
+#endif
