@@ -16,7 +16,7 @@
 static void assert_all(const char *const *statements, size_t count, bool expected)
 {
     for (size_t i = 0; i < count; i++)
-        if (pool__stands_alone(statements[i], strlen(statements[i])) != expected)
+        if (pool__alone_is(statements[i], strlen(statements[i])) != expected)
             fail_msg("%s: %s", expected ? "stands alone" : "does not stand alone", statements[i]);
 }
 

@@ -302,7 +302,7 @@ static void values_that_stand_alone_mean_the_same_in_a_batch(void **state)
     (void)state;
     make_tables();
     for (size_t i = 0; i < sizeof alone / sizeof alone[0]; i++) {
-        if (!pool__stands_alone(alone[i].sql, strlen(alone[i].sql)))
+        if (!pool__alone_is(alone[i].sql, strlen(alone[i].sql)))
             fail_msg("it stands alone: %s", alone[i].sql);
         compare(&alone[i]);
     }
@@ -313,7 +313,7 @@ static void values_within_expressions_mean_the_same_in_a_batch(void **state)
     (void)state;
     make_tables();
     for (size_t i = 0; i < sizeof not_alone / sizeof not_alone[0]; i++) {
-        if (pool__stands_alone(not_alone[i].sql, strlen(not_alone[i].sql)))
+        if (pool__alone_is(not_alone[i].sql, strlen(not_alone[i].sql)))
             fail_msg("it does not stand alone: %s", not_alone[i].sql);
         compare(&not_alone[i]);
     }

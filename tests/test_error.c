@@ -61,7 +61,7 @@ static void a_long_message_is_cut_between_characters(void **state)
             pool__fail(&err, POOL_ERR_SERVER, "%s", text);
             size_t kept = strlen(err.message);
             assert_true(kept < sizeof err.message && kept + 4 >= sizeof err.message);
-            assert_int_equal(pool__utf8_valid_length(err.message, kept), kept);
+            assert_int_equal(pool__value_utf8_length(err.message, kept), kept);
         }
     }
 }
@@ -139,7 +139,7 @@ static void valid_values_are_accepted(void **state)
     };
     /* clang-format on */
     struct pool_error err = {0};
-    if (!pool__args_check((struct pool_args){values, sizeof values / sizeof values[0]}, &err))
+    if (!pool__value_check_args((struct pool_args){values, sizeof values / sizeof values[0]}, &err))
         fail_msg("%s", err.message);
 }
 
@@ -174,12 +174,12 @@ static void a_refused_value_is_named(void **state)
     struct pool_error err;
     struct pool_value values[] = {pool_int(1), pool_named("price", pool_decimal("x")),
                                   pool_double(NAN)};
-    pool__args_check((struct pool_args){values, 3}, &err);
+    pool__value_check_args((struct pool_args){values, 3}, &err);
     assert_string_equal(err.message, "value ':price' is not a decimal number such as -12.50");
     values[1] = pool_list(values + 2, 1);
-    pool__args_check((struct pool_args){values, 2}, &err);
+    pool__value_check_args((struct pool_args){values, 2}, &err);
     assert_non_null(strstr(err.message, "value 2: number 1 of the list is infinite"));
-    assert_false(pool__args_check((struct pool_args){NULL, 2}, &err));
+    assert_false(pool__value_check_args((struct pool_args){NULL, 2}, &err));
 }
 
 static void invalid_utf8_is_found_at_its_first_byte(void **state)
@@ -194,7 +194,7 @@ static void invalid_utf8_is_found_at_its_first_byte(void **state)
     };
     /* clang-format on */
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-        assert_int_equal(pool__utf8_valid_length(cases[i].text, cases[i].len), cases[i].valid);
+        assert_int_equal(pool__value_utf8_length(cases[i].text, cases[i].len), cases[i].valid);
 }
 
 int main(void)

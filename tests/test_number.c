@@ -50,10 +50,11 @@ static float random_float(uint64_t *seed)
 static void check(double value, unsigned decimals, const char *expected)
 {
     char text[POOL__NUMBER_SIZE];
-    size_t len = pool__double_text(value, decimals, text);
+    size_t len = pool__number_double_text(value, decimals, text);
     assert_string_equal(text, expected);
     assert_int_equal(len, strlen(expected));
-    assert_true(pool__double_number(value, decimals) == strtod(expected, NULL) || decimals == 0);
+    assert_true(pool__number_from_double(value, decimals) == strtod(expected, NULL) ||
+                decimals == 0);
 }
 
 static void numbers_have_the_fewest_digits_that_read_back(void **state)
@@ -111,14 +112,14 @@ static void no_decimals_do_not_cut_a_fraction(void **state)
 {
     (void)state;
     check(2.5, 0, "2.5");
-    assert_true(pool__double_number(2.5, 0) == 2.5);
+    assert_true(pool__number_from_double(2.5, 0) == 2.5);
 }
 
 static void the_longest_number_fits_its_buffer(void **state)
 {
     (void)state;
     char text[POOL__NUMBER_SIZE];
-    assert_int_equal(pool__double_text(-DBL_MAX, 30, text), 1 + 309 + 1 + 30);
+    assert_int_equal(pool__number_double_text(-DBL_MAX, 30, text), 1 + 309 + 1 + 30);
     assert_true(strtod(text, NULL) == -DBL_MAX);
 }
 
@@ -126,12 +127,12 @@ static void what_is_no_number_is_not_finite_as_text_either(void **state)
 {
     (void)state;
     char text[POOL__NUMBER_SIZE];
-    pool__double_text((double)INFINITY, 3, text);
+    pool__number_double_text((double)INFINITY, 3, text);
     assert_string_equal(text, "inf");
-    pool__double_text((double)NAN, 31, text);
+    pool__number_double_text((double)NAN, 31, text);
     assert_non_null(strstr(text, "nan"));
-    assert_true(isinf(pool__double_number((double)INFINITY, 3)));
-    assert_true(isinf(pool__float_number(INFINITY)));
+    assert_true(isinf(pool__number_from_double((double)INFINITY, 3)));
+    assert_true(isinf(pool__number_from_float(INFINITY)));
 }
 
 static void doubles_at_random_read_back(void **state)
@@ -141,10 +142,10 @@ static void doubles_at_random_read_back(void **state)
     char text[POOL__NUMBER_SIZE];
     for (int i = 0; i < ROUNDS; i++) {
         double value = random_double(&seed);
-        pool__double_text(value, 31, text);
+        pool__number_double_text(value, 31, text);
         if (pool__number_of_text(text) != value)
             fail_msg("%a is '%s'", value, text);
-        pool__double_literal(value, text);
+        pool__number_double_literal(value, text);
         if (pool__number_of_text(text) != value || !strchr(text, 'e'))
             fail_msg("%a is '%s'", value, text);
     }
@@ -157,8 +158,8 @@ static void floats_at_random_read_back_and_are_the_number_of_their_text(void **s
     char text[POOL__NUMBER_SIZE];
     for (int i = 0; i < ROUNDS; i++) {
         float value = i % 2 ? random_float(&seed) : (float)(next_random(&seed) % 100000000) / 100;
-        double number = pool__float_number(value);
-        pool__float_text(value, text);
+        double number = pool__number_from_float(value);
+        pool__number_float_text(value, text);
         if (strtof(text, NULL) != value || (float)number != value ||
             pool__number_of_text(text) != number)
             fail_msg("%a is '%s' and %.17g", (double)value, text, number);
@@ -173,8 +174,8 @@ static void decimals_at_random_are_the_number_of_their_text(void **state)
     for (int i = 0; i < ROUNDS; i++) {
         unsigned decimals = 1 + (unsigned)i % 30;
         double value = ldexp((double)(int64_t)next_random(&seed), -(int)(next_random(&seed) % 90));
-        pool__double_text(value, decimals, text);
-        double number = pool__double_number(value, decimals);
+        pool__number_double_text(value, decimals, text);
+        double number = pool__number_from_double(value, decimals);
         if (pool__number_of_text(text) != number || strlen(strchr(text, '.') + 1) != decimals)
             fail_msg("%a with %u decimals is '%s' and %.17g", value, decimals, text, number);
     }
@@ -195,7 +196,7 @@ static void floats_of_few_digits_are_the_decimal_that_was_meant(void **state)
                  {16777216.0f, 16777216},
                  {1e-45f, 1e-45}};
     for (size_t i = 0; i < COUNT(cases); i++)
-        assert_true(pool__float_number(cases[i].value) == cases[i].number);
+        assert_true(pool__number_from_float(cases[i].value) == cases[i].number);
 }
 
 static void literals_are_doubles_to_a_server(void **state)
@@ -212,7 +213,7 @@ static void literals_are_doubles_to_a_server(void **state)
                  {1.5e300, "1.5e300"}};
     char text[POOL__NUMBER_SIZE];
     for (size_t i = 0; i < COUNT(cases); i++) {
-        pool__double_literal(cases[i].value, text);
+        pool__number_double_literal(cases[i].value, text);
         if (strcmp(text, cases[i].text) != 0)
             fail_msg("%a is '%s', not '%s'", cases[i].value, text, cases[i].text);
     }

@@ -14,8 +14,10 @@
 
 #include <cmocka.h>
 
+#include "sql/expand.h"
+#include "sql/literal.h"
 #include "sql/places.h"
-#include "sql/sql.h"
+#include "sql/inspect.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
@@ -28,11 +30,11 @@ static const struct pool_value three[] = {
 /* The statement takes one value, a list of `count`. NULL if it is refused. */
 static char *expand_list(const char *sql, size_t count, struct pool_error *err)
 {
-    struct pool__sql_expanded expanded = {0};
+    struct pool__expanded expanded = {0};
     struct pool_value value = pool_list(three, count);
     if (strstr(sql, ":l"))
         value.name = "l";
-    if (!pool__sql_expand(sql, strlen(sql), (struct pool_args){&value, 1}, &expanded, err))
+    if (!pool__expand(sql, strlen(sql), (struct pool_args){&value, 1}, &expanded, err))
         return NULL;
     free(expanded.values);
     return expanded.sql;
@@ -166,16 +168,16 @@ static void an_empty_list_elsewhere_is_refused_by_its_placeholder(void **state)
 
 static void assert_prepared_as(const char *sql, struct pool_args args, const char *text)
 {
-    struct pool__sql_expanded expanded = {0};
+    struct pool__expanded expanded = {0};
     struct pool_error err = {0};
-    bool ok = pool__sql_expand(sql, strlen(sql), args, &expanded, &err);
+    bool ok = pool__expand(sql, strlen(sql), args, &expanded, &err);
     if (ok != (text != NULL))
         fail_msg("%s: %s", sql, ok ? "accepted" : err.message);
     if (ok)
         assert_string_equal(expanded.sql, text);
     else if (!strstr(err.message, "the SQL mode of the session decides"))
         fail_msg("%s: %s", sql, err.message);
-    pool__sql_expanded_free(&expanded);
+    pool__expand_free(&expanded);
 }
 
 static void names_behind_a_backslash_need_one_possible_reading(void **state)
@@ -204,7 +206,7 @@ static void assert_formatted_as(const char *sql, enum pool__quotes quotes, const
     struct pool_error err = {0};
     char *got = NULL;
     size_t len;
-    bool ok = pool__sql_format(sql, strlen(sql), POOL_ARGS(value), quotes, &got, &len, &err);
+    bool ok = pool__literal_format(sql, strlen(sql), POOL_ARGS(value), quotes, &got, &len, &err);
     if (ok != (text != NULL))
         fail_msg("%d: %s: %s", quotes, sql, ok ? got : err.message);
     if (ok)
@@ -256,8 +258,8 @@ static void a_backslash_in_a_value_is_written_as_the_session_reads_it(void **sta
     char *escaped = NULL, *bare = NULL;
     size_t len;
     assert_true(
-        pool__sql_format("?", 1, POOL_ARGS(nul), POOL__QUOTES_ESCAPED, &escaped, &len, NULL));
-    assert_true(pool__sql_format("?", 1, POOL_ARGS(nul), POOL__QUOTES_BARE, &bare, &len, NULL));
+        pool__literal_format("?", 1, POOL_ARGS(nul), POOL__QUOTES_ESCAPED, &escaped, &len, NULL));
+    assert_true(pool__literal_format("?", 1, POOL_ARGS(nul), POOL__QUOTES_BARE, &bare, &len, NULL));
     assert_string_equal(escaped, "'a\\0\\\\'");
     assert_string_equal(bare, "_utf8mb4 X'61005c'");
     free(escaped);
@@ -337,7 +339,7 @@ static bool take_list(const struct reading *after, size_t *at, size_t count)
 
 /* How many values the placeholder takes: the lists :b to :d have one to three, and the last is
  * padded in IN. */
-static size_t width_of(const struct pool__sql_place *place, const char *sql)
+static size_t width_of(const struct pool__placeholder *place, const char *sql)
 {
     static const size_t lengths[] = {1, 1, 2, 3};
     size_t length = lengths[sql[place->start + 1] - 'a'];
@@ -345,7 +347,7 @@ static size_t width_of(const struct pool__sql_place *place, const char *sql)
 }
 
 static bool same_tokens(const struct reading *before, const struct reading *after,
-                        const struct pool__sql_places *places, const char *sql)
+                        const struct pool__places *places, const char *sql)
 {
     size_t at = 0, place = 0;
     for (size_t i = 0; i < before->count; i++) {
@@ -371,15 +373,15 @@ static bool is_possible(const char *sql)
     return read_tokens(sql, &reading);
 }
 
-static bool expanded_well(const char *sql, const struct pool__sql_expanded *expanded)
+static bool expanded_well(const char *sql, const struct pool__expanded *expanded)
 {
     static struct reading before, after;
-    struct pool__sql_places places;
-    bool ok = pool__sql_places_find(&places, sql, strlen(sql), POOL__QUOTES_ESCAPED,
-                                    POOL__DEPTH_LISTS, NULL) &&
+    struct pool__places places;
+    bool ok = pool__places_find(&places, sql, strlen(sql), POOL__QUOTES_ESCAPED, POOL__DEPTH_LISTS,
+                                NULL) &&
               read_tokens(sql, &before) && read_tokens(expanded->sql, &after) &&
               after.placeholders == expanded->count && same_tokens(&before, &after, &places, sql);
-    pool__sql_places_free(&places);
+    pool__places_free(&places);
     return ok;
 }
 
@@ -400,15 +402,15 @@ static void expanded_texts_have_the_tokens_of_their_template(void **state)
                   pool_named("c", pool_list(three, 2)), pool_named("d", pool_list(three, 3)));
     size_t checked = 0;
     for (uint32_t round = 1; round <= 60000; round++) {
-        struct pool__sql_expanded expanded;
+        struct pool__expanded expanded;
         uint32_t seed = round * 2654435761u;
         char sql[512];
         make_named_statement(sql, &seed);
-        if (!is_possible(sql) || !pool__sql_expand(sql, strlen(sql), args, &expanded, NULL))
+        if (!is_possible(sql) || !pool__expand(sql, strlen(sql), args, &expanded, NULL))
             continue;
         if (!expanded_well(sql, &expanded))
             fail_msg("{%s} became {%s}", sql, expanded.sql);
-        pool__sql_expanded_free(&expanded);
+        pool__expand_free(&expanded);
         checked++;
     }
     assert_true(checked > 10000);

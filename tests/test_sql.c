@@ -1,5 +1,6 @@
 /*
- * Tests of pool/sql/lexer.c, pool/sql/sql.c, pool/sql/expand.c and pool/sql/format.c. No server.
+ * Tests of pool/sql/lexer.c, pool/sql/inspect.c, pool/sql/expand.c and pool/sql/literal.c. No
+ * server.
  *
  * The last tests check pool_format against a second, independent tokenizer, written here
  * for the purpose, on random statements and hostile values: whatever the server's reading
@@ -18,8 +19,10 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "sql/expand.h"
+#include "sql/literal.h"
 #include "sql/places.h"
-#include "sql/sql.h"
+#include "sql/inspect.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
@@ -27,7 +30,7 @@ static struct pool__sql_info inspect(const char *sql)
 {
     struct pool__sql_info info;
     struct pool_error err = {0};
-    if (!pool__sql_inspect(sql, strlen(sql), &info, &err))
+    if (!pool__inspect(sql, strlen(sql), &info, &err))
         fail_msg("%s: %s", sql, err.message);
     return info;
 }
@@ -37,7 +40,7 @@ static void assert_refused(const char *sql, size_t len, const char *part)
 {
     struct pool__sql_info info;
     struct pool_error err = {0};
-    if (pool__sql_inspect(sql, len, &info, &err))
+    if (pool__inspect(sql, len, &info, &err))
         fail_msg("accepted: %s", sql);
     assert_int_equal(err.code, POOL_ERR_INVALID);
     if (!strstr(err.message, part))
@@ -141,7 +144,7 @@ static void no_more_placeholders_are_taken_than_the_protocol_can_count(void **st
     for (size_t i = 0; i < 65536; i++)
         memcpy(sql + 2 * i, "?,", 3);
     struct pool__sql_info info;
-    assert_true(pool__sql_inspect(sql, 65535 * 2, &info, NULL));
+    assert_true(pool__inspect(sql, 65535 * 2, &info, NULL));
     assert_int_equal(info.placeholders, 65535);
     assert_refused(sql, 65536 * 2, "more than 65535 placeholders");
     free(sql);
@@ -208,8 +211,9 @@ static void the_count_of_placeholders_is_uncertain_if_readings_differ(void **sta
     /* clang-format on */
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct pool__sql_info info = inspect(cases[i].sql);
-        if (!pool__sql_takes(&info, cases[i].one) || !pool__sql_takes(&info, cases[i].two) ||
-            pool__sql_takes(&info, cases[i].other) || info.uncertain != cases[i].uncertain ||
+        if (!pool__inspect_takes(&info, cases[i].one) ||
+            !pool__inspect_takes(&info, cases[i].two) ||
+            pool__inspect_takes(&info, cases[i].other) || info.uncertain != cases[i].uncertain ||
             info.placeholders != cases[i].two)
             fail_msg("%s", cases[i].sql);
     }
@@ -453,23 +457,23 @@ static void updates_are_told_from_the_rest(void **state)
 static void assert_expands_to(const char *sql, struct pool_args args, const char *text,
                               const struct pool_value *const *values, size_t count)
 {
-    struct pool__sql_expanded expanded;
+    struct pool__expanded expanded;
     struct pool_error err = {0};
-    if (!pool__sql_expand(sql, strlen(sql), args, &expanded, &err))
+    if (!pool__expand(sql, strlen(sql), args, &expanded, &err))
         fail_msg("%s: %s", sql, err.message);
     assert_string_equal(expanded.sql, text);
     assert_int_equal(expanded.len, strlen(text));
     assert_int_equal(expanded.count, count);
     for (size_t i = 0; i < count; i++)
         assert_ptr_equal(expanded.values[i], values[i]);
-    pool__sql_expanded_free(&expanded);
+    pool__expand_free(&expanded);
 }
 
 static void assert_args_refused(const char *sql, struct pool_args args, const char *part)
 {
-    struct pool__sql_expanded expanded;
+    struct pool__expanded expanded;
     struct pool_error err = {0};
-    assert_false(pool__sql_expand(sql, strlen(sql), args, &expanded, &err));
+    assert_false(pool__expand(sql, strlen(sql), args, &expanded, &err));
     assert_int_equal(err.code, POOL_ERR_INVALID);
     if (!strstr(err.message, part))
         fail_msg("%s: %s", sql, err.message);
@@ -509,10 +513,10 @@ static void a_statement_without_values_stays_as_it_is(void **state)
 static void only_lists_and_names_need_expansion(void **state)
 {
     (void)state;
-    assert_false(pool__sql_needs_expansion(POOL_NO_ARGS));
-    assert_false(pool__sql_needs_expansion(POOL_ARGS(1, "a", NULL)));
-    assert_true(pool__sql_needs_expansion(POOL_ARGS(1, pool_list(NULL, 0))));
-    assert_true(pool__sql_needs_expansion(POOL_ARGS(POOL_NAMED("a", 1))));
+    assert_false(pool__expand_is_needed(POOL_NO_ARGS));
+    assert_false(pool__expand_is_needed(POOL_ARGS(1, "a", NULL)));
+    assert_true(pool__expand_is_needed(POOL_ARGS(1, pool_list(NULL, 0))));
+    assert_true(pool__expand_is_needed(POOL_ARGS(POOL_NAMED("a", 1))));
 }
 
 static void values_that_do_not_match_the_placeholders_are_refused(void **state)
@@ -539,10 +543,10 @@ static void values_that_do_not_match_the_placeholders_are_refused(void **state)
 
 static void expand_count(struct pool_args args, const char *sql, size_t count)
 {
-    struct pool__sql_expanded expanded;
-    assert_true(pool__sql_expand(sql, strlen(sql), args, &expanded, NULL));
+    struct pool__expanded expanded;
+    assert_true(pool__expand(sql, strlen(sql), args, &expanded, NULL));
     assert_int_equal(expanded.count, count);
-    pool__sql_expanded_free(&expanded);
+    pool__expand_free(&expanded);
 }
 
 static void lists_are_not_padded_beyond_the_limit_nor_taken(void **state)
@@ -554,11 +558,11 @@ static void lists_are_not_padded_beyond_the_limit_nor_taken(void **state)
     expand_count(POOL_ARGS(pool_list(l, 32769)), "(?)", 32769);
     expand_count(POOL_ARGS(pool_list(l, 65535)), "(?)", 65535);
     expand_count(POOL_ARGS(pool_list(l, 20000), pool_list(l, 33000)), "?,?", 53000);
-    struct pool__sql_expanded expanded;
+    struct pool__expanded expanded;
     struct pool_error err;
-    assert_false(pool__sql_expand("(?)", 3, POOL_ARGS(pool_list(l, 65536)), &expanded, &err));
+    assert_false(pool__expand("(?)", 3, POOL_ARGS(pool_list(l, 65536)), &expanded, &err));
     assert_int_equal(err.code, POOL_ERR_INVALID);
-    assert_false(pool__sql_expand("?,?", 3, POOL_ARGS(1, pool_list(l, 65535)), &expanded, &err));
+    assert_false(pool__expand("?,?", 3, POOL_ARGS(1, pool_list(l, 65535)), &expanded, &err));
     free(l);
 }
 
@@ -908,10 +912,10 @@ static void make_values(struct random_values *random, uint32_t *seed)
  * they are named. */
 static size_t count_placeholders(const char *sql, enum pool__quotes quotes)
 {
-    struct pool__sql_places places;
-    bool ok = pool__sql_places_find(&places, sql, strlen(sql), quotes, POOL__DEPTH_PLACES, NULL);
+    struct pool__places places;
+    bool ok = pool__places_find(&places, sql, strlen(sql), quotes, POOL__DEPTH_PLACES, NULL);
     size_t count = ok && !places.named ? places.count : SIZE_MAX;
-    pool__sql_places_free(&places);
+    pool__places_free(&places);
     return count;
 }
 
@@ -934,8 +938,8 @@ static char *format_for(enum pool__quotes quotes, const char *sql, const struct 
 {
     char *output = NULL;
     size_t len;
-    pool__sql_format(sql, strlen(sql), (struct pool_args){values, count}, quotes, &output, &len,
-                     NULL);
+    pool__literal_format(sql, strlen(sql), (struct pool_args){values, count}, quotes, &output, &len,
+                         NULL);
     return output;
 }
 
@@ -1046,12 +1050,12 @@ static void random_bytes_never_confuse_the_scanner(void **state)
         for (size_t i = 0; i < len; i++)
             sql[i] = alphabet[next_random(&seed) % (sizeof alphabet - 1)];
         struct pool__sql_info info = {0};
-        struct pool__sql_expanded expanded;
-        bool valid = pool__sql_inspect(sql, len, &info, NULL);
+        struct pool__expanded expanded;
+        bool valid = pool__inspect(sql, len, &info, NULL);
         if (valid && info.placeholders == 0) {
-            assert_true(pool__sql_expand(sql, len, POOL_NO_ARGS, &expanded, NULL));
+            assert_true(pool__expand(sql, len, POOL_NO_ARGS, &expanded, NULL));
             assert_memory_equal(expanded.sql, sql, len);
-            pool__sql_expanded_free(&expanded);
+            pool__expand_free(&expanded);
         }
         free(sql);
     }

@@ -96,10 +96,10 @@ static void large_rows_come_whole_after_that(void **state)
     struct pool_conn conn = borrow();
     for (size_t i = 0; i < 2 * sizeof sizes / sizeof sizes[0]; i++) {
         ask_for(conn, LARGE / (i + 1));
-        pool__conn_trim(inside());
+        pool__trim(inside());
         assert_false(pool__conn_is_bulky(inside()));
         ask_for(conn, sizes[i % (sizeof sizes / sizeof sizes[0])]);
-        pool__conn_trim(inside());
+        pool__trim(inside());
     }
     assert_true(pool_conn_release(conn, NULL));
     assert_int_equal(stats_of(the_pool).opened, 1);
@@ -111,7 +111,7 @@ static void what_is_not_much_is_kept(void **state)
     struct pool_conn conn = borrow();
     ask_for(conn, POOL__PACKET_BYTES / 2);
     unsigned char *before = inside()->mysql->net.buff;
-    pool__conn_trim(inside());
+    pool__trim(inside());
     assert_ptr_equal(inside()->mysql->net.buff, before);
     assert_true(pool_conn_release(conn, NULL));
     assert_false(atomic_load(&the_pool->places[0].bulky));

@@ -434,8 +434,8 @@ static bool is_spelt_like_ours(const char *name)
     size_t count;
     const struct pool__option *table = pool__option_table(&count);
     for (size_t i = 0; i < count; i++)
-        if (pool__same_name(name, table[i].field) ||
-            (table[i].name && pool__same_name(name, table[i].name)))
+        if (pool__hints_same_name(name, table[i].field) ||
+            (table[i].name && pool__hints_same_name(name, table[i].name)))
             return true;
     return false;
 }
@@ -444,7 +444,7 @@ static bool is_spelt_like_ours(const char *name)
 static void every_hint_names_what_there_is_and_can_be_reached(void **state)
 {
     size_t count;
-    const struct pool__hint *all = pool__all_hints(&count);
+    const struct pool__hint *all = pool__hints_all(&count);
     (void)state;
     for (size_t i = 0; i < count; i++) {
         const char *at = all[i].text;
@@ -454,7 +454,7 @@ static void every_hint_names_what_there_is_and_can_be_reached(void **state)
                 fail_msg("%s: %s", all[i].alias, all[i].text);
             at += len + 1;
         }
-        if (pool__hint_for(all[i].alias) != all[i].text || is_spelt_like_ours(all[i].alias))
+        if (pool__hints_for(all[i].alias) != all[i].text || is_spelt_like_ours(all[i].alias))
             fail_msg("%s cannot be reached", all[i].alias);
     }
 }

@@ -12,8 +12,8 @@
 #include "base/error.h"
 #include "base/list.h"
 #include "base/loop.h"
+#include "conn/batch.h"
 #include "conn/bulk_packet.h"
-#include "conn/load.h"
 #include "engine/borrow.h"
 #include "engine/giveback.h"
 #include "engine/handle.h"
@@ -21,8 +21,8 @@
 #include "engine/pool.h"
 #include "result/result.h"
 #include "sql/builtins.h"
+#include "sql/inspect.h"
 #include "sql/lexer.h"
-#include "sql/sql.h"
 #include "sql/value.h"
 
 #include <string.h>
@@ -53,14 +53,14 @@ static bool check_statement(const struct pool_batch_request *request, size_t len
                             struct pool_error *err)
 {
     struct pool__sql_info info;
-    if (!pool__sql_inspect(request->sql, len, &info, err) ||
+    if (!pool__inspect(request->sql, len, &info, err) ||
         !check_verb(request->sql, len, ret_inserts, err))
         return false;
     if (info.multiple)
         return pool__fail(err, POOL_ERR_INVALID, "a batch takes a single statement");
     if (info.named)
         return pool__fail(err, POOL_ERR_INVALID, "a batch takes ? placeholders, not :name");
-    return pool__sql_takes(&info, request->columns) ||
+    return pool__inspect_takes(&info, request->columns) ||
            pool__fail(err, POOL_ERR_INVALID,
                       "the statement has %u placeholder%s but the rows have %zu column%s",
                       info.placeholders, info.placeholders == 1 ? "" : "s", request->columns,
@@ -89,7 +89,7 @@ static bool check_value(const struct pool_value *value, size_t row, size_t colum
                           wrong);
     if (value->type != POOL_TYPE_TEXT)
         return true;
-    size_t valid = pool__utf8_valid_length(value->as.bytes.data, value->as.bytes.len);
+    size_t valid = pool__value_utf8_length(value->as.bytes.data, value->as.bytes.len);
     return valid == value->as.bytes.len ||
            pool__fail(err, POOL_ERR_INVALID,
                       "row %zu, column %zu is not UTF-8 from byte %zu on; pool_bytes takes "

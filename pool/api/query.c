@@ -8,7 +8,7 @@
 #include "api/query.h"
 
 #include "base/error.h"
-#include "conn/load.h"
+#include "conn/batch.h"
 #include "conn/query.h"
 #include "core/core.h"
 #include "engine/borrow.h"

@@ -20,13 +20,10 @@
 
 #include "async/handles.h"
 #include "base/error.h"
-#include "base/saved_error.h"
 #include "core/callback.h"
 #include "engine/giveback.h"
 #include "engine/handle.h"
-#include "engine/job.h"
 #include "engine/pool.h"
-#include "engine/queued.h"
 #include "sql/arity.h"
 #include "sql/request.h"
 #include "sql/value.h"
@@ -378,7 +375,7 @@ struct pool__op *pool__op_new(struct pool *pool, const struct pool__op_kind *kin
 {
     static const struct pool_request nothing = {.sql = ""};
     request = request ? request : &nothing;
-    if (!pool__args_check(request->args, err)) {
+    if (!pool__value_check_args(request->args, err)) {
         err->not_executed = true;
         return NULL;
     }

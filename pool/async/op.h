@@ -7,7 +7,7 @@
 #include "base/fiber.h"
 #include "base/list.h"
 #include "base/loop.h"
-#include "conn/load.h"
+#include "conn/batch.h"
 #include "conn/query.h"
 #include "engine/borrow.h"
 #include "engine/job.h"

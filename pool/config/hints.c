@@ -136,7 +136,7 @@ static const char *skip_marks(const char *at)
     return at;
 }
 
-bool pool__same_name(const char *a, const char *b)
+bool pool__hints_same_name(const char *a, const char *b)
 {
     for (;; a++, b++) {
         a = skip_marks(a);
@@ -148,15 +148,15 @@ bool pool__same_name(const char *a, const char *b)
     }
 }
 
-const char *pool__hint_for(const char *name)
+const char *pool__hints_for(const char *name)
 {
     for (size_t i = 0; i < sizeof hints / sizeof *hints; i++)
-        if (pool__same_name(name, hints[i].alias))
+        if (pool__hints_same_name(name, hints[i].alias))
             return hints[i].text;
     return NULL;
 }
 
-const struct pool__hint *pool__all_hints(size_t *ret_count)
+const struct pool__hint *pool__hints_all(size_t *ret_count)
 {
     *ret_count = sizeof hints / sizeof *hints;
     return hints;

@@ -13,12 +13,12 @@ struct pool__hint {
 };
 
 /* NULL if nobody is known to call anything that. Case, '_' and '-' do not matter. Any thread. */
-const char *pool__hint_for(const char *name);
+const char *pool__hints_for(const char *name);
 
 /* The same name, if case, '_' and '-' do not matter. */
-bool pool__same_name(const char *a, const char *b);
+bool pool__hints_same_name(const char *a, const char *b);
 
 /* All of them, for tests. */
-const struct pool__hint *pool__all_hints(size_t *ret_count);
+const struct pool__hint *pool__hints_all(size_t *ret_count);
 
 #endif /* POOL_CONFIG_HINTS_H */

@@ -256,7 +256,7 @@ static const char *other_word_for_own_place(const char *name)
     static const char *const words[] = {"username", "usr",    "passwd",   "pwd",    "hostname",
                                         "server",   "dbname", "database", "schema", "db"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (pool__same_name(name, words[i]))
+        if (pool__hints_same_name(name, words[i]))
             return words[i];
     return NULL;
 }
@@ -265,8 +265,8 @@ static const char *other_word_for_own_place(const char *name)
 static const char *spelt_otherwise(const struct reader *r, const char *name)
 {
     for (size_t i = 0; i < r->rows; i++)
-        if (r->table[i].name &&
-            (pool__same_name(name, r->table[i].name) || pool__same_name(name, r->table[i].field)))
+        if (r->table[i].name && (pool__hints_same_name(name, r->table[i].name) ||
+                                 pool__hints_same_name(name, r->table[i].field)))
             return r->table[i].name;
     return NULL;
 }
@@ -283,7 +283,7 @@ static bool refuse_name(struct reader *r, const char *name)
 {
     const char *own = spelt_otherwise(r, name);
     const char *place = has_own_place(r, name) ? name : other_word_for_own_place(name);
-    const char *hint = pool__hint_for(name);
+    const char *hint = pool__hints_for(name);
     if (place)
         return pool__fail(r->err, POOL_ERR_INVALID,
                           "URL: '%s' cannot be a parameter, it belongs before the '?'", place);

@@ -12,8 +12,8 @@
 #include "conn/trx.h"
 #include "conn/wait.h"
 #include "mypool.h"
+#include "sql/inspect.h"
 #include "sql/lexer.h"
-#include "sql/sql.h"
 
 #include <mysql.h>
 

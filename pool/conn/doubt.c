@@ -102,7 +102,7 @@ bool pool__doubt_allows(struct pool__conn *conn, const char *sql, size_t len, ui
 {
     struct pool__trx *trx = &conn->trx;
     struct pool__sql_info info;
-    if (!pool__sql_inspect(sql, len, &info, err)) {
+    if (!pool__inspect(sql, len, &info, err)) {
         err->not_executed = true;
         return false;
     }

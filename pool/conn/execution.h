@@ -9,8 +9,8 @@
 #include "conn/query.h"
 #include "conn/stmt.h"
 #include "conn/wait.h"
+#include "sql/inspect.h"
 #include "sql/lexer.h"
-#include "sql/sql.h"
 #include "sql/statement.h"
 
 #include <stdbool.h>

@@ -6,7 +6,7 @@
 #define POOL_CONN_KEEP_H
 
 #include "conn/conn.h"
-#include "sql/sql.h"
+#include "sql/inspect.h"
 
 #include <stdbool.h>
 #include <stdint.h>

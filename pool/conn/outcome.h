@@ -6,7 +6,7 @@
 
 #include "conn/conn.h"
 #include "conn/wait.h"
-#include "sql/sql.h"
+#include "sql/inspect.h"
 
 #include <mysql.h>
 #include <stdbool.h>

@@ -6,7 +6,7 @@
 
 #include "conn/conn.h"
 #include "conn/execution.h"
-#include "sql/sql.h"
+#include "sql/inspect.h"
 #include "sql/statement.h"
 
 #include <stdbool.h>

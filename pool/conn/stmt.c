@@ -189,7 +189,7 @@ struct pool__stmt *pool__stmt_add(struct pool__stmt_cache *cache, const char *sq
                                   struct pool_error *err)
 {
     struct pool__sql_info info;
-    if (!pool__sql_inspect(sql, len, &info, err))
+    if (!pool__inspect(sql, len, &info, err))
         return NULL;
     struct pool__stmt *stmt = new_stmt(sql, len, hash);
     if (stmt)
@@ -199,7 +199,7 @@ struct pool__stmt *pool__stmt_add(struct pool__stmt_cache *cache, const char *sq
         pool__fail(err, POOL_ERR_NOMEM, "out of memory for a statement of %zu bytes", len);
         return NULL;
     }
-    stmt->alone = pool__stands_alone(sql, len);
+    stmt->alone = pool__alone_is(sql, len);
     pool__stmt_note_types(stmt, values);
     if (cache->by_types)
         evict_one_of_too_many(cache, stmt);

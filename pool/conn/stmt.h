@@ -11,7 +11,7 @@
 #include "base/list.h"
 #include "conn/bind.h"
 #include "result/known_columns.h"
-#include "sql/sql.h"
+#include "sql/inspect.h"
 #include "sql/statement.h"
 
 #include <mysql.h>

@@ -7,6 +7,7 @@
 #include "conn/outcome.h"
 #include "conn/quotes.h"
 #include "conn/reply.h"
+#include "sql/literal.h"
 #include "sql/several.h"
 
 #include <stdlib.h>
@@ -50,8 +51,8 @@ char *pool__text_format(struct pool__execution *exec, const struct pool__sql_inf
     char *formatted = NULL;
     *ret_len = statement->text_len;
     if (statement->args.count || info->placeholders || info->named)
-        pool__sql_format(statement->text, statement->text_len, statement->args, exec->quotes,
-                         &formatted, ret_len, exec->err);
+        pool__literal_format(statement->text, statement->text_len, statement->args, exec->quotes,
+                             &formatted, ret_len, exec->err);
     return formatted;
 }
 
@@ -80,7 +81,7 @@ bool pool__text_run(struct pool__execution *exec)
     struct pool__stmt *stmt = statement->hash ? find_text(exec) : NULL;
     bool known = statement->hash
                      ? stmt != NULL
-                     : pool__sql_inspect(statement->text, statement->text_len, &own, exec->err);
+                     : pool__inspect(statement->text, statement->text_len, &own, exec->err);
     exec->info = stmt ? &stmt->info : &own;
     bool ok = known && run_known_text(exec, stmt);
     exec->info = NULL; /* `own` ends here */

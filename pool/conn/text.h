@@ -5,7 +5,7 @@
 #define POOL_CONN_TEXT_H
 
 #include "conn/execution.h"
-#include "sql/sql.h"
+#include "sql/inspect.h"
 
 #include <stdbool.h>
 #include <stddef.h>

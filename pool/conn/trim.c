@@ -31,7 +31,7 @@ static bool is_at_rest(const struct pool__conn *conn)
            !(mysql->server_status & SERVER_MORE_RESULTS_EXIST);
 }
 
-void pool__conn_trim(struct pool__conn *conn)
+void pool__trim(struct pool__conn *conn)
 {
     NET *net = &conn->mysql->net;
     conn->bulky_ns = 0;
@@ -46,11 +46,11 @@ void pool__conn_trim(struct pool__conn *conn)
     net->buff_end = buff + SMALL_BYTES;
 }
 
-void pool__conn_note_bulk(struct pool__conn *conn)
+void pool__trim_note(struct pool__conn *conn)
 {
     uint64_t now = conn->heard_ns ? conn->heard_ns : pool__now_ns();
     if (!conn->bulky_ns)
         conn->bulky_ns = now;
     else if (now - conn->bulky_ns >= KEEP_NS)
-        pool__conn_trim(conn);
+        pool__trim(conn);
 }

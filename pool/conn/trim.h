@@ -17,9 +17,9 @@ static inline bool pool__conn_is_bulky(const struct pool__conn *conn)
 }
 
 /* After a statement, all of whose reply has been read. */
-void pool__conn_note_bulk(struct pool__conn *conn);
+void pool__trim_note(struct pool__conn *conn);
 
 /* Gives it back now. The caller owns the connection, and nothing is on its way. */
-void pool__conn_trim(struct pool__conn *conn);
+void pool__trim(struct pool__conn *conn);
 
 #endif

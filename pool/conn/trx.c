@@ -12,7 +12,7 @@
 #include "conn/conn.h"
 #include "conn/keep.h"
 #include "core/classify.h"
-#include "sql/sql.h"
+#include "sql/inspect.h"
 
 #define INTERRUPTED 1317
 

@@ -102,7 +102,7 @@ static void tell_query(struct pool *pool, const struct pool__job *job,
 
 static void note_bulk(struct pool *pool, const struct pool__borrowed *borrowed)
 {
-    pool__conn_note_bulk(borrowed->conn);
+    pool__trim_note(borrowed->conn);
     atomic_store_explicit(&pool->places[borrowed->slot].bulky, true, memory_order_relaxed);
 }
 
@@ -164,7 +164,7 @@ static struct pool_result *run(struct pool *pool, struct pool__conn *conn, struc
 {
     conn->handed_over = waited_ns != 0;
     if (job->batch)
-        return pool__load(conn, job->batch, &job->statement, job->held, call_deadline_ns, err);
+        return pool__batch_run(conn, job->batch, &job->statement, job->held, call_deadline_ns, err);
     uint64_t deadline_ns = pool__job_deadline(pool, job, call_deadline_ns, waited_ns);
     struct pool_result *result = pool__query(conn, &job->statement, job->sink, deadline_ns, err);
     if (!result || job->held || !pool__is_to_be_kept(conn))

@@ -4,7 +4,7 @@
 #ifndef POOL_ENGINE_JOB_H
 #define POOL_ENGINE_JOB_H
 
-#include "conn/load.h"
+#include "conn/batch.h"
 #include "conn/query.h"
 #include "core/core.h"
 #include "engine/borrow.h"

@@ -114,7 +114,7 @@ static void trim(struct pool *pool, unsigned slot)
     if (!atomic_load(&pool->places[slot].bulky) || !pool__core_reserve_idle(&pool->core, slot))
         return;
     atomic_store(&pool->places[slot].bulky, false);
-    pool__conn_trim(pool->core.slots[slot].conn);
+    pool__trim(pool->core.slots[slot].conn);
     pool__chores_give_or_close(pool, slot);
 }
 

@@ -18,6 +18,7 @@
 #include "engine/leader.h"
 
 #include "base/fiber.h"
+#include "base/saved_error.h"
 #include "conn/pipeline.h"
 #include "engine/pool.h"
 #include "engine/queued.h"

@@ -2,13 +2,14 @@
  * Reading what the server sends: rows of the binary protocol (prepared statements) and
  * of the text protocol.
  *
- * pool__row_split takes a packet apart and is the only code that sees unchecked lengths. What it
+ * pool__decode_row takes a packet apart and is the only code that sees unchecked lengths. What it
  * has accepted is read, value by value, in field.c.
  */
 #include "result/decode.h"
 
 #include "result/moment.h"
 #include "result/wire.h"
+#include "sql/number.h"
 
 #define CHARSET_BINARY 63
 #define WIDTH_MAX 255
@@ -84,7 +85,7 @@ static uint8_t decimals_of(enum pool_type type, unsigned decimals)
     return (uint8_t)(decimals <= most ? decimals : most + 1);
 }
 
-void pool__column_describe(struct pool__column *ret_column, const MYSQL_FIELD *field, bool binary)
+void pool__decode_column(struct pool__column *ret_column, const MYSQL_FIELD *field, bool binary)
 {
     enum pool_type type = type_of(field);
     enum pool__wire_form form = form_of(type, field->type, binary);
@@ -125,7 +126,7 @@ static const char *check_content(enum pool__wire_form form, const uint8_t *data,
         return "a BIT value is longer than 8 bytes";
     if (form == POOL__FORM_MOMENT && !pool__moment_unpack(data, len, POOL_TYPE_DATETIME, &time))
         return "a date or time is impossible";
-    if (form == POOL__FORM_SPAN && !pool__span_unpack(data, len, &time))
+    if (form == POOL__FORM_SPAN && !pool__moment_unpack_span(data, len, &time))
         return "a TIME is impossible";
     return NULL;
 }
@@ -156,9 +157,9 @@ static inline bool is_null_bit_set(const uint8_t *bitmap, unsigned column)
     return bitmap[bit / 8] >> (bit % 8) & 1;
 }
 
-const char *pool__row_split(const struct pool__column *columns, unsigned count, bool binary,
-                            const uint8_t *packet, size_t len, struct pool__cell *ret_cells,
-                            unsigned *ret_column)
+const char *pool__decode_row(const struct pool__column *columns, unsigned count, bool binary,
+                             const uint8_t *packet, size_t len, struct pool__cell *ret_cells,
+                             unsigned *ret_column)
 {
     const uint8_t *at = packet, *end = packet + len, *bitmap = packet + 1;
     *ret_column = 0;

@@ -1,9 +1,8 @@
 /*
  * The wire formats of result rows: what a column looks like on the wire, how a row
- * packet is taken apart (decode.c), and how one value is turned into a number, a time or text
- * (field.c).
+ * packet is taken apart.
  *
- * Everything a server sends is taken for hostile: pool__row_split checks all lengths
+ * Everything a server sends is taken for hostile: pool__decode_row checks all lengths
  * and ranges once, and the other functions rely on what it has accepted. Nothing here
  * allocates or keeps state. threads: any.
  */
@@ -11,7 +10,6 @@
 #define POOL_RESULT_DECODE_H
 
 #include "mypool.h"
-#include "sql/number.h"
 
 #include <mysql.h>
 
@@ -51,51 +49,13 @@ static inline bool pool__is_real_type(unsigned type)
     return type == POOL_TYPE_FLOAT || type == POOL_TYPE_DOUBLE;
 }
 
-/* A value that is not NULL. */
-struct pool__field {
-    const struct pool__column *column;
-    const uint8_t *data;
-    size_t len;
-};
-
-/* An integer from -2^64 to 2^64, or a double. */
-struct pool__number {
-    bool is_double;
-    bool fractional; /* a double that was written with a fraction, whatever it was rounded to */
-    bool negative;   /* of `magnitude` */
-    uint64_t magnitude;
-    double real;
-};
-
 /* Fills in everything but the name. */
-void pool__column_describe(struct pool__column *ret_column, const MYSQL_FIELD *field, bool binary);
+void pool__decode_column(struct pool__column *ret_column, const MYSQL_FIELD *field, bool binary);
 
 /* Finds the `count` values of a row packet shorter than 4 GiB. Returns NULL, or what is
  * wrong; then *ret_column is the column, counted from 1, or 0 for the row as a whole. */
-const char *pool__row_split(const struct pool__column *columns, unsigned count, bool binary,
-                            const uint8_t *packet, size_t len, struct pool__cell *ret_cells,
-                            unsigned *ret_column);
-
-/* The leading number of a text, as strtoll and strtod read it; too big is clamped, no
- * number is 0. Dates and times are 0: in no form are they a number. */
-int64_t pool__field_int(const struct pool__field *field);
-uint64_t pool__field_uint(const struct pool__field *field);
-double pool__field_double(const struct pool__field *field);
-
-/* False unless the value is a number from its first to its last byte. */
-bool pool__field_number(const struct pool__field *field, struct pool__number *ret_number);
-
-/* The integer that a number is exactly; false if it has a fraction or is too big. */
-bool pool__number_integer(const struct pool__number *number, bool *ret_negative,
-                          uint64_t *ret_magnitude);
-double pool__number_double(const struct pool__number *number);
-
-/* Dates, times, and text that is one. */
-bool pool__field_time(const struct pool__field *field, struct pool_time *ret_time);
-
-#define POOL__TEXT_SIZE POOL__NUMBER_SIZE
-
-/* The text of a value of any form but POOL__FORM_CHARS, with a NUL. Returns its length. */
-size_t pool__field_format(const struct pool__field *field, char text[POOL__TEXT_SIZE]);
+const char *pool__decode_row(const struct pool__column *columns, unsigned count, bool binary,
+                             const uint8_t *packet, size_t len, struct pool__cell *ret_cells,
+                             unsigned *ret_column);
 
 #endif

@@ -1,15 +1,15 @@
 /*
- * One value of a row, which pool__row_split has accepted, read by its form: fixed integers, floats,
- * packed dates. What came as characters is parsed, either as far as it goes (the getters) or as a
- * whole (POOL_SCAN).
+ * One value of a row, which pool__decode_row has accepted, read by its form: fixed integers,
+ * floats, packed dates. What came as characters is parsed, either as far as it goes (the getters)
+ * or as a whole (POOL_SCAN).
  *
  * A value is the same whichever protocol brought it: see number.c for FLOAT and DOUBLE. Numbers
  * that come as digits are read with the decimal point of SQL, whatever the program's language.
  */
-#include "result/decode.h"
+#include "result/field.h"
+
 #include "result/moment.h"
 #include "result/wire.h"
-#include "sql/number.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -68,16 +68,16 @@ static struct pool__number number_from_float(const struct pool__field *field)
     unsigned decimals = field->column->decimals;
     float value = float_of(field);
     return number_from_double(decimals < POOL__ANY_DECIMALS
-                                  ? pool__double_number((double)value, decimals)
-                                  : pool__float_number(value));
+                                  ? pool__number_from_double((double)value, decimals)
+                                  : pool__number_from_float(value));
 }
 
 static struct pool__number number_from_bytes(const struct pool__field *field)
 {
     unsigned decimals = field->column->decimals;
     double value = double_of(field);
-    return number_from_double(decimals < POOL__ANY_DECIMALS ? pool__double_number(value, decimals)
-                                                            : value);
+    return number_from_double(
+        decimals < POOL__ANY_DECIMALS ? pool__number_from_double(value, decimals) : value);
 }
 
 /* Only the first 1023 characters count, because strtod needs a NUL and a text of a
@@ -194,8 +194,8 @@ bool pool__field_number(const struct pool__field *field, struct pool__number *re
     }
 }
 
-bool pool__number_integer(const struct pool__number *number, bool *ret_negative,
-                          uint64_t *ret_magnitude)
+bool pool__field_number_integer(const struct pool__number *number, bool *ret_negative,
+                                uint64_t *ret_magnitude)
 {
     double size = fabs(number->real);
     if (!number->is_double) {
@@ -210,7 +210,7 @@ bool pool__number_integer(const struct pool__number *number, bool *ret_negative,
     return true;
 }
 
-double pool__number_double(const struct pool__number *number)
+double pool__field_number_double(const struct pool__number *number)
 {
     if (number->is_double)
         return number->real;
@@ -269,7 +269,7 @@ double pool__field_double(const struct pool__field *field)
     if (field->column->form == POOL__FORM_CHARS && !is_time_type(field->column->type))
         return double_of_chars(field);
     struct pool__number number = lenient_number(field);
-    return pool__number_double(&number);
+    return pool__field_number_double(&number);
 }
 
 /* ---- dates and times ---- */
@@ -280,7 +280,7 @@ bool pool__field_time(const struct pool__field *field, struct pool_time *ret_tim
         return pool__moment_unpack(field->data, field->len, (enum pool_type)field->column->type,
                                    ret_time);
     if (field->column->form == POOL__FORM_SPAN)
-        return pool__span_unpack(field->data, field->len, ret_time);
+        return pool__moment_unpack_span(field->data, field->len, ret_time);
     return field->column->form == POOL__FORM_CHARS &&
            pool__moment_parse(field->data, field->len, field->column->type == POOL_TYPE_DATETIME,
                               ret_time);
@@ -303,10 +303,10 @@ static size_t format_real(const struct pool__field *field, char *text)
 {
     unsigned decimals = field->column->decimals;
     if (field->column->form == POOL__FORM_DOUBLE)
-        return pool__double_text(double_of(field), decimals, text);
+        return pool__number_double_text(double_of(field), decimals, text);
     return decimals < POOL__ANY_DECIMALS
-               ? pool__double_text((double)float_of(field), decimals, text)
-               : pool__float_text(float_of(field), text);
+               ? pool__number_double_text((double)float_of(field), decimals, text)
+               : pool__number_float_text(float_of(field), text);
 }
 
 static size_t format_time(const struct pool__field *field, char *text)

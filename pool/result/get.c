@@ -4,6 +4,7 @@
  * be made are kept with their row.
  */
 #include "result/decode.h"
+#include "result/field.h"
 #include "result/layout.h"
 
 #include <string.h>

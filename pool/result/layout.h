@@ -7,6 +7,8 @@
 
 #include "mypool.h"
 #include "result/decode.h"
+#include "result/field.h"
+#include "result/result.h"
 
 struct pool__chunk {
     struct pool__chunk *next; /* the one before in time */
@@ -64,9 +66,6 @@ struct pool_result {
     struct pool__set first_set;
     _Alignas(8) uint8_t bytes[];
 };
-
-/* The long way of pool__result_take. */
-void *pool__result_grow(struct pool_result *result, size_t size);
 
 /* Memory that lives as long as the result, aligned to 8; NULL if out of memory. */
 static inline void *pool__result_take(struct pool_result *r, size_t size)

@@ -9,7 +9,7 @@
 #include "result/misread.h"
 
 #include "base/error.h"
-#include "result/decode.h"
+#include "result/field.h"
 #include "result/layout.h"
 #include "sql/value.h"
 
@@ -41,7 +41,7 @@ struct pool_error *pool__misread(struct pool_result *result)
 
 static void show(char shown[SHOWN_MAX + 4], const char *text, size_t len)
 {
-    size_t kept = pool__utf8_valid_length(text, len < SHOWN_MAX ? len : SHOWN_MAX);
+    size_t kept = pool__value_utf8_length(text, len < SHOWN_MAX ? len : SHOWN_MAX);
     for (size_t i = 0; i < kept; i++)
         shown[i] = (unsigned char)text[i] < ' ' || text[i] == 0x7f ? '?' : text[i];
     memcpy(shown + kept, kept < len ? "..." : "", kept < len ? 4 : 1);
@@ -103,7 +103,7 @@ static bool blame_value(struct pool_result *r, unsigned column, enum pool_target
     if (!text || !pool__find_field(r, column, &field))
         return pool__fail(err, POOL_ERR_NOMEM, "%s: out of memory for a text", label);
     if (field.column->type == POOL_TYPE_BYTES ||
-        pool__utf8_valid_length(text, strlen(text)) < strlen(text))
+        pool__value_utf8_length(text, strlen(text)) < strlen(text))
         return pool__fail(err, POOL_ERR_INVALID, "%s: %zu bytes do not fit %s", label, field.len,
                           target);
     show(value, text, strlen(text));

@@ -44,7 +44,7 @@ bool pool__moment_unpack(const uint8_t *data, size_t len, enum pool_type type,
     return true;
 }
 
-bool pool__span_unpack(const uint8_t *data, size_t len, struct pool_time *ret_time)
+bool pool__moment_unpack_span(const uint8_t *data, size_t len, struct pool_time *ret_time)
 {
     struct pool_time time = {.type = POOL_TYPE_TIME};
     if (len != 0 && len != 8 && len != 12)

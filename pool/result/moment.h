@@ -12,7 +12,7 @@
  * False if the length or a part is impossible. */
 bool pool__moment_unpack(const uint8_t *data, size_t len, enum pool_type type,
                          struct pool_time *ret_time);
-bool pool__span_unpack(const uint8_t *data, size_t len, struct pool_time *ret_time);
+bool pool__moment_unpack_span(const uint8_t *data, size_t len, struct pool_time *ret_time);
 
 /* Of characters, all of them. */
 bool pool__moment_parse(const uint8_t *text, size_t len, bool is_datetime,

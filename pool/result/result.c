@@ -185,7 +185,7 @@ static bool copy_columns(struct pool_result *r, struct pool__set *set, const MYS
     if (!set->columns)
         return false;
     for (unsigned i = 0; i < set->count; i++) {
-        pool__column_describe(&set->columns[i], &fields[i], set->binary);
+        pool__decode_column(&set->columns[i], &fields[i], set->binary);
         if (!copy_name(r, &set->columns[i], &fields[i], err))
             return false;
     }
@@ -263,7 +263,7 @@ static struct pool__row *read_row(struct pool_result *r, const uint8_t *packet, 
     row->next = NULL;
     row->texts = NULL;
     const char *wrong =
-        pool__row_split(set->columns, set->count, set->binary, packet, len, row->cells, &column);
+        pool__decode_row(set->columns, set->count, set->binary, packet, len, row->cells, &column);
     if (!wrong)
         return row;
     fail_malformed(err, wrong, set->rows, column);

@@ -59,4 +59,7 @@ void pool__result_set_changed(struct pool_result *result, uint64_t changed);
 /* Rows of all sets so far. */
 uint64_t pool__result_rows(const struct pool_result *result);
 
+/* The long way of pool__result_take. */
+void *pool__result_grow(struct pool_result *result, size_t size);
+
 #endif

@@ -2,7 +2,7 @@
  * POOL_SCAN: a whole row into variables, or nothing. Unlike the getters it refuses what
  * does not fit, and misread.c says why.
  */
-#include "result/decode.h"
+#include "result/field.h"
 #include "result/layout.h"
 #include "result/misread.h"
 
@@ -60,7 +60,7 @@ static bool scan_integer(const struct pool__number *number, enum pool_target_typ
     const struct integer_range *range = &integer_ranges[type];
     uint64_t magnitude;
     bool negative;
-    if (!pool__number_integer(number, &negative, &magnitude) ||
+    if (!pool__field_number_integer(number, &negative, &magnitude) ||
         magnitude > (negative ? range->below : range->above))
         return false;
     uint64_t bits = negative ? 0 - magnitude : magnitude;
@@ -79,7 +79,7 @@ static bool scan_number(const struct pool__field *field, enum pool_target_type t
     struct pool__number number;
     if (!pool__field_number(field, &number))
         return false;
-    double real = pool__number_double(&number);
+    double real = pool__field_number_double(&number);
     switch (type) {
     case POOL_TO_BOOL: ret->b = real != 0; return true;
     case POOL_TO_DOUBLE: ret->d = real; return true;

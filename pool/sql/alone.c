@@ -171,7 +171,7 @@ static bool begin(struct reading *reading, const struct pool__token *token)
     return reading->inserts || is_one_of(token, others);
 }
 
-bool pool__stands_alone(const char *sql, size_t len)
+bool pool__alone_is(const char *sql, size_t len)
 {
     struct pool__lexer lexer;
     struct pool__token token;

@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Of a single INSERT, REPLACE, UPDATE, DELETE or SELECT that pool__sql_inspect has accepted;
+/* Of a single INSERT, REPLACE, UPDATE, DELETE or SELECT that pool__inspect has accepted;
  * false if in doubt. */
-bool pool__stands_alone(const char *sql, size_t len);
+bool pool__alone_is(const char *sql, size_t len);
 
 #endif

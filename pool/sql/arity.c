@@ -42,7 +42,7 @@ static bool read_and_check(const struct pool__statement *statement, struct pool_
     struct pool_error ignored; /* whoever runs it will say so */
     return statement->text_len > MOST_BYTES ||
            !reads_the_same_everywhere(statement->text, statement->text_len) ||
-           !pool__sql_inspect(statement->text, statement->text_len, &info, &ignored) ||
+           !pool__inspect(statement->text, statement->text_len, &info, &ignored) ||
            pool__statement_check_count(&info, statement->args.count, err);
 }
 

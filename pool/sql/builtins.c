@@ -1,10 +1,10 @@
 /*
  * The built-in functions of MariaDB and MySQL, and the keywords before a parenthesis.
  *
- * This is data for sql.c, which takes every other call for one of a stored function. A name
+ * This is data for inspect.c, which takes every other call for one of a stored function. A name
  * that is missing costs a reset; one that should not be here hides what a stored function
  * does. So the keywords are only those that no server lets a function be called by without
- * quotes, and functions with the locks and the sequences that sql.c vetoes are left out, as
+ * quotes, and functions with the locks and the sequences that inspect.c vetoes are left out, as
  * are those of Galera and the old names of the ST_ functions (AREA, WITHIN and so on), which
  * another server may leave to its users.
  *

@@ -1,6 +1,6 @@
 /*
  * A statement for the prepared protocol, which knows only ? and single values: its names and
- * lists are taken out. How the same looks as text is in format.c; what stands where, and what
+ * lists are taken out. How the same looks as text is in literal.c; what stands where, and what
  * becomes of an empty list, both have from places.h.
  *
  * In IN (...) a list is padded with its last value up to a power of two. It selects the same
@@ -8,16 +8,19 @@
  * instead of a thousand. Anywhere else, as in VALUES (?) or JSON_ARRAY(?), a value more would
  * mean something: there a list takes as many placeholders as it has values.
  */
+#include "sql/expand.h"
+
 #include "base/error.h"
+#include "sql/give.h"
 #include "sql/lexer.h"
 #include "sql/places.h"
-#include "sql/sql.h"
+#include "sql/readings.h"
 #include "sql/value.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-bool pool__sql_needs_expansion(struct pool_args args)
+bool pool__expand_is_needed(struct pool_args args)
 {
     for (size_t i = 0; i < args.count; i++)
         if (args.values[i].name || args.values[i].type == POOL_TYPE_LIST)
@@ -27,7 +30,7 @@ bool pool__sql_needs_expansion(struct pool_args args)
 
 /* The number of ? that a value takes; 0 for an empty list. Counts over the limit are not
  * padded, so that the doubling cannot overflow. */
-static size_t width(const struct pool__sql_place *place, bool padded)
+static size_t width(const struct pool__placeholder *place, bool padded)
 {
     if (place->value->type != POOL_TYPE_LIST)
         return 1;
@@ -41,7 +44,7 @@ static size_t width(const struct pool__sql_place *place, bool padded)
 }
 
 /* The sum of the widths. It stops growing soon after the limit, so it cannot overflow. */
-static size_t total_width(const struct pool__sql_places *places, bool padded)
+static size_t total_width(const struct pool__places *places, bool padded)
 {
     size_t total = 0;
     for (size_t i = 0; i < places->count && total <= POOL__MAX_PLACEHOLDERS; i++) {
@@ -51,25 +54,25 @@ static size_t total_width(const struct pool__sql_places *places, bool padded)
     return total;
 }
 
-static void append(struct pool__sql_expanded *to, const char *text, size_t len)
+static void append(struct pool__expanded *to, const char *text, size_t len)
 {
     memcpy(to->sql + to->len, text, len);
     to->len += len;
 }
 
 /* The text before place number `at`, or behind all of them. */
-static void write_between(struct pool__sql_expanded *expanded, const char *sql,
-                          const struct pool__sql_places *places, size_t at, size_t from, size_t to)
+static void write_between(struct pool__expanded *expanded, const char *sql,
+                          const struct pool__places *places, size_t at, size_t from, size_t to)
 {
     while (from < to) {
-        size_t cut = pool__sql_places_next_cut(places, at, from, to);
+        size_t cut = pool__places_next_cut(places, at, from, to);
         append(expanded, sql + from, cut - from);
         from = cut + 1;
     }
 }
 
 /* Writes the ? of one value and remembers which single values they stand for. */
-static void write_values(struct pool__sql_expanded *expanded, const struct pool__sql_place *place,
+static void write_values(struct pool__expanded *expanded, const struct pool__placeholder *place,
                          bool padded)
 {
     const struct pool_value *value = place->value;
@@ -86,27 +89,27 @@ static void write_values(struct pool__sql_expanded *expanded, const struct pool_
 }
 
 /* `rest` is the text behind the place. */
-static void write_place(struct pool__sql_expanded *expanded, const struct pool__sql_place *place,
+static void write_place(struct pool__expanded *expanded, const struct pool__placeholder *place,
                         bool padded, const char *rest, size_t rest_len)
 {
     if (place->fill == POOL__FILL_NOTHING)
         return;
-    if (expanded->len > 0 && pool__touches_before(expanded->sql[expanded->len - 1]))
+    if (expanded->len > 0 && pool__places_touch_before(expanded->sql[expanded->len - 1]))
         append(expanded, " ", 1);
     if (place->fill == POOL__FILL_NO_ROWS)
         append(expanded, POOL__NO_ROWS, strlen(POOL__NO_ROWS));
     else
         write_values(expanded, place, padded);
-    if (rest_len > 0 && pool__touches_after(rest[0]))
+    if (rest_len > 0 && pool__places_touch_after(rest[0]))
         append(expanded, " ", 1);
 }
 
-static void write_expanded(struct pool__sql_expanded *expanded, const char *sql, size_t len,
-                           const struct pool__sql_places *places, bool padded)
+static void write_expanded(struct pool__expanded *expanded, const char *sql, size_t len,
+                           const struct pool__places *places, bool padded)
 {
     size_t done = 0;
     for (size_t i = 0; i < places->count; i++) {
-        const struct pool__sql_place *place = &places->places[i];
+        const struct pool__placeholder *place = &places->places[i];
         write_between(expanded, sql, places, i, done, place->start);
         done = place->start + place->len;
         write_place(expanded, place, padded, sql + done, len - done);
@@ -115,8 +118,8 @@ static void write_expanded(struct pool__sql_expanded *expanded, const char *sql,
     expanded->sql[expanded->len] = '\0';
 }
 
-static bool expand(const char *sql, size_t len, const struct pool__sql_places *places,
-                   struct pool__sql_expanded *ret_expanded, struct pool_error *err)
+static bool expand(const char *sql, size_t len, const struct pool__places *places,
+                   struct pool__expanded *ret_expanded, struct pool_error *err)
 {
     bool padded = total_width(places, true) <= POOL__MAX_PLACEHOLDERS;
     size_t total = total_width(places, padded);
@@ -126,11 +129,11 @@ static bool expand(const char *sql, size_t len, const struct pool__sql_places *p
                           POOL__MAX_PLACEHOLDERS);
     /* A value takes two bytes (",?"); a place two blanks, and its words instead of values. */
     size_t size = len + (2 + strlen(POOL__NO_ROWS)) * places->count + 2 * total + 1;
-    struct pool__sql_expanded expanded = {0};
+    struct pool__expanded expanded = {0};
     expanded.sql = malloc(size);
     expanded.values = malloc((total + 1) * sizeof *expanded.values);
     if (!expanded.sql || !expanded.values) {
-        pool__sql_expanded_free(&expanded);
+        pool__expand_free(&expanded);
         return pool__fail(err, POOL_ERR_NOMEM, "out of memory for an SQL statement");
     }
     write_expanded(&expanded, sql, len, places, padded);
@@ -138,21 +141,21 @@ static bool expand(const char *sql, size_t len, const struct pool__sql_places *p
     return true;
 }
 
-bool pool__sql_expand(const char *sql, size_t len, struct pool_args args,
-                      struct pool__sql_expanded *ret_expanded, struct pool_error *err)
+bool pool__expand(const char *sql, size_t len, struct pool_args args,
+                  struct pool__expanded *ret_expanded, struct pool_error *err)
 {
-    struct pool__sql_places places = {0};
-    bool ok = pool__args_check(args, err) &&
-              pool__sql_places_find_possible(&places, sql, len, pool__sql_depth_for(args), err) &&
-              pool__sql_places_give(&places, sql, args, err) &&
+    struct pool__places places = {0};
+    bool ok = pool__value_check_args(args, err) &&
+              pool__readings_find_possible(&places, sql, len, pool__places_depth(args), err) &&
+              pool__give_values(&places, sql, args, err) &&
               expand(sql, len, &places, ret_expanded, err);
-    pool__sql_places_free(&places);
+    pool__places_free(&places);
     return ok;
 }
 
-void pool__sql_expanded_free(struct pool__sql_expanded *expanded)
+void pool__expand_free(struct pool__expanded *expanded)
 {
     free(expanded->sql);
     free(expanded->values);
-    *expanded = (struct pool__sql_expanded){0};
+    *expanded = (struct pool__expanded){0};
 }

@@ -11,13 +11,14 @@
  * an executable comment begins or ends inside the parentheses: what is left depends on who
  * reads it.
  */
+#include "sql/give.h"
+
 #include "base/error.h"
-#include "sql/places.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static bool give_in_order(struct pool__sql_places *places, struct pool_args args,
+static bool give_in_order(struct pool__places *places, struct pool_args args,
                           struct pool_error *err)
 {
     if (args.count != places->count)
@@ -70,11 +71,11 @@ static bool check_all_named(struct pool_args args, struct pool_error *err)
     return true;
 }
 
-static bool give_by_name(struct pool__sql_places *places, const char *sql, struct pool_args args,
+static bool give_by_name(struct pool__places *places, const char *sql, struct pool_args args,
                          bool *used, struct pool_error *err)
 {
     for (size_t i = 0; i < places->count; i++) {
-        struct pool__sql_place *place = &places->places[i];
+        struct pool__placeholder *place = &places->places[i];
         const char *name = sql + place->start + 1;
         size_t len = place->len - 1;
         place->value = find_value(args, name, len);
@@ -86,7 +87,7 @@ static bool give_by_name(struct pool__sql_places *places, const char *sql, struc
     return check_all_used(args, used, err);
 }
 
-static bool give_named(struct pool__sql_places *places, const char *sql, struct pool_args args,
+static bool give_named(struct pool__places *places, const char *sql, struct pool_args args,
                        struct pool_error *err)
 {
     if (!check_all_named(args, err))
@@ -99,15 +100,15 @@ static bool give_named(struct pool__sql_places *places, const char *sql, struct 
     return ok;
 }
 
-static bool is_empty(const struct pool__sql_place *place)
+static bool is_empty(const struct pool__placeholder *place)
 {
     return place->value->type == POOL_TYPE_LIST && place->value->as.list.count == 0;
 }
 
-static bool fail_empty(const struct pool__sql_places *places, size_t at, bool split,
+static bool fail_empty(const struct pool__places *places, size_t at, bool split,
                        struct pool_error *err)
 {
-    const struct pool__sql_place *place = &places->places[at];
+    const struct pool__placeholder *place = &places->places[at];
     const char *why =
         split ? "in an IN (...) that an executable comment is a part of" : "outside of IN (...)";
     if (place->value->name)
@@ -119,10 +120,10 @@ static bool fail_empty(const struct pool__sql_places *places, size_t at, bool sp
                       place->start, why);
 }
 
-static bool count_empty(struct pool__sql_places *places, bool *any, struct pool_error *err)
+static bool count_empty(struct pool__places *places, bool *any, struct pool_error *err)
 {
     for (size_t i = 0; i < places->count; i++) {
-        const struct pool__sql_place *place = &places->places[i];
+        const struct pool__placeholder *place = &places->places[i];
         if (!is_empty(place))
             continue;
         if (place->list == POOL__NOWHERE || places->lists[place->list].is_split)
@@ -135,19 +136,19 @@ static bool count_empty(struct pool__sql_places *places, bool *any, struct pool_
 
 /* The comma before it, if an element stays before that. Otherwise that behind it: those before
  * have taken theirs. */
-static void leave_out(struct pool__sql_place *place, bool keeps_one_before)
+static void leave_out(struct pool__placeholder *place, bool keeps_one_before)
 {
     place->fill = POOL__FILL_NOTHING;
     place->cut = keeps_one_before ? place->comma_before : place->comma_after;
 }
 
-static void fill_empty(struct pool__sql_places *places)
+static void fill_empty(struct pool__places *places)
 {
     for (size_t i = 0; i < places->count; i++) {
-        struct pool__sql_place *place = &places->places[i];
+        struct pool__placeholder *place = &places->places[i];
         if (!is_empty(place))
             continue;
-        struct pool__sql_list *list = &places->lists[place->list];
+        struct pool__in_list *list = &places->lists[place->list];
         bool whole = list->empty == list->elements;
         if (whole && place->element == 0)
             place->fill = POOL__FILL_NO_ROWS;
@@ -157,8 +158,8 @@ static void fill_empty(struct pool__sql_places *places)
     }
 }
 
-bool pool__sql_places_give(struct pool__sql_places *places, const char *sql, struct pool_args args,
-                           struct pool_error *err)
+bool pool__give_values(struct pool__places *places, const char *sql, struct pool_args args,
+                       struct pool_error *err)
 {
     bool any = false;
     bool ok = places->named ? give_named(places, sql, args, err) : give_in_order(places, args, err);

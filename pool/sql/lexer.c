@@ -18,7 +18,7 @@
  * must not be relied upon to be what it looks like.
  *
  * Backslashes have three readings (enum pool__quotes). Who knows the session, or tries all
- * three as sql.c and readings.c do, tells the lexer which to follow; then they are no doubt,
+ * three as inspect.c and readings.c do, tells the lexer which to follow; then they are no doubt,
  * and `escaped_quote` says whether the others may go on otherwise.
  *
  * What looks like SQL within an executable comment is reported like any other SQL, but
@@ -85,7 +85,7 @@ bool pool__lexer_init_for(struct pool__lexer *lexer, const char *sql, size_t len
     if (nul)
         return pool__fail(err, POOL_ERR_INVALID, "statement has a NUL at byte %zu",
                           (size_t)(nul - sql));
-    size_t valid = pool__utf8_valid_length(sql, len);
+    size_t valid = pool__value_utf8_length(sql, len);
     if (valid < len)
         return pool__fail(err, POOL_ERR_INVALID, "statement is not valid UTF-8 at byte %zu", valid);
     *lexer = (struct pool__lexer){.sql = sql, .len = len, .quotes = quotes};

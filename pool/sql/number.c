@@ -178,7 +178,7 @@ static size_t rounded_text(double value, unsigned decimals, char *text)
     return finish(text, to);
 }
 
-size_t pool__double_text(double value, unsigned decimals, char text[POOL__NUMBER_SIZE])
+size_t pool__number_double_text(double value, unsigned decimals, char text[POOL__NUMBER_SIZE])
 {
     struct digits digits;
     if (!isfinite(value))
@@ -196,7 +196,7 @@ size_t pool__double_text(double value, unsigned decimals, char text[POOL__NUMBER
     return finish(text, put_plain(to, &digits, (int)decimals));
 }
 
-size_t pool__float_text(float value, char text[POOL__NUMBER_SIZE])
+size_t pool__number_float_text(float value, char text[POOL__NUMBER_SIZE])
 {
     struct digits digits;
     if (!isfinite(value))
@@ -205,7 +205,7 @@ size_t pool__float_text(float value, char text[POOL__NUMBER_SIZE])
     return free_text(&digits, text);
 }
 
-size_t pool__double_literal(double value, char text[POOL__NUMBER_SIZE])
+size_t pool__number_double_literal(double value, char text[POOL__NUMBER_SIZE])
 {
     struct digits digits;
     char *to = text;
@@ -251,7 +251,7 @@ static double power_of_ten(unsigned exponent)
 }
 
 /* A value that was rounded when it was stored, as those of columns are, is itself. */
-double pool__double_number(double value, unsigned decimals)
+double pool__number_from_double(double value, unsigned decimals)
 {
     char text[POOL__NUMBER_SIZE];
     double rounded;
@@ -260,13 +260,13 @@ double pool__double_number(double value, unsigned decimals)
     if (decimals <= 15 && round_quickly(value, power_of_ten(decimals), TWO_TO_53, &rounded) &&
         rounded == value)
         return value;
-    pool__double_text(value, decimals, text);
+    pool__number_double_text(value, decimals, text);
     return pool__number_of_text(text);
 }
 
 /* Most floats have few decimals: the first number of them that gives the same float is the one
  * with the fewest digits, as long as neighbours are no more than 1 apart. */
-double pool__float_number(float value)
+double pool__number_from_float(float value)
 {
     char text[POOL__NUMBER_SIZE];
     double scale = 1, rounded;
@@ -276,6 +276,6 @@ double pool__float_number(float value)
             return rounded;
     if (!isfinite(value))
         return (double)value;
-    pool__float_text(value, text);
+    pool__number_float_text(value, text);
     return pool__number_of_text(text);
 }

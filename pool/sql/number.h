@@ -16,17 +16,17 @@
 /* Each writes `value` with a NUL, and returns the length. */
 
 /* As the server writes it: the fewest digits that read back, or with so many decimals. */
-size_t pool__double_text(double value, unsigned decimals, char text[POOL__NUMBER_SIZE]);
+size_t pool__number_double_text(double value, unsigned decimals, char text[POOL__NUMBER_SIZE]);
 
 /* The fewest digits that read back as the same float. */
-size_t pool__float_text(float value, char text[POOL__NUMBER_SIZE]);
+size_t pool__number_float_text(float value, char text[POOL__NUMBER_SIZE]);
 
 /* A literal that a server takes for a DOUBLE, such as 1.1e0. */
-size_t pool__double_literal(double value, char text[POOL__NUMBER_SIZE]);
+size_t pool__number_double_literal(double value, char text[POOL__NUMBER_SIZE]);
 
 /* What strtod would make of the texts above. */
-double pool__double_number(double value, unsigned decimals);
-double pool__float_number(float value);
+double pool__number_from_double(double value, unsigned decimals);
+double pool__number_from_float(float value);
 
 /* strtod with a decimal point. */
 double pool__number_of_text(const char *text);

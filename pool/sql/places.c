@@ -25,11 +25,11 @@ static bool fail_memory(struct pool_error *err)
     return pool__fail(err, POOL_ERR_NOMEM, "out of memory for an SQL statement");
 }
 
-void pool__sql_places_free(struct pool__sql_places *places)
+void pool__places_free(struct pool__places *places)
 {
     free(places->places);
     free(places->lists);
-    *places = (struct pool__sql_places){0};
+    *places = (struct pool__places){0};
 }
 
 /* Room for one more than `count`. */
@@ -47,7 +47,7 @@ static bool reserve(void **array, size_t count, size_t *capacity, size_t size,
     return true;
 }
 
-static bool add_place(struct pool__sql_places *places, const struct pool__lexer *lexer,
+static bool add_place(struct pool__places *places, const struct pool__lexer *lexer,
                       const struct pool__token *token, struct pool_error *err)
 {
     void *array = places->places;
@@ -55,7 +55,7 @@ static bool add_place(struct pool__sql_places *places, const struct pool__lexer 
     places->places = array;
     if (!ok)
         return false;
-    places->places[places->count++] = (struct pool__sql_place){
+    places->places[places->count++] = (struct pool__placeholder){
         .start = (size_t)(token->text - lexer->sql),
         .len = token->len,
         .in_comment = lexer->in_comment,
@@ -71,7 +71,7 @@ static bool add_place(struct pool__sql_places *places, const struct pool__lexer 
 
 /* How far the text has been read. */
 struct finder {
-    struct pool__sql_places *places;
+    struct pool__places *places;
     struct pool__lexer lexer;
     struct pool__token before;      /* the last token, */
     struct pool__token before_that; /* and the one before */
@@ -101,14 +101,14 @@ static bool is_behind_in(const struct finder *finder)
 
 static bool open_list(struct finder *finder, struct pool_error *err)
 {
-    struct pool__sql_places *places = finder->places;
+    struct pool__places *places = finder->places;
     void *array = places->lists;
     bool ok =
         reserve(&array, places->list_count, &places->list_capacity, sizeof *places->lists, err);
     places->lists = array;
     if (!ok)
         return false;
-    places->lists[places->list_count] = (struct pool__sql_list){
+    places->lists[places->list_count] = (struct pool__in_list){
         .parent = finder->list,
         .depth = finder->depth,
         .comma = POOL__NOWHERE,
@@ -119,10 +119,10 @@ static bool open_list(struct finder *finder, struct pool_error *err)
 }
 
 /* At a comma or the closing parenthesis of the list. */
-static void end_element(struct finder *finder, struct pool__sql_list *list, size_t comma)
+static void end_element(struct finder *finder, struct pool__in_list *list, size_t comma)
 {
     if (list->tokens == 1 && list->has_place) {
-        struct pool__sql_place *place = &finder->places->places[finder->places->count - 1];
+        struct pool__placeholder *place = &finder->places->places[finder->places->count - 1];
         place->list = finder->list;
         place->element = list->elements;
         place->comma_before = list->comma;
@@ -134,7 +134,7 @@ static void end_element(struct finder *finder, struct pool__sql_list *list, size
     list->comma = comma;
 }
 
-static void close_list(struct finder *finder, struct pool__sql_list *list)
+static void close_list(struct finder *finder, struct pool__in_list *list)
 {
     end_element(finder, list, POOL__NOWHERE);
     list->is_list = !list->is_query;
@@ -147,7 +147,7 @@ static void close_list(struct finder *finder, struct pool__sql_list *list)
 static void take_into_list(struct finder *finder, const struct pool__token *token)
 {
     static const char *const queries[] = {"SELECT", "WITH", "VALUES", "TABLE"};
-    struct pool__sql_list *list = &finder->places->lists[finder->list];
+    struct pool__in_list *list = &finder->places->lists[finder->list];
     if (finder->lexer.in_comment != list->in_comment)
         list->is_split = true;
     if (finder->depth == list->depth && is_sign(token, ')')) {
@@ -186,7 +186,7 @@ static bool follow(struct finder *finder, const struct pool__token *token, struc
     return true;
 }
 
-enum pool__depth pool__sql_depth_for(struct pool_args args)
+enum pool__depth pool__places_depth(struct pool_args args)
 {
     enum pool__depth depth = POOL__DEPTH_PLACES;
     for (size_t i = 0; i < args.count; i++) {
@@ -200,20 +200,20 @@ enum pool__depth pool__sql_depth_for(struct pool_args args)
 }
 
 /* What was read of a subquery, or of parentheses that are never closed, is no list. */
-static void drop_what_is_no_list(struct pool__sql_places *places)
+static void drop_what_is_no_list(struct pool__places *places)
 {
     for (size_t i = 0; i < places->count; i++) {
-        struct pool__sql_place *place = &places->places[i];
+        struct pool__placeholder *place = &places->places[i];
         if (place->list != POOL__NOWHERE && !places->lists[place->list].is_list)
             place->list = POOL__NOWHERE;
     }
 }
 
-bool pool__sql_places_find(struct pool__sql_places *places, const char *sql, size_t len,
-                           enum pool__quotes quotes, enum pool__depth depth, struct pool_error *err)
+bool pool__places_find(struct pool__places *places, const char *sql, size_t len,
+                       enum pool__quotes quotes, enum pool__depth depth, struct pool_error *err)
 {
     struct finder finder = {.places = places, .list = POOL__NOWHERE};
-    *places = (struct pool__sql_places){0};
+    *places = (struct pool__places){0};
     bool ok = pool__lexer_init_for(&finder.lexer, sql, len, quotes, err);
     struct pool__token token = {.kind = POOL__TOKEN_COMMENT_SQL};
     while (ok && token.kind != POOL__TOKEN_END) {
@@ -230,25 +230,25 @@ bool pool__sql_places_find(struct pool__sql_places *places, const char *sql, siz
     return ok;
 }
 
-static bool same_place(const struct pool__sql_place *a, const struct pool__sql_place *b)
+static bool same_place(const struct pool__placeholder *a, const struct pool__placeholder *b)
 {
     return a->start == b->start && a->len == b->len && a->in_comment == b->in_comment &&
            (a->list == POOL__NOWHERE) == (b->list == POOL__NOWHERE);
 }
 
-static bool same_element(const struct pool__sql_place *a, const struct pool__sql_place *b)
+static bool same_element(const struct pool__placeholder *a, const struct pool__placeholder *b)
 {
     return a->list == b->list && a->element == b->element && a->comma_before == b->comma_before &&
            a->comma_after == b->comma_after;
 }
 
-static bool same_list(const struct pool__sql_list *a, const struct pool__sql_list *b)
+static bool same_list(const struct pool__in_list *a, const struct pool__in_list *b)
 {
     return a->elements == b->elements && a->is_list == b->is_list && a->is_split == b->is_split;
 }
 
-bool pool__sql_places_agree(const struct pool__sql_places *a, const struct pool__sql_places *b,
-                            enum pool__depth depth)
+bool pool__places_agree(const struct pool__places *a, const struct pool__places *b,
+                        enum pool__depth depth)
 {
     bool exactly = depth == POOL__DEPTH_EMPTY;
     if (a->count != b->count || (exactly && a->list_count != b->list_count))
@@ -265,8 +265,7 @@ bool pool__sql_places_agree(const struct pool__sql_places *a, const struct pool_
 
 /* ---- writing ---- */
 
-size_t pool__sql_places_next_cut(const struct pool__sql_places *places, size_t at, size_t from,
-                                 size_t to)
+size_t pool__places_next_cut(const struct pool__places *places, size_t at, size_t from, size_t to)
 {
     size_t cut = to;
     if (at > 0 && places->places[at - 1].cut >= from && places->places[at - 1].cut < cut)
@@ -276,12 +275,12 @@ size_t pool__sql_places_next_cut(const struct pool__sql_places *places, size_t a
     return cut;
 }
 
-bool pool__touches_before(char before)
+bool pool__places_touch_before(char before)
 {
     return !strchr(" \t\n\v\f\r(,=<>+*-", before);
 }
 
-bool pool__touches_after(char after)
+bool pool__places_touch_after(char after)
 {
     return !strchr(" \t\n\v\f\r),;=<>", after);
 }

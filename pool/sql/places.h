@@ -24,7 +24,7 @@ enum pool__fill {
 #define POOL__NO_ROWS "SELECT NULL FROM DUAL WHERE FALSE"
 
 /* One placeholder and the value that goes there. */
-struct pool__sql_place {
+struct pool__placeholder {
     size_t start;
     size_t len;
     bool in_comment; /* inside an executable comment: no comment marks, please */
@@ -32,13 +32,13 @@ struct pool__sql_place {
     size_t element;  /* which one; from 0 */
     size_t comma_before; /* of that element; or NOWHERE */
     size_t comma_after;
-    const struct pool_value *value; /* see pool__sql_places_give */
+    const struct pool_value *value; /* see pool__give_values */
     enum pool__fill fill;
     size_t cut; /* of FILL_NOTHING */
 };
 
 /* The parentheses behind an IN. */
-struct pool__sql_list {
+struct pool__in_list {
     size_t parent;   /* the IN (...) around it, or NOWHERE */
     size_t depth;    /* parentheses open inside of it */
     size_t elements; /* so far */
@@ -54,11 +54,11 @@ struct pool__sql_list {
     bool has_place;  /* its last token is the last place found */
 };
 
-struct pool__sql_places {
-    struct pool__sql_place *places; /* in the order of the text */
+struct pool__places {
+    struct pool__placeholder *places; /* in the order of the text */
     size_t count;
     size_t capacity;
-    struct pool__sql_list *lists; /* in the order of their parentheses */
+    struct pool__in_list *lists; /* in the order of their parentheses */
     size_t list_count;
     size_t list_capacity;
     bool named;         /* they are :name */
@@ -72,42 +72,27 @@ enum pool__depth {
     POOL__DEPTH_LISTS,
     POOL__DEPTH_EMPTY /* some list is empty: readings have to agree in what is of use for that */
 };
-enum pool__depth pool__sql_depth_for(struct pool_args args);
+enum pool__depth pool__places_depth(struct pool_args args);
 
 /* Reads the text in the way of these quotes. After a failure the places up to there are
- * known. Free with pool__sql_places_free in either case. */
-bool pool__sql_places_find(struct pool__sql_places *places, const char *sql, size_t len,
-                           enum pool__quotes quotes, enum pool__depth depth,
-                           struct pool_error *err);
-void pool__sql_places_free(struct pool__sql_places *places);
+ * known. Free with pool__places_free in either case. */
+bool pool__places_find(struct pool__places *places, const char *sql, size_t len,
+                       enum pool__quotes quotes, enum pool__depth depth, struct pool_error *err);
+void pool__places_free(struct pool__places *places);
 
 /* Whether both have found the same, values apart. */
-bool pool__sql_places_agree(const struct pool__sql_places *a, const struct pool__sql_places *b,
-                            enum pool__depth depth);
-
-/* The same for a session that is not known: see readings.c. With the first a server that has
- * prepared what comes of it tells how many placeholders it has; with the second literals are
- * written into the text, and are safe in every session. */
-bool pool__sql_places_find_possible(struct pool__sql_places *places, const char *sql, size_t len,
-                                    enum pool__depth depth, struct pool_error *err);
-bool pool__sql_places_find_safe(struct pool__sql_places *places, const char *sql, size_t len,
-                                enum pool__depth depth, struct pool_error *err);
-
-/* Gives each place its value; every value must have a place and every place a value. An empty
- * list must be an element of IN (...). The values have been checked. */
-bool pool__sql_places_give(struct pool__sql_places *places, const char *sql, struct pool_args args,
-                           struct pool_error *err);
+bool pool__places_agree(const struct pool__places *a, const struct pool__places *b,
+                        enum pool__depth depth);
 
 /* The text between `from` and `to`, which is before place number `at` or behind all of them,
  * is to be written up to here and without the byte here; `to` if there is nothing to leave
  * out. */
-size_t pool__sql_places_next_cut(const struct pool__sql_places *places, size_t at, size_t from,
-                                 size_t to);
+size_t pool__places_next_cut(const struct pool__places *places, size_t at, size_t from, size_t to);
 
 /* Whether what is written into a place needs a blank between it and its neighbour, so that
  * they do not become one. Never behind a minus, where it could complete the start of a
  * comment. */
-bool pool__touches_before(char before);
-bool pool__touches_after(char after);
+bool pool__places_touch_before(char before);
+bool pool__places_touch_after(char after);
 
 #endif

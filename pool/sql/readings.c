@@ -15,9 +15,9 @@
  * author wants. So a place is safe only if every reading comes by and takes it for a
  * placeholder, or if it stands before the first such backslash.
  */
+#include "sql/readings.h"
+
 #include "base/error.h"
-#include "sql/lexer.h"
-#include "sql/places.h"
 
 static const enum pool__quotes others[] = {POOL__QUOTES_ANSI, POOL__QUOTES_BARE};
 
@@ -32,7 +32,7 @@ static bool fail_ambiguous(size_t escaped_quote_at, struct pool_error *err)
 
 /* What has been found so far: by the first reading that is possible. */
 struct search {
-    struct pool__sql_places *places;
+    struct pool__places *places;
     bool found;
     enum pool__depth depth;
     size_t escaped_quote_at;
@@ -41,30 +41,30 @@ struct search {
 static bool take_reading(struct search *search, const char *sql, size_t len,
                          enum pool__quotes quotes, struct pool_error *err)
 {
-    struct pool__sql_places other;
+    struct pool__places other;
     struct pool_error why = {0};
     bool ok = true;
-    if (!pool__sql_places_find(&other, sql, len, quotes, search->depth, &why)) {
+    if (!pool__places_find(&other, sql, len, quotes, search->depth, &why)) {
         if (why.code == POOL_ERR_NOMEM)
             ok = pool__fail_copy(err, &why);
     } else if (!search->found) {
-        pool__sql_places_free(search->places);
+        pool__places_free(search->places);
         *search->places = other;
         search->found = true;
         return true;
-    } else if (!pool__sql_places_agree(search->places, &other, search->depth)) {
+    } else if (!pool__places_agree(search->places, &other, search->depth)) {
         ok = fail_ambiguous(search->escaped_quote_at, err);
     }
-    pool__sql_places_free(&other);
+    pool__places_free(&other);
     return ok;
 }
 
-bool pool__sql_places_find_possible(struct pool__sql_places *places, const char *sql, size_t len,
-                                    enum pool__depth depth, struct pool_error *err)
+bool pool__readings_find_possible(struct pool__places *places, const char *sql, size_t len,
+                                  enum pool__depth depth, struct pool_error *err)
 {
     struct pool_error why = {0};
     struct search search = {.places = places, .depth = depth};
-    search.found = pool__sql_places_find(places, sql, len, POOL__QUOTES_ESCAPED, depth, &why);
+    search.found = pool__places_find(places, sql, len, POOL__QUOTES_ESCAPED, depth, &why);
     search.escaped_quote_at = places->escaped_quote_at;
     if (places->escaped_quote && why.code != POOL_ERR_NOMEM)
         for (size_t i = 0; i < 2; i++)
@@ -73,7 +73,7 @@ bool pool__sql_places_find_possible(struct pool__sql_places *places, const char 
     return search.found || pool__fail_copy(err, &why);
 }
 
-static bool has_place_at(const struct pool__sql_places *places, const struct pool__sql_place *place)
+static bool has_place_at(const struct pool__places *places, const struct pool__placeholder *place)
 {
     size_t low = 0;
     size_t high = places->count;
@@ -90,11 +90,11 @@ static bool has_place_at(const struct pool__sql_places *places, const struct poo
 }
 
 /* Whether the other reading, which may break off, sees all places behind the backslash. */
-static bool sees_places(const struct pool__sql_places *other, const struct pool__sql_places *places,
+static bool sees_places(const struct pool__places *other, const struct pool__places *places,
                         size_t *ret_not)
 {
     for (size_t i = 0; i < places->count; i++) {
-        const struct pool__sql_place *place = &places->places[i];
+        const struct pool__placeholder *place = &places->places[i];
         if (place->start < places->escaped_quote_at || has_place_at(other, place))
             continue;
         *ret_not = place->start;
@@ -103,14 +103,14 @@ static bool sees_places(const struct pool__sql_places *other, const struct pool_
     return true;
 }
 
-static bool check_safe(const struct pool__sql_places *places, const char *sql, size_t len,
+static bool check_safe(const struct pool__places *places, const char *sql, size_t len,
                        enum pool__quotes quotes, struct pool_error *err)
 {
-    struct pool__sql_places other;
+    struct pool__places other;
     struct pool_error why = {0};
     size_t unsafe = 0;
     bool ok = true;
-    pool__sql_places_find(&other, sql, len, quotes, POOL__DEPTH_PLACES, &why);
+    pool__places_find(&other, sql, len, quotes, POOL__DEPTH_PLACES, &why);
     if (why.code == POOL_ERR_NOMEM)
         ok = pool__fail_copy(err, &why);
     else if (!sees_places(&other, places, &unsafe))
@@ -118,14 +118,14 @@ static bool check_safe(const struct pool__sql_places *places, const char *sql, s
                         "placeholder at byte %zu follows a backslash before a quote at byte %zu, "
                         "which servers read in different ways: pass such text as a value",
                         unsafe, places->escaped_quote_at);
-    pool__sql_places_free(&other);
+    pool__places_free(&other);
     return ok;
 }
 
-bool pool__sql_places_find_safe(struct pool__sql_places *places, const char *sql, size_t len,
-                                enum pool__depth depth, struct pool_error *err)
+bool pool__readings_find_safe(struct pool__places *places, const char *sql, size_t len,
+                              enum pool__depth depth, struct pool_error *err)
 {
-    if (!pool__sql_places_find(places, sql, len, POOL__QUOTES_ESCAPED, depth, err))
+    if (!pool__places_find(places, sql, len, POOL__QUOTES_ESCAPED, depth, err))
         return false;
     for (size_t i = 0; places->escaped_quote && i < 2; i++)
         if (!check_safe(places, sql, len, others[i], err))

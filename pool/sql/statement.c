@@ -27,7 +27,7 @@ static bool point_to_values(struct pool__statement *statement, struct pool_error
 {
     size_t count = statement->args.count;
     const struct pool_value **values = statement->few;
-    if (!pool__args_check(statement->args, err))
+    if (!pool__value_check_args(statement->args, err))
         return false;
     if (count > POOL__FEW_VALUES) {
         statement->many = values = malloc(count * sizeof(struct pool_value *));
@@ -43,8 +43,8 @@ static bool point_to_values(struct pool__statement *statement, struct pool_error
 
 static bool expand(struct pool__statement *statement, struct pool_error *err)
 {
-    struct pool__sql_expanded *expanded = &statement->expanded;
-    if (!pool__sql_expand(statement->text, statement->text_len, statement->args, expanded, err))
+    struct pool__expanded *expanded = &statement->expanded;
+    if (!pool__expand(statement->text, statement->text_len, statement->args, expanded, err))
         return false;
     statement->sql = expanded->sql;
     statement->len = expanded->len;
@@ -107,7 +107,7 @@ bool pool__statement_init(struct pool__statement *statement, const struct pool_r
     statement->values = NULL;
     statement->count = 0;
     statement->size = 0;
-    statement->expanded = (struct pool__sql_expanded){0};
+    statement->expanded = (struct pool__expanded){0};
     statement->many = NULL;
     if (no_prepare && !(request->flags & POOL_TEXT)) {
         statement->hash = pool__hash_text(statement->text, statement->text_len);
@@ -115,8 +115,8 @@ bool pool__statement_init(struct pool__statement *statement, const struct pool_r
     }
     if (statement->as_text)
         return true;
-    if (pool__sql_needs_expansion(statement->args) ? !expand(statement, err)
-                                                   : !point_to_values(statement, err))
+    if (pool__expand_is_needed(statement->args) ? !expand(statement, err)
+                                                : !point_to_values(statement, err))
         return false;
     statement->hash = pool__hash_text(statement->sql, statement->len);
     statement->size = statement->len + size_of_values(statement->values, statement->count);
@@ -129,7 +129,7 @@ bool pool__statement_check_count(const struct pool__sql_info *info, size_t count
     if (info->named)
         return pool__fail(err, POOL_ERR_INVALID,
                           "the statement has :name placeholders but no named values were given");
-    return pool__sql_takes(info, count) ||
+    return pool__inspect_takes(info, count) ||
            pool__fail(err, POOL_ERR_INVALID,
                       "the statement has %u placeholder%s but %zu value%s given",
                       info->placeholders, info->placeholders == 1 ? "" : "s", count,
@@ -138,6 +138,6 @@ bool pool__statement_check_count(const struct pool__sql_info *info, size_t count
 
 void pool__statement_fini(struct pool__statement *statement)
 {
-    pool__sql_expanded_free(&statement->expanded);
+    pool__expand_free(&statement->expanded);
     free(statement->many);
 }

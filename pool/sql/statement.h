@@ -6,7 +6,8 @@
 #ifndef POOL_SQL_STATEMENT_H
 #define POOL_SQL_STATEMENT_H
 
-#include "sql/sql.h"
+#include "sql/expand.h"
+#include "sql/inspect.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,7 +31,7 @@ struct pool__statement {
     bool own;               /* the pool's question: no limit of the program's holds */
     bool depends_on_quotes; /* of as_text: how its literals look depends on the session */
     /* To be freed. */
-    struct pool__sql_expanded expanded;
+    struct pool__expanded expanded;
     const struct pool_value **many;
     const struct pool_value *few[POOL__FEW_VALUES];
 };

@@ -195,7 +195,7 @@ bool pool__value_check(const struct pool_value *value, struct pool_error *err)
     return check(value, 0, err);
 }
 
-bool pool__args_check(struct pool_args args, struct pool_error *err)
+bool pool__value_check_args(struct pool_args args, struct pool_error *err)
 {
     if (!args.values && args.count > 0)
         return pool__fail(err, POOL_ERR_INVALID,
@@ -225,7 +225,7 @@ static size_t character_length(const unsigned char *s, size_t left)
     return overlong || surrogate || too_high ? 0 : len;
 }
 
-size_t pool__utf8_valid_length(const char *text, size_t len)
+size_t pool__value_utf8_length(const char *text, size_t len)
 {
     size_t at = 0;
     while (at < len) {

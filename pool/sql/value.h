@@ -13,9 +13,9 @@
 bool pool__value_check(const struct pool_value *value, struct pool_error *err);
 
 /* The same for all values of a call; those without a name are named by number, from 1. */
-bool pool__args_check(struct pool_args args, struct pool_error *err);
+bool pool__value_check_args(struct pool_args args, struct pool_error *err);
 
 /* The offset of the first byte that is not part of valid UTF-8, or `len`. */
-size_t pool__utf8_valid_length(const char *text, size_t len);
+size_t pool__value_utf8_length(const char *text, size_t len);
 
 #endif

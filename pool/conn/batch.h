@@ -1,8 +1,8 @@
 /*
  * A batch on one connection, start to finish: in chunks, each of them wholly or not at all.
  */
-#ifndef POOL_CONN_LOAD_H
-#define POOL_CONN_LOAD_H
+#ifndef POOL_CONN_BATCH_H
+#define POOL_CONN_BATCH_H
 
 #include "conn/bulk_packet.h"
 #include "conn/conn.h"
@@ -30,20 +30,8 @@ struct pool__batch {
  * else what was executed is committed, chunk by chunk or all at once, also without autocommit.
  * NULL on failure; conn->broken and conn->dirty say
  * what has become of the connection. */
-struct pool_result *pool__load(struct pool__conn *conn, const struct pool__batch *batch,
-                               const struct pool__statement *statement, bool held,
-                               uint64_t deadline_ns, struct pool_error *err);
-
-/* single.c: executes rows one by one, with `ahead` several on their way at once. Puts
- * what came of them into *total (NULL before the first). On failure *ret_row is the row that
- * failed; those after it may have been executed, too. *ret_sent is false if the server has
- * refused the statement before any row. */
-bool pool__load_singly(struct pool__conn *conn, const struct pool__statement *statement,
-                       const struct pool__table *rows, bool ahead, uint64_t deadline_ns,
-                       struct pool_result **total, size_t *ret_row, bool *ret_sent,
-                       struct pool_error *err);
-
-/* Takes `part` over. */
-bool pool__load_add(struct pool_result **total, struct pool_result *part, struct pool_error *err);
+struct pool_result *pool__batch_run(struct pool__conn *conn, const struct pool__batch *batch,
+                                    const struct pool__statement *statement, bool held,
+                                    uint64_t deadline_ns, struct pool_error *err);
 
 #endif

@@ -9,19 +9,15 @@
  *
  * Whoever owns the connection runs this; there are no locks.
  */
+#include "conn/batch_rows.h"
+
 #include "base/error.h"
 #include "base/saved_error.h"
 #include "base/sync.h"
-#include "conn/bulk_packet.h"
-#include "conn/conn.h"
-#include "conn/load.h"
 #include "conn/pipeline.h"
 #include "conn/query.h"
 #include "conn/quotes.h"
-#include "conn/stmt.h"
 #include "result/merge.h"
-#include "sql/sql.h"
-#include "sql/statement.h"
 
 #include <stdlib.h>
 
@@ -32,7 +28,8 @@ struct window {
     struct pool__saved_error saved[POOL__PIPELINE_MOST];
 };
 
-bool pool__load_add(struct pool_result **total, struct pool_result *part, struct pool_error *err)
+bool pool__batch_rows_add(struct pool_result **total, struct pool_result *part,
+                          struct pool_error *err)
 {
     if (*total)
         return pool__merge_results(*total, part, err);
@@ -148,17 +145,17 @@ static unsigned empty_window(struct window *window, unsigned count, struct pool_
         pool__saved_error_drop(&window->saved[i]);
         if (failed)
             pool_result_free(result);
-        else if (!result || !pool__load_add(total, result, err))
+        else if (!result || !pool__batch_rows_add(total, result, err))
             failed = true;
         good += !failed;
     }
     return good;
 }
 
-bool pool__load_singly(struct pool__conn *conn, const struct pool__statement *statement,
-                       const struct pool__table *rows, bool ahead, uint64_t deadline_ns,
-                       struct pool_result **total, size_t *ret_row, bool *ret_sent,
-                       struct pool_error *err)
+bool pool__batch_rows_run(struct pool__conn *conn, const struct pool__statement *statement,
+                          const struct pool__table *rows, bool ahead, uint64_t deadline_ns,
+                          struct pool_result **total, size_t *ret_row, bool *ret_sent,
+                          struct pool_error *err)
 {
     struct window *window = malloc(sizeof *window);
     size_t row = 0;

@@ -23,11 +23,13 @@
  * would take them for decimals. Dates and times are typed literals (DATE'2024-02-29'): a text
  * would be compared with text as text.
  */
+#include "sql/literal.h"
+
 #include "base/error.h"
-#include "sql/lexer.h"
+#include "sql/give.h"
 #include "sql/number.h"
 #include "sql/places.h"
-#include "sql/sql.h"
+#include "sql/readings.h"
 #include "sql/value.h"
 
 #include <stdio.h>
@@ -139,7 +141,7 @@ static void put_text(struct buffer *buffer, const char *text, size_t len, enum p
         put_word(buffer, "''");
         return;
     }
-    if (pool__utf8_valid_length(text, len) < len) {
+    if (pool__value_utf8_length(text, len) < len) {
         put_hex(buffer, text, len);
         return;
     }
@@ -157,7 +159,7 @@ static void put_text(struct buffer *buffer, const char *text, size_t len, enum p
 
 static void put_text_in_comment(struct buffer *buffer, const char *text, size_t len)
 {
-    if (len > 0 && pool__utf8_valid_length(text, len) == len)
+    if (len > 0 && pool__value_utf8_length(text, len) == len)
         put_word(buffer, "_utf8mb4 ");
     if (len > 0)
         put_hex(buffer, text, len);
@@ -168,7 +170,7 @@ static void put_text_in_comment(struct buffer *buffer, const char *text, size_t 
 static void put_double(struct buffer *buffer, double value)
 {
     char text[POOL__NUMBER_SIZE];
-    put(buffer, text, pool__double_literal(value, text));
+    put(buffer, text, pool__number_double_literal(value, text));
 }
 
 /* False for a zero in it, or the 30th of February. */
@@ -267,38 +269,39 @@ static void put_value(struct buffer *buffer, const struct pool_value *value, str
 }
 
 /* The text before place number `at`, or behind all of them. */
-static void put_between(struct buffer *buffer, const char *sql,
-                        const struct pool__sql_places *places, size_t at, size_t from, size_t to)
+static void put_between(struct buffer *buffer, const char *sql, const struct pool__places *places,
+                        size_t at, size_t from, size_t to)
 {
     while (from < to) {
-        size_t cut = pool__sql_places_next_cut(places, at, from, to);
+        size_t cut = pool__places_next_cut(places, at, from, to);
         put(buffer, sql + from, cut - from);
         from = cut + 1;
     }
 }
 
 /* `rest` is the text behind the place. */
-static void put_place(struct buffer *buffer, const struct pool__sql_place *place,
+static void put_place(struct buffer *buffer, const struct pool__placeholder *place,
                       enum pool__quotes quotes, const char *rest, size_t rest_len)
 {
     if (place->fill == POOL__FILL_NOTHING)
         return;
-    if (!buffer->failed && buffer->len > 0 && pool__touches_before(buffer->data[buffer->len - 1]))
+    if (!buffer->failed && buffer->len > 0 &&
+        pool__places_touch_before(buffer->data[buffer->len - 1]))
         put_word(buffer, " ");
     if (place->fill == POOL__FILL_NO_ROWS)
         put_word(buffer, POOL__NO_ROWS);
     else
         put_value(buffer, place->value, (struct style){quotes, place->in_comment});
-    if (rest_len > 0 && pool__touches_after(rest[0]))
+    if (rest_len > 0 && pool__places_touch_after(rest[0]))
         put_word(buffer, " ");
 }
 
 static void put_statement(struct buffer *buffer, const char *sql, size_t len,
-                          const struct pool__sql_places *places, enum pool__quotes quotes)
+                          const struct pool__places *places, enum pool__quotes quotes)
 {
     size_t done = 0;
     for (size_t i = 0; i < places->count; i++) {
-        const struct pool__sql_place *place = &places->places[i];
+        const struct pool__placeholder *place = &places->places[i];
         put_between(buffer, sql, places, i, done, place->start);
         done = place->start + place->len;
         put_place(buffer, place, quotes, sql + done, len - done);
@@ -306,22 +309,23 @@ static void put_statement(struct buffer *buffer, const char *sql, size_t len,
     put_between(buffer, sql, places, places->count, done, len);
 }
 
-static bool find_places(struct pool__sql_places *places, const char *sql, size_t len,
+static bool find_places(struct pool__places *places, const char *sql, size_t len,
                         struct pool_args args, enum pool__quotes quotes, struct pool_error *err)
 {
-    if (!pool__args_check(args, err))
+    if (!pool__value_check_args(args, err))
         return false;
-    enum pool__depth depth = pool__sql_depth_for(args);
+    enum pool__depth depth = pool__places_depth(args);
     return (quotes == POOL__QUOTES_UNKNOWN
-                ? pool__sql_places_find_safe(places, sql, len, depth, err)
-                : pool__sql_places_find(places, sql, len, quotes, depth, err)) &&
-           pool__sql_places_give(places, sql, args, err);
+                ? pool__readings_find_safe(places, sql, len, depth, err)
+                : pool__places_find(places, sql, len, quotes, depth, err)) &&
+           pool__give_values(places, sql, args, err);
 }
 
-bool pool__sql_format(const char *sql, size_t len, struct pool_args args, enum pool__quotes quotes,
-                      char **ret_sql, size_t *ret_len, struct pool_error *err)
+bool pool__literal_format(const char *sql, size_t len, struct pool_args args,
+                          enum pool__quotes quotes, char **ret_sql, size_t *ret_len,
+                          struct pool_error *err)
 {
-    struct pool__sql_places places = {0};
+    struct pool__places places = {0};
     struct buffer buffer = {0};
     char *text = NULL;
     if (find_places(&places, sql, len, args, quotes, err)) {
@@ -331,7 +335,7 @@ bool pool__sql_format(const char *sql, size_t len, struct pool_args args, enum p
         if (!text)
             pool__fail(err, POOL_ERR_NOMEM, "out of memory for an SQL statement");
     }
-    pool__sql_places_free(&places);
+    pool__places_free(&places);
     if (!text)
         return false;
     *ret_sql = text;
@@ -347,7 +351,7 @@ char *pool_format(const char *sql, struct pool_args args, struct pool_error *err
         pool__fail(err, POOL_ERR_INVALID, "no statement was given");
         return NULL;
     }
-    if (!pool__sql_format(sql, strlen(sql), args, POOL__QUOTES_UNKNOWN, &text, &len, err))
+    if (!pool__literal_format(sql, strlen(sql), args, POOL__QUOTES_UNKNOWN, &text, &len, err))
         return NULL;
     pool__ok(err);
     return text;

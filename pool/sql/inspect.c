@@ -23,10 +23,11 @@
  *
  * Nothing here allocates.
  */
-#include "sql/sql.h"
+#include "sql/inspect.h"
 
 #include "base/error.h"
 #include "sql/builtins.h"
+#include "sql/lexer.h"
 
 #include <string.h>
 
@@ -459,8 +460,8 @@ static bool inspect_others(const char *sql, size_t len, bool ok, struct pool__sq
     return ok;
 }
 
-bool pool__sql_inspect(const char *sql, size_t len, struct pool__sql_info *ret_info,
-                       struct pool_error *err)
+bool pool__inspect(const char *sql, size_t len, struct pool__sql_info *ret_info,
+                   struct pool_error *err)
 {
     struct pool__sql_info info = {0};
     bool ok = inspect(sql, len, POOL__QUOTES_ESCAPED, &info, err);

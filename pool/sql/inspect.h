@@ -3,10 +3,10 @@
  * how many values it takes, and how it looks with lists spread out or literals filled in.
  * Offsets and lengths are bytes. threads: any.
  */
-#ifndef POOL_SQL_SQL_H
-#define POOL_SQL_SQL_H
+#ifndef POOL_SQL_INSPECT_H
+#define POOL_SQL_INSPECT_H
 
-#include "sql/lexer.h"
+#include "mypool.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -48,38 +48,13 @@ struct pool__sql_info {
  * read it; those in which a string has no end are left out, for a server in such a session
  * refuses it. Where the server may count other placeholders (`uncertain`), compare with the
  * count of the prepared statement before anything is bound. */
-bool pool__sql_inspect(const char *sql, size_t len, struct pool__sql_info *ret_info,
-                       struct pool_error *err);
+bool pool__inspect(const char *sql, size_t len, struct pool__sql_info *ret_info,
+                   struct pool_error *err);
 
 /* Whether the statement has so many placeholders in one of the readings. */
-static inline bool pool__sql_takes(const struct pool__sql_info *info, size_t count)
+static inline bool pool__inspect_takes(const struct pool__sql_info *info, size_t count)
 {
     return info->counts[0] == count || info->counts[1] == count || info->counts[2] == count;
 }
-
-/* Whether the values need pool__sql_expand before the statement can be prepared. */
-bool pool__sql_needs_expansion(struct pool_args args);
-
-/* A statement with ? only, and one single value for each. */
-struct pool__sql_expanded {
-    char *sql; /* NUL-terminated */
-    size_t len;
-    const struct pool_value **values; /* point into the arguments of the call */
-    size_t count;
-};
-
-/* Replaces :name by ?, and the ? of a list by as many as it has values, in IN (...) padded
- * with the last one up to a power of two (unless that would be too many). Where IN (...) has
- * nothing but empty lists it gets a subquery without rows. The caller frees the result with
- * pool__sql_expanded_free. */
-bool pool__sql_expand(const char *sql, size_t len, struct pool_args args,
-                      struct pool__sql_expanded *ret_expanded, struct pool_error *err);
-void pool__sql_expanded_free(struct pool__sql_expanded *expanded); /* {0} is allowed */
-
-/* The statement with literals in the places of its placeholders, NUL-terminated, for a session
- * with these `quotes`; the caller frees it with free(). If they are unknown the text is safe
- * in all sessions, or refused. */
-bool pool__sql_format(const char *sql, size_t len, struct pool_args args, enum pool__quotes quotes,
-                      char **ret_sql, size_t *ret_len, struct pool_error *err);
 
 #endif

@@ -1,0 +1,16 @@
+/*
+ * The value of each placeholder. See give.c.
+ */
+#ifndef POOL_SQL_GIVE_H
+#define POOL_SQL_GIVE_H
+
+#include "sql/places.h"
+
+#include <stdbool.h>
+
+/* Gives each place its value; every value must have a place and every place a value. An empty
+ * list must be an element of IN (...). The values have been checked. */
+bool pool__give_values(struct pool__places *places, const char *sql, struct pool_args args,
+                       struct pool_error *err);
+
+#endif
