@@ -19,6 +19,7 @@
 
 #include "conn/bind.h"
 #include "result/result.h"
+#include "result/sets.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 #define NO_LIMIT UINT64_MAX, SIZE_MAX
@@ -108,7 +109,7 @@ static struct pool_result *begin(const MYSQL_FIELD *fields, unsigned count, bool
 {
     struct pool_result *r = pool__result_new(NO_LIMIT);
     assert_non_null(r);
-    assert_true(pool__result_begin_set(r, fields, count, binary, NULL));
+    assert_true(pool__sets_begin(r, fields, count, binary, NULL));
     return r;
 }
 
@@ -689,11 +690,11 @@ static void several_sets_are_read_one_after_the_other(void **state)
     struct pool_result *r = begin(&a, 1, true);
     add_int(r, 1);
     pool__result_end_set(r, 1, 0, 2);
-    assert_true(pool__result_begin_set(r, &b, 1, true, NULL));
+    assert_true(pool__sets_begin(r, &b, 1, true, NULL));
     add_int(r, 2);
     add_int(r, 3);
     pool__result_end_set(r, 0, 0, 0);
-    assert_true(pool__result_begin_set(r, NULL, 0, true, NULL));
+    assert_true(pool__sets_begin(r, NULL, 0, true, NULL));
     pool__result_end_set(r, 7, 42, 0);
     assert_string_equal(pool_column_name(r, 0), "a");
     assert_true(pool_next(r) && pool_get_int(r, 0) == 1 && pool_warning_count(r) == 2);
@@ -824,7 +825,7 @@ static void several_sets_can_be_streamed(void **state)
     assert_true(pool__result_stream_row(r, (const uint8_t *)"\0\0\x05\0\0\0", 6, NULL));
     assert_true(pool_get_int(r, 0) == 5);
     pool__result_end_set(r, 0, 0, 0);
-    assert_true(pool__result_begin_set(r, &b, 1, true, NULL));
+    assert_true(pool__sets_begin(r, &b, 1, true, NULL));
     assert_true(pool__result_stream_row(r, (const uint8_t *)"\0\0\x06\0", 4, NULL));
     assert_true(pool_get_int(r, 0) == 6);
     assert_string_equal(pool_column_name(r, 0), "b");
@@ -860,7 +861,7 @@ static void too_many_rows_are_refused(void **state)
     MYSQL_FIELD field = column("n", MYSQL_TYPE_LONG);
     struct pool_error err = {0};
     struct pool_result *r = pool__result_new(2, SIZE_MAX);
-    assert_true(pool__result_begin_set(r, &field, 1, true, NULL));
+    assert_true(pool__sets_begin(r, &field, 1, true, NULL));
     add_int(r, 1);
     add_int(r, 2);
     assert_false(add_exactly(r, (const uint8_t *)"\0\0\x05\0\0\0", 6, &err));
@@ -876,7 +877,7 @@ static void too_many_bytes_are_refused(void **state)
     struct pool_error err = {0};
     struct pool_result *r = pool__result_new(UINT64_MAX, 10000);
     unsigned rows = 0;
-    assert_true(pool__result_begin_set(r, &field, 1, true, NULL));
+    assert_true(pool__sets_begin(r, &field, 1, true, NULL));
     while (add_exactly(r, (const uint8_t *)"\0\0\x05\0\0\0", 6, &err))
         rows++;
     assert_in_range(rows, 100, 10000 / 6);
@@ -891,11 +892,11 @@ static void too_many_columns_are_refused(void **state)
     struct pool_error err = {0};
     MYSQL_FIELD *fields = calloc(20000, sizeof *fields);
     struct pool_result *r = pool__result_new(UINT64_MAX, 10000);
-    assert_false(pool__result_begin_set(r, fields, 20000, true, &err));
+    assert_false(pool__sets_begin(r, fields, 20000, true, &err));
     assert_int_equal(err.code, POOL_ERR_TOO_BIG);
     pool_result_free(r);
     r = pool__result_new(NO_LIMIT);
-    assert_false(pool__result_begin_set(r, fields, UINT_MAX, true, &err));
+    assert_false(pool__sets_begin(r, fields, UINT_MAX, true, &err));
     assert_true(err.code == POOL_ERR_LOST && err.fatal);
     assert_false(pool_next(r));
     assert_int_equal(pool_column_count(r), 0);
@@ -937,7 +938,7 @@ static bool build_and_read(struct pool_error *err)
     put_header(&p, 2, 0);
     put_int(&p, 5, 4);
     put_text(&p, text, sizeof text);
-    bool ok = r && pool__result_begin_set(r, fields, 2, true, err);
+    bool ok = r && pool__sets_begin(r, fields, 2, true, err);
     for (unsigned i = 0; ok && i < 20; i++)
         ok = pool__result_add_row(r, p.bytes, p.len, err);
     if (ok)
@@ -1163,7 +1164,7 @@ static void a_row_without_columns_is_refused(void **state)
     struct pool_result *r = pool__result_new(NO_LIMIT);
     assert_false(add_exactly(r, (const uint8_t *)"\0", 1, &err));
     check_malformed(&err);
-    assert_true(pool__result_begin_set(r, NULL, 0, false, NULL));
+    assert_true(pool__sets_begin(r, NULL, 0, false, NULL));
     assert_false(add_exactly(r, (const uint8_t *)"", 0, &err));
     check_malformed(&err);
     assert_false(pool__result_stream_row(r, (const uint8_t *)"", 0, &err));

@@ -20,6 +20,7 @@
 #include "engine/job.h"
 #include "engine/pool.h"
 #include "result/result.h"
+#include "result/sets.h"
 #include "sql/builtins.h"
 #include "sql/inspect.h"
 #include "sql/lexer.h"
@@ -183,7 +184,7 @@ static bool prepare(struct pool *pool, const struct pool_batch_request *from,
 static struct pool_result *result_of_nothing(struct pool_error *err)
 {
     struct pool_result *result = pool__result_new(0, SIZE_MAX);
-    if (result && pool__result_begin_set(result, NULL, 0, false, err)) {
+    if (result && pool__sets_begin(result, NULL, 0, false, err)) {
         pool__result_end_set(result, 0, 0, 0);
         return result;
     }

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "conn/outcome.h"
 #include "result/result.h"
+#include "result/sets.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -158,7 +159,7 @@ static bool read_rest_of_set(struct pool__execution *exec, unsigned count, bool 
 static bool read_set(struct pool__execution *exec, const MYSQL_FIELD *fields, unsigned count,
                      bool binary)
 {
-    if (!pool__result_begin_set(exec->result, fields, count, binary, exec->err))
+    if (!pool__sets_begin(exec->result, fields, count, binary, exec->err))
         return abandon_reply(exec);
     return read_rest_of_set(exec, count, binary);
 }
@@ -172,7 +173,7 @@ static bool more_sets(const struct pool__execution *exec)
 static void note_status(struct pool__execution *exec)
 {
     unsigned columns;
-    pool__result_columns(exec->result, &columns);
+    pool__sets_columns(exec->result, &columns);
     pool__outcome_note_status(exec->conn, exec->info->class_, columns == 0);
 }
 
@@ -192,7 +193,7 @@ static bool has_columns_of_preparation(const struct pool__column *columns, unsig
 static void learn_columns(struct pool__execution *exec, struct pool__stmt *stmt)
 {
     unsigned count;
-    const struct pool__column *now = pool__result_columns(exec->result, &count);
+    const struct pool__column *now = pool__sets_columns(exec->result, &count);
     if (pool__known_columns_are_same(stmt->columns, now, count))
         return;
     if (stmt->columns ? !pool__known_columns_have_same_names(stmt->columns, now, count)
@@ -207,7 +208,7 @@ static void learn_columns(struct pool__execution *exec, struct pool__stmt *stmt)
 static bool begin_described_set(struct pool__execution *exec, struct pool__stmt *stmt)
 {
     const MYSQL *mysql = exec->conn->mysql;
-    if (!pool__result_begin_set(exec->result, mysql->fields, mysql->field_count, true, exec->err))
+    if (!pool__sets_begin(exec->result, mysql->fields, mysql->field_count, true, exec->err))
         return false;
     learn_columns(exec, stmt);
     return true;
@@ -222,11 +223,10 @@ static bool begin_first_set(struct pool__execution *exec, struct pool__stmt *stm
     if (count && mysql->fields)
         return begin_described_set(exec, stmt);
     if (count && stmt->columns && stmt->columns->count == count)
-        return pool__result_begin_known(exec->result, stmt->columns, exec->err);
+        return pool__sets_begin_known(exec->result, stmt->columns, exec->err);
     const MYSQL_STMT *native = stmt->native;
     bool prepared = count && !stmt->columns && native->field_count == count;
-    return pool__result_begin_set(exec->result, prepared ? native->fields : NULL, count, true,
-                                  exec->err);
+    return pool__sets_begin(exec->result, prepared ? native->fields : NULL, count, true, exec->err);
 }
 
 static bool read_first_set(struct pool__execution *exec, struct pool__stmt *stmt)

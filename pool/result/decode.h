@@ -11,8 +11,6 @@
 
 #include "mypool.h"
 
-#include <mysql.h>
-
 /* How the bytes of a value are to be read. */
 enum pool__wire_form {
     POOL__FORM_CHARS,  /* length, characters or bytes: all of the text protocol but BIT */
@@ -48,9 +46,6 @@ static inline bool pool__is_real_type(unsigned type)
 {
     return type == POOL_TYPE_FLOAT || type == POOL_TYPE_DOUBLE;
 }
-
-/* Fills in everything but the name. */
-void pool__decode_column(struct pool__column *ret_column, const MYSQL_FIELD *field, bool binary);
 
 /* Finds the `count` values of a row packet shorter than 4 GiB. Returns NULL, or what is
  * wrong; then *ret_column is the column, counted from 1, or 0 for the row as a whole. */

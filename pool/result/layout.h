@@ -100,4 +100,9 @@ static inline bool pool__find_field(const struct pool_result *r, unsigned column
     return true;
 }
 
+static inline uint8_t *pool__layout_data(const struct pool__set *set, struct pool__row *row)
+{
+    return (uint8_t *)(row->cells + set->count);
+}
+
 #endif

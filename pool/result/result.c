@@ -19,6 +19,7 @@
 #include "result/result.h"
 
 #include "base/error.h"
+#include "result/decode.h"
 #include "result/layout.h"
 
 #include <stdlib.h>
@@ -28,8 +29,6 @@
 #define FIRST_SIZE 1024
 #define CHUNK_MIN 4096
 #define CHUNK_MAX (256 * 1024)
-#define COLUMNS_MAX (1u << 20)
-#define NAME_MAX_BYTES 1024 /* 256 characters, the longest alias */
 
 /* ---- arena ---- */
 
@@ -81,6 +80,11 @@ static inline void *take_counted(struct pool_result *r, size_t size, struct pool
     else
         r->arena.bytes += size;
     return memory;
+}
+
+void *pool__result_take_counted(struct pool_result *r, size_t size, struct pool_error *err)
+{
+    return take_counted(r, size, err);
 }
 
 /* Goes back to the mark. Of the chunks that were added since, the biggest stays. */
@@ -151,96 +155,6 @@ static bool fail_malformed(struct pool_error *err, const char *what, uint64_t ro
     return false;
 }
 
-/* The name is cut between two characters. Its length as announced by the server is an
- * upper bound only: there may be a NUL before, and some servers send none at all. */
-static bool copy_name(struct pool_result *r, struct pool__column *column, const MYSQL_FIELD *field,
-                      struct pool_error *err)
-{
-    size_t len = field->name ? strnlen(field->name, field->name_length) : 0;
-    if (len > NAME_MAX_BYTES) {
-        len = NAME_MAX_BYTES;
-        while (len > 0 && ((unsigned char)field->name[len] & 0xC0) == 0x80)
-            len--;
-    }
-    char *name = take_counted(r, len + 1, err);
-    if (!name)
-        return false;
-    if (len > 0)
-        memcpy(name, field->name, len);
-    name[len] = '\0';
-    column->name = name;
-    return true;
-}
-
-static bool copy_columns(struct pool_result *r, struct pool__set *set, const MYSQL_FIELD *fields,
-                         struct pool_error *err)
-{
-    if (set->count > COLUMNS_MAX || (set->count > 0 && !fields)) {
-        pool__fail(err, POOL_ERR_LOST, "malformed result: %u columns", set->count);
-        if (err)
-            err->fatal = true;
-        return false;
-    }
-    set->columns = take_counted(r, set->count * sizeof *set->columns, err);
-    if (!set->columns)
-        return false;
-    for (unsigned i = 0; i < set->count; i++) {
-        pool__decode_column(&set->columns[i], &fields[i], set->binary);
-        if (!copy_name(r, &set->columns[i], &fields[i], err))
-            return false;
-    }
-    return true;
-}
-
-static struct pool__set *new_set(struct pool_result *r, unsigned count, bool binary,
-                                 struct pool_error *err)
-{
-    if (r->streaming)
-        pool__result_drop_rows(r);
-    struct pool__set *set = r->first ? take_counted(r, sizeof *set, err) : &r->first_set;
-    if (set)
-        *set = (struct pool__set){.count = count, .binary = binary};
-    return set;
-}
-
-static void add_set(struct pool_result *r, struct pool__set *set)
-{
-    if (r->building)
-        r->building->next = set;
-    else
-        r->first = r->set = set;
-    r->building = set;
-    r->mark = r->arena;
-}
-
-bool pool__result_begin_set(struct pool_result *result, const MYSQL_FIELD *fields, unsigned count,
-                            bool binary, struct pool_error *err)
-{
-    struct pool__set *set = new_set(result, count, binary, err);
-    if (!set || !copy_columns(result, set, fields, err))
-        return false;
-    add_set(result, set);
-    return true;
-}
-
-bool pool__result_begin_known(struct pool_result *result, const struct pool__known_columns *columns,
-                              struct pool_error *err)
-{
-    struct pool__set *set = new_set(result, columns->count, true, err);
-    if (!set || !(set->columns = take_counted(result, columns->size, err)))
-        return false;
-    pool__known_columns_copy(set->columns, columns);
-    add_set(result, set);
-    return true;
-}
-
-const struct pool__column *pool__result_columns(const struct pool_result *result,
-                                                unsigned *ret_count)
-{
-    *ret_count = result->building->count;
-    return result->building->columns;
-}
-
 /* Makes room for a row with `extra` bytes behind its cells, and fills in the cells. */
 static struct pool__row *read_row(struct pool_result *r, const uint8_t *packet, size_t len,
                                   size_t extra, struct pool_error *err)
@@ -270,16 +184,11 @@ static struct pool__row *read_row(struct pool_result *r, const uint8_t *packet, 
     return NULL;
 }
 
-static uint8_t *stored_data(const struct pool__set *set, struct pool__row *row)
-{
-    return (uint8_t *)(row->cells + set->count);
-}
-
 /* Moves the values behind the cells of their row, and a NUL behind those that came with
  * a length. */
 static void store_values(const struct pool__set *set, struct pool__row *row, const uint8_t *packet)
 {
-    uint8_t *data = stored_data(set, row);
+    uint8_t *data = pool__layout_data(set, row);
     uint32_t at = 0;
     for (unsigned i = 0; i < set->count; i++) {
         struct pool__cell *cell = &row->cells[i];
@@ -366,89 +275,4 @@ uint64_t pool__result_rows(const struct pool_result *result)
 
 /* ---- position ---- */
 
-static void go_to_set(struct pool_result *r, struct pool__set *set)
-{
-    r->set = set;
-    r->row = NULL;
-    r->started = false;
-}
-
-bool pool_next(struct pool_result *result)
-{
-    if (!result || !result->set || result->misread)
-        return false;
-    if (result->started)
-        result->row = result->row ? result->row->next : NULL;
-    else
-        result->row = result->set->first_row;
-    result->started = true;
-    if (result->row)
-        result->data = stored_data(result->set, result->row);
-    return result->row != NULL;
-}
-
-bool pool_next_set(struct pool_result *result)
-{
-    if (!result || !result->set || !result->set->next || result->misread)
-        return false;
-    go_to_set(result, result->set->next);
-    return true;
-}
-
-void pool_rewind(struct pool_result *result)
-{
-    if (!result)
-        return;
-    result->misread = NULL;
-    go_to_set(result, result->first);
-}
-
 /* ---- the set ---- */
-
-static const struct pool__set *current_set(const struct pool_result *result)
-{
-    static const struct pool__set none;
-    return result && result->set ? result->set : &none;
-}
-
-unsigned pool_column_count(const struct pool_result *result)
-{
-    return current_set(result)->count;
-}
-
-const char *pool_column_name(const struct pool_result *result, unsigned column)
-{
-    const struct pool__set *set = current_set(result);
-    return column < set->count ? set->columns[column].name : NULL;
-}
-
-enum pool_type pool_column_type(const struct pool_result *result, unsigned column)
-{
-    const struct pool__set *set = current_set(result);
-    return column < set->count ? (enum pool_type)set->columns[column].type : POOL_TYPE_NULL;
-}
-
-uint64_t pool_row_count(const struct pool_result *result)
-{
-    return current_set(result)->rows;
-}
-
-uint64_t pool_affected_rows(const struct pool_result *result)
-{
-    return current_set(result)->affected;
-}
-
-uint64_t pool_changed_rows(const struct pool_result *result)
-{
-    return current_set(result)->changed;
-}
-
-uint64_t pool_insert_id(const struct pool_result *result)
-{
-    return current_set(result)->insert_id;
-}
-
-unsigned pool_warning_count(const struct pool_result *result)
-{
-    return current_set(result)->warnings;
-}

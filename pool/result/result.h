@@ -4,7 +4,7 @@
  *
  *     pool__result_new
  *     for each result set:
- *         pool__result_begin_set
+ *         pool__sets_begin
  *         pool__result_add_row or pool__result_stream_row, for each row packet
  *         pool__result_end_set
  *
@@ -17,27 +17,10 @@
 #define POOL_RESULT_RESULT_H
 
 #include "mypool.h"
-#include "result/decode.h"
-#include "result/known_columns.h"
-
-#include <mysql.h>
 
 /* Limits: rows of one set (streamed ones too), and bytes kept of columns and rows. NULL
  * if out of memory. */
 struct pool_result *pool__result_new(uint64_t max_rows, size_t max_bytes);
-
-/* Copies what is needed of the columns. `count` 0 is a reply without rows. `binary`:
- * the rows come from a prepared statement. */
-bool pool__result_begin_set(struct pool_result *result, const MYSQL_FIELD *fields, unsigned count,
-                            bool binary, struct pool_error *err);
-
-/* The same with the rows of a prepared statement whose columns are known already. */
-bool pool__result_begin_known(struct pool_result *result, const struct pool__known_columns *columns,
-                              struct pool_error *err);
-
-/* The columns of the set being built. */
-const struct pool__column *pool__result_columns(const struct pool_result *result,
-                                                unsigned *ret_count);
 
 /* Checks a row packet and copies it. */
 bool pool__result_add_row(struct pool_result *result, const uint8_t *packet, size_t len,
@@ -61,5 +44,8 @@ uint64_t pool__result_rows(const struct pool_result *result);
 
 /* The long way of pool__result_take. */
 void *pool__result_grow(struct pool_result *result, size_t size);
+
+/* Memory for what the server sent, within max_bytes. NULL with the error. */
+void *pool__result_take_counted(struct pool_result *result, size_t size, struct pool_error *err);
 
 #endif

@@ -1,0 +1,18 @@
+/*
+ * What a column is. See column.c.
+ */
+#ifndef POOL_RESULT_COLUMN_H
+#define POOL_RESULT_COLUMN_H
+
+#include "result/decode.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct st_mysql_field; /* libmariadb's MYSQL_FIELD */
+
+/* Of the column number `index`: fills in everything but the name, which is told, without a NUL. */
+void pool__column_describe(struct pool__column *ret_column, const struct st_mysql_field *fields,
+                           unsigned index, bool binary, const char **ret_name, size_t *ret_len);
+
+#endif
