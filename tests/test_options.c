@@ -15,6 +15,8 @@
 
 #include <cmocka.h>
 
+#include "config/option_check.h"
+#include "config/option_table.h"
 #include "config/options.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -105,7 +107,7 @@ static void texts_left_out_are_never_null_where_libmariadb_would_ask_the_environ
     assert_string_equal(o.v.password, "");
     assert_null(o.v.database);
     assert_null(o.v.socket);
-    assert_false(o.use_socket);
+    assert_null(o.v.socket);
     pool__options_fini(&o);
 }
 
@@ -262,7 +264,7 @@ static void hosts_are_names_or_addresses(void **state)
         "[::1]",     "fe80::1:2",  "2001:db8::7",   "[2001:db8::7]", "::ffff:10.0.0.1"};
     (void)state;
     for (size_t i = 0; i < COUNT(good); i++)
-        if (!pool__host_is_valid(good[i]))
+        if (!pool__option_check_host(good[i]))
             fail_msg("refused %s", good[i]);
 }
 
@@ -275,7 +277,7 @@ static void hosts_that_libmariadb_would_interpret_are_refused(void **state)
         "a?b",     "a#b",           "",     "[]::1",   "*",     "fe80::1%e"};
     (void)state;
     for (size_t i = 0; i < COUNT(bad); i++) {
-        if (pool__host_is_valid(bad[i]))
+        if (pool__option_check_host(bad[i]))
             fail_msg("accepted %s", bad[i]);
         REFUSED("'host'", .user = "app", .host = bad[i]);
     }
@@ -319,7 +321,7 @@ static void a_socket_is_an_absolute_path(void **state)
 {
     struct pool__options o = ACCEPTED(.user = "app", .socket = "/run/mysqld/mysqld.sock");
     (void)state;
-    assert_true(o.use_socket);
+    assert_non_null(o.v.socket);
     assert_string_equal(o.v.socket, "/run/mysqld/mysqld.sock");
     assert_string_equal(o.v.host, "localhost");
     pool__options_fini(&o);
@@ -458,7 +460,6 @@ static void tls_is_off_near_and_verified_far(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(table); i++) {
         struct pool__options o = ACCEPTED(.user = "app", .host = table[i].host);
-        assert_int_equal(o.tls, table[i].tls);
         assert_int_equal(o.v.tls, table[i].tls);
         pool__options_fini(&o);
     }
@@ -469,11 +470,11 @@ static void a_chosen_tls_mode_is_kept(void **state)
     struct pool__options o = ACCEPTED(.user = "app", .host = "localhost", .tls = POOL_TLS_VERIFY,
                                       .tls_ca = "/ca", .tls_cert = "/cert", .tls_key = "/key");
     (void)state;
-    assert_int_equal(o.tls, POOL_TLS_VERIFY);
+    assert_int_equal(o.v.tls, POOL_TLS_VERIFY);
     assert_string_equal(o.v.tls_ca, "/ca");
     pool__options_fini(&o);
     o = ACCEPTED(.user = "app", .host = "db", .tls = POOL_TLS_OFF);
-    assert_int_equal(o.tls, POOL_TLS_OFF);
+    assert_int_equal(o.v.tls, POOL_TLS_OFF);
     pool__options_fini(&o);
 }
 
@@ -513,13 +514,13 @@ static void caching_sha2_is_allowed_by_default_only_where_nobody_listens(void **
     (void)state;
     for (size_t i = 0; i < COUNT(trusted); i++) {
         o = accepted(trusted[i]);
-        assert_string_equal(o.auth_plugins,
+        assert_string_equal(o.v.auth_plugins,
                             "mysql_native_password,client_ed25519,caching_sha2_password");
         pool__options_fini(&o);
     }
     for (size_t i = 0; i < COUNT(untrusted); i++) {
         o = accepted(untrusted[i]);
-        assert_string_equal(o.auth_plugins, "mysql_native_password,client_ed25519");
+        assert_string_equal(o.v.auth_plugins, "mysql_native_password,client_ed25519");
         pool__options_fini(&o);
     }
 }
@@ -528,8 +529,8 @@ static void a_chosen_list_of_plugins_is_kept(void **state)
 {
     struct pool__options o = ACCEPTED(.user = "app", .auth_plugins = "caching_sha2_password");
     (void)state;
-    assert_string_equal(o.auth_plugins, "caching_sha2_password");
-    assert_ptr_equal(o.auth_plugins, o.v.auth_plugins);
+    assert_string_equal(o.v.auth_plugins, "caching_sha2_password");
+    assert_ptr_equal(o.v.auth_plugins, o.v.auth_plugins);
     pool__options_fini(&o);
 }
 
@@ -563,11 +564,11 @@ static void a_set_uid_program_refuses_plugins_from_the_environment(void **state)
     static const char *const names[] = {"LIBMYSQL_PLUGINS", "MARIADB_PLUGIN_DIR"};
     struct pool_error err = {0};
     (void)state;
-    assert_true(pool__environment_is_safe(true, &err));
+    assert_true(pool__option_check_environment(true, &err));
     for (size_t i = 0; i < COUNT(names); i++) {
         setenv(names[i], "/tmp/evil", 1);
-        assert_true(pool__environment_is_safe(false, &err));
-        assert_false(pool__environment_is_safe(true, &err));
+        assert_true(pool__option_check_environment(false, &err));
+        assert_false(pool__option_check_environment(true, &err));
         assert_int_equal(err.code, POOL_ERR_INVALID);
         assert_non_null(strstr(err.message, names[i]));
         unsetenv(names[i]);

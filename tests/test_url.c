@@ -17,6 +17,8 @@
 #include <cmocka.h>
 
 #include "config/hints.h"
+#include "config/option_check.h"
+#include "config/option_table.h"
 #include "config/options.h"
 #include "config/url.h"
 

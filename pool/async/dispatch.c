@@ -20,7 +20,7 @@ int pool_fd(struct pool *pool)
 static int dispatch(struct pool *pool, int timeout_ms)
 {
     struct pool__sigpipe sigpipe = {false, false};
-    bool tls = pool->options.tls != POOL_TLS_OFF;
+    bool tls = pool->options.v.tls != POOL_TLS_OFF;
     int cancel_state;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
     if (tls)

@@ -23,6 +23,8 @@
 
 #include "base/error.h"
 #include "config/hints.h"
+#include "config/option_check.h"
+#include "config/option_table.h"
 #include "config/options.h"
 
 #include <stdio.h>
@@ -159,9 +161,9 @@ static bool set_number(struct reader *r, const struct pool__option *option, cons
     bool is_word = option->word && !strcmp(value, option->word);
     if (!is_word && !parse_number(value, &number))
         return refuse_number(r, option);
-    if (!pool__option_in_range(option, number))
+    if (!pool__option_table_in_range(option, number))
         return refuse_number(r, option);
-    pool__option_set_number(r->options, option, number);
+    pool__option_table_set_number(r->options, option, number);
     return true;
 }
 
@@ -169,7 +171,7 @@ static bool set_flag(struct reader *r, const struct pool__option *option, const 
 {
     bool yes = !strcmp(value, "true") || !strcmp(value, "1");
     bool no = !strcmp(value, "false") || !strcmp(value, "0");
-    bool *field = pool__option_field(r->options, option);
+    bool *field = pool__option_table_field(r->options, option);
     if (!yes && !no)
         return pool__fail(r->err, POOL_ERR_INVALID,
                           "URL: parameter '%s' must be true or false (or 1 or 0)", option->name);
@@ -190,7 +192,7 @@ static bool refuse_choice(struct reader *r, const struct pool__option *option)
 
 static bool set_choice(struct reader *r, const struct pool__option *option, const char *value)
 {
-    unsigned *field = pool__option_field(r->options, option);
+    unsigned *field = pool__option_table_field(r->options, option);
     for (unsigned i = 0; option->words[i]; i++)
         if (!strcmp(value, option->words[i])) {
             *field = i;
@@ -203,7 +205,7 @@ static bool set_value(struct reader *r, const struct pool__option *option, char 
 {
     switch (option->kind) {
     case POOL__OPTION_TEXT:
-        *(const char **)pool__option_field(r->options, option) = value;
+        *(const char **)pool__option_table_field(r->options, option) = value;
         return true;
     case POOL__OPTION_U32:
     case POOL__OPTION_SIZE: return set_number(r, option, value);
@@ -427,7 +429,7 @@ static bool parse_host(struct reader *r, char *text)
         return pool__fail(r->err, POOL_ERR_INVALID, "URL: malformed IPv6 address in brackets");
     if (!decode_part(r, "host", host))
         return false;
-    if (*host && !pool__host_is_valid(host))
+    if (*host && !pool__option_check_host(host))
         return pool__fail(r->err, POOL_ERR_INVALID,
                           "URL: the host is not a name or address (IPv6 needs brackets)");
     r->options->host = *host ? host : NULL;
@@ -578,7 +580,8 @@ static bool read_over(const char *url, struct pool_options *options, void **ret_
     if (!check_characters(url, strnlen(url, MAX_URL + 1), err))
         return false;
     struct block *block = new_block(
-        url, count_parameters(url) + pool__count_texts(options->session_variables) + 1, &copy);
+        url, count_parameters(url) + pool__options_count_texts(options->session_variables) + 1,
+        &copy);
     if (!block)
         return pool__fail(err, POOL_ERR_NOMEM, "URL: no memory for a copy");
     r.variables = block->variables;

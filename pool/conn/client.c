@@ -61,10 +61,10 @@ void pool__client_set_options(MYSQL *mysql, const struct pool__options *options)
     mysql_options(mysql, MYSQL_OPT_RECONNECT, &never);
     mysql_options(mysql, MYSQL_OPT_MAX_ALLOWED_PACKET, &packet);
     mysql_options(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
-    set_auth_options(mysql, options->auth_plugins);
+    set_auth_options(mysql, options->v.auth_plugins);
     if (v->application_name)
         mysql_options4(mysql, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", v->application_name);
-    if (options->tls != POOL_TLS_OFF)
+    if (options->v.tls != POOL_TLS_OFF)
         set_tls_options(mysql, v);
 }
 

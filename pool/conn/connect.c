@@ -17,7 +17,7 @@
 
 static bool prove_tls(struct pool__conn *conn, struct pool_error *err)
 {
-    if (conn->options->tls == POOL_TLS_OFF)
+    if (conn->options->v.tls == POOL_TLS_OFF)
         return true;
     const char *cipher = mysql_get_ssl_cipher(conn->mysql);
     const char *version = NULL;
@@ -52,7 +52,7 @@ static bool login(struct pool__conn *conn, const struct pool_credentials *creden
     if (!pool__login(conn, credentials, deadline_ns, err))
         return false;
     pool__client_forget_password(conn->mysql);
-    conn->tls = conn->options->tls != POOL_TLS_OFF;
+    conn->tls = conn->options->v.tls != POOL_TLS_OFF;
     int fd = mysql_get_socket(conn->mysql);
     pool__wait_prepare_socket(fd);
     remember_socket(conn, fd);

@@ -113,7 +113,7 @@ static bool try_login(struct attempt *attempt, const struct pool_credentials *cr
     wait->connecting = true;
     wait->cut_fd = conn->cut_fd;
     wait->on_entry = tell_name;
-    pool__wait_begin(wait, conn->options->tls != POOL_TLS_OFF);
+    pool__wait_begin(wait, conn->options->v.tls != POOL_TLS_OFF);
     bool ok =
         (!v->socket || pool__backlog_wait(v->socket, wait)) &&
         mysql_real_connect(conn->mysql, attempt->host, credentials->user, credentials->password,
@@ -134,7 +134,7 @@ static bool renew_handle(struct pool__conn *conn, struct pool_error *err)
     if (!fresh)
         return pool__fail(err, POOL_ERR_NOMEM, "out of memory for a connection");
     pool__client_set_options(fresh, conn->options);
-    pool__wait_begin(&wait, conn->options->tls != POOL_TLS_OFF);
+    pool__wait_begin(&wait, conn->options->v.tls != POOL_TLS_OFF);
     mysql_close(conn->mysql);
     pool__wait_end(&wait);
     pool__close_fd(wait.kept_fd);
@@ -195,7 +195,7 @@ static bool login_in_turn(struct pool__conn *conn, const struct pool_credentials
                           struct pool__addresses *addresses, uint64_t deadline_ns,
                           struct pool_error *err)
 {
-    const char *name = conn->options->tls == POOL_TLS_VERIFY ? conn->options->v.host : NULL;
+    const char *name = conn->options->v.tls == POOL_TLS_VERIFY ? conn->options->v.host : NULL;
     for (unsigned round = 0; addresses->count > 0; round++) {
         unsigned silent = 0;
         for (unsigned i = 0; i < addresses->count; i++) {
@@ -236,7 +236,7 @@ static bool login_by_name(struct pool__conn *conn, const struct pool_credentials
     if (!pool__resolve(only.host, deadline_ns, conn->cut_fd, &addresses, err))
         return false;
     if (addresses.count > 1 &&
-        !(conn->options->tls == POOL_TLS_VERIFY && are_all_of_this_host(&addresses)))
+        !(conn->options->v.tls == POOL_TLS_VERIFY && are_all_of_this_host(&addresses)))
         return login_in_turn(conn, credentials, &addresses, deadline_ns, err);
     if (addresses.count > 1)
         only.wait.reach_ns = reach_until(deadline_ns, 0, addresses.count);
