@@ -406,7 +406,7 @@ server_mutant pipeline.c test_pipeline one_long_ride_does_not_make_its_statement
     's/if \(is_first_of_its_kind\(pipeline, i\)\)/if (is_first_of_its_kind(pipeline, i) || true)/'
 server_mutant pipeline.c test_pipeline replies_smaller_than_usual_make_leaders_impatient \
     "leaders wait for replies that are too small time and again" \
-    's/conn->hasty_pipelines = HASTY_RIDES;/conn->hasty_pipelines = 0;/'
+    's/conn->hasty_pipelines = HASTY_PIPELINES;/conn->hasty_pipelines = 0;/'
 server_mutant pipeline.c test_pipeline a_server_that_takes_its_time_does_not_make_leaders_impatient \
     "leaders take a slow server for small replies" \
     's/pipeline->in_vain = pipeline->asked_until_ns && pool__now_ns\(\) >= pipeline->asked_until_ns &&\n *bytes_there\(conn\) > 0;/pipeline->in_vain = pipeline->in_vain || (pipeline->asked_until_ns \&\& pool__now_ns() >= pipeline->asked_until_ns);/'

@@ -36,7 +36,7 @@
 #define QUICK_NS POOL__NS_PER_MS          /* on average */
 #define PATIENCE_NS (5 * POOL__NS_PER_MS) /* longer than a tick: no timer need be programmed */
 #define LEAST_RECORD_BYTES 22             /* of TLS 1.3: header, type and tag; 1.2 adds more */
-#define HASTY_RIDES 100                   /* without patience, after it was in vain */
+#define HASTY_PIPELINES 100               /* without patience, after it was in vain */
 
 bool pool__pipeline_is_possible(const struct pool__conn *conn)
 {
@@ -195,7 +195,7 @@ static void fail(struct pipeline *pipeline, struct entry *entry)
     finish(pipeline, entry);
 }
 
-static void take_seat(struct pipeline *pipeline, struct entry *entry,
+static void add_entry(struct pipeline *pipeline, struct entry *entry,
                       struct pool__pipeline_member *member, struct pool_error *err)
 {
     *entry = (struct entry){.member = member,
@@ -279,7 +279,7 @@ static void send_all(struct pipeline *pipeline)
 }
 
 /* The reply is lost with the connection: through no fault of this statement's. */
-static void fail_by_company(struct pipeline *pipeline, struct entry *entry)
+static void fail_with_others(struct pipeline *pipeline, struct entry *entry)
 {
     const char *text = "the connection was lost with a statement before this one on it";
     if (pipeline->wait.timed_out)
@@ -304,7 +304,7 @@ static void fail_reply(struct pipeline *pipeline, struct entry *entry)
 {
     pipeline->lost = !is_in_step(pipeline, entry->exec.err);
     if (pipeline->wait.timed_out && !is_leader(pipeline, entry)) {
-        fail_by_company(pipeline, entry);
+        fail_with_others(pipeline, entry);
         return;
     }
     /* What it says of not having been sent is not true: that was before. */
@@ -332,7 +332,7 @@ static void receive_one(struct pipeline *pipeline, struct entry *entry)
     struct pool__execution *exec = &entry->exec;
     pool__ok(exec->err);
     if (pipeline->lost) {
-        fail_by_company(pipeline, entry);
+        fail_with_others(pipeline, entry);
         return;
     }
     bool ok = receive_first(entry);
@@ -413,39 +413,52 @@ static void run_again(struct pipeline *pipeline, struct entry *entry, uint64_t l
     tell_who_is_there(pipeline);
 }
 
+/* Field by field: the entries are many, and each is made when it is needed. */
+static void begin(struct pipeline *pipeline, struct pool__conn *conn,
+                  struct pool__pipeline_member *members, unsigned count, struct pool_error *err)
+{
+    pipeline->conn = conn;
+    pipeline->count = count;
+    pipeline->sent = 0;
+    pipeline->received = 0;
+    pipeline->least = 1;
+    pipeline->asked_until_ns = 0;
+    pipeline->in_vain = false;
+    pipeline->lost = false;
+    pipeline->there_count = 0;
+    pool__ok(err);
+    pool__ok(&pipeline->err);
+    for (unsigned i = 0; i < count; i++)
+        add_entry(pipeline, &pipeline->entries[i], &members[i], i ? &pipeline->err : err);
+}
+
+static void receive_all(struct pipeline *pipeline)
+{
+    struct pool__conn *conn = pipeline->conn;
+    conn->hasty_pipelines -= conn->hasty_pipelines > 0;
+    for (; pipeline->received < pipeline->sent; pipeline->received++) {
+        receive_one(pipeline, &pipeline->entries[pipeline->received]);
+        pipeline->asked_until_ns = 0;
+    }
+    if (pipeline->in_vain)
+        conn->hasty_pipelines = HASTY_PIPELINES;
+}
+
 void pool__pipeline_run(struct pool__conn *conn, struct pool__pipeline_member *members,
                         unsigned count, uint64_t deadline_ns, struct pool_error *err,
                         pool__pipeline_progress_fn *told)
 {
     struct pipeline pipeline;
-    pipeline.conn = conn;
-    pipeline.count = count;
-    pipeline.sent = 0;
-    pipeline.received = 0;
-    pipeline.least = 1;
-    pipeline.asked_until_ns = 0;
-    pipeline.in_vain = false;
-    conn->hasty_pipelines -= conn->hasty_pipelines > 0;
-    pipeline.lost = false;
-    pipeline.there_count = 0;
     pipeline.told = told;
     uint64_t started_ns = pool__now_ns();
-    pool__ok(err);
-    pool__ok(&pipeline.err);
-    for (unsigned i = 0; i < count; i++)
-        take_seat(&pipeline, &pipeline.entries[i], &members[i], i ? &pipeline.err : err);
+    begin(&pipeline, conn, members, count, err);
     pool__conn_enter(conn, &pipeline.wait, deadline_ns);
     pipeline.wait.before_sleep = before_sleep;
     if (pool__conn_has_just_answered(conn, started_ns) ||
         pool__execution_look(&pipeline.entries[0].exec))
         send_all(&pipeline);
     fail_unsent(&pipeline);
-    for (; pipeline.received < pipeline.sent; pipeline.received++) {
-        receive_one(&pipeline, &pipeline.entries[pipeline.received]);
-        pipeline.asked_until_ns = 0;
-    }
-    if (pipeline.in_vain)
-        conn->hasty_pipelines = HASTY_RIDES;
+    receive_all(&pipeline);
     tell_who_is_there(&pipeline);
     ask_for(&pipeline, 1);
     close_outdated(&pipeline);
