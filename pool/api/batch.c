@@ -7,6 +7,7 @@
  */
 #include "api/connection.h"
 #include "api/query.h"
+#include "async/accept.h"
 #include "async/cancel.h"
 #include "async/op.h"
 #include "base/error.h"
@@ -272,7 +273,7 @@ bool pool_batch_async(struct pool *pool, const struct pool_batch_request *reques
         return pool__fail(err, POOL_ERR_INVALID, "the callback is NULL");
     if (!pool__check(pool, err) || !prepare(pool, request, &text, &batch, err))
         return false;
-    struct pool__op *op = pool__op_new(pool, &kind, &text, err);
+    struct pool__op *op = pool__accept_new(pool, &kind, &text, err);
     if (!op)
         return false;
     op->batch = batch;
@@ -283,5 +284,5 @@ bool pool_batch_async(struct pool *pool, const struct pool_batch_request *reques
     op->arg = arg;
     if (batch.table.rows == 0)
         op->task.run = begin_and_end;
-    return pool__op_accept(op, request->ret_call, err);
+    return pool__accept(op, request->ret_call, err);
 }

@@ -8,6 +8,7 @@
  * with its session. From then on nothing is repeated because of a lost connection.
  */
 #include "api/connection.h"
+#include "async/accept.h"
 #include "async/op.h"
 #include "base/barrier.h"
 #include "base/error.h"
@@ -242,12 +243,12 @@ bool pool_transaction_async(struct pool *pool, pool_transaction_fn *transaction,
                           fn ? "transaction function" : "callback");
     if (!pool__check(pool, err))
         return false;
-    struct pool__op *op = pool__op_new(pool, &kind, NULL, err);
+    struct pool__op *op = pool__accept_new(pool, &kind, NULL, err);
     if (!op)
         return false;
     op->job.may_follow = false;
     op->with.transaction = transaction;
     op->fn.query = fn;
     op->arg = arg;
-    return pool__op_accept(op, NULL, err);
+    return pool__accept(op, NULL, err);
 }

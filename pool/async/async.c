@@ -2,6 +2,7 @@
  * The public calls with callbacks: each checks what it is given, makes an op of it (op.c), and
  * hands that to the loop. threads: any; callback: yes.
  */
+#include "async/accept.h"
 #include "async/cancel.h"
 #include "async/op.h"
 #include "base/error.h"
@@ -67,12 +68,12 @@ bool pool_query_async_with(struct pool *pool, const struct pool_request *request
     pool__ok(err);
     if (!check_fn(fn, err) || !pool__request_check(request, err) || !pool__check(pool, err))
         return false;
-    struct pool__op *op = pool__op_new(pool, &kind, request, err);
-    if (!op || !pool__op_check_values(op, err))
+    struct pool__op *op = pool__accept_new(pool, &kind, request, err);
+    if (!op || !pool__accept_check_values(op, err))
         return false;
     op->fn.query = fn;
     op->arg = arg;
-    return pool__op_accept(op, request->ret_call, err);
+    return pool__accept(op, request->ret_call, err);
 }
 
 bool pool_query_async(struct pool *pool, const char *sql, struct pool_args args, pool_query_fn *fn,
@@ -99,12 +100,12 @@ bool pool_get_connection_async_with(struct pool *pool, const struct pool_request
     borrow.flags = POOL_ALONE;
     if (!check_fn(fn, err) || !pool__check(pool, err))
         return false;
-    struct pool__op *op = pool__op_new(pool, &kind, &borrow, err);
+    struct pool__op *op = pool__accept_new(pool, &kind, &borrow, err);
     if (!op)
         return false;
     op->fn.conn = fn;
     op->arg = arg;
-    return pool__op_accept(op, request->ret_call, err);
+    return pool__accept(op, request->ret_call, err);
 }
 
 bool pool_get_connection_async(struct pool *pool, pool_conn_fn *fn, void *arg,
@@ -124,12 +125,12 @@ static bool conn_op(struct pool_conn conn, const struct pool__op_kind *kind,
     struct pool__borrowed borrowed;
     if (!check_fn(fn, err) || !pool__handle_claim_open(conn, &borrowed, err))
         return false;
-    struct pool__op *op = pool__op_new(conn.pool, kind, request, err);
+    struct pool__op *op = pool__accept_new(conn.pool, kind, request, err);
     if (op) {
         op->borrowed = borrowed;
         op->fn.query = fn;
         op->arg = arg;
-        if (pool__op_accept(op, request ? request->ret_call : NULL, err))
+        if (pool__accept(op, request ? request->ret_call : NULL, err))
             return true;
     }
     pool__handle_unclaim(conn.pool, &borrowed);

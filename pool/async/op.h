@@ -90,17 +90,13 @@ static inline struct pool__op *pool__op_of(struct pool__queued *call)
     return POOL__ENTRY(call, struct pool__op, queued);
 }
 
-/* Copies the request (NULL: none) and makes everything ready. */
-struct pool__op *pool__op_new(struct pool *pool, const struct pool__op_kind *kind,
-                              const struct pool_request *request, struct pool_error *err);
-/* Before it is accepted: whether it has as many values as placeholders; else it is freed. */
-bool pool__op_check_values(struct pool__op *op, struct pool_error *err);
-/* Hands the op to the loop, or frees it. `ret_call`: NULL, or where its handle goes. */
-bool pool__op_accept(struct pool__op *op, struct pool_call *ret_call, struct pool_error *err);
 void pool__op_drop(struct pool__op *op);
 
 /* Delivers to a pool_query_fn. */
 void pool__op_tell(struct pool__op *op, const struct pool_error *err);
+
+/* What becomes of it, once it is posted as a task. */
+void pool__op_init(struct pool__op *op);
 
 /* On the loop: what has become of an op that waited; and the end. */
 void pool__op_decided(struct pool__op *op);

@@ -3,6 +3,7 @@
  * with its connection, until it is resumed, cancelled, cut, or its deadline passes. Nothing
  * is read meanwhile, so the server stops sending when the buffers between are full.
  */
+#include "async/accept.h"
 #include "async/cancel.h"
 #include "async/op.h"
 #include "base/error.h"
@@ -70,8 +71,8 @@ bool pool_stream_async(struct pool *pool, const struct pool_request *request, po
                           row_fn ? "" : " for rows");
     if (!pool__request_check(request, err) || !pool__check(pool, err))
         return false;
-    struct pool__op *op = pool__op_new(pool, &kind, request, err);
-    if (!op || !pool__op_check_values(op, err))
+    struct pool__op *op = pool__accept_new(pool, &kind, request, err);
+    if (!op || !pool__accept_check_values(op, err))
         return false;
     op->sink = (struct pool__sink){deliver_row, op};
     op->job.sink = &op->sink;
@@ -79,5 +80,5 @@ bool pool_stream_async(struct pool *pool, const struct pool_request *request, po
     op->with.flow = row_fn;
     op->fn.query = fn;
     op->arg = arg;
-    return pool__op_accept(op, request->ret_call, err);
+    return pool__accept(op, request->ret_call, err);
 }

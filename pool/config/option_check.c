@@ -14,7 +14,7 @@
 #include "base/error.h"
 #include "base/secret.h"
 #include "config/option_table.h"
-#include "config/setup.h"
+#include "config/setup_check.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -13,10 +13,6 @@ struct pool__setup_sql {
     char *text[2]; /* ours to free; by enum in setup.c */
 };
 
-/* Names, values and their combination, as far as they can be judged without a server.
- * Expects the texts of `v` within their limits. Any thread. */
-bool pool__setup_check(const struct pool_options *v, struct pool_error *err);
-
 /* Writes the statements, for checked options. False: out of memory. */
 bool pool__setup_init(struct pool__setup_sql *ret, const struct pool_options *v,
                       struct pool_error *err);

@@ -109,9 +109,9 @@ static bool read_digits(struct pool__parser *parser, uint64_t *value)
 
 static bool read_sign(struct pool__parser *parser)
 {
-    if (pool__accept(parser, '-'))
+    if (pool__wire_accept(parser, '-'))
         return true;
-    pool__accept(parser, '+');
+    pool__wire_accept(parser, '+');
     return false;
 }
 
@@ -137,12 +137,12 @@ static bool read_fraction_and_exponent(struct pool__parser *parser, bool *ret_fr
                                        bool *ret_exponent, bool *digits)
 {
     uint64_t ignored = 0;
-    if (pool__accept(parser, '.')) {
+    if (pool__wire_accept(parser, '.')) {
         *digits |= pool__is_digit_next(parser);
         read_digits(parser, &ignored);
         *ret_fraction = ignored > 0;
     }
-    *ret_exponent = pool__accept(parser, 'e') || pool__accept(parser, 'E');
+    *ret_exponent = pool__wire_accept(parser, 'e') || pool__wire_accept(parser, 'E');
     if (*ret_exponent) {
         read_sign(parser);
         if (!pool__is_digit_next(parser))

@@ -77,7 +77,7 @@ static bool read_unit(struct pool__parser *parser, unsigned count, bool fewer, u
 static bool read_fraction(struct pool__parser *parser, unsigned *ret_microsecond)
 {
     unsigned value = 0, digits = 0;
-    if (!pool__accept(parser, '.'))
+    if (!pool__wire_accept(parser, '.'))
         return true;
     for (; digits < 6 && pool__is_digit_next(parser); digits++)
         value = value * 10 + (unsigned)(*parser->at++ - '0');
@@ -92,8 +92,8 @@ static bool read_fraction(struct pool__parser *parser, unsigned *ret_microsecond
 static bool read_clock(struct pool__parser *parser, struct pool_time *time)
 {
     bool span = time->type == POOL_TYPE_TIME;
-    return read_unit(parser, span ? 3 : 2, span, &time->hour) && pool__accept(parser, ':') &&
-           read_unit(parser, 2, false, &time->minute) && pool__accept(parser, ':') &&
+    return read_unit(parser, span ? 3 : 2, span, &time->hour) && pool__wire_accept(parser, ':') &&
+           read_unit(parser, 2, false, &time->minute) && pool__wire_accept(parser, ':') &&
            read_unit(parser, 2, false, &time->second) &&
            read_fraction(parser, &time->microsecond) && parser->at == parser->end &&
            is_clock_valid(time);
@@ -101,8 +101,8 @@ static bool read_clock(struct pool__parser *parser, struct pool_time *time)
 
 static bool read_date(struct pool__parser *parser, struct pool_time *time)
 {
-    return read_unit(parser, 4, false, &time->year) && pool__accept(parser, '-') &&
-           read_unit(parser, 2, false, &time->month) && pool__accept(parser, '-') &&
+    return read_unit(parser, 4, false, &time->year) && pool__wire_accept(parser, '-') &&
+           read_unit(parser, 2, false, &time->month) && pool__wire_accept(parser, '-') &&
            read_unit(parser, 2, false, &time->day) && is_date_valid(time);
 }
 
@@ -118,12 +118,12 @@ bool pool__moment_parse(const uint8_t *text, size_t len, bool is_datetime,
             return false;
         if (parser.at == parser.end)
             time.type = is_datetime ? POOL_TYPE_DATETIME : POOL_TYPE_DATE;
-        else if ((!pool__accept(&parser, ' ') && !pool__accept(&parser, 'T')) ||
+        else if ((!pool__wire_accept(&parser, ' ') && !pool__wire_accept(&parser, 'T')) ||
                  !read_clock(&parser, &time))
             return false;
     } else {
         time.type = POOL_TYPE_TIME;
-        time.negative = pool__accept(&parser, '-');
+        time.negative = pool__wire_accept(&parser, '-');
         if (!read_clock(&parser, &time))
             return false;
     }

@@ -28,7 +28,7 @@ struct pool__parser {
     const uint8_t *end;
 };
 
-static inline bool pool__accept(struct pool__parser *parser, char c)
+static inline bool pool__wire_accept(struct pool__parser *parser, char c)
 {
     if (parser->at == parser->end || *parser->at != (uint8_t)c)
         return false;
