@@ -395,7 +395,7 @@ server_mutant leader.c test_pipeline more_go_along_while_the_next_connection_is_
 server_mutant job.c test_pipeline who_asks_to_be_alone_does_not_go_along \
     "who asks to be alone rides" \
     's/!\(job->request->flags & POOL_ALONE\) && //'
-server_mutant pipeline.c test_pipeline a_slow_statement_does_not_go_along \
+server_mutant joinable.c test_pipeline a_slow_statement_does_not_go_along \
     "slow statements ride" \
     's/ && stmt->mean_ns < QUICK_NS//'
 server_mutant stmt.c test_pipeline one_long_run_does_not_make_a_statement_slow \
@@ -409,7 +409,7 @@ server_mutant pipeline.c test_pipeline replies_smaller_than_usual_make_leaders_i
     's/conn->hasty_pipelines = HASTY_PIPELINES;/conn->hasty_pipelines = 0;/'
 server_mutant pipeline.c test_pipeline a_server_that_takes_its_time_does_not_make_leaders_impatient \
     "leaders take a slow server for small replies" \
-    's/pipeline->in_vain = pipeline->asked_until_ns && pool__now_ns\(\) >= pipeline->asked_until_ns &&\n *bytes_there\(conn\) > 0;/pipeline->in_vain = pipeline->in_vain || (pipeline->asked_until_ns \&\& pool__now_ns() >= pipeline->asked_until_ns);/'
+    's/pipeline->in_vain = pipeline->asked_until_ns && pool__now_ns\(\) >= pipeline->asked_until_ns &&\n *pool__low_water_there\(conn\) > 0;/pipeline->in_vain = pipeline->in_vain || (pipeline->asked_until_ns \&\& pool__now_ns() >= pipeline->asked_until_ns);/'
 server_mutant leader.c test_pipeline_faults who_has_hardly_any_time_left_takes_nobody_along \
     "a leader may have no time left" \
     's/if \(has_time_for_others\(deadline_ns\)\)/if (true)/'

@@ -19,10 +19,10 @@
 #include "base/error.h"
 #include "base/sync.h"
 #include "conn/execution.h"
+#include "conn/low_water.h"
 #include "conn/outcome.h"
 #include "conn/prepared.h"
 #include "conn/query.h"
-#include "conn/quotes.h"
 #include "conn/reply.h"
 #include "conn/text.h"
 
@@ -33,43 +33,8 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#define QUICK_NS POOL__NS_PER_MS          /* on average */
 #define PATIENCE_NS (5 * POOL__NS_PER_MS) /* longer than a tick: no timer need be programmed */
-#define LEAST_RECORD_BYTES 22             /* of TLS 1.3: header, type and tag; 1.2 adds more */
 #define HASTY_PIPELINES 100               /* without patience, after it was in vain */
-
-bool pool__pipeline_is_possible(const struct pool__conn *conn)
-{
-    unsigned status = conn->mysql->server_status;
-    return conn->pipelines && !conn->broken && !conn->dirty && !conn->in_transaction &&
-           (status & SERVER_STATUS_AUTOCOMMIT) && !(status & SERVER_MORE_RESULTS_EXIST);
-}
-
-static bool is_quick(const struct pool__stmt *stmt)
-{
-    return stmt->mean_ns && stmt->mean_ns < QUICK_NS;
-}
-
-static bool is_prepared(const struct pool__stmt *stmt, const struct pool__statement *statement)
-{
-    return stmt->native && stmt->native->state >= MYSQL_STMT_PREPARED &&
-           stmt->info.placeholders == statement->count &&
-           mysql_stmt_param_count(stmt->native) == statement->count;
-}
-
-const struct pool__stmt *pool__pipeline_may_have(const struct pool__conn *conn,
-                                                 const struct pool__statement *statement)
-{
-    const struct pool__stmt *stmt =
-        pool__stmt_peek(&conn->cache, statement->sql, statement->len, statement->hash,
-                        pool__stmt_values_of(statement));
-    bool may = stmt && stmt->info.class_ == POOL__SQL_PLAIN && !stmt->leaves_traces &&
-               !stmt->info.multiple && is_quick(stmt) && statement->size < conn->max_packet &&
-               (statement->as_text ? stmt->info.placeholders == statement->args.count &&
-                                         pool__quotes_known(conn, statement, &stmt->info)
-                                   : is_prepared(stmt, statement));
-    return may ? stmt : NULL;
-}
 
 /* A member with what its execution needs. */
 struct entry {
@@ -136,11 +101,9 @@ static void tell_who_is_there(struct pipeline *pipeline)
     pipeline->there_count = 0;
 }
 
-/* On the socket: with TLS each reply is a record of its own. */
 static size_t usual_bytes(const struct entry *entry)
 {
-    size_t bytes = entry->stmt->reply_bytes ? entry->stmt->reply_bytes : POOL__LEAST_REPLY;
-    return bytes + (entry->exec.wait->tls ? LEAST_RECORD_BYTES : 0);
+    return pool__low_water_reply(entry->stmt, entry->exec.wait->tls);
 }
 
 /* How many bytes are worth waking up for: half of the last reply, which comes as a whole, behind
@@ -153,22 +116,6 @@ static size_t bytes_to_wait_for(const struct pipeline *pipeline)
     return bytes < POOL__PIPELINE_BYTES ? bytes : POOL__PIPELINE_BYTES;
 }
 
-static void ask_for(struct pipeline *pipeline, size_t bytes)
-{
-    int least = (int)bytes;
-    if (pipeline->least == least || !pipeline->conn->mysql->net.pvio)
-        return;
-    setsockopt(mysql_get_socket(pipeline->conn->mysql), SOL_SOCKET, SO_RCVLOWAT, &least,
-               sizeof least);
-    pipeline->least = least;
-}
-
-static int bytes_there(const struct pool__conn *conn)
-{
-    int bytes = 0;
-    return ioctl(mysql_get_socket(conn->mysql), FIONREAD, &bytes) == 0 ? bytes : 0;
-}
-
 /* To wake up for each reply costs more than the reply. So the leader sleeps until most of them
  * are there, for a while at most. If then it need not sleep again they were all there, and are
  * just smaller than usual; otherwise the server took its time. */
@@ -178,10 +125,11 @@ static uint64_t before_sleep(struct pool__wait *wait)
     struct pool__conn *conn = pipeline->conn;
     tell_who_is_there(pipeline);
     pipeline->in_vain = pipeline->asked_until_ns && pool__now_ns() >= pipeline->asked_until_ns &&
-                        bytes_there(conn) > 0;
+                        pool__low_water_there(conn) > 0;
     bool patient = pipeline->received + 1 < pipeline->sent && pipeline->sent == pipeline->count &&
                    !pipeline->in_vain && !conn->hasty_pipelines && !conn->options->v.socket;
-    ask_for(pipeline, patient ? bytes_to_wait_for(pipeline) : 1);
+    pool__low_water_set(pipeline->conn, patient ? bytes_to_wait_for(pipeline) : 1,
+                        &pipeline->least);
     if (!patient)
         return POOL__FOREVER;
     pipeline->asked_until_ns = pool__now_ns() + PATIENCE_NS + conn->trip_ns;
@@ -206,36 +154,6 @@ static void add_entry(struct pipeline *pipeline, struct entry *entry,
     member->result = NULL;
 }
 
-static bool send_prepared(struct entry *entry)
-{
-    const struct pool__statement *statement = entry->exec.statement;
-    struct pool__stmt *stmt = entry->stmt;
-    if (pool__bind_values(stmt->binds, stmt->store, statement->values, statement->count,
-                          entry->exec.err))
-        return pool__prepared_send(&entry->exec, stmt);
-    entry->exec.err->not_executed = true;
-    return false;
-}
-
-static bool send_text(struct pipeline *pipeline, struct entry *entry)
-{
-    struct pool__execution *exec = &entry->exec;
-    size_t len;
-    pool__quotes_use(exec, &entry->stmt->info);
-    char *formatted = pool__text_format(exec, &entry->stmt->info, &len);
-    bool ok = exec->err->code == POOL_OK;
-    if (ok) {
-        exec->sent = true;
-        pool__outcome_note_send(pipeline->conn, &entry->stmt->info);
-        ok = mysql_send_query(pipeline->conn->mysql, formatted ? formatted : exec->statement->text,
-                              len) == 0;
-    } else {
-        exec->err->not_executed = true;
-    }
-    free(formatted);
-    return ok;
-}
-
 static MYSQL_STMT *native_of(const struct entry *entry)
 {
     return entry->text ? NULL : entry->stmt->native;
@@ -255,7 +173,8 @@ static bool send_one(struct pipeline *pipeline, struct entry *entry)
         entry->exec.err->not_executed = true;
         return false;
     }
-    if (entry->text ? send_text(pipeline, entry) : send_prepared(entry))
+    if (entry->text ? pool__text_send(&entry->exec)
+                    : pool__prepared_bind_and_send(&entry->exec, entry->stmt))
         return true;
     bool told = entry->exec.err->code != POOL_OK;
     if (!told && (!pipeline->wait.timed_out ||
@@ -460,7 +379,7 @@ void pool__pipeline_run(struct pool__conn *conn, struct pool__pipeline_member *m
     fail_unsent(&pipeline);
     receive_all(&pipeline);
     tell_who_is_there(&pipeline);
-    ask_for(&pipeline, 1);
+    pool__low_water_set(conn, 1, &pipeline.least);
     close_outdated(&pipeline);
     pool__conn_leave(conn, &pipeline.wait);
     if (pipeline.sent)

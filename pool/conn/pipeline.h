@@ -9,7 +9,6 @@
 
 #include "base/saved_error.h"
 #include "conn/conn.h"
-#include "conn/stmt.h"
 #include "sql/statement.h"
 
 #include <stdbool.h>
@@ -36,15 +35,7 @@ enum pool__pipeline_progress {
 typedef bool pool__pipeline_progress_fn(struct pool__pipeline_member **members, unsigned count,
                                         enum pool__pipeline_progress progress);
 
-/* Whether statements can go together on this connection, as far as its server and its
- * session are concerned. */
-bool pool__pipeline_is_possible(const struct pool__conn *conn);
-
-/* The statement if this one can: prepared here, plain, and known to be quick. Else NULL. */
-const struct pool__stmt *pool__pipeline_may_have(const struct pool__conn *conn,
-                                                 const struct pool__statement *statement);
-
-/* Runs them, each of which pool__pipeline_may_have has allowed. `told` is called for each of the
+/* Runs them, each of which pool__joinable_statement has allowed. `told` is called for each of the
  * passengers in turn, or for several that are done. The first is the leader's, for which `err`
  * is: it hears of RODE_DONE alone, perhaps long before this returns, and before all others. */
 void pool__pipeline_run(struct pool__conn *conn, struct pool__pipeline_member *members,

@@ -138,6 +138,15 @@ bool pool__prepared_send(struct pool__execution *exec, struct pool__stmt *stmt)
     return !failed;
 }
 
+bool pool__prepared_bind_and_send(struct pool__execution *exec, struct pool__stmt *stmt)
+{
+    const struct pool__statement *statement = exec->statement;
+    if (pool__bind_values(stmt->binds, stmt->store, statement->values, statement->count, exec->err))
+        return pool__prepared_send(exec, stmt);
+    exec->err->not_executed = true;
+    return false;
+}
+
 static void take_over_error(MYSQL_STMT *native, MYSQL *mysql)
 {
     native->last_errno = mysql_errno(mysql);

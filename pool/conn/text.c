@@ -56,6 +56,24 @@ char *pool__text_format(struct pool__execution *exec, const struct pool__sql_inf
     return formatted;
 }
 
+bool pool__text_send(struct pool__execution *exec)
+{
+    size_t len;
+    pool__quotes_use(exec, exec->info);
+    char *formatted = pool__text_format(exec, exec->info, &len);
+    bool ok = exec->err->code == POOL_OK;
+    if (ok) {
+        exec->sent = true;
+        pool__outcome_note_send(exec->conn, exec->info);
+        ok = mysql_send_query(exec->conn->mysql, formatted ? formatted : exec->statement->text,
+                              len) == 0;
+    } else {
+        exec->err->not_executed = true;
+    }
+    free(formatted);
+    return ok;
+}
+
 static bool run_known_text(struct pool__execution *exec, struct pool__stmt *stmt)
 {
     size_t len;

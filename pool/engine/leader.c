@@ -19,6 +19,7 @@
 
 #include "base/fiber.h"
 #include "base/saved_error.h"
+#include "conn/joinable.h"
 #include "conn/pipeline.h"
 #include "engine/pool.h"
 #include "engine/queued.h"
@@ -103,7 +104,7 @@ static bool may_follow(const struct pool__waiter *waiter, void *arg)
     const struct pool__queued *queued = POOL__ENTRY(waiter, const struct pool__queued, waiter);
     const struct pool__statement *statement = &queued->job->statement;
     if ((limits->callbacks_only && !waiter->wake) || statement->size > limits->room ||
-        !pool__pipeline_may_have(limits->conn, statement))
+        !pool__joinable_statement(limits->conn, statement))
         return false;
     limits->room -= statement->size;
     return true;
@@ -142,9 +143,9 @@ static unsigned take_along(struct pool *pool, const struct pool__borrowed *borro
                             callbacks_only};
     unsigned open = pool->core.limit - atomic_load(&pool->core.absent);
     unsigned wanted = share(pool, open);
-    if (!wanted || !pool__pipeline_is_possible(borrowed->conn))
+    if (!wanted || !pool__joinable_conn(borrowed->conn))
         return 0;
-    const struct pool__stmt *own = pool__pipeline_may_have(borrowed->conn, &job->statement);
+    const struct pool__stmt *own = pool__joinable_statement(borrowed->conn, &job->statement);
     if (!own)
         return 0;
     wanted += sooner_here(borrowed->conn, own, open);
