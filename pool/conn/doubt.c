@@ -20,6 +20,7 @@ static bool ask_server(struct pool__conn *conn, uint64_t deadline_ns, struct poo
     struct pool__trx *trx = &conn->trx;
     bool over = trx->over;
     trx->unsure = trx->over = false;
+    pool__trx_note_native(conn);
     if (!pool__execute_quietly(conn, "SELECT 1", deadline_ns, err)) {
         trx->over = over;
         trx->unsure = !err->retry_transaction && !conn->broken;
