@@ -27,70 +27,11 @@
 
 #include "base/error.h"
 #include "sql/builtins.h"
+#include "sql/gist.h"
 #include "sql/lexer.h"
+#include "sql/words.h"
 
 #include <string.h>
-
-/* TRANSACTION statements have at most this many tokens, but for START TRANSACTION. */
-#define HEAD_TOKENS 5
-
-/* What has been seen so far of one text. */
-struct reading {
-    struct pool__token head[HEAD_TOKENS]; /* the first tokens */
-    size_t tokens;                        /* in the first statement */
-    struct pool__token first;             /* the first that is not an opening parenthesis */
-    struct pool__token verb;              /* the same, but behind a WITH and its list */
-    struct pool__token before;            /* the last token, */
-    struct pool__token before_that;       /* and the one before */
-    struct pool__token before_name;       /* what precedes the last name, which may be a.b.c */
-    bool qualified;                       /* the last name has a dot */
-    bool in_with_list;                    /* between WITH and the statement it serves */
-    size_t depth;                         /* open parentheses */
-    bool ended;                           /* a semicolon has been seen */
-    bool multiple;
-    bool semicolon; /* with something behind it */
-    bool has_body;  /* its semicolons separate nothing */
-    bool touches_session;
-    bool not_read_only;
-    bool names_reading; /* a variable that decides how texts are read */
-};
-
-static bool same_word(const char *text, size_t len, const char *word)
-{
-    for (size_t i = 0; i < len; i++) {
-        char upper = text[i] >= 'a' && text[i] <= 'z' ? (char)(text[i] - 'a' + 'A') : text[i];
-        if (word[i] == '\0' || upper != word[i])
-            return false;
-    }
-    return word[len] == '\0';
-}
-
-static bool is_word(const struct pool__token *token, const char *word)
-{
-    return token->kind == POOL__TOKEN_WORD && same_word(token->text, token->len, word);
-}
-
-static bool is_sign(const struct pool__token *token, char sign)
-{
-    return token->kind == POOL__TOKEN_SIGN && token->text[0] == sign;
-}
-
-/* A word, or the same in quotes: the server takes `get_lock`() for the function, too. */
-static bool is_name(const struct pool__token *token, const char *word)
-{
-    if (token->kind == POOL__TOKEN_QUOTED)
-        return same_word(token->text + 1, token->len - 2, word);
-    return is_word(token, word);
-}
-
-static bool is_one_of(const struct pool__token *token, const char *const *words,
-                      bool (*matches)(const struct pool__token *, const char *))
-{
-    for (; *words; words++)
-        if (matches(token, *words))
-            return true;
-    return false;
-}
 
 static bool is_session_function(const struct pool__token *token)
 {
@@ -101,67 +42,63 @@ static bool is_session_function(const struct pool__token *token)
         "VERSION_TOKENS_LOCK_SHARED", "VERSION_TOKENS_LOCK_EXCLUSIVE", "VERSION_TOKENS_UNLOCK",
         NULL};
     /* clang-format on */
-    return is_one_of(token, functions, is_name);
+    return pool__words_is_one_of(token, functions, pool__words_is_name);
 }
 
 /* INSERT INTO is fine, and so is a file; INTO @variable or a name after SELECT is not. */
-static bool is_into_variable(const struct reading *reading, const struct pool__token *token)
+static bool is_into_variable(const struct pool__gist *gist, const struct pool__token *token)
 {
-    if (!is_word(&reading->before, "INTO"))
+    if (!pool__words_is(&gist->before, "INTO"))
         return false;
-    if (is_sign(token, '@'))
+    if (pool__words_is_sign(token, '@'))
         return true;
-    bool inserts = is_word(&reading->first, "INSERT") || is_word(&reading->first, "REPLACE");
-    return !inserts && !is_word(token, "OUTFILE") && !is_word(token, "DUMPFILE");
+    bool inserts =
+        pool__words_is(&gist->first, "INSERT") || pool__words_is(&gist->first, "REPLACE");
+    return !inserts && !pool__words_is(token, "OUTFILE") && !pool__words_is(token, "DUMPFILE");
 }
 
-static bool touches_session(const struct reading *reading, const struct pool__token *token)
+static bool touches_session(const struct pool__gist *gist, const struct pool__token *token)
 {
     if (token->kind == POOL__TOKEN_ASSIGN || token->kind == POOL__TOKEN_COMMENT_SQL)
         return true;
-    if (is_session_function(token) || is_into_variable(reading, token))
+    if (is_session_function(token) || is_into_variable(gist, token))
         return true;
-    if (is_word(&reading->before, "NEXT") && is_word(token, "VALUE"))
+    if (pool__words_is(&gist->before, "NEXT") && pool__words_is(token, "VALUE"))
         return true;
-    return is_name(&reading->before_that, "LAST_INSERT_ID") && is_sign(&reading->before, '(') &&
-           !is_sign(token, ')');
-}
-
-static bool is_any_name(const struct pool__token *token)
-{
-    return token->kind == POOL__TOKEN_WORD || token->kind == POOL__TOKEN_QUOTED;
+    return pool__words_is_name(&gist->before_that, "LAST_INSERT_ID") &&
+           pool__words_is_sign(&gist->before, '(') && !pool__words_is_sign(token, ')');
 }
 
 /* Whether the last name is a table, an alias or a CTE, which may have a list of columns. No
  * expression can start behind the words and signs that are looked for. The COLUMNS of
  * JSON_TABLE, which follow a string, and MEMBER OF come under this as well. */
-static bool names_table(const struct reading *reading)
+static bool names_table(const struct pool__gist *gist)
 {
     static const char *const targets[] = {"INTO",         "INSERT",  "REPLACE", "IGNORE",
                                           "LOW_PRIORITY", "DELAYED", NULL};
     static const char *const aliases[] = {"AS", "WITH", "RECURSIVE", "MEMBER", NULL};
-    const struct pool__token *before = &reading->before_name;
-    if (is_one_of(before, targets, is_word))
+    const struct pool__token *before = &gist->before_name;
+    if (pool__words_is_one_of(before, targets, pool__words_is))
         return true;
-    if (reading->qualified)
+    if (gist->qualified)
         return false;
-    if (reading->in_with_list && reading->depth == 1 && is_sign(before, ','))
+    if (gist->in_with_list && gist->depth == 1 && pool__words_is_sign(before, ','))
         return true;
-    return before->kind == POOL__TOKEN_QUOTED || is_sign(before, ')') ||
-           is_one_of(before, aliases, is_word);
+    return before->kind == POOL__TOKEN_QUOTED || pool__words_is_sign(before, ')') ||
+           pool__words_is_one_of(before, aliases, pool__words_is);
 }
 
 /* Decided at the token behind the parenthesis: `name (SELECT` is no call, as that would need
  * parentheses of its own. */
-static bool calls_unknown(const struct reading *reading, const struct pool__token *token)
+static bool calls_unknown(const struct pool__gist *gist, const struct pool__token *token)
 {
-    const struct pool__token *name = &reading->before_that;
-    const struct pool__token *parenthesis = &reading->before;
-    if (!is_sign(parenthesis, '(') || !is_any_name(name))
+    const struct pool__token *name = &gist->before_that;
+    const struct pool__token *parenthesis = &gist->before;
+    if (!pool__words_is_sign(parenthesis, '(') || !pool__words_is_any_name(name))
         return false;
-    if (is_word(token, "SELECT") || names_table(reading))
+    if (pool__words_is(token, "SELECT") || names_table(gist))
         return false;
-    if (name->kind == POOL__TOKEN_QUOTED || reading->qualified)
+    if (name->kind == POOL__TOKEN_QUOTED || gist->qualified)
         return true;
     enum pool__builtins_kind kind = pool__builtins_kind(name->text, name->len);
     if (kind == POOL__NAME_TIGHT_FUNCTION)
@@ -169,13 +106,13 @@ static bool calls_unknown(const struct reading *reading, const struct pool__toke
     return kind == POOL__NAME_UNKNOWN;
 }
 
-static bool locks_or_writes(const struct reading *reading, const struct pool__token *token)
+static bool locks_or_writes(const struct pool__gist *gist, const struct pool__token *token)
 {
-    if (is_word(token, "INTO"))
+    if (pool__words_is(token, "INTO"))
         return true;
-    if (is_word(&reading->before, "FOR"))
-        return is_word(token, "UPDATE") || is_word(token, "SHARE");
-    return is_word(&reading->before, "LOCK") && is_word(token, "IN");
+    if (pool__words_is(&gist->before, "FOR"))
+        return pool__words_is(token, "UPDATE") || pool__words_is(token, "SHARE");
+    return pool__words_is(&gist->before, "LOCK") && pool__words_is(token, "IN");
 }
 
 /* SET NAMES and SET CHARACTER SET among them. */
@@ -186,197 +123,85 @@ static bool names_reading(const struct pool__token *token)
                                             "CHARACTER_SET_CLIENT", "CHARACTER_SET_CONNECTION",
                                             "COLLATION_CONNECTION", NULL};
     /* clang-format on */
-    return is_one_of(token, variables, is_name);
+    return pool__words_is_one_of(token, variables, pool__words_is_name);
 }
 
 /* Whether from here on semicolons are those of a body. A label makes a compound statement
  * as well: the colon is its second token. */
-static bool starts_body(const struct reading *reading, const struct pool__token *token)
+static bool starts_body(const struct pool__gist *gist, const struct pool__token *token)
 {
     static const char *const compounds[] = {"IF",     "CASE", "LOOP",    "WHILE",
                                             "REPEAT", "FOR",  "DECLARE", NULL};
     static const char *const routines[] = {"PROCEDURE", "FUNCTION", "TRIGGER",
                                            "EVENT",     "PACKAGE",  NULL};
-    if (reading->tokens == 1)
-        return is_one_of(token, compounds, is_word);
-    if (reading->tokens == 2 && (is_sign(token, ':') || is_word(&reading->before, "BEGIN")))
-        return is_sign(token, ':') || is_word(token, "NOT");
-    return (is_word(&reading->first, "CREATE") || is_word(&reading->first, "ALTER")) &&
-           is_one_of(token, routines, is_word);
+    if (gist->tokens == 1)
+        return pool__words_is_one_of(token, compounds, pool__words_is);
+    if (gist->tokens == 2 &&
+        (pool__words_is_sign(token, ':') || pool__words_is(&gist->before, "BEGIN")))
+        return pool__words_is_sign(token, ':') || pool__words_is(token, "NOT");
+    return (pool__words_is(&gist->first, "CREATE") || pool__words_is(&gist->first, "ALTER")) &&
+           pool__words_is_one_of(token, routines, pool__words_is);
 }
 
 /* The list ends at the first word of its statement or, as that may be in parentheses, where
  * one opens behind one that closes. CYCLE is the end of what is understood here. */
-static bool ends_with_list(const struct reading *reading, const struct pool__token *token)
+static bool ends_with_list(const struct pool__gist *gist, const struct pool__token *token)
 {
     static const char *const ends[] = {"SELECT", "VALUES",  "TABLE", "UPDATE", "DELETE",
                                        "INSERT", "REPLACE", "CYCLE", NULL};
-    if (reading->depth > 0)
+    if (gist->depth > 0)
         return false;
-    return (is_sign(token, '(') && is_sign(&reading->before, ')')) ||
-           is_one_of(token, ends, is_word);
+    return (pool__words_is_sign(token, '(') && pool__words_is_sign(&gist->before, ')')) ||
+           pool__words_is_one_of(token, ends, pool__words_is);
 }
 
-static void follow_names(struct reading *reading, const struct pool__token *token)
+static void follow_names(struct pool__gist *gist, const struct pool__token *token)
 {
-    if (reading->tokens == 1)
-        reading->in_with_list = is_word(token, "WITH");
-    if (reading->in_with_list) {
-        reading->in_with_list = !ends_with_list(reading, token);
-        reading->verb = *token;
+    if (gist->tokens == 1)
+        gist->in_with_list = pool__words_is(token, "WITH");
+    if (gist->in_with_list) {
+        gist->in_with_list = !ends_with_list(gist, token);
+        gist->verb = *token;
     }
-    if (is_sign(token, '('))
-        reading->depth++;
-    if (is_sign(token, ')') && reading->depth > 0)
-        reading->depth--;
-    if (!is_any_name(token))
+    if (pool__words_is_sign(token, '('))
+        gist->depth++;
+    if (pool__words_is_sign(token, ')') && gist->depth > 0)
+        gist->depth--;
+    if (!pool__words_is_any_name(token))
         return;
-    reading->qualified = is_sign(&reading->before, '.');
-    if (!reading->qualified || !is_any_name(&reading->before_that))
-        reading->before_name = reading->before;
+    gist->qualified = pool__words_is_sign(&gist->before, '.');
+    if (!gist->qualified || !pool__words_is_any_name(&gist->before_that))
+        gist->before_name = gist->before;
 }
 
-static void take_token(struct reading *reading, const struct pool__token *token)
+static void take_token(struct pool__gist *gist, const struct pool__token *token)
 {
-    reading->names_reading = reading->names_reading || names_reading(token);
-    if (is_sign(token, ';')) {
-        reading->ended = true;
-        return;
-    }
-    if (reading->ended) {
-        reading->semicolon = true;
-        reading->multiple = !reading->has_body;
+    gist->names_reading = gist->names_reading || names_reading(token);
+    if (pool__words_is_sign(token, ';')) {
+        gist->ended = true;
         return;
     }
-    if (reading->tokens < HEAD_TOKENS)
-        reading->head[reading->tokens] = *token;
-    reading->tokens++;
-    if (reading->first.kind == POOL__TOKEN_END && !is_sign(token, '('))
-        reading->first = reading->verb = *token;
-    reading->has_body = reading->has_body || starts_body(reading, token);
-    reading->touches_session = reading->touches_session || touches_session(reading, token) ||
-                               calls_unknown(reading, token);
-    follow_names(reading, token);
-    reading->not_read_only = reading->not_read_only || locks_or_writes(reading, token);
-    reading->before_that = reading->before;
-    reading->before = *token;
-}
-
-/* Compares the first tokens with words; "x" stands for any name, "..." for anything. */
-static bool matches(const struct reading *reading, const char *const *pattern)
-{
-    size_t at = 0;
-    for (; pattern[at]; at++) {
-        if (strcmp(pattern[at], "...") == 0)
-            return true;
-        if (at == reading->tokens)
-            return false;
-        const struct pool__token *token = &reading->head[at];
-        if (strcmp(pattern[at], "x") == 0 ? !is_any_name(token) : !is_word(token, pattern[at]))
-            return false;
+    if (gist->ended) {
+        gist->semicolon = true;
+        gist->multiple = !gist->has_body;
+        return;
     }
-    return at == reading->tokens;
-}
-
-/* Without AND CHAIN and RELEASE, and without the compound BEGIN NOT ATOMIC. */
-static bool is_transaction(const struct reading *reading)
-{
-    static const char *const patterns[][HEAD_TOKENS + 1] = {
-        {"BEGIN"},
-        {"BEGIN", "WORK"},
-        {"START", "TRANSACTION", "..."},
-        {"COMMIT"},
-        {"COMMIT", "WORK"},
-        {"ROLLBACK"},
-        {"ROLLBACK", "WORK"},
-        {"ROLLBACK", "TO", "x"},
-        {"ROLLBACK", "TO", "SAVEPOINT", "x"},
-        {"ROLLBACK", "WORK", "TO", "x"},
-        {"ROLLBACK", "WORK", "TO", "SAVEPOINT", "x"},
-        {"SAVEPOINT", "x"},
-        {"RELEASE", "SAVEPOINT", "x"},
-    };
-    for (size_t i = 0; i < sizeof patterns / sizeof patterns[0]; i++)
-        if (matches(reading, patterns[i]))
-            return true;
-    return false;
-}
-
-static bool is_plain(const struct reading *reading)
-{
-    static const char *const starts[] = {"SELECT",  "INSERT", "UPDATE", "DELETE",
-                                         "REPLACE", "WITH",   "VALUES", NULL};
-    if (is_sign(&reading->head[0], '('))
-        return is_word(&reading->first, "SELECT");
-    return is_one_of(&reading->first, starts, is_word);
-}
-
-static enum pool__sql_class classify(const struct reading *reading, bool doubtful)
-{
-    if (doubtful || reading->multiple || reading->touches_session || reading->has_body)
-        return POOL__SQL_OTHER;
-    if (is_transaction(reading))
-        return POOL__SQL_TRANSACTION;
-    return is_plain(reading) ? POOL__SQL_PLAIN : POOL__SQL_OTHER;
-}
-
-static bool rolls_back_to_savepoint(const struct reading *reading)
-{
-    return is_word(&reading->head[1], "TO") || is_word(&reading->head[2], "TO");
-}
-
-static bool begins(const struct pool__token *head)
-{
-    if (is_word(&head[0], "XA"))
-        return is_word(&head[1], "START") || is_word(&head[1], "BEGIN");
-    return is_word(&head[0], "BEGIN") ||
-           (is_word(&head[0], "START") && is_word(&head[1], "TRANSACTION"));
-}
-
-static bool hides_statements(const struct reading *reading)
-{
-    static const char *const runners[] = {"CALL", "EXECUTE", "XA", NULL};
-    static const char *const makers[] = {"CREATE", "ALTER", NULL};
-    const struct pool__token *first = &reading->head[0];
-    bool runs_body = reading->has_body && !is_one_of(first, makers, is_word);
-    return reading->multiple || runs_body || is_one_of(first, runners, is_word) ||
-           first->kind == POOL__TOKEN_COMMENT_SQL;
-}
-
-static enum pool__sql_turn turn_of(const struct reading *reading, bool doubtful)
-{
-    const struct pool__token *head = reading->head;
-    bool one = !doubtful && !reading->multiple && !reading->has_body;
-    if (one && begins(head))
-        return POOL__TURN_BEGIN;
-    if (doubtful || hides_statements(reading))
-        return POOL__TURN_HIDDEN;
-    if (is_word(&head[0], "COMMIT"))
-        return POOL__TURN_COMMIT;
-    if (is_word(&head[0], "ROLLBACK") && !rolls_back_to_savepoint(reading))
-        return POOL__TURN_ROLLBACK;
-    return POOL__TURN_NONE;
-}
-
-/* A routine, or a trigger, puts them back at its end. What EXECUTE runs is not seen. */
-static bool rereads(const struct reading *reading, bool doubtful)
-{
-    const struct pool__token *first = &reading->head[0];
-    if (is_word(first, "EXECUTE"))
-        return true;
-    bool sets = is_word(first, "SET") || reading->multiple || reading->has_body || doubtful ||
-                first->kind == POOL__TOKEN_COMMENT_SQL;
-    return sets && reading->names_reading;
-}
-
-static bool is_read_only(const struct reading *reading)
-{
-    return !reading->not_read_only &&
-           (is_word(&reading->first, "SELECT") || is_word(&reading->first, "VALUES"));
+    if (gist->tokens < POOL__GIST_HEAD)
+        gist->head[gist->tokens] = *token;
+    gist->tokens++;
+    if (gist->first.kind == POOL__TOKEN_END && !pool__words_is_sign(token, '('))
+        gist->first = gist->verb = *token;
+    gist->has_body = gist->has_body || starts_body(gist, token);
+    gist->touches_session =
+        gist->touches_session || touches_session(gist, token) || calls_unknown(gist, token);
+    follow_names(gist, token);
+    gist->not_read_only = gist->not_read_only || locks_or_writes(gist, token);
+    gist->before_that = gist->before;
+    gist->before = *token;
 }
 
 /* Whether a placeholder in an executable comment is one depends on the server's version. */
-static bool read_statement(struct pool__lexer *lexer, struct reading *reading, bool *uncertain,
+static bool read_statement(struct pool__lexer *lexer, struct pool__gist *gist, bool *uncertain,
                            struct pool_error *err)
 {
     struct pool__token token;
@@ -386,9 +211,9 @@ static bool read_statement(struct pool__lexer *lexer, struct reading *reading, b
         if (token.kind == POOL__TOKEN_END)
             break;
         *uncertain = *uncertain || (token.kind == POOL__TOKEN_PLACEHOLDER && lexer->in_comment);
-        take_token(reading, &token);
+        take_token(gist, &token);
     }
-    if (reading->tokens == 0 && !reading->multiple)
+    if (gist->tokens == 0 && !gist->multiple)
         return pool__fail(err, POOL_ERR_INVALID, "statement is empty");
     return true;
 }
@@ -397,23 +222,23 @@ static bool inspect(const char *sql, size_t len, enum pool__quotes quotes,
                     struct pool__sql_info *ret_info, struct pool_error *err)
 {
     struct pool__lexer lexer = {0};
-    struct reading reading = {0};
+    struct pool__gist gist = {0};
     bool uncertain = false;
     bool ok = pool__lexer_init_for(&lexer, sql, len, quotes, err) &&
-              read_statement(&lexer, &reading, &uncertain, err);
+              read_statement(&lexer, &gist, &uncertain, err);
     ret_info->escaped_quote = lexer.escaped_quote;
-    ret_info->semicolon = ok ? reading.semicolon : reading.ended;
+    ret_info->semicolon = ok ? gist.semicolon : gist.ended;
     if (!ok)
         return false;
-    ret_info->class_ = classify(&reading, lexer.doubt != NULL);
-    ret_info->turn = turn_of(&reading, lexer.doubt != NULL);
-    ret_info->updates = !reading.multiple && is_word(&reading.verb, "UPDATE");
+    ret_info->class_ = pool__gist_class(&gist, lexer.doubt != NULL);
+    ret_info->turn = pool__gist_turn(&gist, lexer.doubt != NULL);
+    ret_info->updates = !gist.multiple && pool__words_is(&gist.verb, "UPDATE");
     ret_info->placeholders = lexer.placeholders;
     ret_info->named = lexer.named;
-    ret_info->multiple = reading.multiple;
-    ret_info->read_only = ret_info->class_ == POOL__SQL_PLAIN && is_read_only(&reading);
+    ret_info->multiple = gist.multiple;
+    ret_info->read_only = ret_info->class_ == POOL__SQL_PLAIN && pool__gist_is_read_only(&gist);
     ret_info->uncertain = uncertain || lexer.doubt;
-    ret_info->rereads = rereads(&reading, lexer.doubt != NULL);
+    ret_info->rereads = pool__gist_rereads(&gist, lexer.doubt != NULL);
     for (unsigned i = 0; i < POOL__READINGS; i++)
         ret_info->counts[i] = lexer.placeholders;
     return true;
