@@ -292,7 +292,7 @@ static void an_alarm_rings_once_and_never_early(void **state)
     struct ringing ringing = {.alarm.ring = ring};
     uint64_t due_ns = pool__now_ns() + 30 * MS;
     assert_true(pool__loop_reserve(&loop, 1));
-    pool__alarm_set(&loop, &ringing.alarm, due_ns);
+    pool__alarms_set(&loop.alarms, &ringing.alarm, due_ns);
     assert_within(GENEROUS, (pool__loop_dispatch(&loop, -1), ringing.rings));
     assert_true(ringing.at_ns >= due_ns);
     assert_int_equal(pool__loop_dispatch(&loop, 0), 0);
@@ -305,11 +305,11 @@ static void an_alarm_that_was_cleared_or_put_off_does_not_ring(void **state)
     struct ringing cleared = {.alarm.ring = ring}, put_off = cleared, last = cleared;
     uint64_t now = pool__now_ns();
     assert_true(pool__loop_reserve(&loop, 3));
-    pool__alarm_set(&loop, &cleared.alarm, now + MS);
-    pool__alarm_set(&loop, &put_off.alarm, now + MS);
-    pool__alarm_set(&loop, &last.alarm, now + 40 * MS);
-    pool__alarm_clear(&loop, &cleared.alarm);
-    pool__alarm_set(&loop, &put_off.alarm, POOL__FOREVER);
+    pool__alarms_set(&loop.alarms, &cleared.alarm, now + MS);
+    pool__alarms_set(&loop.alarms, &put_off.alarm, now + MS);
+    pool__alarms_set(&loop.alarms, &last.alarm, now + 40 * MS);
+    pool__alarms_clear(&loop.alarms, &cleared.alarm);
+    pool__alarms_set(&loop.alarms, &put_off.alarm, POOL__FOREVER);
     assert_within(GENEROUS, (pool__loop_dispatch(&loop, -1), last.rings));
     assert_int_equal(cleared.rings, 0);
     assert_int_equal(put_off.rings, 0);
@@ -342,7 +342,7 @@ static void start_reading(struct reading *reading, uint64_t deadline_ns)
     *reading = (struct reading){.deadline_ns = deadline_ns};
     assert_int_equal(pipe(reading->fds), 0);
     assert_true(pool__loop_reserve(&loop, 8));
-    assert_true(pool__loop_start(&loop, await_pipe, after_pipe, reading));
+    assert_true(pool__strands_start(&loop.strands, await_pipe, after_pipe, reading));
 }
 
 static void finish_reading(struct reading *reading, enum pool__wake wake)
@@ -396,7 +396,7 @@ static void there_are_as_many_fibers_as_were_allowed(void **state)
     struct reading all[4], none = {.done = false};
     for (unsigned i = 0; i < 4; i++)
         start_reading(&all[i], POOL__FOREVER);
-    assert_false(pool__loop_start(&loop, await_pipe, after_pipe, &none));
+    assert_false(pool__strands_start(&loop.strands, await_pipe, after_pipe, &none));
     for (unsigned i = 0; i < 4; i++)
         assert_int_equal(write(all[i].fds[1], "x", 1), 1);
     for (unsigned i = 0; i < 4; i++)

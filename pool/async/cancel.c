@@ -16,6 +16,7 @@
 #include "base/fiber.h"
 #include "base/list.h"
 #include "base/loop.h"
+#include "base/strands.h"
 #include "base/sync.h"
 #include "conn/conn.h"
 #include "conn/query.h"
@@ -78,7 +79,7 @@ static void on_cancel(struct pool__task *task)
         if (op->waits)
             pool__op_cancel_waiting(op);
         else if (op->fiber && op->paused)
-            pool__loop_wake(&op->queued.pool->loop, op->fiber);
+            pool__strands_wake(&op->queued.pool->loop.strands, op->fiber);
         else if (op->fiber)
             stop_on_server(op);
         /* else it pauses before another attempt, which will find itself cancelled */
@@ -128,7 +129,7 @@ static void on_resume(struct pool__task *task)
     struct pool__op *op = POOL__ENTRY(task, struct pool__op, resume_task);
     atomic_store(&op->resume_posted, false);
     if (!op->delivered && op->paused)
-        pool__loop_wake(&op->queued.pool->loop, op->fiber);
+        pool__strands_wake(&op->queued.pool->loop.strands, op->fiber);
     else
         op->resumed = true;
     pool__queued_drop(&op->queued);

@@ -131,7 +131,7 @@ static void try_again_or_deliver(struct pool__op *op, struct pool_error *err)
     }
     op->ask.again = !pause_ns; /* it has had its turn, unless it is a new transaction */
     if (pause_ns) {
-        pool__alarm_set(loop, &op->alarm, pool__now_ns() + pause_ns);
+        pool__alarms_set(&loop->alarms, &op->alarm, pool__now_ns() + pause_ns);
     } else {
         op->task.run = begin;
         pool__loop_post(loop, &op->task);
@@ -225,7 +225,7 @@ static void launch(struct pool__op *op)
         struct pool_error err;
         pool__ok(&err);
         pool__op_deliver(op, &err);
-    } else if (!pool__loop_start(&pool->loop, on_fiber, after_fiber, op)) {
+    } else if (!pool__strands_start(&pool->loop.strands, on_fiber, after_fiber, op)) {
         give_back(op);
         fail_for_memory(op);
     }
@@ -252,7 +252,7 @@ static void end_ride(struct pool__op *op)
 static void decided(struct pool__op *op, enum pool__outcome outcome)
 {
     struct pool *pool = op->queued.pool;
-    pool__alarm_clear(&pool->loop, &op->alarm);
+    pool__alarms_clear(&pool->loop.alarms, &op->alarm);
     op->waits = false;
     if (outcome == POOL__ABANDONED) {
         abandon(op);
@@ -285,7 +285,7 @@ void pool__op_cancel_waiting(struct pool__op *op)
         pool__op_decided(op);
     } else if (atomic_load(&waiter->outcome) == POOL__TAKEN) {
         /* It cannot leave yet, but soon. */
-        pool__alarm_set(&pool->loop, &op->alarm, pool__now_ns() + POOL__NS_PER_MS);
+        pool__alarms_set(&pool->loop.alarms, &op->alarm, pool__now_ns() + POOL__NS_PER_MS);
     } /* else its outcome is on its way as a task */
 }
 
@@ -319,7 +319,7 @@ static void on_alarm(struct pool__alarm *alarm)
     if (pool__core_look(&pool->core, &op->queued.waiter, pool__now_ns(), &next_ns))
         pool__op_decided(op);
     else
-        pool__alarm_set(&pool->loop, alarm, next_ns);
+        pool__alarms_set(&pool->loop.alarms, alarm, next_ns);
 }
 
 static void queue_up(struct pool__op *op)

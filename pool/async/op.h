@@ -4,6 +4,7 @@
 #ifndef POOL_ASYNC_OP_H
 #define POOL_ASYNC_OP_H
 
+#include "base/alarms.h"
 #include "base/fiber.h"
 #include "base/list.h"
 #include "base/loop.h"

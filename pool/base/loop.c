@@ -1,11 +1,6 @@
 /*
  * How the loop sleeps, and how it shares its time.
  *
- * Sockets are armed for one event at a time (EPOLLONESHOT), by the fiber that waits: so a
- * connection that a blocking caller uses never wakes the loop, and a late event is known by
- * its serial. Descriptors are not taken out again: what is not armed is silent, and leaves
- * epoll with its socket.
- *
  * Who posts a task looks whether the loop is asleep, and only then pokes it; the loop says
  * that it is going to sleep and then looks for tasks once more. Both in sequentially
  * consistent order, so one of them sees the other.
@@ -31,19 +26,6 @@
 
 enum tag { TAG_EVENT, TAG_TIMER, TAG_CUT, TAG_STRAND };
 
-struct pool__strand {
-    struct pool__link link; /* in waiting, ready or spare */
-    struct pool__loop *loop;
-    struct pool__fiber *fiber;
-    struct pool__alarm alarm;
-    unsigned number;
-    uint32_t serial; /* of its present wait */
-    bool is_waiting;
-    enum pool__wake wake;
-    void (*after)(void *arg);
-    void *arg;
-};
-
 static _Thread_local const struct pool__loop *here;
 
 __attribute__((noinline)) static void set_here(const struct pool__loop *loop)
@@ -66,15 +48,12 @@ void pool__loop_init(struct pool__loop *loop, unsigned strand_limit, bool manual
     memset(loop, 0, sizeof *loop);
     pool__mutex_init(&loop->lock);
     pool__list_init(&loop->arrivals);
-    pool__list_init(&loop->waiting);
-    pool__list_init(&loop->ready);
-    pool__list_init(&loop->spare);
+    pool__strands_init(&loop->strands, &loop->alarms, strand_limit, TAG_STRAND);
     atomic_store(&loop->asleep, true);
-    loop->strand_limit = strand_limit;
     loop->cut_fd = -1;
     loop->manual = manual;
-    loop->epoll_fd = loop->event_fd = loop->timer_fd = -1;
-    loop->timer_fd_ns = POOL__FOREVER;
+    loop->epoll_fd = loop->event_fd = loop->alarms.fd = -1;
+    loop->alarms.fd_ns = POOL__FOREVER;
 }
 
 /* ---- opening and closing ---- */
@@ -88,16 +67,17 @@ static bool watch(struct pool__loop *loop, int fd, enum tag tag, uint32_t events
 static bool open_descriptors(struct pool__loop *loop)
 {
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    loop->strands.epoll_fd = loop->epoll_fd;
     loop->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    loop->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    loop->alarms.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     return loop->epoll_fd >= 0 && watch(loop, loop->event_fd, TAG_EVENT, EPOLLIN) &&
-           watch(loop, loop->timer_fd, TAG_TIMER, EPOLLIN) &&
+           watch(loop, loop->alarms.fd, TAG_TIMER, EPOLLIN) &&
            watch(loop, loop->cut_fd, TAG_CUT, EPOLLIN | EPOLLONESHOT);
 }
 
 static void close_descriptors(struct pool__loop *loop)
 {
-    int *fds[] = {&loop->epoll_fd, &loop->event_fd, &loop->timer_fd};
+    int *fds[] = {&loop->epoll_fd, &loop->event_fd, &loop->alarms.fd};
     for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {
         if (*fds[i] >= 0)
             close(*fds[i]);
@@ -200,17 +180,6 @@ static int run_tasks(struct pool__loop *loop)
     return done;
 }
 
-static void free_strands(struct pool__loop *loop)
-{
-    for (unsigned i = 0; i < loop->strand_count; i++) {
-        pool__fiber_free(loop->strands[i]->fiber);
-        free(loop->strands[i]);
-    }
-    free(loop->strands);
-    loop->strands = NULL;
-    loop->strand_count = 0;
-}
-
 bool pool__loop_is_open(struct pool__loop *loop)
 {
     pool__lock(&loop->lock);
@@ -250,190 +219,13 @@ void pool__loop_close(struct pool__loop *loop)
     pool__unlock(&loop->lock);
     while (run_tasks(loop)) /* no work is left, but what has come too late */
         ;
-    free_strands(loop);
-    pool__timers_fini(&loop->timers);
+    pool__strands_free(&loop->strands);
+    pool__timers_fini(&loop->alarms.timers);
 }
-
-/* ---- alarms ---- */
 
 bool pool__loop_reserve(struct pool__loop *loop, uint64_t count)
 {
-    return pool__timers_reserve(&loop->timers, count);
-}
-
-void pool__alarm_set(struct pool__loop *loop, struct pool__alarm *alarm, uint64_t at_ns)
-{
-    if (at_ns == POOL__FOREVER)
-        pool__timer_clear(&loop->timers, &alarm->timer);
-    else
-        pool__timer_set(&loop->timers, &alarm->timer, at_ns);
-}
-
-void pool__alarm_clear(struct pool__loop *loop, struct pool__alarm *alarm)
-{
-    pool__timer_clear(&loop->timers, &alarm->timer);
-}
-
-static int ring_alarms(struct pool__loop *loop)
-{
-    int done = 0;
-    if (!loop->timers.count)
-        return 0;
-    uint64_t now = pool__now_ns();
-    while (done < ROUND && pool__timers_next_ns(&loop->timers) <= now) {
-        struct pool__timer *timer = pool__timers_first(&loop->timers);
-        pool__timer_clear(&loop->timers, timer);
-        struct pool__alarm *alarm = POOL__ENTRY(timer, struct pool__alarm, timer);
-        alarm->ring(alarm);
-        done++;
-    }
-    return done;
-}
-
-/* The descriptor may go off too early, for an alarm that has been cleared: that costs one
- * round for nothing, and not a system call for each alarm. */
-static void set_timer_fd(struct pool__loop *loop)
-{
-    uint64_t next = pool__timers_next_ns(&loop->timers);
-    if (next >= loop->timer_fd_ns)
-        return;
-    loop->timer_fd_ns = next;
-    struct itimerspec when = {.it_value = {.tv_sec = (time_t)(next / UINT64_C(1000000000)),
-                                           .tv_nsec = (long)(next % UINT64_C(1000000000)) | 1}};
-    timerfd_settime(loop->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
-}
-
-static void timer_went_off(struct pool__loop *loop)
-{
-    uint64_t times;
-    if (read(loop->timer_fd, &times, sizeof times) > 0)
-        loop->timer_fd_ns = POOL__FOREVER;
-}
-
-/* ---- fibers ---- */
-
-static void wake(struct pool__strand *strand, enum pool__wake how)
-{
-    if (!strand->is_waiting)
-        return;
-    strand->is_waiting = false;
-    strand->wake = how;
-    pool__alarm_clear(strand->loop, &strand->alarm);
-    pool__list_remove(&strand->link);
-    pool__list_append(&strand->loop->ready, &strand->link);
-}
-
-static void ring_strand(struct pool__alarm *alarm)
-{
-    wake(POOL__ENTRY(alarm, struct pool__strand, alarm), POOL__WAKE_LATE);
-}
-
-static bool arm(struct pool__strand *strand, int fd, bool for_read)
-{
-    struct epoll_event event = {
-        .events = (for_read ? EPOLLIN : EPOLLOUT) | EPOLLONESHOT,
-        .data.u64 = (uint64_t)strand->serial << 32 | (uint64_t)strand->number << 2 | TAG_STRAND,
-    };
-    int epoll_fd = strand->loop->epoll_fd;
-    return epoll_ctl(epoll_fd, EPOLL_CTL_MOD, fd, &event) == 0 ||
-           (errno == ENOENT && epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0);
-}
-
-static enum pool__wake await(struct pool__fiber *fiber, int fd, bool for_read, uint64_t deadline_ns)
-{
-    struct pool__strand *strand = pool__fiber_owner(fiber);
-    struct pool__loop *loop = strand->loop;
-    if (loop->cut)
-        return POOL__WAKE_CUT;
-    if (fd < 0 && deadline_ns == 0) { /* others first */
-        strand->wake = POOL__WAKE_LATE;
-        pool__list_append(&loop->ready, &strand->link);
-        pool__fiber_yield(fiber);
-        return strand->wake;
-    }
-    strand->serial++;
-    if (fd >= 0 && !arm(strand, fd, for_read))
-        return POOL__WAKE_READY; /* using it will tell what is wrong with it */
-    strand->is_waiting = true;
-    pool__list_append(&loop->waiting, &strand->link);
-    pool__alarm_set(loop, &strand->alarm, deadline_ns);
-    pool__fiber_yield(fiber);
-    return strand->wake;
-}
-
-static struct pool__strand *make_strand(struct pool__loop *loop)
-{
-    if (!loop->strands)
-        loop->strands = calloc(loop->strand_limit, sizeof(struct pool__strand *));
-    if (!loop->strands || loop->strand_count == loop->strand_limit)
-        return NULL;
-    struct pool__strand *strand = calloc(1, sizeof *strand);
-    if (!strand)
-        return NULL;
-    strand->loop = loop;
-    strand->alarm.ring = ring_strand;
-    strand->fiber = pool__fiber_new(await, strand);
-    if (!strand->fiber) {
-        free(strand);
-        return NULL;
-    }
-    strand->number = loop->strand_count;
-    loop->strands[loop->strand_count++] = strand;
-    return strand;
-}
-
-static void finish(struct pool__strand *strand)
-{
-    void (*after)(void *) = strand->after;
-    pool__list_append(&strand->loop->spare, &strand->link);
-    after(strand->arg);
-}
-
-bool pool__loop_start(struct pool__loop *loop, void (*run)(void *arg), void (*after)(void *arg),
-                      void *arg)
-{
-    struct pool__link *link = pool__list_first(&loop->spare);
-    struct pool__strand *strand =
-        link ? POOL__ENTRY(link, struct pool__strand, link) : make_strand(loop);
-    if (!strand)
-        return false;
-    if (link)
-        pool__list_remove(link);
-    strand->after = after;
-    strand->arg = arg;
-    if (pool__fiber_start(strand->fiber, run, arg))
-        finish(strand);
-    return true;
-}
-
-void pool__loop_wake(struct pool__loop *loop, struct pool__fiber *fiber)
-{
-    (void)loop;
-    wake(pool__fiber_owner(fiber), POOL__WAKE_READY);
-}
-
-static int run_ready(struct pool__loop *loop)
-{
-    int done = 0;
-    struct pool__link *link;
-    /* Those that become ready again have their turn in the next round. */
-    unsigned most = loop->strand_count;
-    while (most-- > 0 && (link = pool__list_first(&loop->ready))) {
-        struct pool__strand *strand = POOL__ENTRY(link, struct pool__strand, link);
-        pool__list_remove(link);
-        if (pool__fiber_resume(strand->fiber))
-            finish(strand);
-        done++;
-    }
-    return done;
-}
-
-static void cut_all(struct pool__loop *loop)
-{
-    struct pool__link *link;
-    loop->cut = true;
-    while ((link = pool__list_first(&loop->waiting)))
-        wake(POOL__ENTRY(link, struct pool__strand, link), POOL__WAKE_CUT);
+    return pool__timers_reserve(&loop->alarms.timers, count);
 }
 
 /* ---- rounds ---- */
@@ -443,14 +235,9 @@ static void on_event(struct pool__loop *loop, uint64_t data)
     eventfd_t value;
     switch ((enum tag)(data & 3)) {
     case TAG_EVENT: eventfd_read(loop->event_fd, &value); break;
-    case TAG_TIMER: timer_went_off(loop); break;
-    case TAG_CUT: cut_all(loop); break;
-    case TAG_STRAND: {
-        struct pool__strand *strand = loop->strands[(data & 0xffffffff) >> 2];
-        if (strand->serial == (uint32_t)(data >> 32))
-            wake(strand, POOL__WAKE_READY);
-        break;
-    }
+    case TAG_TIMER: pool__alarms_went_off(&loop->alarms); break;
+    case TAG_CUT: pool__strands_cut(&loop->strands); break;
+    case TAG_STRAND: pool__strands_on_event(&loop->strands, data); break;
     }
 }
 
@@ -464,13 +251,13 @@ static bool has_arrivals(struct pool__loop *loop)
 
 static bool has_more(struct pool__loop *loop)
 {
-    return !pool__list_empty(&loop->ready) || has_arrivals(loop);
+    return !pool__list_empty(&loop->strands.ready) || has_arrivals(loop);
 }
 
 static void sleep_until_event(struct pool__loop *loop, int timeout_ms)
 {
     struct epoll_event events[EVENTS];
-    set_timer_fd(loop);
+    pool__alarms_set_fd(&loop->alarms);
     atomic_store(&loop->asleep, true);
     if (has_more(loop)) {
         atomic_store(&loop->asleep, false);
@@ -485,7 +272,7 @@ static void sleep_until_event(struct pool__loop *loop, int timeout_ms)
 /* The program may wait for the descriptor before it comes again. */
 static void leave_to_program(struct pool__loop *loop)
 {
-    set_timer_fd(loop);
+    pool__alarms_set_fd(&loop->alarms);
     atomic_store(&loop->asleep, true);
     if (has_more(loop))
         poke(loop);
@@ -498,8 +285,8 @@ int pool__loop_dispatch(struct pool__loop *loop, int timeout_ms)
     const struct pool__loop *outer = get_here();
     set_here(loop);
     sleep_until_event(loop, timeout_ms);
-    int done = ring_alarms(loop);
-    done += run_ready(loop);
+    int done = pool__alarms_ring(&loop->alarms, ROUND);
+    done += pool__strands_run(&loop->strands);
     done += run_tasks(loop);
     if (loop->manual)
         leave_to_program(loop);

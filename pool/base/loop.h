@@ -9,10 +9,10 @@
 #ifndef POOL_BASE_LOOP_H
 #define POOL_BASE_LOOP_H
 
-#include "base/fiber.h"
+#include "base/alarms.h"
 #include "base/list.h"
+#include "base/strands.h"
 #include "base/sync.h"
-#include "base/timers.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -25,13 +25,6 @@ struct pool__task {
     void (*run)(struct pool__task *task);
 };
 
-struct pool__alarm {
-    struct pool__timer timer;
-    void (*ring)(struct pool__alarm *alarm);
-};
-
-struct pool__strand; /* a fiber with what the loop knows about it */
-
 struct pool__loop {
     struct pool__mutex lock;
     struct pool__link arrivals; /* struct pool__task; lock */
@@ -43,20 +36,12 @@ struct pool__loop {
     _Atomic uint64_t work; /* accepted and not done */
     int epoll_fd;
     int event_fd; /* the poke */
-    int timer_fd;
-    int cut_fd; /* the pool's: everything has to stop; set before it is opened */
+    int cut_fd;   /* the pool's: everything has to stop; set before it is opened */
     pthread_t thread;
     bool threaded;
     /* Whoever dispatches: */
-    bool cut;
-    struct pool__timers timers;
-    uint64_t timer_fd_ns;      /* what it is set to */
-    struct pool__link waiting; /* struct pool__strand */
-    struct pool__link ready;
-    struct pool__link spare; /* finished ones, to be used again */
-    struct pool__strand **strands;
-    unsigned strand_count;
-    unsigned strand_limit;
+    struct pool__alarms alarms;
+    struct pool__strands strands;
 };
 
 /* Before anything else. `strand_limit`: fibers at most. */
@@ -96,15 +81,5 @@ bool pool__loop_is_here(const struct pool__loop *loop);
 
 /* So that setting that many alarms, or waiting on that many fibers, cannot fail. */
 bool pool__loop_reserve(struct pool__loop *loop, uint64_t count);
-void pool__alarm_set(struct pool__loop *loop, struct pool__alarm *alarm, uint64_t at_ns);
-void pool__alarm_clear(struct pool__loop *loop, struct pool__alarm *alarm);
-
-/* Runs the function on a fiber, and `after` on the loop itself when it has returned, perhaps
- * before this call returns. False if there is none. */
-bool pool__loop_start(struct pool__loop *loop, void (*run)(void *arg), void (*after)(void *arg),
-                      void *arg);
-
-/* Ends the wait of a fiber, if it waits. */
-void pool__loop_wake(struct pool__loop *loop, struct pool__fiber *fiber);
 
 #endif
