@@ -338,7 +338,7 @@ server_mutant wait.c test_faults the_end_is_timely_although_the_server_is_frozen
     's/poll_until\(fds, 2, deadline/poll_until(fds, 1, deadline/'
 server_mutant borrow.c test_faults a_borrow_ends_at_its_deadline_although_the_server_is_frozen \
     "a borrow waits for ever" \
-    's/waiter->deadline_ns = own < ask->deadline_ns \? own : ask->deadline_ns;/waiter->deadline_ns = POOL__FOREVER;/'
+    's/waiter->deadline_ns = pool__earlier\([^;]*;/(void)own, waiter->deadline_ns = POOL__FOREVER;/'
 server_mutant open.c test_faults a_connect_ends_at_its_deadline_although_the_server_is_frozen \
     "a connect has no deadline" \
     's/(struct pool_error \*err\)\n\{\n    uint64_t deadline_ns = )pool__deadline_in\(step_ms\(pool\)\)/\1POOL__FOREVER/'
@@ -421,7 +421,7 @@ server_mutant leader.c test_pipeline_faults a_rider_that_has_left_is_not_run_aga
     's/if \(pool__core_follower_hold\(&first->queued->waiter\)\)/if (pool__core_follower_hold(\&first->queued->waiter) || true)/'
 server_mutant pipeline.c test_pipeline_faults a_rider_that_is_run_again_keeps_its_own_deadline \
     "who is run again has the leader's deadline" \
-    's/own_ns < leader_ns \? own_ns : leader_ns/own_ns ? leader_ns : 0/'
+    's/pool__earlier\(own_ns, leader_ns\)/own_ns ? leader_ns : 0/'
 server_mutant queued.c test_pipeline_faults the_time_of_a_ride_counts_when_its_statement_is_sent_again \
     "an attempt as a rider costs the statement no time" \
     's/    if \(!job->limit_ns && waiter->follow_ns/    if (false \&\& waiter->follow_ns/'

@@ -97,7 +97,7 @@ static struct pool_result *conn_query(struct pool_conn conn, const struct pool_r
     if (!pool__request_check(request, err) || !claim_to_wait(conn, &borrowed, err))
         return NULL;
     struct pool_result *result = NULL;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+    cancel_state = pool__uncancellable_begin();
     if (pool__job_init(&job, conn.pool, request, sink, err)) {
         job.batch = batch;
         job.held = true;
@@ -106,7 +106,7 @@ static struct pool_result *conn_query(struct pool_conn conn, const struct pool_r
         pool__job_fini(&job);
     }
     pool__handle_unclaim(conn.pool, &borrowed);
-    pthread_setcancelstate(cancel_state, NULL);
+    pool__uncancellable_end(cancel_state);
     return result;
 }
 
@@ -184,11 +184,11 @@ bool pool_conn_ping(struct pool_conn conn, struct pool_error *err)
     pool__ok(err);
     if (!claim_to_wait(conn, &borrowed, err))
         return false;
-    int cancel_state; /* a thread that ended here would leave it claimed */
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+    /* A thread that ended here would leave it claimed. */
+    int cancel_state = pool__uncancellable_begin();
     bool ok = pool__job_ping(conn.pool, &borrowed, err);
     pool__handle_unclaim(conn.pool, &borrowed);
-    pthread_setcancelstate(cancel_state, NULL);
+    pool__uncancellable_end(cancel_state);
     return ok;
 }
 

@@ -68,7 +68,7 @@ static bool wait_for_returns(struct pool *pool, uint64_t deadline_ns)
         /* A returner that did not see yet that the pool ends wakes nobody: look again. */
         uint64_t look = now + 2 * POOL__NS_PER_MS;
         if (!pool__dispatch_run(pool, 1))
-            pool__park(&pool->returns, returns, look < deadline_ns ? look : deadline_ns);
+            pool__park(&pool->returns, returns, pool__earlier(look, deadline_ns));
     }
 }
 
@@ -187,10 +187,9 @@ static bool chores_left(struct pool *pool)
 
 static void wait_for_chores(struct pool *pool, uint64_t deadline_ns)
 {
-    _Atomic uint32_t never = 0;
     while (chores_left(pool) && pool__now_ns() < deadline_ns) {
         close_idle(pool);
-        pool__park(&never, 0, pool__now_ns() + POOL__NS_PER_MS);
+        pool__sleep_until(pool__now_ns() + POOL__NS_PER_MS);
     }
 }
 
@@ -227,9 +226,8 @@ static void detach(struct pool *pool)
 /* Of callers that got no connection, and are in a hook of the program. */
 static void wait_for_hooks(struct pool *pool, uint64_t deadline_ns)
 {
-    _Atomic uint32_t never = 0;
     while (atomic_load(&pool->telling) && pool__now_ns() < deadline_ns)
-        pool__park(&never, 0, pool__now_ns() + POOL__NS_PER_MS);
+        pool__sleep_until(pool__now_ns() + POOL__NS_PER_MS);
 }
 
 static void cut(struct pool *pool)

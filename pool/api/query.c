@@ -8,6 +8,7 @@
 #include "api/query.h"
 
 #include "base/error.h"
+#include "base/sync.h"
 #include "conn/batch.h"
 #include "conn/query.h"
 #include "core/core.h"
@@ -85,14 +86,14 @@ static struct pool_result *query(struct pool *pool, struct pool__job *job, struc
 {
     struct pool__borrowed borrowed;
     struct pool__ask ask = pool__borrow_ask(pool, job->request, POOL__RUNNING);
-    int cancel_state; /* a thread that ended on the way would keep the connection */
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+    /* A thread that ended on the way would keep the connection. */
+    int cancel_state = pool__uncancellable_begin();
     struct pool_result *result;
     do
         result = pool__borrow_at_once(pool, &ask, &borrowed) ? lead(pool, &borrowed, &ask, job, err)
                                                              : wait_and_query(pool, &ask, job, err);
     while (ask.again);
-    pthread_setcancelstate(cancel_state, NULL);
+    pool__uncancellable_end(cancel_state);
     return result;
 }
 
@@ -146,11 +147,11 @@ bool pool_stream(struct pool *pool, const char *sql, struct pool_args args, pool
 static bool ping_and_return(struct pool *pool, const struct pool__borrowed *borrowed,
                             struct pool_error *err)
 {
-    int cancel_state; /* a thread that ended here would keep the connection */
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+    /* A thread that ended here would keep the connection. */
+    int cancel_state = pool__uncancellable_begin();
     bool ok = pool__job_ping(pool, borrowed, err);
     pool__giveback(pool, borrowed->slot);
-    pthread_setcancelstate(cancel_state, NULL);
+    pool__uncancellable_end(cancel_state);
     return ok;
 }
 

@@ -97,10 +97,10 @@ static void guard(struct pool_conn conn)
  * transaction. */
 static void resolve(const struct pool *pool, struct pool__conn *conn)
 {
-    int cancel_state; /* a thread that ended here would leave it claimed */
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+    /* A thread that ended here would leave it claimed. */
+    int cancel_state = pool__uncancellable_begin();
     pool__doubt_resolve(conn, pool__deadline_in(pool->options.v.query_timeout_ms));
-    pthread_setcancelstate(cancel_state, NULL);
+    pool__uncancellable_end(cancel_state);
 }
 
 /* Ends that, and tells what has become of the transaction. False if the handle is stale, or

@@ -21,8 +21,7 @@ static int dispatch(struct pool *pool, int timeout_ms)
 {
     struct pool__sigpipe sigpipe = {false, false};
     bool tls = pool->options.v.tls != POOL_TLS_OFF;
-    int cancel_state;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+    int cancel_state = pool__uncancellable_begin();
     if (tls)
         pool__sigpipe_block(&sigpipe);
     const struct pool *before = pool__callback_enter(pool);
@@ -31,7 +30,7 @@ static int dispatch(struct pool *pool, int timeout_ms)
     pool__wait_swap(outer);
     pool__callback_leave(before);
     pool__sigpipe_unblock(&sigpipe);
-    pthread_setcancelstate(cancel_state, NULL);
+    pool__uncancellable_end(cancel_state);
     return done;
 }
 
@@ -53,10 +52,9 @@ bool pool__dispatch_run(struct pool *pool, int timeout_ms)
  * close, and callbacks that start calls would keep this going. */
 void pool__dispatch_finish(struct pool *pool)
 {
-    _Atomic uint32_t never = 0;
     pool__loop_stop(&pool->loop);
     while (pool->loop.manual && atomic_load(&pool->loop.work))
         if (!pool__dispatch_run(pool, 1)) /* a thread of the program's is at it */
-            pool__park(&never, 0, pool__now_ns() + POOL__NS_PER_MS);
+            pool__sleep_until(pool__now_ns() + POOL__NS_PER_MS);
     pool__loop_close(&pool->loop);
 }

@@ -200,9 +200,8 @@ void pool__loop_stop(struct pool__loop *loop)
 /* It has been poked. Nobody gets in after it. */
 static void wait_for_dispatcher(struct pool__loop *loop)
 {
-    _Atomic uint32_t never = 0;
     while (atomic_exchange(&loop->busy, true))
-        pool__park(&never, 0, pool__now_ns() + POOL__NS_PER_MS);
+        pool__sleep_until(pool__now_ns() + POOL__NS_PER_MS);
 }
 
 void pool__loop_close(struct pool__loop *loop)

@@ -25,8 +25,7 @@ bool pool__park_as(_Atomic uint32_t *word, uint32_t expected, uint32_t bits, uin
     struct timespec until;
     struct timespec *timeout = NULL;
     if (deadline_ns != POOL__FOREVER) {
-        until.tv_sec = (time_t)(deadline_ns / UINT64_C(1000000000));
-        until.tv_nsec = (long)(deadline_ns % UINT64_C(1000000000));
+        until = pool__timespec(deadline_ns);
         timeout = &until;
     }
     /* WAIT_BITSET takes an absolute time on the monotonic clock, so that a
@@ -70,4 +69,28 @@ void pool__close_fd(int fd)
 {
     if (fd >= 0)
         close(fd);
+}
+
+struct timespec pool__timespec(uint64_t ns)
+{
+    return (struct timespec){(time_t)(ns / UINT64_C(1000000000)),
+                             (long)(ns % UINT64_C(1000000000))};
+}
+
+void pool__sleep_until(uint64_t at_ns)
+{
+    _Atomic uint32_t never = 0;
+    pool__park(&never, 0, at_ns);
+}
+
+int pool__uncancellable_begin(void)
+{
+    int before;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+    return before;
+}
+
+void pool__uncancellable_end(int before)
+{
+    pthread_setcancelstate(before, NULL);
 }

@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #define POOL__NS_PER_MS UINT64_C(1000000)
 #define POOL__FOREVER UINT64_MAX /* a deadline that never comes */
@@ -101,5 +102,21 @@ static inline uint64_t pool__deadline_in(uint32_t ms)
 }
 
 void pool__close_fd(int fd); /* -1 is allowed */
+
+/* The earlier of two deadlines. */
+static inline uint64_t pool__earlier(uint64_t a_ns, uint64_t b_ns)
+{
+    return a_ns < b_ns ? a_ns : b_ns;
+}
+
+/* Of the same clock. */
+struct timespec pool__timespec(uint64_t ns);
+
+/* Sleeps; other threads do not end it. */
+void pool__sleep_until(uint64_t at_ns);
+
+/* Between these a thread is not cancelled: it would leave half done what others count on. */
+int pool__uncancellable_begin(void);
+void pool__uncancellable_end(int before);
 
 #endif

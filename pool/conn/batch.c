@@ -107,7 +107,7 @@ static void describe_failure(struct run *run)
 static uint64_t statement_deadline(const struct run *run)
 {
     uint64_t own = pool__deadline_in(run->conn->options->v.query_timeout_ms);
-    return own < run->deadline_ns ? own : run->deadline_ns;
+    return pool__earlier(own, run->deadline_ns);
 }
 
 static bool needs_savepoint(const struct run *run)

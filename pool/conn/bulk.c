@@ -15,11 +15,10 @@
 #include "conn/outcome.h"
 #include "conn/prepared.h"
 #include "conn/reply.h"
+#include "core/server_errors.h"
 #include "sql/hash.h"
 
 #define PACKET_BYTES ((size_t)1 << 20)
-#define NOT_SUPPORTED 1295
-#define TOO_MANY_STATEMENTS 1461
 
 /* ---- the statement ---- */
 
@@ -79,7 +78,7 @@ static int prepare_native(struct pool__bulk *bulk)
     pool__outcome_note_send(bulk->conn, &stmt->info);
     atomic_fetch_add_explicit(&cache->budget->prepares, 1, memory_order_relaxed);
     int failed = mysql_stmt_prepare(stmt->native, stmt->sql, stmt->len);
-    if (failed && mysql_stmt_errno(stmt->native) == TOO_MANY_STATEMENTS)
+    if (failed && mysql_stmt_errno(stmt->native) == POOL_ER_MAX_PREPARED_STMT_COUNT_REACHED)
         atomic_store(&cache->budget->careful, true);
     cache->prepared = true;
     cache->writes_last = !stmt->info.read_only;
@@ -90,7 +89,8 @@ static int prepare_native(struct pool__bulk *bulk)
 static bool is_refused(const struct pool__wait *wait, const struct pool__stmt *stmt)
 {
     unsigned code = mysql_stmt_errno(stmt->native);
-    return !pool__wait_was_ended(wait) && (code == NOT_SUPPORTED || code == TOO_MANY_STATEMENTS);
+    return !pool__wait_was_ended(wait) && (code == POOL__ER_UNSUPPORTED_PREPARED ||
+                                           code == POOL_ER_MAX_PREPARED_STMT_COUNT_REACHED);
 }
 
 static bool prepare(struct pool__bulk *bulk, const struct pool__wait *wait, struct pool_error *err)
@@ -179,7 +179,7 @@ static enum pool__bulk_end judge(struct pool__bulk *bulk, struct pool__execution
 {
     struct pool__stmt *stmt = bulk->stmt;
     bool over = pool__wait_was_ended(exec->wait);
-    if (!over && mysql_stmt_errno(stmt->native) == NOT_SUPPORTED) {
+    if (!over && mysql_stmt_errno(stmt->native) == POOL__ER_UNSUPPORTED_PREPARED) {
         stmt->not_in_bulk = true;
         return POOL__BULK_REFUSED;
     }

@@ -5,13 +5,11 @@
 #include "conn/kill.h"
 
 #include "conn/query.h"
+#include "core/server_errors.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define NO_SUCH_THREAD 1094
-#define SYNTAX_ERROR 1064
 
 enum pool__kill pool__kill_session(struct pool__conn *conn, unsigned long thread_id,
                                    uint64_t deadline_ns)
@@ -21,7 +19,7 @@ enum pool__kill pool__kill_session(struct pool__conn *conn, unsigned long thread
     snprintf(sql, sizeof sql, "KILL CONNECTION %lu", thread_id);
     if (pool__say(conn, sql, deadline_ns, &err))
         return POOL__KILL_SENT;
-    if (err.server_errno == NO_SUCH_THREAD)
+    if (err.server_errno == POOL__ER_NO_SUCH_THREAD)
         return POOL__KILL_GONE;
     /* Without an answer it may have been carried out all the same. */
     return err.not_executed ? POOL__KILL_FAILED : POOL__KILL_SENT;
@@ -55,7 +53,7 @@ static bool kill_in_a_block(struct pool__conn *conn, const unsigned long *thread
     bool ok = pool__say(conn, sql, deadline_ns, &err);
     free(sql);
     *ret_sent = ok || !err.not_executed ? count : 0;
-    return ok || err.server_errno != SYNTAX_ERROR;
+    return ok || err.server_errno != POOL_ER_PARSE_ERROR;
 }
 
 unsigned pool__kill_sessions(struct pool__conn *conn, const unsigned long *thread_ids,

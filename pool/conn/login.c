@@ -22,6 +22,7 @@
 #include "conn/client.h"
 #include "conn/resolve.h"
 #include "core/classify.h"
+#include "core/server_errors.h"
 
 #include <errmsg.h>
 #include <stdlib.h>
@@ -36,8 +37,6 @@ static const char *text_without(const char *password, MYSQL *mysql)
         return text;
     return "the server's message is not shown, for it contains the password";
 }
-
-#define HOST_IS_BLOCKED 1129 /* others are of the account */
 
 static bool fail_connect(const struct pool__wait *wait, MYSQL *mysql, const char *password,
                          struct pool_error *err)
@@ -54,7 +53,8 @@ static bool fail_connect(const struct pool__wait *wait, MYSQL *mysql, const char
         if (class_ == POOL__C_TLS)
             kind = POOL_ERR_TLS;
         else if (class_ == POOL__C_PASSWORD || class_ == POOL__C_PERMANENT ||
-                 (class_ == POOL__C_BLOCKED && code != HOST_IS_BLOCKED))
+                 (class_ == POOL__C_BLOCKED &&
+                  code != POOL__ER_HOST_IS_BLOCKED) /* others are of the account */)
             kind = POOL_ERR_AUTH;
         pool__fail(err, code == CR_OUT_OF_MEMORY ? POOL_ERR_NOMEM : kind, "connect: %s",
                    text_without(password, mysql));

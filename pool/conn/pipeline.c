@@ -327,7 +327,7 @@ static void run_again(struct pipeline *pipeline, struct entry *entry, uint64_t l
     if (!is_leader(pipeline, entry) && !pipeline->told(&entry->member, 1, POOL__PIPELINE_HOLD))
         return;
     member->result = pool__query(pipeline->conn, member->statement, NULL,
-                                 own_ns < leader_ns ? own_ns : leader_ns, entry->exec.err);
+                                 pool__earlier(own_ns, leader_ns), entry->exec.err);
     finish(pipeline, entry);
     tell_who_is_there(pipeline);
 }

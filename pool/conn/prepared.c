@@ -10,19 +10,17 @@
 #include "conn/outcome.h"
 #include "conn/reply.h"
 #include "conn/text.h"
+#include "core/server_errors.h"
 
 #include <mysql.h>
 #include <stdio.h>
 #include <string.h>
 
-#define NOT_PREPARABLE 1295
-#define TOO_MANY_STATEMENTS 1461
-
-/* 1243: it is not known. 1615: it would have to be prepared again. */
 bool pool__prepared_is_forgotten(const struct pool__execution *exec, const struct pool__stmt *stmt)
 {
     unsigned code = mysql_stmt_errno(stmt->native);
-    return !pool__wait_was_ended(exec->wait) && (code == 1243 || code == 1615) &&
+    return !pool__wait_was_ended(exec->wait) &&
+           (code == POOL__ER_UNKNOWN_STATEMENT || code == POOL__ER_NEED_REPREPARE) &&
            stmt->info.class_ == POOL__SQL_PLAIN;
 }
 
@@ -38,11 +36,11 @@ static enum attempt judge_error(struct pool__execution *exec, struct pool__stmt 
     bool refused = stmt->native->state < MYSQL_STMT_PREPARED;
     if (pool__wait_was_ended(exec->wait))
         return FAILED;
-    if (refused && code == NOT_PREPARABLE) {
+    if (refused && code == POOL__ER_UNSUPPORTED_PREPARED) {
         stmt->text_only = true;
         return SEND_AS_TEXT;
     }
-    if (refused && code == TOO_MANY_STATEMENTS)
+    if (refused && code == POOL_ER_MAX_PREPARED_STMT_COUNT_REACHED)
         return SEND_AS_TEXT;
     return pool__prepared_is_forgotten(exec, stmt) ? PREPARE_AGAIN : FAILED;
 }
@@ -61,12 +59,13 @@ static bool may_go_together(const struct pool__execution *exec, const struct poo
              !atomic_load_explicit(&cache->budget->careful, memory_order_relaxed)));
 }
 
-/* 2057 says that there are other columns than when the statement was prepared; the reply is in
+/* There are other columns than when the statement was prepared; the reply is in
  * order. If there are more, the library's list of them may be too short for the reply. */
 static bool has_fewer_columns(const MYSQL_STMT *native)
 {
     const MYSQL *mysql = native->mysql;
-    return native->last_errno == 2057 && mysql->fields && mysql->field_count < native->field_count;
+    return native->last_errno == POOL__CR_NEW_STMT_METADATA && mysql->fields &&
+           mysql->field_count < native->field_count;
 }
 
 static bool counts_agree(struct pool__execution *exec, const struct pool__stmt *stmt)
@@ -112,7 +111,7 @@ static bool prepare_and_execute(struct pool__execution *exec, struct pool__stmt 
     atomic_fetch_add_explicit(&cache->budget->prepares, 1, memory_order_relaxed);
     pool__stmt_note_types(stmt, pool__stmt_values_of(exec->statement));
     bool ok = together ? execute_together(exec, stmt) : execute_apart(exec, stmt);
-    if (!ok && mysql_stmt_errno(native) == TOO_MANY_STATEMENTS &&
+    if (!ok && mysql_stmt_errno(native) == POOL_ER_MAX_PREPARED_STMT_COUNT_REACHED &&
         native->state < MYSQL_STMT_PREPARED) {
         atomic_store(&cache->budget->careful, true);
         if (together && cache->prepared) /* the answer of the one before may be under way */

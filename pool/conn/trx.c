@@ -14,8 +14,6 @@
 #include "core/classify.h"
 #include "sql/inspect.h"
 
-#define INTERRUPTED 1317
-
 void pool__trx_forget(struct pool__trx *trx)
 {
     trx->refused = false;
@@ -108,7 +106,7 @@ static bool may_have_ended(const struct pool__conn *conn, unsigned code,
     if (conn->class_ != POOL__SQL_PLAIN && !facts->not_executed)
         return true;
     return facts->class_ == POOL__E_RETRY || facts->class_ == POOL__E_DIRTY ||
-           facts->class_ == POOL__E_TIMEOUT || code == INTERRUPTED;
+           facts->class_ == POOL__E_TIMEOUT || code == POOL_ER_QUERY_INTERRUPTED;
 }
 
 void pool__trx_note_error(struct pool__conn *conn, unsigned code,

@@ -143,8 +143,7 @@ static int poll_until(struct pollfd *fds, nfds_t count, uint64_t deadline_ns)
     if (deadline_ns != POOL__FOREVER) {
         uint64_t now = pool__now_ns();
         uint64_t ns = deadline_ns > now ? deadline_ns - now : 0;
-        left.tv_sec = (time_t)(ns / UINT64_C(1000000000));
-        left.tv_nsec = (long)(ns % UINT64_C(1000000000));
+        left = pool__timespec(ns);
         timeout = &left;
     }
     return ppoll(fds, count, timeout, NULL);
@@ -275,7 +274,7 @@ int pool__wait_hook(int fd, char for_read, int ignored_timeout)
     }
     bool reaching = wait->connecting && wait->reach_ns && !wait->reading;
     uint64_t deadline_ns =
-        reaching && wait->reach_ns < wait->deadline_ns ? wait->reach_ns : wait->deadline_ns;
+        reaching ? pool__earlier(wait->reach_ns, wait->deadline_ns) : wait->deadline_ns;
     switch (sleep_until(wait, fd, for_read, deadline_ns)) {
     case POOL__WAKE_CUT: wait->cut = true; return give_up(wait, fd);
     case POOL__WAKE_LATE:

@@ -78,11 +78,6 @@ static uint64_t with_state(uint64_t word, enum pool__state state)
     return (word & ~POOL__STATE_MASK) | (uint64_t)state;
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 static uint64_t later_by(uint64_t now, uint64_t ns)
 {
     return ns > POOL__FOREVER - now ? POOL__FOREVER : now + ns;
@@ -404,7 +399,8 @@ unsigned pool__core_take_followers(struct pool__core *core, unsigned most, pool_
             !may(waiter, arg))
             break;
         waiter->taken_ns = now;
-        waiter->abandon_ns = earlier(waiter->follow_deadline_ns, later_by(now, waiter->follow_ns));
+        waiter->abandon_ns =
+            pool__earlier(waiter->follow_deadline_ns, later_by(now, waiter->follow_ns));
         settle_locked(core, waiter, POOL__TAKEN);
         ret_waiters[count++] = waiter;
     }
@@ -681,7 +677,7 @@ static uint64_t next_look(const struct pool__waiter *waiter, uint32_t outcome, u
     if (outcome == POOL__TAKEN || outcome == POOL__SENT)
         return waiter->abandon_ns;
     uint64_t aboard_ns = waiter->may_follow ? later_by(now, waiter->follow_ns) : POOL__FOREVER;
-    return earlier(waiter->deadline_ns, aboard_ns);
+    return pool__earlier(waiter->deadline_ns, aboard_ns);
 }
 
 /* True if it was this call that decided. */
@@ -821,7 +817,7 @@ uint64_t pool__core_oldest_ns(struct pool__core *core)
     pool__lock(&core->lock);
     for (struct pool__link *link = core->queue.next; link != &core->queue; link = link->next) {
         const struct pool__waiter *waiter = POOL__ENTRY(link, struct pool__waiter, link);
-        oldest = earlier(oldest, waiter->enqueued_ns);
+        oldest = pool__earlier(oldest, waiter->enqueued_ns);
         if (!waiter->again)
             break;
     }

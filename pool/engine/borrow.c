@@ -135,7 +135,7 @@ enum pool__outcome pool__borrow_queue(struct pool *pool, const struct pool__ask 
     uint64_t own = pool__after_ms(now - ask->waited_ns, ask->acquire_ms);
     waiter->flags = ask->flags;
     waiter->enqueued_ns = now;
-    waiter->deadline_ns = own < ask->deadline_ns ? own : ask->deadline_ns;
+    waiter->deadline_ns = pool__earlier(own, ask->deadline_ns);
     waiter->again = ask->again;
     enum pool__outcome outcome = pool__core_enqueue(&pool->core, waiter);
     if (outcome == POOL__QUEUE_FULL && pool->options.v.no_waiting)
@@ -199,15 +199,15 @@ enum pool__outcome pool__borrow_in_turn(struct pool *pool, struct pool__ask *ask
                                         struct pool__waiter *waiter,
                                         struct pool__borrowed *ret_borrowed, struct pool_error *err)
 {
-    int cancel_state; /* the queue knows a place on this thread's stack */
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+    /* The queue knows a place on this thread's stack. */
+    int cancel_state = pool__uncancellable_begin();
     bool held = pool->options.v.hooks.on_enqueue && pool__hooks_hold_end(pool);
     enum pool__outcome outcome = pool__borrow_queue(pool, ask, waiter);
     if (outcome == POOL__WAITING)
         outcome = pool__core_wait(&pool->core, waiter);
     if (held)
         pool__hooks_let_end(pool);
-    pthread_setcancelstate(cancel_state, NULL);
+    pool__uncancellable_end(cancel_state);
     if (outcome != POOL__DONE && outcome != POOL__ABANDONED)
         pool__borrow_waited(pool, ask, waiter, outcome, ret_borrowed, err);
     return outcome;

@@ -37,8 +37,7 @@ static bool lock_until(pthread_mutex_t *lock, uint64_t deadline_ns)
 #else
 static bool lock_until(pthread_mutex_t *lock, uint64_t deadline_ns)
 {
-    struct timespec until = {(time_t)(deadline_ns / UINT64_C(1000000000)),
-                             (long)(deadline_ns % UINT64_C(1000000000))};
+    struct timespec until = pool__timespec(deadline_ns);
     return pthread_mutex_clocklock(lock, CLOCK_MONOTONIC, &until) == 0;
 }
 #endif
@@ -149,8 +148,7 @@ unsigned pool__control_kill_all(struct pool *pool, const unsigned long *thread_i
 
 static void pause_longer(uint64_t *pause_ns)
 {
-    _Atomic uint32_t never = 0;
-    pool__park(&never, 0, pool__now_ns() + *pause_ns);
+    pool__sleep_until(pool__now_ns() + *pause_ns);
     if (*pause_ns < 16 * POOL__NS_PER_MS)
         *pause_ns *= 2;
 }

@@ -115,8 +115,7 @@ static bool is_done_for(struct pool *pool)
  * a file is a cancellation point. */
 static void give_back(struct pool *pool, unsigned slot, bool destroy)
 {
-    int cancel_state;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+    int cancel_state = pool__uncancellable_begin();
     bool ending = atomic_load(&pool->ending);
     note_release(pool, slot);
     bool done = is_done_for(pool);
@@ -126,7 +125,7 @@ static void give_back(struct pool *pool, unsigned slot, bool destroy)
         settle(pool, slot);
     if (ending)
         tell_of_return(pool);
-    pthread_setcancelstate(cancel_state, NULL);
+    pool__uncancellable_end(cancel_state);
 }
 
 void pool__giveback(struct pool *pool, unsigned slot)

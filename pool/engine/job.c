@@ -154,7 +154,7 @@ uint64_t pool__job_deadline(const struct pool *pool, struct pool__job *job,
     if (!job->limit_ns)
         job->limit_ns = pool__deadline_in(ms) - waited_ns;
     uint64_t own = job->limit_ns + waited_ns;
-    return own < call_deadline_ns ? own : call_deadline_ns;
+    return pool__earlier(own, call_deadline_ns);
 }
 
 /* Of a batch each chunk is a statement with a deadline of its own. */
