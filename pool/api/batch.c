@@ -190,8 +190,7 @@ static struct pool_result *result_of_nothing(struct pool_error *err)
         return result;
     }
     pool_result_free(result);
-    pool__fail(err, POOL_ERR_NOMEM, "out of memory for a result");
-    err->not_executed = true;
+    pool__fail_unsent(err, POOL_ERR_NOMEM, "out of memory for a result");
     return NULL;
 }
 

@@ -89,11 +89,9 @@ static struct pool_result *conn_query(struct pool_conn conn, const struct pool_r
                                       struct pool_error *err)
 {
     struct pool__borrowed borrowed;
-    struct pool_error own;
     struct pool__job job;
     int cancel_state;
-    err = err ? err : &own;
-    pool__ok(err);
+    POOL__OWN_ERROR(err);
     if (!pool__request_check(request, err) || !claim_to_wait(conn, &borrowed, err))
         return NULL;
     struct pool_result *result = NULL;

@@ -114,10 +114,8 @@ struct pool *pool_create_sized(const struct pool_options *options, size_t option
                                struct pool_error *err)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    struct pool_error own;
     struct pool__options checked;
-    err = err ? err : &own;
-    pool__ok(err);
+    POOL__OWN_ERROR(err);
     if (!check_library(err) || !pool__options_init(&checked, options, options_size, err))
         return NULL;
     pthread_once(&once, start_process);

@@ -101,10 +101,8 @@ struct pool_result *pool__query_as(struct pool *pool, const struct pool_request 
                                    const struct pool__sink *sink, const struct pool__batch *batch,
                                    struct pool_error *err)
 {
-    struct pool_error own;
     struct pool__job job;
-    err = err ? err : &own;
-    pool__ok(err);
+    POOL__OWN_ERROR(err);
     if (!pool__request_check(request, err) || !pool__check_blocking(pool, err) ||
         !pool__job_init(&job, pool, request, sink, err))
         return NULL;
@@ -159,10 +157,8 @@ static bool ping_and_return(struct pool *pool, const struct pool__borrowed *borr
 bool pool_ping(struct pool *pool, struct pool_error *err)
 {
     struct pool__borrowed borrowed;
-    struct pool_error own;
     bool ok = false;
-    err = err ? err : &own;
-    pool__ok(err);
+    POOL__OWN_ERROR(err);
     if (!pool__check_blocking(pool, err))
         return false;
     struct pool__ask ask = pool__borrow_ask(pool, &plain, POOL__RUNNING);

@@ -176,10 +176,8 @@ static bool attempt(struct pool_conn conn, pool_transaction_fn *fn, void *arg,
 
 bool pool_transaction(struct pool *pool, pool_transaction_fn *fn, void *arg, struct pool_error *err)
 {
-    struct pool_error own;
     struct pool_conn conn;
-    err = err ? err : &own;
-    pool__ok(err);
+    POOL__OWN_ERROR(err);
     if (!fn)
         return pool__fail(err, POOL_ERR_INVALID, "the transaction function is NULL");
     for (unsigned retry = 0;; retry++) {
@@ -235,9 +233,7 @@ bool pool_transaction_async(struct pool *pool, pool_transaction_fn *transaction,
                                               .run = run_transaction,
                                               .deliver = pool__op_tell,
                                               .again = may_run_again};
-    struct pool_error own;
-    err = err ? err : &own;
-    pool__ok(err);
+    POOL__OWN_ERROR(err);
     if (!transaction || !fn)
         return pool__fail(err, POOL_ERR_INVALID, "the %s is NULL",
                           fn ? "transaction function" : "callback");

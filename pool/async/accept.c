@@ -25,8 +25,7 @@ struct pool__op *pool__accept_new(struct pool *pool, const struct pool__op_kind 
     }
     struct pool__op *op = malloc(sizeof *op + pool__request_size(request));
     if (!op) {
-        pool__fail(err, POOL_ERR_NOMEM, "out of memory for a call with a callback");
-        err->not_executed = true;
+        pool__fail_unsent(err, POOL_ERR_NOMEM, "out of memory for a call with a callback");
         return NULL;
     }
     memset(op, 0, offsetof(struct pool__op, copies));

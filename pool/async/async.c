@@ -63,9 +63,7 @@ bool pool_query_async_with(struct pool *pool, const struct pool_request *request
 {
     static const struct pool__op_kind kind = {
         .queues = true, .statement = true, .run = run_query, .deliver = pool__op_tell};
-    struct pool_error own;
-    err = err ? err : &own;
-    pool__ok(err);
+    POOL__OWN_ERROR(err);
     if (!check_fn(fn, err) || !pool__request_check(request, err) || !pool__check(pool, err))
         return false;
     struct pool__op *op = pool__accept_new(pool, &kind, request, err);
@@ -88,9 +86,7 @@ bool pool_get_connection_async_with(struct pool *pool, const struct pool_request
 {
     static const struct pool__op_kind kind = {
         .queues = true, .handle = true, .deliver = deliver_conn};
-    struct pool_error own;
-    err = err ? err : &own;
-    pool__ok(err);
+    POOL__OWN_ERROR(err);
     if (!request)
         return pool__fail(err, POOL_ERR_INVALID, "the request is NULL");
     struct pool_request borrow = *request;
@@ -142,9 +138,7 @@ bool pool_conn_query_async_with(struct pool_conn conn, const struct pool_request
 {
     static const struct pool__op_kind kind = {
         .statement = true, .run = run_conn_query, .deliver = pool__op_tell};
-    struct pool_error own;
-    err = err ? err : &own;
-    pool__ok(err);
+    POOL__OWN_ERROR(err);
     return pool__request_check(request, err) && conn_op(conn, &kind, request, fn, arg, err);
 }
 
@@ -186,8 +180,6 @@ bool pool_conn_ping_async(struct pool_conn conn, pool_query_fn *fn, void *arg,
                           struct pool_error *err)
 {
     static const struct pool__op_kind kind = {.run = run_conn_ping, .deliver = pool__op_tell};
-    struct pool_error own;
-    err = err ? err : &own;
-    pool__ok(err);
+    POOL__OWN_ERROR(err);
     return conn_op(conn, &kind, NULL, fn, arg, err);
 }

@@ -63,9 +63,7 @@ bool pool_stream_async(struct pool *pool, const struct pool_request *request, po
 {
     static const struct pool__op_kind kind = {
         .queues = true, .statement = true, .run = run_stream, .deliver = pool__op_tell};
-    struct pool_error own;
-    err = err ? err : &own;
-    pool__ok(err);
+    POOL__OWN_ERROR(err);
     if (!row_fn || !fn)
         return pool__fail(err, POOL_ERR_INVALID, "the callback%s is NULL",
                           row_fn ? "" : " for rows");

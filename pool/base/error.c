@@ -32,15 +32,11 @@ static void drop_partial_character(char *text, size_t len)
         text[start] = '\0';
 }
 
-bool pool__fail(struct pool_error *err, enum pool_code code, const char *format, ...)
+__attribute__((format(printf, 3, 0))) static void fill(struct pool_error *err, enum pool_code code,
+                                                       const char *format, va_list args)
 {
-    if (!err)
-        return false;
     char message[sizeof err->message];
-    va_list args;
-    va_start(args, format);
     int len = vsnprintf(message, sizeof message, format, args);
-    va_end(args);
     if (len < 0)
         message[0] = '\0';
     else if ((size_t)len >= sizeof message)
@@ -48,6 +44,39 @@ bool pool__fail(struct pool_error *err, enum pool_code code, const char *format,
     memset(err, 0, sizeof *err);
     err->code = code;
     memcpy(err->message, message, strlen(message) + 1);
+}
+
+bool pool__fail(struct pool_error *err, enum pool_code code, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    if (err)
+        fill(err, code, format, args);
+    va_end(args);
+    return false;
+}
+
+bool pool__fail_unsent(struct pool_error *err, enum pool_code code, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    if (err)
+        fill(err, code, format, args);
+    va_end(args);
+    if (err)
+        err->not_executed = true;
+    return false;
+}
+
+bool pool__fail_lost(struct pool_error *err, enum pool_code code, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    if (err)
+        fill(err, code, format, args);
+    va_end(args);
+    if (err)
+        err->fatal = err->not_executed = true;
     return false;
 }
 

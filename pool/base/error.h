@@ -13,6 +13,13 @@
 __attribute__((format(printf, 3, 4))) bool pool__fail(struct pool_error *err, enum pool_code code,
                                                       const char *format, ...);
 
+/* The same for what failed before anything of the statement was sent (not_executed); and because
+ * its connection had been lost before that (fatal as well). */
+__attribute__((format(printf, 3, 4))) bool
+pool__fail_unsent(struct pool_error *err, enum pool_code code, const char *format, ...);
+__attribute__((format(printf, 3, 4))) bool
+pool__fail_lost(struct pool_error *err, enum pool_code code, const char *format, ...);
+
 /* Copies `from`, which may be `err` itself, and returns false. */
 bool pool__fail_copy(struct pool_error *err, const struct pool_error *from);
 
@@ -32,6 +39,13 @@ static inline void pool__ok(struct pool_error *err)
     err->retry_transaction = false;
     err->message[0] = '\0';
 }
+
+/* At the begin of a public call: from here on `err` is no NULL, and says that nothing has failed.
+ */
+#define POOL__OWN_ERROR(err)                                                                       \
+    struct pool_error own_error;                                                                   \
+    (err) = (err) ? (err) : &own_error;                                                            \
+    pool__ok(err)
 
 /* What a code means, in words. Never NULL. */
 const char *pool__code_text(enum pool_code code);

@@ -44,12 +44,10 @@ void pool__conn_leave(struct pool__conn *conn, struct pool__wait *wait)
 
 bool pool__conn_fail_broken(const struct pool__conn *conn, struct pool_error *err)
 {
-    pool__fail(err, POOL_ERR_LOST, "%s",
-               conn->abandoned ? "an earlier call left rows unread, which costs the connection"
+    return pool__fail_lost(err, POOL_ERR_LOST, "%s",
+                           conn->abandoned
+                               ? "an earlier call left rows unread, which costs the connection"
                                : "the connection was lost in an earlier call");
-    if (err)
-        err->fatal = err->not_executed = true;
-    return false;
 }
 
 bool pool__conn_has_leftovers(const struct pool__conn *conn)

@@ -43,9 +43,7 @@ static bool fail(struct pool__conn *conn, enum pool_code code, const char *text,
                  struct pool_error *err)
 {
     conn->trx.refused = true;
-    pool__fail(err, code, "%s", text);
-    err->not_executed = true;
-    return false;
+    return pool__fail_unsent(err, code, "%s", text);
 }
 
 static bool fail_lost(struct pool__conn *conn, bool commit, struct pool_error *err)

@@ -16,12 +16,10 @@ bool pool__execution_look(struct pool__execution *exec)
     if (exec->looked)
         return true;
     exec->conn->broken = true;
-    pool__fail(exec->err, POOL_ERR_LOST,
-               "the server had closed the connection, or was out of step, before the statement "
-               "was sent");
-    exec->err->not_executed = true;
-    exec->err->fatal = true;
-    return false;
+    return pool__fail_lost(
+        exec->err, POOL_ERR_LOST,
+        "the server had closed the connection, or was out of step, before the statement "
+        "was sent");
 }
 
 #define OWN_BYTES ((size_t)1 << 16) /* the pool's own questions have one row */
@@ -52,12 +50,9 @@ bool pool__execution_check_size(struct pool__execution *exec, size_t len)
     }
     if (len < limit)
         return true;
-    pool__fail(exec->err, POOL_ERR_TOO_BIG,
-               "a statement of %zu bytes is over the limit of %llu (%s)", len,
-               (unsigned long long)limit, whose);
-    if (exec->err)
-        exec->err->not_executed = true;
-    return false;
+    return pool__fail_unsent(exec->err, POOL_ERR_TOO_BIG,
+                             "a statement of %zu bytes is over the limit of %llu (%s)", len,
+                             (unsigned long long)limit, whose);
 }
 
 bool pool__execution_check_single(struct pool__execution *exec, const struct pool__sql_info *info,

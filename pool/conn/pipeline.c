@@ -277,9 +277,8 @@ static void fail_unsent(struct pipeline *pipeline)
     for (unsigned i = pipeline->sent; i < pipeline->count; i++) {
         struct entry *entry = &pipeline->entries[i];
         if (entry->exec.err->code == POOL_OK) {
-            pool__fail(entry->exec.err, POOL_ERR_LOST,
-                       "the connection was given up before the statement was sent");
-            entry->exec.err->not_executed = true;
+            pool__fail_unsent(entry->exec.err, POOL_ERR_LOST,
+                              "the connection was given up before the statement was sent");
         }
         fail(pipeline, entry);
         pool__ok(&pipeline->err); /* the next one was not even tried */

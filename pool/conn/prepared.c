@@ -74,11 +74,9 @@ static bool counts_agree(struct pool__execution *exec, const struct pool__stmt *
     /* Binding would read as many values as the server counts. */
     if (count == exec->statement->count)
         return true;
-    pool__fail(exec->err, POOL_ERR_INVALID,
-               "the server counts %lu placeholders in the statement, not %zu", count,
-               exec->statement->count);
-    exec->err->not_executed = true;
-    return false;
+    return pool__fail_unsent(exec->err, POOL_ERR_INVALID,
+                             "the server counts %lu placeholders in the statement, not %zu", count,
+                             exec->statement->count);
 }
 
 static bool execute_together(struct pool__execution *exec, struct pool__stmt *stmt)
@@ -172,11 +170,10 @@ bool pool__prepared_receive(struct pool__execution *exec, struct pool__stmt *stm
 
 static enum attempt lost_before_execution(struct pool__execution *exec)
 {
-    pool__fail(exec->err, POOL_ERR_LOST,
-               "the server has no room for another prepared statement and the connection is in "
-               "doubt");
-    exec->err->fatal = true;
-    exec->err->not_executed = true;
+    pool__fail_lost(
+        exec->err, POOL_ERR_LOST,
+        "the server has no room for another prepared statement and the connection is in "
+        "doubt");
     return FAILED;
 }
 

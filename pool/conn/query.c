@@ -16,9 +16,7 @@ struct pool_result *pool__query(struct pool__conn *conn, const struct pool__stat
                                 const struct pool__sink *sink, uint64_t deadline_ns,
                                 struct pool_error *err)
 {
-    struct pool_error own;
-    err = err ? err : &own;
-    pool__ok(err);
+    POOL__OWN_ERROR(err);
     if (conn->broken) {
         pool__conn_fail_broken(conn, err);
         return NULL;
