@@ -154,7 +154,7 @@ WRAP := -Wl,--wrap=malloc
 $(B)/tests/test_url $(B)/tests/test_result: TEST_LDFLAGS := $(WRAP)
 $(B)/tests/test_options: TEST_LDFLAGS := -Wl,--wrap=mmap
 $(B)/tests/test_nomem: TEST_LDFLAGS := $(WRAP),--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=aligned_alloc
-$(B)/tests/test_races: TEST_LDFLAGS := -Wl,--wrap=pool__core_evict,--wrap=pool__watch_closing,--wrap=pool__connect,--wrap=pool__conn_close,--wrap=pool__policy_returned
+$(B)/tests/test_races: TEST_LDFLAGS := -Wl,--wrap=pool__slots_evict,--wrap=pool__watch_closing,--wrap=pool__connect,--wrap=pool__conn_close,--wrap=pool__policy_returned
 $(B)/tests/test_addresses: TEST_LDFLAGS := -Wl,--wrap=getaddrinfo_a,--wrap=gai_error
 $(B)/tests/test_resolve: TEST_LDFLAGS := -Wl,--wrap=calloc,--wrap=getaddrinfo_a,--wrap=gai_error,--wrap=gai_suspend,--wrap=gai_cancel
 
@@ -169,8 +169,9 @@ $(B)/tests/test_cpp: $(B)/tests/test_cpp.o $(B)/libmypool.a
 	@echo "  LD    $@"
 	$(Q)$(CXX) $(OUR_LDFLAGS) $(LDFLAGS) $^ -o $@ $(CMOCKA_LIBS) $(DB_LIBS)
 
-# The explorer runs core.c on a scheduler of its own instead of on threads.
-EXPLORE_OBJ := $(B)/explore/pool/core/core.o $(B)/explore/tests/explore_core.o \
+# The explorer runs the core on a scheduler of its own instead of on threads.
+EXPLORE_OBJ := $(patsubst %,$(B)/explore/pool/core/%.o,core slots benches waiter handover queue followers) \
+  $(B)/explore/tests/explore_core.o \
   $(B)/explore/tests/test_core_explore.o
 $(B)/explore/%.o: %.c | build/.deps-$(words $(PACKAGES))
 	@mkdir -p $(@D)

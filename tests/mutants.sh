@@ -30,10 +30,28 @@ compile() { # OUTPUT FILES...
     "${CC:-gcc}" "${flags[@]}" "$@" -lcmocka -o "$output" 2>"$dir/log"
 }
 
-build_explore() { compile "$dir/explore" -DPOOL__EXPLORE "$dir/core/core.c" "$dir/explore_core.o" "$dir/test_core_explore.o"; }
-build_plain() { compile "$dir/plain" "$dir/core/core.c" pool/base/sync.c "$dir/test_core.o"; }
+core_sources=(core slots benches waiter handover queue followers)
 
-# Tests include core.h, whose inline functions a mutant may change too.
+sources() { # of the core, the mutated one among them
+    local name
+    for name in "${core_sources[@]}"; do
+        printf '%s\n' "$dir/core/$name.c"
+    done
+}
+
+build_explore() {
+    local -a files
+    mapfile -t files < <(sources)
+    compile "$dir/explore" -DPOOL__EXPLORE "${files[@]}" "$dir/explore_core.o" "$dir/test_core_explore.o"
+}
+
+build_plain() {
+    local -a files
+    mapfile -t files < <(sources)
+    compile "$dir/plain" "${files[@]}" pool/base/sync.c "$dir/test_core.o"
+}
+
+# Tests include headers whose inline functions a mutant may change too.
 build_tests() {
     local name explore
     for name in explore_core test_core_explore test_core; do
@@ -69,7 +87,11 @@ source_of() { # FILE
 }
 
 copy_core() {
-    mkdir -p "$dir/core" && cp pool/core/core.[ch] "$dir/core/"
+    local name
+    mkdir -p "$dir/core"
+    for name in "${core_sources[@]}"; do
+        cp "pool/core/$name".[ch] "$dir/core/"
+    done
 }
 
 # With --apply that is all there is to do: true.
@@ -86,9 +108,9 @@ mutant() { # FILE NAME SED-SCRIPT
     local file=$1 name=$2 script=$3 test
     [[ $name =~ $pattern ]] || return 0
     only_applied "$file" "$name" "$script" && return 0
-    cp pool/core/core.c pool/core/core.h "$dir/"
-    sed -E -z -i -e "$script" "$dir/$file"
-    if cmp -s "pool/$file" "$dir/$file"; then
+    copy_core
+    sed -E -z -i -e "$script" "$dir/core/$file"
+    if cmp -s "pool/core/$file" "$dir/core/$file"; then
         report false "$name: the sed script changed nothing"
     elif ! { build_tests && build_explore; }; then
         report false "$name: does not compile: $(grep -m1 error "$dir/log")"
@@ -109,7 +131,7 @@ side_by_side=4 # they mostly wait
 link_server_test() { # OUTPUT PROGRAM [OBJECT]
     local output=$1 program=$2 wrap=()
     shift 2
-    [[ $program == test_races ]] && wrap=("-Wl,--wrap=pool__core_evict,--wrap=pool__watch_closing,--wrap=pool__connect,--wrap=pool__conn_close,--wrap=pool__policy_returned")
+    [[ $program == test_races ]] && wrap=("-Wl,--wrap=pool__slots_evict,--wrap=pool__watch_closing,--wrap=pool__connect,--wrap=pool__conn_close,--wrap=pool__policy_returned")
     "${CC:-gcc}" -pthread ${wrap[@]+"${wrap[@]}"} "$dir/$program.o" "$@" "$library" -lcmocka "${db_libs[@]}" -lm -o "$output"
 }
 
@@ -179,7 +201,7 @@ report_server_mutants() {
 }
 
 prove_the_core() {
-    cp pool/core/core.c pool/core/core.h "$dir/"
+    copy_core
     if ! { build_tests && build_explore && build_plain; }; then
         cat "$dir/log"
         exit 2
@@ -197,103 +219,103 @@ prove_the_core() {
 $apply_only || prove_the_core
 
 # Fault 1: a wake-up is lost between "nothing idle" and "I am queued".
-mutant core.c "a waiter does not look again once it is queued" \
-    's/if \(oldest && take_any\(/if (0 \&\& oldest \&\& take_any(/'
-mutant core.c "a waiter looks again before it is counted" \
+mutant queue.c "a waiter does not look again once it is queued" \
+    's/if \(oldest && pool__slots_take_any\(/if (0 \&\& oldest \&\& pool__slots_take_any(/'
+mutant queue.c "a waiter looks again before it is counted" \
     's/    pool__explore_point\(\);\n    atomic_fetch_add\(&core->waiting, 1\);\n\}/}/; s/        unjoin_locked\(core, waiter\);\n        waiter->slot/        pool__list_remove(\&waiter->link);\n        waiter->slot/; s/    waiter->behind = ahead >= coming;\n/    pool__explore_point();\n    atomic_fetch_add(\&core->waiting, 1);\n    waiter->behind = ahead >= coming;\n/'
-mutant core.c "a return asks for waiters before it publishes the slot" \
-    's/(    for \(;;\) \{\n        \/\* The evict flag)/    bool waited_for = atomic_load(\&core->waiting);\n\1/; s/(            break;\n        \}\n    \}\n)    announce\(core, index\);/\1    set_bit(core, index);\n    if (waited_for)\n        serve(core);/'
-mutant core.h "a quick release does not repair the map" \
+mutant handover.c "a return asks for waiters before it publishes the slot" \
+    's/(    for \(;;\) \{\n        \/\* The evict flag)/    bool waited_for = atomic_load(\&core->waiting);\n\1/; s/(            break;\n        \}\n    \}\n)    announce\(core, index\);/\1    pool__slots_set_bit(core, index);\n    if (waited_for)\n        pool__handover_serve(core);/'
+mutant handover.h "a quick release does not repair the map" \
     's/if \(!\(bits >> \(index % 64\) & 1\) \|\| atomic_load/(void)bits;\n    if (atomic_load/'
-mutant core.c "who clears a wrong bit does not look again" \
-    's/if \(pool__state_of\(load_word\(&core->slots\[index\]\)\) != POOL__IDLE\)\n        return false;\n    set_bit/if (true)\n        return false;\n    set_bit/'
-mutant core.c "who clears a wrong bit looks before, not after" \
-    's/(    pool__explore_point\(\);\n    atomic_fetch_and\(map_of\(core, index\), ~bit_of\(index\)\);\n)(    if \(pool__state_of\(load_word\(&core->slots\[index\]\)\) != POOL__IDLE\))\n        return false;\n/    bool idle = pool__state_of(load_word(\&core->slots[index])) == POOL__IDLE;\n\1    if (!idle)\n        return false;\n/'
-mutant core.c "a return does not set the bit" \
-    's/(static void announce\([^)]*\)\n\{\n)    set_bit\(core, index\);/\1    (void)index;/'
-mutant core.c "a nudge is forgotten when the nudged one times out" \
-    's/    if \(nudged\)\n        serve\(core\); \/\* the slot that it was nudged for/    if (false)\n        serve(core); \/* the slot that it was nudged for/'
-mutant core.c "a nudged waiter looks before returners nudge again" \
-    's/        pool__explore_point\(\);\n        atomic_store\(&core->nudged, 0\);\n(        if \(oldest_locked.*\n        \}\n)(    \}\n    pool__unlock\(&core->lock\);\n.*enum pool__outcome pool__core_wait)/\1        pool__explore_point();\n        atomic_store(\&core->nudged, 0);\n\2/'
-mutant core.c "the nudge is not taken back when nobody waits" \
+mutant slots.c "who clears a wrong bit does not look again" \
+    's/if \(pool__state_of\(pool__slots_word\(&core->slots\[index\]\)\) != POOL__IDLE\)\n        return false;\n    pool__slots_set_bit/if (true)\n        return false;\n    pool__slots_set_bit/'
+mutant slots.c "who clears a wrong bit looks before, not after" \
+    's/(    pool__explore_point\(\);\n    atomic_fetch_and\(map_of\(core, index\), ~bit_of\(index\)\);\n)(    if \(pool__state_of\(pool__slots_word\(&core->slots\[index\]\)\) != POOL__IDLE\))\n        return false;\n/    bool idle = pool__state_of(pool__slots_word(\&core->slots[index])) == POOL__IDLE;\n\1    if (!idle)\n        return false;\n/'
+mutant handover.c "a return does not set the bit" \
+    's/(static void announce\([^)]*\)\n\{\n)    pool__slots_set_bit\(core, index\);/\1    (void)index;/'
+mutant queue.c "a nudge is forgotten when the nudged one times out" \
+    's/    if \(nudged\)\n        pool__handover_serve\(core\); \/\* the slot that it was nudged for/    if (false)\n        pool__handover_serve(core); \/* the slot that it was nudged for/'
+mutant queue.c "a nudged waiter looks before returners nudge again" \
+    's/        pool__explore_point\(\);\n        atomic_store\(&core->nudged, 0\);\n(        if \(pool__handover_oldest_locked.*\n        \}\n)(    \}\n    pool__unlock\(&core->lock\);\n.*enum pool__outcome pool__queue_wait)/\1        pool__explore_point();\n        atomic_store(\&core->nudged, 0);\n\2/'
+mutant handover.c "the nudge is not taken back when nobody waits" \
     's/    \} else \{\n        atomic_store\(&core->nudged, 0\);\n    \}/    }/'
 
-mutant core.c "a nudged waiter that finds a slot leaves the others to themselves" \
-    's/    if \(granted\)\n        serve\(core\);/    (void)granted;/'
-mutant core.c "a nudge is forgotten when the nudged one is handed another slot" \
-    's/    if \(nudged\)\n        serve\(core\);\n    return given;/    (void)nudged;\n    return given;/'
-mutant core.c "a nudge is forgotten when the nudged one is failed" \
-    's/(wake_all\(core, &wakes\);\n    \}\n)    if \(nudged\)[^;]*serve\(core\);/\1    (void)nudged;/'
+mutant queue.c "a nudged waiter that finds a slot leaves the others to themselves" \
+    's/    if \(granted\)\n        pool__handover_serve\(core\);/    (void)granted;/'
+mutant handover.c "a nudge is forgotten when the nudged one is handed another slot" \
+    's/    if \(nudged\)\n        pool__handover_serve\(core\);\n    return given;/    (void)nudged;\n    return given;/'
+mutant queue.c "a nudge is forgotten when the nudged one is failed" \
+    's/(pool__handover_wake_all\(core, &wakes\);\n    \}\n)    if \(nudged\)[^;]*pool__handover_serve\(core\);/\1    (void)nudged;/'
 
 # Fault 3: a slot goes to somebody who has given up.
-mutant core.c "a waiter who times out stays in the queue" \
-    's/(    if \(own\) \{\n)        settle_locked\(core, waiter, as\);/\1        atomic_fetch_sub(\&core->waiting, 1);\n        atomic_store(\&waiter->outcome, (uint32_t)as);/'
-mutant core.c "a timeout does not ask whether a grant came first" \
+mutant queue.c "a waiter who times out stays in the queue" \
+    's/(    if \(own\) \{\n)        pool__handover_settle_locked\(core, waiter, as\);/\1        atomic_fetch_sub(\&core->waiting, 1);\n        atomic_store(\&waiter->outcome, (uint32_t)as);/'
+mutant queue.c "a timeout does not ask whether a grant came first" \
     's/(        core->timeouts \+= as == POOL__TIMED_OUT;\n    \})/\1 else {\n        atomic_store(\&waiter->outcome, (uint32_t)as);\n    }/'
-mutant core.c "a hand-over to an expired waiter" \
+mutant handover.c "a hand-over to an expired waiter" \
     's/pool__now_ns\(\) >= waiter->deadline_ns\)/false)/'
-mutant core.c "an expired waiter is settled and left asleep" \
-    's/(waiter->deadline_ns\) \{\n)        add_wake\(wakes, waiter\);\n/\1/'
-mutant core.c "a granted waiter stays counted" \
+mutant handover.c "an expired waiter is settled and left asleep" \
+    's/(waiter->deadline_ns\) \{\n)        pool__handover_add_wake\(wakes, waiter\);\n/\1/'
+mutant handover.c "a granted waiter stays counted" \
     's/(    pool__list_remove\(&waiter->link\);\n    pool__explore_point\(\);\n)    atomic_fetch_sub\(&core->waiting, 1\);\n/\1/'
-mutant core.c "a grant leaves the waiter asleep" \
-    's/    add_wake\(wakes, waiter\);\n(    return settle_locked\(core, waiter, POOL__GRANTED\))/    (void)wakes;\n\1/'
-mutant core.c "the youngest waiter is served first" \
+mutant handover.c "a grant leaves the waiter asleep" \
+    's/    pool__handover_add_wake\(wakes, waiter\);\n(    return pool__handover_settle_locked\(core, waiter, POOL__GRANTED\))/    (void)wakes;\n\1/'
+mutant handover.c "the youngest waiter is served first" \
     's/struct pool__link \*link = pool__list_first\(&core->queue\);/struct pool__link *link = pool__list_empty(\&core->queue) ? NULL : core->queue.prev;/'
 
 # Fault 5: the end, an eviction or an old ticket races with borrow and return.
-mutant core.c "the shutting forgets those who wait" \
-    's/    pool__core_fail_waiters\(core, POOL__SHUT, POOL__FOREVER\);\n//'
-mutant core.c "a shut core takes waiters" \
+mutant queue.c "the shutting forgets those who wait" \
+    's/    pool__queue_fail_waiters\(core, POOL__SHUT, POOL__FOREVER\);\n//'
+mutant queue.c "a shut core takes waiters" \
     's/bool refused = atomic_load\(&core->shut\) && [^;]*;/bool refused = false;/'
-mutant core.c "waiters are failed before the core is shut" \
-    's/    pool__lock\(&core->lock\);\n    atomic_store\(&core->shut, true\);\n    pool__unlock\(&core->lock\);\n(    pool__core_fail_waiters\(core, POOL__SHUT, POOL__FOREVER\);\n)/\1    pool__explore_point();\n    atomic_store(\&core->shut, true);\n/'
-mutant core.c "a return ignores the eviction" \
+mutant queue.c "waiters are failed before the core is shut" \
+    's/    pool__lock\(&core->lock\);\n    atomic_store\(&core->shut, true\);\n    pool__unlock\(&core->lock\);\n(    pool__queue_fail_waiters\(core, POOL__SHUT, POOL__FOREVER\);\n)/\1    pool__explore_point();\n    atomic_store(\&core->shut, true);\n/'
+mutant handover.c "a return ignores the eviction" \
     's/if \(word & POOL__EVICT\) \{/if (false) {/'
-mutant core.c "a return looks for the eviction only at first" \
-    's/(    word = load_word\(slot\);\n)(    for \(;;\) \{\n.*)if \(word & POOL__EVICT\) \{/\1    bool evict = word \& POOL__EVICT;\n\2if (evict) {/'
-mutant core.c "an evicted slot is handed over" \
+mutant handover.c "a return looks for the eviction only at first" \
+    's/(    word = pool__slots_word\(slot\);\n)(    for \(;;\) \{\n.*)if \(word & POOL__EVICT\) \{/\1    bool evict = word \& POOL__EVICT;\n\2if (evict) {/'
+mutant handover.c "an evicted slot is handed over" \
     's/ && !\(word & POOL__EVICT\) && hand_over/ \&\& hand_over/'
-mutant core.c "the end of a call drops the eviction" \
+mutant slots.c "the end of a call drops the eviction" \
     's/\(word & ~\(POOL__RUNNING \| POOL__UNCLEAN\)\) \| flag/(word \& ~POOL__FLAGS) | flag/'
-mutant core.c "a chore drops the eviction" \
-    's/with_state\(word & \(~POOL__FLAGS \| POOL__EVICT\), POOL__CHORE\)/with_state(word \& ~POOL__FLAGS, POOL__CHORE)/'
+mutant slots.c "a chore drops the eviction" \
+    's/pool__slots_with_state\(word & \(~POOL__FLAGS \| POOL__EVICT\), POOL__CHORE\)/pool__slots_with_state(word \& ~POOL__FLAGS, POOL__CHORE)/'
 mutant core.h "a borrow does not begin a new generation" \
     's/\+ POOL__GENERATION \+ POOL__BUSY/+ POOL__BUSY/'
-mutant core.c "a ticket's generation is not compared" \
+mutant slots.c "a ticket's generation is not compared" \
     's/ \|\| pool__generation_of\(word\) != generation\)/ || (generation, false))/'
-mutant core.h "a quick release does not compare the generation" \
+mutant handover.h "a quick release does not compare the generation" \
     's/uint64_t word = \(\(uint64_t\)generation << 32\) \+ POOL__BUSY;/(void)generation;\n    uint64_t word = atomic_load(\&slot->word);\n    if (pool__state_of(word) != POOL__BUSY || word \& POOL__FLAGS)\n        return false;/'
-mutant core.c "a running call does not prevent another" \
+mutant slots.c "a running call does not prevent another" \
     's/return word & POOL__RUNNING \? POOL__CLAIM_RUNNING : POOL__CLAIMED;/return POOL__CLAIMED;/'
-mutant core.c "a slot is reserved without asking whether it is still empty" \
-    's/if \(pool__state_of\(word\) == POOL__EMPTY &&\n *pool__move\(&core->slots\[i\], &word, with_state\(word, POOL__OPENING\)\)\)/if (pool__state_of(word) == POOL__EMPTY \&\&\n            (pool__move(\&core->slots[i], \&word, with_state(word, POOL__OPENING)) || true))/'
+mutant slots.c "a slot is reserved without asking whether it is still empty" \
+    's/if \(pool__state_of\(word\) == POOL__EMPTY &&\n *pool__move\(&core->slots\[i\], &word, pool__slots_with_state\(word, POOL__OPENING\)\)\)/if (pool__state_of(word) == POOL__EMPTY \&\&\n            (pool__move(\&core->slots[i], \&word, pool__slots_with_state(word, POOL__OPENING)) || true))/'
 
 # Riders: boarding, riding, leaving, arriving.
-mutant core.c "who does not ride is taken along" \
+mutant followers.c "who does not ride is taken along" \
     's/if \(!waiter->may_follow \|\| atomic_load/if (atomic_load/'
-mutant core.c "who is nudged is taken along" \
+mutant followers.c "who is nudged is taken along" \
     's/if \(!waiter->may_follow \|\| atomic_load\(&waiter->outcome\) != POOL__WAITING \|\|/if (!waiter->may_follow ||/'
-mutant core.c "whose deadline has passed is taken along" \
+mutant followers.c "whose deadline has passed is taken along" \
     's/if \(now >= waiter->deadline_ns\)\n            continue;/if (false)\n            continue;/'
-mutant core.c "the youngest board first" \
+mutant followers.c "the youngest board first" \
     's/struct pool__link \*next = core->queue.next;/struct pool__link *next = core->queue.prev;/; s/        next = next->next;\n(        if \(!waiter->may_follow)/        next = next->prev;\n\1/'
-mutant core.c "a rider never sets off" \
+mutant waiter.c "a rider never sets off" \
     's/atomic_store\(&waiter->outcome, POOL__SENT\);/(void)waiter;/'
-mutant core.c "one who is held may leave" \
+mutant waiter.c "one who is held may leave" \
     's/return atomic_compare_exchange_strong\(&waiter->outcome, &sent, POOL__TAKEN\);/return atomic_load(\&waiter->outcome) == sent;/'
-mutant core.c "one who has left arrives" \
+mutant followers.c "one who has left arrives" \
     's/        if \(outcome == POOL__ABANDONED\)\n            return false;/        if (false)\n            return false;/'
-mutant core.c "one who arrives is not woken" \
-    's/(    if \(wake\)\n        wake\(waiter\);\n)    else\n        wake_from\(core, place, wakes\);\n/\1/'
-mutant core.c "threads on two benches are woken on the last one only" \
-    's/    if \(bench_of\(place\) != wakes->bench\)\n        pool__core_wake\(core, wakes\);\n//'
-mutant core.c "who parks looks at its outcome before its bench" \
+mutant followers.c "one who arrives is not woken" \
+    's/(    if \(wake\)\n        wake\(waiter\);\n)    else\n        pool__benches_add\(core, place, wakes\);\n/\1/'
+mutant benches.c "threads on two benches are woken on the last one only" \
+    's/    if \(pool__benches_of\(place\) != wakes->bench\)\n        pool__benches_wake\(core, wakes\);\n//'
+mutant queue.c "who parks looks at its outcome before its bench" \
     's/(        uint32_t turn = atomic_load\(bench\);[^\n]*\n        pool__explore_point\(\);\n)(        uint32_t outcome = atomic_load\(&waiter->outcome\);\n)/\2        pool__explore_point();\n\1/'
-mutant core.c "one who waits does not look in time to leave" \
-    's/waiter->may_follow \? later_by\(now, waiter->follow_ns\) : POOL__FOREVER/POOL__FOREVER/'
-mutant core.c "a rider leaves early" \
-    's/outcome == POOL__SENT && now >= waiter->abandon_ns && abandon/outcome == POOL__SENT \&\& abandon/'
+mutant waiter.c "one who waits does not look in time to leave" \
+    's/waiter->may_follow \? pool__waiter_later\(now, waiter->follow_ns\) : POOL__FOREVER/POOL__FOREVER/'
+mutant queue.c "a rider leaves early" \
+    's/outcome == POOL__SENT && now >= waiter->abandon_ns && pool__waiter_abandon/outcome == POOL__SENT \&\& pool__waiter_abandon/'
 
 $apply_only || make -s "$library" || exit 2
 rm -rf "$dir/core"
@@ -301,10 +323,10 @@ rm -rf "$dir/core"
 # Fault 2: what did not come to pass, or came to an end, is no news for those who wait.
 server_mutant open.c test_faults a_waiter_outlives_failed_connects_and_is_served \
     "a failed connect does not wake the keeper" \
-    's/(pool__core_to_empty\(&pool->core, slot\);\n    \}\n)    pool__watch_poke\(pool\);\n(\}\n\nstatic void do_open)/\1\2/'
+    's/(pool__slots_to_empty\(&pool->core, slot\);\n    \}\n)    pool__watch_poke\(pool\);\n(\}\n\nstatic void do_open)/\1\2/'
 server_mutant open.c test_faults a_waiter_outlives_failed_connects_and_is_served \
     "a failed connect keeps its place" \
-    's/ else \{\n        pool__core_to_empty\(&pool->core, slot\);\n    \}\n(    pool__watch_poke\(pool\);\n\}\n\nstatic void do_open)/\1/'
+    's/ else \{\n        pool__slots_to_empty\(&pool->core, slot\);\n    \}\n(    pool__watch_poke\(pool\);\n\}\n\nstatic void do_open)/\1/'
 server_mutant open.c test_faults a_dead_server_is_reported_as_lost_and_then_as_no_connection \
     "a failed connect is not reported" \
     's/    pool__health_report\(pool, err, [^\n]*\n//'
@@ -317,14 +339,14 @@ server_mutant health.c test_faults a_waiter_outlives_failed_connects_and_is_serv
 server_mutant borrow.c test_faults a_server_that_died_while_all_were_idle_costs_no_call \
     "a waiter does not wake the keeper" \
     's/if \(atomic_load\(&pool->core.absent\)\)/if (false)/'
-server_mutant core.c test_faults a_server_that_died_while_all_were_idle_costs_no_call \
+server_mutant slots.c test_faults a_server_that_died_while_all_were_idle_costs_no_call \
     "a connection that is closed is not counted as missing" \
-    's/while \(!move_counted\(core, slot, &word, (with_state\(word & ~POOL__FLAGS, state\))\)\)/while (!pool__move(slot, \&word, \1))/'
+    's/while \(!pool__slots_move\(core, slot, &word, (pool__slots_with_state\(word & ~POOL__FLAGS, state\))\)\)/while (!pool__move(slot, \&word, \1))/'
 
 # Fault 5, outside the core: an eviction whose answer nobody looks at loses the slot.
 server_mutant keeper.c test_races a_connection_that_comes_back_while_it_is_retired_is_closed \
     "the keeper does not close a borrowed connection that came back while it was retired" \
-    's/        evict\(pool, slot, POOL_CLOSE_LIFETIME\);/        pool__core_evict(\&pool->core, slot);/'
+    's/        evict\(pool, slot, POOL_CLOSE_LIFETIME\);/        pool__slots_evict(\&pool->core, slot);/'
 
 # Fault 4: a step without a deadline.
 server_mutant wait.c test_faults a_ping_ends_at_its_deadline_although_the_server_is_frozen \
@@ -415,10 +437,10 @@ server_mutant leader.c test_pipeline_faults who_has_hardly_any_time_left_takes_n
     's/if \(has_time_for_others\(deadline_ns\)\)/if (true)/'
 server_mutant leader.c test_pipeline_faults a_rider_leaves_at_its_own_deadline_and_the_others_arrive \
     "riders never set off" \
-    's/pool__core_follower_sent\(&first->queued->waiter\);/(void)first;/'
+    's/pool__waiter_sent\(&first->queued->waiter\);/(void)first;/'
 server_mutant leader.c test_pipeline_faults a_rider_that_has_left_is_not_run_again \
     "one who has left is held all the same" \
-    's/if \(pool__core_follower_hold\(&first->queued->waiter\)\)/if (pool__core_follower_hold(\&first->queued->waiter) || true)/'
+    's/if \(pool__waiter_hold\(&first->queued->waiter\)\)/if (pool__waiter_hold(\&first->queued->waiter) || true)/'
 server_mutant pipeline.c test_pipeline_faults a_rider_that_is_run_again_keeps_its_own_deadline \
     "who is run again has the leader's deadline" \
     's/pool__earlier\(own_ns, leader_ns\)/own_ns ? leader_ns : 0/'

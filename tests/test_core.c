@@ -16,6 +16,12 @@
 #include <sched.h>
 
 #include "core/core.h"
+#include "core/benches.h"
+#include "core/followers.h"
+#include "core/handover.h"
+#include "core/queue.h"
+#include "core/slots.h"
+#include "core/waiter.h"
 
 #define MS POOL__NS_PER_MS
 #define PATIENCE_NS (20 * 1000 * MS) /* for what has to come; a slow machine gets there */
@@ -28,7 +34,7 @@ static struct pool__core core;
 static unsigned count_of(enum pool__state state)
 {
     unsigned counts[POOL__STATES];
-    pool__core_count(&core, counts);
+    pool__slots_count(&core, counts);
     return counts[state];
 }
 
@@ -38,8 +44,8 @@ static void begin(unsigned limit, unsigned open, uint64_t fair_after_ns)
     unsigned slot;
     assert_true(pool__core_init(&core, limit, 100, fair_after_ns));
     for (unsigned i = 0; i < open; i++) {
-        assert_true(pool__core_reserve_empty(&core, &slot));
-        assert_true(pool__core_give(&core, slot));
+        assert_true(pool__slots_reserve_empty(&core, &slot));
+        assert_true(pool__handover_give(&core, slot));
     }
 }
 
@@ -54,7 +60,7 @@ static uint32_t borrow(unsigned expected_slot)
 {
     unsigned slot = 0;
     uint32_t generation = 0;
-    assert_true(pool__core_try_borrow(&core, 0, &slot, &generation));
+    assert_true(pool__slots_try_borrow(&core, 0, &slot, &generation));
     assert_int_equal(slot, expected_slot);
     return generation;
 }
@@ -63,7 +69,7 @@ static bool nothing_to_borrow(void)
 {
     unsigned slot;
     uint32_t generation;
-    return !pool__core_try_borrow(&core, 0, &slot, &generation);
+    return !pool__slots_try_borrow(&core, 0, &slot, &generation);
 }
 
 /* A waiter that never sleeps: it would be woken through `woken`. */
@@ -86,7 +92,7 @@ static enum pool__outcome enqueue(struct caller *caller)
 {
     *caller = (struct caller){
         .waiter = {.enqueued_ns = pool__now_ns(), .deadline_ns = POOL__FOREVER, .wake = note_wake}};
-    return pool__core_enqueue(&core, &caller->waiter);
+    return pool__queue_enter(&core, &caller->waiter);
 }
 
 static enum pool__outcome outcome_of(struct caller *caller)
@@ -108,9 +114,9 @@ static void *run_borrower(void *arg)
 {
     struct borrower *b = arg;
     b->waiter.enqueued_ns = pool__now_ns();
-    b->outcome = pool__core_enqueue(&core, &b->waiter);
+    b->outcome = pool__queue_enter(&core, &b->waiter);
     if (b->outcome == POOL__WAITING)
-        b->outcome = pool__core_wait(&core, &b->waiter);
+        b->outcome = pool__queue_wait(&core, &b->waiter);
     b->returned_ns = pool__now_ns();
     atomic_store(&b->done, true);
     return NULL;
@@ -167,9 +173,9 @@ static void no_more_slots_are_reserved_than_the_limit(void **state)
     (void)state;
     begin(2, 0, 0);
     unsigned slot;
-    assert_true(pool__core_reserve_empty(&core, &slot));
-    assert_true(pool__core_reserve_empty(&core, &slot));
-    assert_false(pool__core_reserve_empty(&core, &slot));
+    assert_true(pool__slots_reserve_empty(&core, &slot));
+    assert_true(pool__slots_reserve_empty(&core, &slot));
+    assert_false(pool__slots_reserve_empty(&core, &slot));
     assert_int_equal(count_of(POOL__OPENING), 2);
 }
 
@@ -178,10 +184,10 @@ static void slots_that_fail_to_open_are_empty_again(void **state)
     (void)state;
     begin(1, 0, 0);
     unsigned slot;
-    assert_true(pool__core_reserve_empty(&core, &slot));
-    pool__core_to_empty(&core, slot);
+    assert_true(pool__slots_reserve_empty(&core, &slot));
+    pool__slots_to_empty(&core, slot);
     assert_int_equal(count_of(POOL__EMPTY), 1);
-    assert_true(pool__core_reserve_empty(&core, &slot));
+    assert_true(pool__slots_reserve_empty(&core, &slot));
 }
 
 static void a_slot_is_borrowed_by_one_at_a_time(void **state)
@@ -208,8 +214,8 @@ static void a_thread_gets_the_slot_back_that_it_had_last(void **state)
     begin(3, 3, 0);
     uint32_t first = borrow(0);
     uint32_t second = borrow(1);
-    pool__core_release(&core, 0, first);
-    pool__core_release(&core, 1, second);
+    pool__handover_release(&core, 0, first);
+    pool__handover_release(&core, 1, second);
     borrow(1);
 }
 
@@ -221,7 +227,7 @@ static void slots_beyond_the_first_sixty_four_are_found(void **state)
         borrow(i);
     uint32_t last = borrow(129);
     assert_true(nothing_to_borrow());
-    assert_int_equal(pool__core_release(&core, 129, last), POOL__RELEASED);
+    assert_int_equal(pool__handover_release(&core, 129, last), POOL__RELEASED);
     borrow(129);
 }
 
@@ -231,7 +237,7 @@ static void a_slot_that_was_not_to_be_had_is_found_after_its_return(void **state
     begin(1, 1, 0);
     uint32_t generation = borrow(0);
     assert_true(nothing_to_borrow()); /* clears the bit */
-    assert_int_equal(pool__core_release(&core, 0, generation), POOL__RELEASED);
+    assert_int_equal(pool__handover_release(&core, 0, generation), POOL__RELEASED);
     borrow(0);
 }
 
@@ -240,7 +246,7 @@ static void each_borrow_counts_as_a_use(void **state)
     (void)state;
     begin(1, 1, 0);
     for (unsigned i = 0; i < 5; i++)
-        pool__core_release(&core, 0, borrow(0));
+        pool__handover_release(&core, 0, borrow(0));
     assert_int_equal(atomic_load(&core.slots[0].uses), 5);
 }
 
@@ -248,9 +254,9 @@ static void only_idle_slots_are_reserved_for_chores(void **state)
 {
     (void)state;
     begin(2, 1, 0);
-    assert_true(pool__core_reserve_idle(&core, 0));
-    assert_false(pool__core_reserve_idle(&core, 0));
-    assert_false(pool__core_reserve_idle(&core, 1));
+    assert_true(pool__slots_reserve_idle(&core, 0));
+    assert_false(pool__slots_reserve_idle(&core, 0));
+    assert_false(pool__slots_reserve_idle(&core, 1));
     assert_true(nothing_to_borrow());
 }
 
@@ -260,13 +266,13 @@ static void each_state_counts_once(void **state)
     begin(6, 5, 0);
     unsigned slot;
     borrow(0);
-    pool__core_reserve_idle(&core, 1);
-    pool__core_reserve_idle(&core, 2);
-    pool__core_to_closing(&core, 2);
-    pool__core_reserve_empty(&core, &slot);
+    pool__slots_reserve_idle(&core, 1);
+    pool__slots_reserve_idle(&core, 2);
+    pool__slots_to_closing(&core, 2);
+    pool__slots_reserve_empty(&core, &slot);
     static const unsigned expected[POOL__STATES] = {0, 1, 2, 1, 1, 1};
     unsigned counts[POOL__STATES];
-    pool__core_count(&core, counts);
+    pool__slots_count(&core, counts);
     assert_memory_equal(counts, expected, sizeof expected);
 }
 
@@ -277,10 +283,10 @@ static void a_ticket_can_be_claimed_once_at_a_time(void **state)
     (void)state;
     begin(1, 1, 0);
     uint32_t generation = borrow(0);
-    assert_int_equal(pool__core_claim(&core, 0, generation), POOL__CLAIMED);
-    assert_int_equal(pool__core_claim(&core, 0, generation), POOL__CLAIM_RUNNING);
-    pool__core_unclaim(&core, 0, false);
-    assert_int_equal(pool__core_claim(&core, 0, generation), POOL__CLAIMED);
+    assert_int_equal(pool__slots_claim(&core, 0, generation), POOL__CLAIMED);
+    assert_int_equal(pool__slots_claim(&core, 0, generation), POOL__CLAIM_RUNNING);
+    pool__slots_unclaim(&core, 0, false);
+    assert_int_equal(pool__slots_claim(&core, 0, generation), POOL__CLAIMED);
 }
 
 static void a_borrow_for_one_call_is_claimed_already(void **state)
@@ -289,10 +295,10 @@ static void a_borrow_for_one_call_is_claimed_already(void **state)
     begin(1, 1, 0);
     unsigned slot;
     uint32_t generation;
-    assert_true(pool__core_try_borrow(&core, POOL__RUNNING, &slot, &generation));
-    assert_int_equal(pool__core_claim(&core, 0, generation), POOL__CLAIM_RUNNING);
-    assert_int_equal(pool__core_release(&core, 0, generation), POOL__CLAIM_RUNNING);
-    assert_true(pool__core_give(&core, 0));
+    assert_true(pool__slots_try_borrow(&core, POOL__RUNNING, &slot, &generation));
+    assert_int_equal(pool__slots_claim(&core, 0, generation), POOL__CLAIM_RUNNING);
+    assert_int_equal(pool__handover_release(&core, 0, generation), POOL__CLAIM_RUNNING);
+    assert_true(pool__handover_give(&core, 0));
 }
 
 static void a_call_in_progress_prevents_the_release(void **state)
@@ -300,8 +306,8 @@ static void a_call_in_progress_prevents_the_release(void **state)
     (void)state;
     begin(1, 1, 0);
     uint32_t generation = borrow(0);
-    pool__core_claim(&core, 0, generation);
-    assert_int_equal(pool__core_release(&core, 0, generation), POOL__CLAIM_RUNNING);
+    pool__slots_claim(&core, 0, generation);
+    assert_int_equal(pool__handover_release(&core, 0, generation), POOL__CLAIM_RUNNING);
     assert_int_equal(count_of(POOL__BUSY), 1);
 }
 
@@ -310,8 +316,8 @@ static void releasing_twice_is_refused(void **state)
     (void)state;
     begin(1, 1, 0);
     uint32_t generation = borrow(0);
-    assert_int_equal(pool__core_release(&core, 0, generation), POOL__RELEASED);
-    assert_int_equal(pool__core_release(&core, 0, generation), POOL__CLAIM_STALE);
+    assert_int_equal(pool__handover_release(&core, 0, generation), POOL__RELEASED);
+    assert_int_equal(pool__handover_release(&core, 0, generation), POOL__CLAIM_STALE);
     assert_int_equal(count_of(POOL__IDLE), 1);
 }
 
@@ -320,12 +326,12 @@ static void an_old_ticket_does_not_touch_the_next_borrow(void **state)
     (void)state;
     begin(1, 1, 0);
     uint32_t old = borrow(0);
-    pool__core_release(&core, 0, old);
+    pool__handover_release(&core, 0, old);
     uint32_t current = borrow(0);
     assert_int_not_equal(old, current);
-    assert_int_equal(pool__core_claim(&core, 0, old), POOL__CLAIM_STALE);
-    assert_int_equal(pool__core_release(&core, 0, old), POOL__CLAIM_STALE);
-    assert_int_equal(pool__core_claim(&core, 0, current), POOL__CLAIMED);
+    assert_int_equal(pool__slots_claim(&core, 0, old), POOL__CLAIM_STALE);
+    assert_int_equal(pool__handover_release(&core, 0, old), POOL__CLAIM_STALE);
+    assert_int_equal(pool__slots_claim(&core, 0, current), POOL__CLAIMED);
 }
 
 static void a_ticket_is_stale_in_every_state_but_busy(void **state)
@@ -333,12 +339,12 @@ static void a_ticket_is_stale_in_every_state_but_busy(void **state)
     (void)state;
     begin(1, 1, 0);
     uint32_t generation = borrow(0);
-    pool__core_to_chore(&core, 0);
-    assert_int_equal(pool__core_claim(&core, 0, generation), POOL__CLAIM_STALE);
-    pool__core_to_closing(&core, 0);
-    assert_int_equal(pool__core_claim(&core, 0, generation), POOL__CLAIM_STALE);
-    pool__core_to_empty(&core, 0);
-    assert_int_equal(pool__core_claim(&core, 0, generation), POOL__CLAIM_STALE);
+    pool__slots_to_chore(&core, 0);
+    assert_int_equal(pool__slots_claim(&core, 0, generation), POOL__CLAIM_STALE);
+    pool__slots_to_closing(&core, 0);
+    assert_int_equal(pool__slots_claim(&core, 0, generation), POOL__CLAIM_STALE);
+    pool__slots_to_empty(&core, 0);
+    assert_int_equal(pool__slots_claim(&core, 0, generation), POOL__CLAIM_STALE);
 }
 
 static void a_ticket_outlives_no_reconnect(void **state)
@@ -347,12 +353,12 @@ static void a_ticket_outlives_no_reconnect(void **state)
     begin(1, 1, 0);
     unsigned slot;
     uint32_t old = borrow(0);
-    pool__core_to_closing(&core, 0);
-    pool__core_to_empty(&core, 0);
-    assert_true(pool__core_reserve_empty(&core, &slot));
-    assert_true(pool__core_give(&core, slot));
+    pool__slots_to_closing(&core, 0);
+    pool__slots_to_empty(&core, 0);
+    assert_true(pool__slots_reserve_empty(&core, &slot));
+    assert_true(pool__handover_give(&core, slot));
     borrow(0);
-    assert_int_equal(pool__core_claim(&core, 0, old), POOL__CLAIM_STALE);
+    assert_int_equal(pool__slots_claim(&core, 0, old), POOL__CLAIM_STALE);
 }
 
 static void a_handed_over_slot_has_a_new_ticket(void **state)
@@ -362,10 +368,10 @@ static void a_handed_over_slot_has_a_new_ticket(void **state)
     struct caller next;
     uint32_t old = borrow(0);
     enqueue(&next);
-    pool__core_claim(&core, 0, old);
-    assert_true(pool__core_give(&core, 0));
-    assert_int_equal(pool__core_claim(&core, 0, old), POOL__CLAIM_STALE);
-    assert_int_equal(pool__core_claim(&core, 0, (uint32_t)next.waiter.generation), POOL__CLAIMED);
+    pool__slots_claim(&core, 0, old);
+    assert_true(pool__handover_give(&core, 0));
+    assert_int_equal(pool__slots_claim(&core, 0, old), POOL__CLAIM_STALE);
+    assert_int_equal(pool__slots_claim(&core, 0, (uint32_t)next.waiter.generation), POOL__CLAIMED);
 }
 
 /* Release */
@@ -375,9 +381,9 @@ static void a_clean_slot_is_released_in_one_step(void **state)
     (void)state;
     begin(1, 1, 0);
     uint32_t generation = borrow(0);
-    pool__core_claim(&core, 0, generation);
-    pool__core_unclaim(&core, 0, false);
-    assert_int_equal(pool__core_release(&core, 0, generation), POOL__RELEASED);
+    pool__slots_claim(&core, 0, generation);
+    pool__slots_unclaim(&core, 0, false);
+    assert_int_equal(pool__handover_release(&core, 0, generation), POOL__RELEASED);
     assert_int_equal(count_of(POOL__IDLE), 1);
 }
 
@@ -386,16 +392,16 @@ static void a_slot_that_is_given_up_is_left_to_the_call_that_runs(void **state)
     (void)state;
     begin(1, 1, 0);
     uint32_t generation = borrow(0);
-    assert_int_equal(pool__core_give_up(&core, 0, generation + 1), POOL__CLAIM_STALE);
-    assert_int_equal(pool__core_claim(&core, 0, generation), POOL__CLAIMED);
-    assert_int_equal(pool__core_give_up(&core, 0, generation), POOL__CLAIM_RUNNING);
-    assert_false(pool__core_unclaim(&core, 0, false));
-    assert_int_equal(pool__core_claim(&core, 0, generation), POOL__CLAIM_RUNNING);
-    pool__core_to_chore(&core, 0);
-    assert_true(pool__core_give(&core, 0));
+    assert_int_equal(pool__slots_give_up(&core, 0, generation + 1), POOL__CLAIM_STALE);
+    assert_int_equal(pool__slots_claim(&core, 0, generation), POOL__CLAIMED);
+    assert_int_equal(pool__slots_give_up(&core, 0, generation), POOL__CLAIM_RUNNING);
+    assert_false(pool__slots_unclaim(&core, 0, false));
+    assert_int_equal(pool__slots_claim(&core, 0, generation), POOL__CLAIM_RUNNING);
+    pool__slots_to_chore(&core, 0);
+    assert_true(pool__handover_give(&core, 0));
     generation = borrow(0);
-    assert_int_equal(pool__core_claim(&core, 0, generation), POOL__CLAIMED);
-    assert_true(pool__core_unclaim(&core, 0, false));
+    assert_int_equal(pool__slots_claim(&core, 0, generation), POOL__CLAIMED);
+    assert_true(pool__slots_unclaim(&core, 0, false));
 }
 
 static void a_slot_that_is_given_up_while_nothing_runs_is_claimed(void **state)
@@ -403,8 +409,8 @@ static void a_slot_that_is_given_up_while_nothing_runs_is_claimed(void **state)
     (void)state;
     begin(1, 1, 0);
     uint32_t generation = borrow(0);
-    assert_int_equal(pool__core_give_up(&core, 0, generation), POOL__CLAIMED);
-    assert_int_equal(pool__core_claim(&core, 0, generation), POOL__CLAIM_RUNNING);
+    assert_int_equal(pool__slots_give_up(&core, 0, generation), POOL__CLAIMED);
+    assert_int_equal(pool__slots_claim(&core, 0, generation), POOL__CLAIM_RUNNING);
 }
 
 static void an_unclean_slot_is_claimed_by_its_release(void **state)
@@ -412,9 +418,9 @@ static void an_unclean_slot_is_claimed_by_its_release(void **state)
     (void)state;
     begin(1, 1, 0);
     uint32_t generation = borrow(0);
-    pool__core_claim(&core, 0, generation);
-    pool__core_unclaim(&core, 0, true);
-    assert_int_equal(pool__core_release(&core, 0, generation), POOL__CLAIMED);
+    pool__slots_claim(&core, 0, generation);
+    pool__slots_unclaim(&core, 0, true);
+    assert_int_equal(pool__handover_release(&core, 0, generation), POOL__CLAIMED);
     assert_int_equal(count_of(POOL__BUSY), 1);
 }
 
@@ -423,11 +429,11 @@ static void a_slot_is_unclean_only_until_a_call_says_otherwise(void **state)
     (void)state;
     begin(1, 1, 0);
     uint32_t generation = borrow(0);
-    pool__core_claim(&core, 0, generation);
-    pool__core_unclaim(&core, 0, true);
-    pool__core_claim(&core, 0, generation);
-    pool__core_unclaim(&core, 0, false);
-    assert_int_equal(pool__core_release(&core, 0, generation), POOL__RELEASED);
+    pool__slots_claim(&core, 0, generation);
+    pool__slots_unclaim(&core, 0, true);
+    pool__slots_claim(&core, 0, generation);
+    pool__slots_unclaim(&core, 0, false);
+    assert_int_equal(pool__handover_release(&core, 0, generation), POOL__RELEASED);
 }
 
 static void what_the_last_borrower_left_does_not_reach_the_next(void **state)
@@ -435,11 +441,11 @@ static void what_the_last_borrower_left_does_not_reach_the_next(void **state)
     (void)state;
     begin(1, 1, 0);
     uint32_t generation = borrow(0);
-    pool__core_claim(&core, 0, generation);
-    pool__core_unclaim(&core, 0, true);
-    pool__core_to_chore(&core, 0);
-    assert_true(pool__core_give(&core, 0));
-    assert_int_equal(pool__core_release(&core, 0, borrow(0)), POOL__RELEASED);
+    pool__slots_claim(&core, 0, generation);
+    pool__slots_unclaim(&core, 0, true);
+    pool__slots_to_chore(&core, 0);
+    assert_true(pool__handover_give(&core, 0));
+    assert_int_equal(pool__handover_release(&core, 0, borrow(0)), POOL__RELEASED);
 }
 
 /* Eviction */
@@ -448,7 +454,7 @@ static void an_idle_slot_is_evicted_at_once(void **state)
 {
     (void)state;
     begin(1, 1, 0);
-    assert_true(pool__core_evict(&core, 0));
+    assert_true(pool__slots_evict(&core, 0));
     assert_int_equal(count_of(POOL__CHORE), 1);
     assert_true(nothing_to_borrow());
 }
@@ -458,9 +464,9 @@ static void a_busy_slot_is_evicted_when_it_is_given_back(void **state)
     (void)state;
     begin(1, 1, 0);
     uint32_t generation = borrow(0);
-    assert_false(pool__core_evict(&core, 0));
-    assert_int_equal(pool__core_release(&core, 0, generation), POOL__CLAIMED);
-    assert_false(pool__core_give(&core, 0));
+    assert_false(pool__slots_evict(&core, 0));
+    assert_int_equal(pool__handover_release(&core, 0, generation), POOL__CLAIMED);
+    assert_false(pool__handover_give(&core, 0));
     assert_int_equal(count_of(POOL__CHORE), 1);
 }
 
@@ -469,11 +475,11 @@ static void an_eviction_survives_calls_and_chores(void **state)
     (void)state;
     begin(1, 1, 0);
     uint32_t generation = borrow(0);
-    pool__core_claim(&core, 0, generation);
-    assert_false(pool__core_evict(&core, 0));
-    pool__core_unclaim(&core, 0, false);
-    pool__core_to_chore(&core, 0);
-    assert_false(pool__core_give(&core, 0));
+    pool__slots_claim(&core, 0, generation);
+    assert_false(pool__slots_evict(&core, 0));
+    pool__slots_unclaim(&core, 0, false);
+    pool__slots_to_chore(&core, 0);
+    assert_false(pool__handover_give(&core, 0));
 }
 
 static void an_evicted_slot_is_not_handed_over(void **state)
@@ -481,10 +487,10 @@ static void an_evicted_slot_is_not_handed_over(void **state)
     (void)state;
     begin(1, 1, 0);
     struct caller next;
-    pool__core_claim(&core, 0, borrow(0));
+    pool__slots_claim(&core, 0, borrow(0));
     enqueue(&next);
-    pool__core_evict(&core, 0);
-    assert_false(pool__core_give(&core, 0));
+    pool__slots_evict(&core, 0);
+    assert_false(pool__handover_give(&core, 0));
     assert_int_equal(outcome_of(&next), POOL__WAITING);
 }
 
@@ -493,20 +499,20 @@ static void a_slot_that_is_being_opened_is_evicted_when_it_is_open(void **state)
     (void)state;
     begin(1, 0, 0);
     unsigned slot;
-    pool__core_reserve_empty(&core, &slot);
-    assert_false(pool__core_evict(&core, slot));
-    assert_false(pool__core_give(&core, slot));
+    pool__slots_reserve_empty(&core, &slot);
+    assert_false(pool__slots_evict(&core, slot));
+    assert_false(pool__handover_give(&core, slot));
 }
 
 static void what_is_closed_already_is_not_evicted(void **state)
 {
     (void)state;
     begin(1, 1, 0);
-    assert_true(pool__core_evict(&core, 0));
-    pool__core_to_closing(&core, 0);
-    assert_false(pool__core_evict(&core, 0));
-    pool__core_to_empty(&core, 0);
-    assert_false(pool__core_evict(&core, 0));
+    assert_true(pool__slots_evict(&core, 0));
+    pool__slots_to_closing(&core, 0);
+    assert_false(pool__slots_evict(&core, 0));
+    pool__slots_to_empty(&core, 0);
+    assert_false(pool__slots_evict(&core, 0));
 }
 
 static void a_new_connection_does_not_inherit_an_eviction(void **state)
@@ -515,12 +521,12 @@ static void a_new_connection_does_not_inherit_an_eviction(void **state)
     begin(1, 1, 0);
     unsigned slot;
     borrow(0);
-    pool__core_evict(&core, 0);
-    pool__core_to_closing(&core, 0);
-    pool__core_to_empty(&core, 0);
-    pool__core_reserve_empty(&core, &slot);
-    assert_true(pool__core_give(&core, slot));
-    assert_int_equal(pool__core_release(&core, 0, borrow(0)), POOL__RELEASED);
+    pool__slots_evict(&core, 0);
+    pool__slots_to_closing(&core, 0);
+    pool__slots_to_empty(&core, 0);
+    pool__slots_reserve_empty(&core, &slot);
+    assert_true(pool__handover_give(&core, slot));
+    assert_int_equal(pool__handover_release(&core, 0, borrow(0)), POOL__RELEASED);
 }
 
 /* The queue */
@@ -534,7 +540,7 @@ static void whoever_joins_the_queue_gets_an_idle_slot_first(void **state)
     assert_int_equal(atomic_load(&core.waiting), 0);
     assert_int_equal(caller.woken, 0);
     uint32_t generation = (uint32_t)caller.waiter.generation;
-    assert_int_equal(pool__core_release(&core, caller.waiter.slot, generation), POOL__RELEASED);
+    assert_int_equal(pool__handover_release(&core, caller.waiter.slot, generation), POOL__RELEASED);
 }
 
 static void slots_go_to_waiters_in_the_order_of_their_coming(void **state)
@@ -542,11 +548,11 @@ static void slots_go_to_waiters_in_the_order_of_their_coming(void **state)
     (void)state;
     begin(1, 1, 0);
     struct caller callers[20];
-    pool__core_claim(&core, 0, borrow(0));
+    pool__slots_claim(&core, 0, borrow(0));
     for (unsigned i = 0; i < 20; i++)
         assert_int_equal(enqueue(&callers[i]), POOL__WAITING);
     for (unsigned i = 0; i < 20; i++) {
-        assert_true(pool__core_give(&core, 0));
+        assert_true(pool__handover_give(&core, 0));
         for (unsigned k = 0; k < 20; k++)
             assert_int_equal(outcome_of(&callers[k]), k <= i ? POOL__GRANTED : POOL__WAITING);
     }
@@ -560,8 +566,8 @@ static void a_new_connection_goes_to_the_oldest_waiter(void **state)
     unsigned slot;
     enqueue(&callers[0]);
     enqueue(&callers[1]);
-    pool__core_reserve_empty(&core, &slot);
-    assert_true(pool__core_give(&core, slot));
+    pool__slots_reserve_empty(&core, &slot);
+    assert_true(pool__handover_give(&core, slot));
     assert_int_equal(outcome_of(&callers[0]), POOL__GRANTED);
     assert_int_equal(outcome_of(&callers[1]), POOL__WAITING);
 }
@@ -575,8 +581,8 @@ static void a_release_serves_a_waiter_whatever_the_fairness(void **state)
         begin(1, 1, fairness[i]);
         uint32_t generation = borrow(0);
         enqueue(&caller);
-        if (pool__core_release(&core, 0, generation) == POOL__CLAIMED)
-            assert_true(pool__core_give(&core, 0));
+        if (pool__handover_release(&core, 0, generation) == POOL__CLAIMED)
+            assert_true(pool__handover_give(&core, 0));
         assert_int_equal(outcome_of(&caller), POOL__GRANTED);
         assert_int_equal(caller.woken, 1);
         if (i < 3)
@@ -589,9 +595,9 @@ static void a_hand_over_wakes_without_the_lock(void **state)
     (void)state;
     begin(1, 1, 0);
     struct caller caller;
-    pool__core_claim(&core, 0, borrow(0));
+    pool__slots_claim(&core, 0, borrow(0));
     enqueue(&caller);
-    pool__core_give(&core, 0);
+    pool__handover_give(&core, 0);
     assert_int_equal(caller.woken, 1);
     assert_false(caller.locked);
 }
@@ -604,7 +610,7 @@ static void many_waiters_are_failed_and_woken_once_each(void **state)
     struct caller callers[50];
     for (unsigned i = 0; i < 50; i++)
         enqueue(&callers[i]);
-    pool__core_fail_waiters(&core, POOL__FAILED, POOL__FOREVER);
+    pool__queue_fail_waiters(&core, POOL__FAILED, POOL__FOREVER);
     for (unsigned i = 0; i < 50; i++) {
         assert_int_equal(outcome_of(&callers[i]), POOL__FAILED);
         assert_int_equal(callers[i].woken, 1);
@@ -621,17 +627,17 @@ static void only_those_who_waited_long_enough_are_failed(void **state)
     enqueue(&older);
     enqueue(&younger);
     younger.waiter.enqueued_ns = older.waiter.enqueued_ns + 1;
-    pool__core_fail_waiters(&core, POOL__FAILED, older.waiter.enqueued_ns);
+    pool__queue_fail_waiters(&core, POOL__FAILED, older.waiter.enqueued_ns);
     assert_int_equal(outcome_of(&older), POOL__FAILED);
     assert_int_equal(outcome_of(&younger), POOL__WAITING);
-    assert_int_equal(pool__core_oldest_ns(&core), younger.waiter.enqueued_ns);
+    assert_int_equal(pool__queue_oldest_ns(&core), younger.waiter.enqueued_ns);
 }
 
 static void nobody_waits_in_a_new_queue(void **state)
 {
     (void)state;
     begin(1, 0, 0);
-    assert_true(pool__core_oldest_ns(&core) == POOL__FOREVER);
+    assert_true(pool__queue_oldest_ns(&core) == POOL__FOREVER);
 }
 
 static void a_full_queue_refuses_until_somebody_leaves(void **state)
@@ -644,7 +650,7 @@ static void a_full_queue_refuses_until_somebody_leaves(void **state)
     assert_int_equal(enqueue(&callers[0]), POOL__WAITING);
     assert_int_equal(enqueue(&callers[1]), POOL__WAITING);
     assert_int_equal(enqueue(&callers[2]), POOL__QUEUE_FULL);
-    assert_int_equal(pool__core_abandon(&core, &callers[0].waiter), POOL__TIMED_OUT);
+    assert_int_equal(pool__queue_leave(&core, &callers[0].waiter), POOL__TIMED_OUT);
     assert_int_equal(enqueue(&callers[2]), POOL__WAITING);
 }
 
@@ -655,7 +661,7 @@ static void one_waits_for_the_pool_alone_as_long_as_there_is_a_slot_for_it(void 
     struct caller callers[4];
     borrow(0);
     borrow(1);
-    pool__core_to_chore(&core, 1);
+    pool__slots_to_chore(&core, 1);
     for (unsigned i = 0; i < 4; i++) {
         assert_int_equal(enqueue(&callers[i]), POOL__WAITING);
         assert_int_equal(callers[i].waiter.behind, i == 3);
@@ -680,15 +686,15 @@ whatever_the_pool_does_with_a_slot_one_waits_for_the_pool_and_not_for_a_borrower
         assert_int_equal(enqueue(&caller), busy ? POOL__QUEUE_FULL : POOL__WAITING);
         assert_int_equal(caller.waiter.behind, busy);
         if (!busy)
-            pool__core_abandon(&core, &caller.waiter);
+            pool__queue_leave(&core, &caller.waiter);
         if (i == 0)
-            assert_true(pool__core_reserve_empty(&core, &slot));
+            assert_true(pool__slots_reserve_empty(&core, &slot));
         else if (i == 1)
-            assert_true(pool__core_give(&core, 0) && borrow(0));
+            assert_true(pool__handover_give(&core, 0) && borrow(0));
         else if (busy)
-            pool__core_to_chore(&core, 0);
+            pool__slots_to_chore(&core, 0);
         else
-            pool__core_to_closing(&core, 0);
+            pool__slots_to_closing(&core, 0);
     }
     assert_int_equal(atomic_load(&core.waiting), 0);
 }
@@ -698,20 +704,20 @@ static void one_who_is_there_again_goes_before_those_who_have_not_had_their_turn
     (void)state;
     begin(1, 1, 0);
     struct caller callers[4];
-    pool__core_claim(&core, 0, borrow(0));
+    pool__slots_claim(&core, 0, borrow(0));
     enqueue(&callers[0]);
     for (unsigned i = 1; i < 4; i++) {
         callers[i] = (struct caller){.waiter = {.enqueued_ns = pool__now_ns(),
                                                 .again = i < 3,
                                                 .deadline_ns = POOL__FOREVER,
                                                 .wake = note_wake}};
-        assert_int_equal(pool__core_enqueue(&core, &callers[i].waiter), POOL__WAITING);
+        assert_int_equal(pool__queue_enter(&core, &callers[i].waiter), POOL__WAITING);
     }
     static const unsigned order[] = {1, 2, 0, 3};
     for (unsigned i = 0; i < 4; i++) {
-        assert_true(pool__core_give(&core, 0));
+        assert_true(pool__handover_give(&core, 0));
         assert_int_equal(outcome_of(&callers[order[i]]), POOL__GRANTED);
-        pool__core_claim(&core, 0, (uint32_t)callers[order[i]].waiter.generation);
+        pool__slots_claim(&core, 0, (uint32_t)callers[order[i]].waiter.generation);
     }
 }
 
@@ -727,9 +733,9 @@ static void one_who_is_there_again_does_not_go_before_one_who_is_nudged(void **s
     enqueue(&nudged);
     atomic_store(&nudged.waiter.outcome, POOL__NUDGED);
     atomic_store(&core.nudged, 1);
-    assert_int_equal(pool__core_enqueue(&core, &again.waiter), POOL__WAITING);
+    assert_int_equal(pool__queue_enter(&core, &again.waiter), POOL__WAITING);
     assert_ptr_equal(core.queue.next, &nudged.waiter.link);
-    pool__core_abandon(&core, &nudged.waiter);
+    pool__queue_leave(&core, &nudged.waiter);
 }
 
 /* Who is there again has come later than those behind it. */
@@ -744,9 +750,9 @@ static void those_who_waited_long_enough_are_failed_behind_one_who_is_there_agai
     enqueue(&young);
     young.waiter.enqueued_ns = old.waiter.enqueued_ns + 1;
     again.waiter.enqueued_ns = old.waiter.enqueued_ns + 2;
-    pool__core_enqueue(&core, &again.waiter);
-    assert_true(pool__core_oldest_ns(&core) == old.waiter.enqueued_ns);
-    pool__core_fail_waiters(&core, POOL__FAILED, old.waiter.enqueued_ns);
+    pool__queue_enter(&core, &again.waiter);
+    assert_true(pool__queue_oldest_ns(&core) == old.waiter.enqueued_ns);
+    pool__queue_fail_waiters(&core, POOL__FAILED, old.waiter.enqueued_ns);
     assert_int_equal(outcome_of(&old), POOL__FAILED);
     assert_int_equal(outcome_of(&young), POOL__WAITING);
     assert_int_equal(outcome_of(&again), POOL__WAITING);
@@ -757,11 +763,11 @@ static void one_who_gives_up_is_skipped(void **state)
     (void)state;
     begin(1, 1, 0);
     struct caller callers[3];
-    pool__core_claim(&core, 0, borrow(0));
+    pool__slots_claim(&core, 0, borrow(0));
     for (unsigned i = 0; i < 3; i++)
         enqueue(&callers[i]);
-    pool__core_abandon(&core, &callers[0].waiter);
-    pool__core_give(&core, 0);
+    pool__queue_leave(&core, &callers[0].waiter);
+    pool__handover_give(&core, 0);
     assert_int_equal(outcome_of(&callers[0]), POOL__TIMED_OUT);
     assert_int_equal(callers[0].woken, 0);
     assert_int_equal(outcome_of(&callers[1]), POOL__GRANTED);
@@ -777,13 +783,13 @@ static void nobody_is_served_after_its_deadline(void **state)
     for (unsigned i = 0; i < 3; i++) {
         struct caller late[20], last;
         begin(1, 1, fairness[i]);
-        pool__core_claim(&core, 0, borrow(0));
+        pool__slots_claim(&core, 0, borrow(0));
         for (unsigned k = 0; k < 20; k++) {
             assert_int_equal(enqueue(&late[k]), POOL__WAITING);
             late[k].waiter.deadline_ns = late[k].waiter.enqueued_ns;
         }
         assert_int_equal(enqueue(&last), POOL__WAITING);
-        assert_true(pool__core_give(&core, 0));
+        assert_true(pool__handover_give(&core, 0));
         for (unsigned k = 0; k < 20; k++) {
             assert_int_equal(outcome_of(&late[k]), POOL__TIMED_OUT);
             assert_int_equal(late[k].woken, 1);
@@ -804,7 +810,7 @@ static void a_slot_for_which_all_came_too_late_is_idle(void **state)
     uint32_t generation = borrow(0);
     enqueue(&late);
     late.waiter.deadline_ns = late.waiter.enqueued_ns;
-    assert_int_equal(pool__core_release(&core, 0, generation), POOL__RELEASED);
+    assert_int_equal(pool__handover_release(&core, 0, generation), POOL__RELEASED);
     assert_int_equal(outcome_of(&late), POOL__TIMED_OUT);
     assert_int_equal(late.woken, 1);
     assert_int_equal(atomic_load(&core.waiting), 0);
@@ -816,12 +822,13 @@ static void one_who_gives_up_after_the_grant_has_the_slot(void **state)
     (void)state;
     begin(1, 1, 0);
     struct caller caller;
-    pool__core_claim(&core, 0, borrow(0));
+    pool__slots_claim(&core, 0, borrow(0));
     enqueue(&caller);
-    pool__core_give(&core, 0);
-    assert_int_equal(pool__core_abandon(&core, &caller.waiter), POOL__GRANTED);
+    pool__handover_give(&core, 0);
+    assert_int_equal(pool__queue_leave(&core, &caller.waiter), POOL__GRANTED);
     assert_int_equal(core.timeouts, 0);
-    assert_int_equal(pool__core_claim(&core, 0, (uint32_t)caller.waiter.generation), POOL__CLAIMED);
+    assert_int_equal(pool__slots_claim(&core, 0, (uint32_t)caller.waiter.generation),
+                     POOL__CLAIMED);
 }
 
 static void a_hand_over_counts_as_a_use(void **state)
@@ -829,9 +836,9 @@ static void a_hand_over_counts_as_a_use(void **state)
     (void)state;
     begin(1, 1, 0);
     struct caller caller;
-    pool__core_claim(&core, 0, borrow(0));
+    pool__slots_claim(&core, 0, borrow(0));
     enqueue(&caller);
-    pool__core_give(&core, 0);
+    pool__handover_give(&core, 0);
     assert_int_equal(atomic_load(&core.slots[0].uses), 2);
 }
 
@@ -843,10 +850,10 @@ static void a_granted_waiter_gets_the_flags_it_asked_for(void **state)
                                        .flags = POOL__RUNNING,
                                        .deadline_ns = POOL__FOREVER,
                                        .wake = note_wake}};
-    pool__core_claim(&core, 0, borrow(0));
-    assert_int_equal(pool__core_enqueue(&core, &caller.waiter), POOL__WAITING);
-    pool__core_give(&core, 0);
-    assert_int_equal(pool__core_claim(&core, 0, (uint32_t)caller.waiter.generation),
+    pool__slots_claim(&core, 0, borrow(0));
+    assert_int_equal(pool__queue_enter(&core, &caller.waiter), POOL__WAITING);
+    pool__handover_give(&core, 0);
+    assert_int_equal(pool__slots_claim(&core, 0, (uint32_t)caller.waiter.generation),
                      POOL__CLAIM_RUNNING);
 }
 
@@ -857,7 +864,7 @@ static void a_shut_core_takes_no_waiters(void **state)
     (void)state;
     begin(1, 0, 0);
     struct caller caller;
-    pool__core_shut(&core);
+    pool__queue_shut(&core);
     assert_int_equal(enqueue(&caller), POOL__SHUT);
     assert_int_equal(atomic_load(&core.waiting), 0);
 }
@@ -869,7 +876,7 @@ static void shutting_fails_everybody_who_waits(void **state)
     struct caller callers[10];
     for (unsigned i = 0; i < 10; i++)
         enqueue(&callers[i]);
-    pool__core_shut(&core);
+    pool__queue_shut(&core);
     for (unsigned i = 0; i < 10; i++)
         assert_int_equal(outcome_of(&callers[i]), POOL__SHUT);
     assert_int_equal(atomic_load(&core.waiting), 0);
@@ -882,11 +889,11 @@ static void while_it_drains_callbacks_may_queue_up_and_threads_may_not(void **st
     struct caller callback;
     struct pool__waiter thread = {.deadline_ns = POOL__FOREVER};
     uint32_t generation = borrow(0);
-    pool__core_set_drains(&core, true);
-    pool__core_shut(&core);
-    assert_int_equal(pool__core_enqueue(&core, &thread), POOL__SHUT);
+    pool__queue_set_drains(&core, true);
+    pool__queue_shut(&core);
+    assert_int_equal(pool__queue_enter(&core, &thread), POOL__SHUT);
     assert_int_equal(enqueue(&callback), POOL__WAITING);
-    assert_int_equal(pool__core_release(&core, 0, generation), POOL__RELEASED);
+    assert_int_equal(pool__handover_release(&core, 0, generation), POOL__RELEASED);
     assert_int_equal(outcome_of(&callback), POOL__GRANTED);
 }
 
@@ -895,11 +902,11 @@ static void when_the_drain_is_over_callbacks_are_failed_and_refused(void **state
     (void)state;
     begin(1, 0, 0);
     struct caller early, late;
-    pool__core_set_drains(&core, true);
-    pool__core_shut(&core);
+    pool__queue_set_drains(&core, true);
+    pool__queue_shut(&core);
     assert_int_equal(enqueue(&early), POOL__WAITING);
-    pool__core_set_drains(&core, false);
-    pool__core_shut(&core);
+    pool__queue_set_drains(&core, false);
+    pool__queue_shut(&core);
     assert_int_equal(outcome_of(&early), POOL__SHUT);
     assert_int_equal(enqueue(&late), POOL__SHUT);
 }
@@ -909,8 +916,8 @@ static void a_borrower_can_return_after_the_shutting(void **state)
     (void)state;
     begin(1, 1, 0);
     uint32_t generation = borrow(0);
-    pool__core_shut(&core);
-    assert_int_equal(pool__core_release(&core, 0, generation), POOL__RELEASED);
+    pool__queue_shut(&core);
+    assert_int_equal(pool__handover_release(&core, 0, generation), POOL__RELEASED);
     assert_int_equal(count_of(POOL__IDLE), 1);
 }
 
@@ -925,8 +932,8 @@ static void a_sleeping_waiter_is_woken_by_a_return(void **state)
         begin(1, 1, fairness[i]);
         uint32_t generation = borrow(0);
         start(&b, POOL__FOREVER, 1);
-        if (pool__core_release(&core, 0, generation) == POOL__CLAIMED)
-            pool__core_give(&core, 0);
+        if (pool__handover_release(&core, 0, generation) == POOL__CLAIMED)
+            pool__handover_give(&core, 0);
         finish(&b);
         assert_int_equal(b.outcome, POOL__GRANTED);
         if (i < 2)
@@ -939,11 +946,11 @@ static void sleeping_waiters_are_served_in_order(void **state)
     (void)state;
     begin(1, 1, 0);
     struct borrower b[5];
-    pool__core_claim(&core, 0, borrow(0));
+    pool__slots_claim(&core, 0, borrow(0));
     for (unsigned i = 0; i < 5; i++)
         start(&b[i], POOL__FOREVER, i + 1);
     for (unsigned i = 0; i < 5; i++) {
-        assert_true(pool__core_give(&core, 0));
+        assert_true(pool__handover_give(&core, 0));
         finish(&b[i]);
         assert_int_equal(b[i].outcome, POOL__GRANTED);
         assert_int_equal(atomic_load(&core.waiting), 4 - i);
@@ -959,10 +966,10 @@ static void each_of_two_returns_wakes_a_waiter(void **state)
     uint32_t generations[2] = {borrow(0), borrow(1)};
     start(&b[0], POOL__FOREVER, 1);
     start(&b[1], POOL__FOREVER, 2);
-    pool__core_release(&core, 0, generations[0]);
-    pool__core_release(&core, 1, generations[1]);
+    pool__handover_release(&core, 0, generations[0]);
+    pool__handover_release(&core, 1, generations[1]);
     bool served = passes(is_done, &b[0]) && passes(is_done, &b[1]);
-    pool__core_shut(&core); /* so that this test ends in any case */
+    pool__queue_shut(&core); /* so that this test ends in any case */
     finish(&b[0]);
     finish(&b[1]);
     assert_true(served);
@@ -977,8 +984,8 @@ static void a_waiter_is_never_timed_out_early(void **state)
     for (unsigned i = 0; i < 20; i++) {
         struct pool__waiter waiter = {.enqueued_ns = pool__now_ns()};
         waiter.deadline_ns = waiter.enqueued_ns + i * MS / 4;
-        assert_int_equal(pool__core_enqueue(&core, &waiter), POOL__WAITING);
-        assert_int_equal(pool__core_wait(&core, &waiter), POOL__TIMED_OUT);
+        assert_int_equal(pool__queue_enter(&core, &waiter), POOL__WAITING);
+        assert_int_equal(pool__queue_wait(&core, &waiter), POOL__TIMED_OUT);
         assert_true(pool__now_ns() >= waiter.deadline_ns);
     }
     assert_int_equal(atomic_load(&core.waiting), 0);
@@ -989,8 +996,8 @@ static void a_deadline_in_the_past_is_a_timeout_at_once(void **state)
     (void)state;
     begin(1, 0, 0);
     struct pool__waiter waiter = {.enqueued_ns = pool__now_ns(), .deadline_ns = 1};
-    assert_int_equal(pool__core_enqueue(&core, &waiter), POOL__WAITING);
-    assert_int_equal(pool__core_wait(&core, &waiter), POOL__TIMED_OUT);
+    assert_int_equal(pool__queue_enter(&core, &waiter), POOL__WAITING);
+    assert_int_equal(pool__queue_wait(&core, &waiter), POOL__TIMED_OUT);
 }
 
 static void a_wake_up_for_nothing_does_not_end_the_wait(void **state)
@@ -1012,11 +1019,11 @@ static void a_timeout_lets_the_next_one_have_the_slot(void **state)
     (void)state;
     begin(1, 1, 0);
     struct borrower first, second;
-    pool__core_claim(&core, 0, borrow(0));
+    pool__slots_claim(&core, 0, borrow(0));
     start(&second, pool__now_ns() + 5 * MS, 1);
     finish(&second);
     start(&first, POOL__FOREVER, 1);
-    assert_true(pool__core_give(&core, 0));
+    assert_true(pool__handover_give(&core, 0));
     finish(&first);
     assert_int_equal(second.outcome, POOL__TIMED_OUT);
     assert_int_equal(first.outcome, POOL__GRANTED);
@@ -1028,7 +1035,7 @@ static void shutting_wakes_a_sleeping_waiter(void **state)
     begin(1, 0, 0);
     struct borrower b;
     start(&b, POOL__FOREVER, 1);
-    pool__core_shut(&core);
+    pool__queue_shut(&core);
     finish(&b);
     assert_int_equal(b.outcome, POOL__SHUT);
 }
@@ -1054,11 +1061,11 @@ static void a_waiter_is_served_soon_after_a_return(void **state)
             uint32_t generation = borrow(0);
             start(&b, POOL__FOREVER, 1);
             uint64_t returned_ns = pool__now_ns();
-            if (pool__core_release(&core, 0, generation) == POOL__CLAIMED)
-                pool__core_give(&core, 0);
+            if (pool__handover_release(&core, 0, generation) == POOL__CLAIMED)
+                pool__handover_give(&core, 0);
             finish(&b);
             took_ns[k] = b.returned_ns - returned_ns;
-            pool__core_release(&core, 0, (uint32_t)b.waiter.generation);
+            pool__handover_release(&core, 0, (uint32_t)b.waiter.generation);
         }
         qsort(took_ns, SERVINGS, sizeof took_ns[0], by_size);
         print_message("           median of %u: %.3f ms; the longest: %.3f ms\n", SERVINGS,
@@ -1081,7 +1088,7 @@ static enum pool__outcome enqueue_rider(struct caller *caller, uint64_t deadline
                                          .follow_ns = follow_ns,
                                          .follow_deadline_ns = deadline_ns,
                                          .wake = note_wake}};
-    return pool__core_enqueue(&core, &caller->waiter);
+    return pool__queue_enter(&core, &caller->waiter);
 }
 
 static void enqueue_riders(struct caller *callers, unsigned count)
@@ -1104,14 +1111,14 @@ static bool anybody_but(const struct pool__waiter *waiter, void *arg)
 
 static unsigned board(unsigned most, struct pool__waiter **ret_waiters)
 {
-    return pool__core_take_followers(&core, most, anybody, NULL, ret_waiters);
+    return pool__followers_take(&core, most, anybody, NULL, ret_waiters);
 }
 
 static bool arrive(struct pool__waiter *waiter)
 {
     struct pool__wakes wakes = {0};
-    bool arrived = pool__core_follower_done(&core, waiter, &wakes);
-    pool__core_wake(&core, &wakes);
+    bool arrived = pool__followers_done(&core, waiter, &wakes);
+    pool__benches_wake(&core, &wakes);
     return arrived;
 }
 
@@ -1130,7 +1137,7 @@ static void the_oldest_board_first_and_no_more_than_asked_for(void **state)
     assert_int_equal(atomic_load(&core.waiting), 2);
     assert_int_equal(board(8, aboard), 2);
     assert_int_equal(board(8, aboard), 0);
-    assert_true(pool__core_oldest_ns(&core) == POOL__FOREVER);
+    assert_true(pool__queue_oldest_ns(&core) == POOL__FOREVER);
 }
 
 static void nobody_boards_past_one_who_does_not_ride(void **state)
@@ -1156,8 +1163,7 @@ static void nobody_boards_past_one_who_is_refused(void **state)
     struct caller callers[3];
     struct pool__waiter *aboard[8];
     enqueue_riders(callers, 3);
-    assert_int_equal(pool__core_take_followers(&core, 8, anybody_but, &callers[1].waiter, aboard),
-                     1);
+    assert_int_equal(pool__followers_take(&core, 8, anybody_but, &callers[1].waiter, aboard), 1);
     assert_int_equal(outcome_of(&callers[0]), POOL__TAKEN);
     assert_int_equal(outcome_of(&callers[1]), POOL__WAITING);
     assert_int_equal(outcome_of(&callers[2]), POOL__WAITING);
@@ -1173,7 +1179,7 @@ static void those_whose_deadline_has_passed_do_not_board(void **state)
     enqueue_rider(&callers[1], POOL__FOREVER, POOL__FOREVER);
     assert_int_equal(board(2, aboard), 1);
     assert_ptr_equal(aboard[0], &callers[1].waiter);
-    assert_int_equal(pool__core_abandon(&core, &callers[0].waiter), POOL__TIMED_OUT);
+    assert_int_equal(pool__queue_leave(&core, &callers[0].waiter), POOL__TIMED_OUT);
 }
 
 /* It has been woken to look for a slot, and whoever returned that counts on it. */
@@ -1210,8 +1216,8 @@ static void one_aboard_is_neither_failed_nor_abandoned(void **state)
     struct pool__waiter *aboard[1];
     enqueue_riders(&caller, 1);
     assert_int_equal(board(1, aboard), 1);
-    pool__core_shut(&core);
-    assert_int_equal(pool__core_abandon(&core, &caller.waiter), POOL__TAKEN);
+    pool__queue_shut(&core);
+    assert_int_equal(pool__queue_leave(&core, &caller.waiter), POOL__TAKEN);
     assert_int_equal(core.timeouts, 0);
     assert_int_equal(caller.woken, 0);
 }
@@ -1224,7 +1230,7 @@ static void a_callback_that_arrives_is_woken_once_without_the_lock(void **state)
     struct pool__waiter *aboard[2];
     enqueue_riders(callers, 2);
     assert_int_equal(board(2, aboard), 2);
-    pool__core_follower_sent(aboard[0]);
+    pool__waiter_sent(aboard[0]);
     for (unsigned i = 0; i < 2; i++) { /* the second has never set off */
         assert_true(arrive(aboard[i]));
         assert_int_equal(outcome_of(&callers[i]), POOL__DONE);
@@ -1242,15 +1248,15 @@ static void one_who_is_held_cannot_leave_until_it_sets_off_again(void **state)
     uint64_t next_ns = 0, later = pool__now_ns() + 100 * MS;
     enqueue_rider(&caller, POOL__FOREVER, 1);
     assert_int_equal(board(1, aboard), 1);
-    pool__core_follower_sent(aboard[0]);
-    assert_true(pool__core_follower_hold(aboard[0]));
-    assert_false(pool__core_look(&core, aboard[0], later, &next_ns));
+    pool__waiter_sent(aboard[0]);
+    assert_true(pool__waiter_hold(aboard[0]));
+    assert_false(pool__queue_look(&core, aboard[0], later, &next_ns));
     assert_int_equal(aboard[0]->outcome, POOL__TAKEN);
     assert_true(next_ns > later);
-    pool__core_follower_sent(aboard[0]);
-    assert_true(pool__core_look(&core, aboard[0], later, &next_ns));
+    pool__waiter_sent(aboard[0]);
+    assert_true(pool__queue_look(&core, aboard[0], later, &next_ns));
     assert_int_equal(aboard[0]->outcome, POOL__ABANDONED);
-    assert_false(pool__core_follower_hold(aboard[0]));
+    assert_false(pool__waiter_hold(aboard[0]));
     assert_false(arrive(aboard[0]));
     assert_int_equal(caller.woken, 0);
 }
@@ -1265,12 +1271,12 @@ static void a_rider_leaves_at_the_earlier_of_its_limits_and_not_before(void **st
         uint64_t next_ns = 0, far = pool__now_ns() + 3600 * 1000 * MS;
         enqueue_rider(&caller, i ? far : POOL__FOREVER, i ? POOL__FOREVER : 3600 * 1000 * MS);
         assert_int_equal(board(1, aboard), 1);
-        pool__core_follower_sent(aboard[0]);
+        pool__waiter_sent(aboard[0]);
         uint64_t abandon_ns = i ? far : caller.waiter.taken_ns + 3600 * 1000 * MS;
-        assert_false(pool__core_look(&core, aboard[0], abandon_ns - 1, &next_ns));
+        assert_false(pool__queue_look(&core, aboard[0], abandon_ns - 1, &next_ns));
         assert_int_equal(aboard[0]->outcome, POOL__SENT);
         assert_true(next_ns == abandon_ns);
-        assert_true(pool__core_look(&core, aboard[0], abandon_ns, &next_ns));
+        assert_true(pool__queue_look(&core, aboard[0], abandon_ns, &next_ns));
         assert_int_equal(aboard[0]->outcome, POOL__ABANDONED);
     }
 }
@@ -1283,7 +1289,7 @@ static void one_in_the_queue_looks_again_in_time_to_leave(void **state)
     struct caller caller;
     uint64_t next_ns = 0, now = pool__now_ns();
     enqueue_rider(&caller, now + 3600 * 1000 * MS, 5 * MS);
-    assert_false(pool__core_look(&core, &caller.waiter, now, &next_ns));
+    assert_false(pool__queue_look(&core, &caller.waiter, now, &next_ns));
     assert_int_equal(caller.waiter.outcome, POOL__WAITING);
     assert_true(next_ns == now + 5 * MS);
 }
@@ -1313,7 +1319,7 @@ static void a_sleeping_rider_is_woken_when_it_arrives(void **state)
     begin(1, 0, 0);
     start_rider(&b, 1, POOL__FOREVER);
     assert_int_equal(board(1, aboard), 1);
-    pool__core_follower_sent(aboard[0]);
+    pool__waiter_sent(aboard[0]);
     assert_true(arrive(aboard[0]));
     finish(&b);
     assert_int_equal(b.outcome, POOL__DONE);
@@ -1333,10 +1339,10 @@ static void assert_woken_together(uint32_t place, unsigned wakes_0, unsigned wak
         start_rider(&riders[i], i + 1, POOL__FOREVER);
     assert_int_equal(board(RIDERS, aboard), RIDERS);
     for (unsigned i = 0; i < RIDERS; i++) {
-        pool__core_follower_sent(aboard[i]);
-        assert_true(pool__core_follower_done(&core, aboard[i], &wakes));
+        pool__waiter_sent(aboard[i]);
+        assert_true(pool__followers_done(&core, aboard[i], &wakes));
     }
-    pool__core_wake(&core, &wakes);
+    pool__benches_wake(&core, &wakes);
     for (unsigned i = 0; i < RIDERS; i++) {
         finish(&riders[i]);
         assert_int_equal(riders[i].outcome, POOL__DONE);
@@ -1363,7 +1369,7 @@ static void a_sleeping_rider_leaves_by_itself_and_never_early(void **state)
         struct pool__waiter *aboard[1];
         start_rider(&b, 1, i * MS / 2);
         assert_int_equal(board(1, aboard), 1);
-        pool__core_follower_sent(aboard[0]);
+        pool__waiter_sent(aboard[0]);
         finish(&b);
         assert_int_equal(b.outcome, POOL__ABANDONED);
         assert_true(b.returned_ns >= b.waiter.taken_ns + i * MS / 2);
@@ -1385,12 +1391,12 @@ static void a_newcomer_cannot_overtake_for_ever(void **state)
     start(&b, POOL__FOREVER, 1);
     bool ours = true;
     while (!is_done(&b) && pool__now_ns() < deadline_ns) {
-        if (ours && pool__core_release(&core, 0, generation) == POOL__CLAIMED)
-            pool__core_give(&core, 0);
-        ours = pool__core_try_borrow(&core, 0, &slot, &generation);
+        if (ours && pool__handover_release(&core, 0, generation) == POOL__CLAIMED)
+            pool__handover_give(&core, 0);
+        ours = pool__slots_try_borrow(&core, 0, &slot, &generation);
     }
     bool served = is_done(&b);
-    pool__core_shut(&core);
+    pool__queue_shut(&core);
     finish(&b);
     assert_true(served);
     assert_int_equal(b.outcome, POOL__GRANTED);

@@ -26,6 +26,12 @@
 #include "explore_core.h" /* first: it says that the core is explored */
 
 #include "core/core.h"
+#include "core/benches.h"
+#include "core/followers.h"
+#include "core/handover.h"
+#include "core/queue.h"
+#include "core/slots.h"
+#include "core/waiter.h"
 #include "core_check.h"
 
 #define SLOTS 2
@@ -135,14 +141,14 @@ static bool borrow_flagged(unsigned self, uint64_t flags, uint64_t deadline_ns,
         [POOL__GRANTED] = SEEN_GRANT, [POOL__TIMED_OUT] = SEEN_TIMEOUT,  [POOL__SHUT] = SEEN_SHUT,
         [POOL__FAILED] = SEEN_FAILED, [POOL__QUEUE_FULL] = SEEN_REFUSED,
     };
-    if (pool__core_try_borrow(&w.core, flags, &ret_held->slot, &ret_held->generation)) {
+    if (pool__slots_try_borrow(&w.core, flags, &ret_held->slot, &ret_held->generation)) {
         seen |= SEEN_FIRST_TRY;
     } else {
         struct pool__waiter waiter = {
             .flags = flags, .enqueued_ns = self, .deadline_ns = deadline_ns};
-        enum pool__outcome outcome = pool__core_enqueue(&w.core, &waiter);
+        enum pool__outcome outcome = pool__queue_enter(&w.core, &waiter);
         if (outcome == POOL__WAITING)
-            outcome = pool__core_wait(&w.core, &waiter);
+            outcome = pool__queue_wait(&w.core, &waiter);
         seen |= bits[outcome];
         require(outcome != POOL__TIMED_OUT || pool__now_ns() >= deadline_ns, "timed out early");
         if (outcome != POOL__GRANTED)
@@ -163,16 +169,16 @@ static void close_slot(unsigned self, unsigned slot)
 {
     own(self, slot);
     w.closes++;
-    pool__core_to_closing(&w.core, slot);
+    pool__slots_to_closing(&w.core, slot);
     disown(self, slot);
-    pool__core_to_empty(&w.core, slot);
+    pool__slots_to_empty(&w.core, slot);
 }
 
 static void give(unsigned self, unsigned slot)
 {
     disown(self, slot);
     w.returns++;
-    if (pool__core_give(&w.core, slot))
+    if (pool__handover_give(&w.core, slot))
         return;
     seen |= SEEN_CLOSE;
     close_slot(self, slot);
@@ -182,7 +188,7 @@ static void give(unsigned self, unsigned slot)
 static void give_back(unsigned self, struct held held)
 {
     disown(self, held.slot);
-    enum pool__claim claim = pool__core_release(&w.core, held.slot, held.generation);
+    enum pool__claim claim = pool__handover_release(&w.core, held.slot, held.generation);
     if (claim == POOL__RELEASED) {
         seen |= SEEN_QUICK;
         w.returns++;
@@ -215,9 +221,9 @@ static void borrows_and_keeps(unsigned self)
 static void borrows_again_and_keeps(unsigned self)
 {
     struct pool__waiter waiter = {.again = true, .enqueued_ns = self, .deadline_ns = POOL__FOREVER};
-    enum pool__outcome outcome = pool__core_enqueue(&w.core, &waiter);
+    enum pool__outcome outcome = pool__queue_enter(&w.core, &waiter);
     if (outcome == POOL__WAITING)
-        outcome = pool__core_wait(&w.core, &waiter);
+        outcome = pool__queue_wait(&w.core, &waiter);
     require(outcome == POOL__GRANTED, "no slot for one who was there before");
     w.borrows++;
     own(self, waiter.slot);
@@ -236,7 +242,7 @@ static void borrows_for_a_call(unsigned self)
     struct held held;
     if (!borrow_flagged(self, POOL__RUNNING, POOL__FOREVER, &held))
         return;
-    if (pool__core_claim(&w.core, held.slot, held.generation) != POOL__CLAIM_RUNNING)
+    if (pool__slots_claim(&w.core, held.slot, held.generation) != POOL__CLAIM_RUNNING)
         explore_fail("a borrow for a call is not marked as running one");
     give(self, held.slot);
 }
@@ -251,7 +257,7 @@ static void borrows_for_a_while(unsigned self)
 static void tries_once(unsigned self)
 {
     struct held held;
-    if (!pool__core_try_borrow(&w.core, 0, &held.slot, &held.generation))
+    if (!pool__slots_try_borrow(&w.core, 0, &held.slot, &held.generation))
         return;
     seen |= SEEN_FIRST_TRY;
     w.borrows++;
@@ -271,7 +277,7 @@ static void returns_slot_1(unsigned self)
 
 static void gives_slot_0(unsigned self)
 {
-    require(pool__core_claim(&w.core, 0, w.start[0].generation) == POOL__CLAIMED, "no claim");
+    require(pool__slots_claim(&w.core, 0, w.start[0].generation) == POOL__CLAIMED, "no claim");
     give(self, 0);
 }
 
@@ -284,27 +290,27 @@ static void returns_both(unsigned self)
 static void returns_one_gives_the_other(unsigned self)
 {
     give_back(self, w.start[0]);
-    require(pool__core_claim(&w.core, 1, w.start[1].generation) == POOL__CLAIMED, "no claim");
+    require(pool__slots_claim(&w.core, 1, w.start[1].generation) == POOL__CLAIMED, "no claim");
     give(self, 1);
 }
 
 static void runs_a_call_and_returns_slot_0(unsigned self)
 {
     uint32_t generation = w.start[0].generation;
-    require(pool__core_claim(&w.core, 0, generation) == POOL__CLAIMED, "no claim");
-    pool__core_unclaim(&w.core, 0, false);
+    require(pool__slots_claim(&w.core, 0, generation) == POOL__CLAIMED, "no claim");
+    pool__slots_unclaim(&w.core, 0, false);
     give_back(self, w.start[0]);
 }
 
 static void returns_through_a_chore(unsigned self)
 {
-    pool__core_to_chore(&w.core, 0);
+    pool__slots_to_chore(&w.core, 0);
     give(self, 0);
 }
 
 static void evicts_slot_0(unsigned self)
 {
-    if (!pool__core_evict(&w.core, 0))
+    if (!pool__slots_evict(&w.core, 0))
         return;
     seen |= SEEN_EVICTED;
     close_slot(self, 0);
@@ -324,7 +330,7 @@ static void evicts_slot_0_once_seen_busy(unsigned self)
 
 static void pings_slot_0_if_idle(unsigned self)
 {
-    if (!pool__core_reserve_idle(&w.core, 0))
+    if (!pool__slots_reserve_idle(&w.core, 0))
         return;
     own(self, 0);
     w.borrows++; /* for the balance; the core does not count it */
@@ -334,7 +340,7 @@ static void pings_slot_0_if_idle(unsigned self)
 static void opens_all_that_is_empty(unsigned self)
 {
     unsigned slot;
-    while (pool__core_reserve_empty(&w.core, &slot)) {
+    while (pool__slots_reserve_empty(&w.core, &slot)) {
         own(self, slot);
         w.borrows++;
         give(self, slot);
@@ -345,7 +351,7 @@ static void replaces_slot_0(unsigned self)
 {
     disown(self, 0);
     w.returns++;
-    pool__core_to_chore(&w.core, 0);
+    pool__slots_to_chore(&w.core, 0);
     close_slot(self, 0);
     opens_all_that_is_empty(self);
 }
@@ -365,35 +371,35 @@ static void returns_slot_0_and_opens(unsigned self)
 static void shuts(unsigned self)
 {
     (void)self;
-    pool__core_shut(&w.core);
+    pool__queue_shut(&w.core);
 }
 
 static void shuts_and_closes_idle(unsigned self)
 {
     shuts(self);
     for (unsigned slot = 0; slot < w.core.limit; slot++)
-        if (pool__core_reserve_idle(&w.core, slot))
+        if (pool__slots_reserve_idle(&w.core, slot))
             close_slot(self, slot);
 }
 
 static void fails_waiters(unsigned self)
 {
     (void)self;
-    pool__core_fail_waiters(&w.core, POOL__FAILED, POOL__FOREVER);
+    pool__queue_fail_waiters(&w.core, POOL__FAILED, POOL__FOREVER);
 }
 
 /* Thread 1 is entered with time 1 and is to fail, thread 2 is to stay. */
 static void returns_slot_0_and_fails_the_older(unsigned self)
 {
     give_back(self, w.start[0]);
-    pool__core_fail_waiters(&w.core, POOL__FAILED, 1);
+    pool__queue_fail_waiters(&w.core, POOL__FAILED, 1);
 }
 
 /* Two threads do this with one ticket: only one of them may have it. */
 static void releases_the_shared_ticket(unsigned self)
 {
     struct held held = w.start[0];
-    enum pool__claim claim = pool__core_release(&w.core, held.slot, held.generation);
+    enum pool__claim claim = pool__handover_release(&w.core, held.slot, held.generation);
     seen |= claim == POOL__CLAIM_STALE ? SEEN_STALE : 0;
     seen |= claim == POOL__CLAIM_RUNNING ? SEEN_RUNNING : 0;
     w.returns += claim == POOL__RELEASED;
@@ -405,7 +411,7 @@ static void releases_the_shared_ticket(unsigned self)
 
 static void gives_by_the_shared_ticket(unsigned self)
 {
-    if (pool__core_claim(&w.core, 0, w.start[0].generation) != POOL__CLAIMED)
+    if (pool__slots_claim(&w.core, 0, w.start[0].generation) != POOL__CLAIMED)
         return;
     own(self, 0);
     give(self, 0);
@@ -416,7 +422,7 @@ static void claims_with_an_old_ticket(unsigned self)
 {
     struct held held = w.start[0];
     give_back(self, held);
-    if (pool__core_claim(&w.core, held.slot, held.generation) != POOL__CLAIM_STALE)
+    if (pool__slots_claim(&w.core, held.slot, held.generation) != POOL__CLAIM_STALE)
         explore_fail("a ticket that was given back still works");
     seen |= SEEN_STALE;
 }
@@ -431,10 +437,10 @@ static void count_wake(struct pool__waiter *waiter)
 static void waits_by_callback_then_abandons(unsigned self)
 {
     w.callback = (struct pool__waiter){.deadline_ns = POOL__FOREVER, .wake = count_wake};
-    enum pool__outcome outcome = pool__core_enqueue(&w.core, &w.callback);
+    enum pool__outcome outcome = pool__queue_enter(&w.core, &w.callback);
     bool queued = outcome == POOL__WAITING;
     if (queued)
-        outcome = pool__core_abandon(&w.core, &w.callback);
+        outcome = pool__queue_leave(&w.core, &w.callback);
     seen |= outcome == POOL__GRANTED ? SEEN_GRANT : SEEN_TIMEOUT;
     w.callback_is_due = queued && outcome != POOL__TIMED_OUT;
     if (outcome != POOL__GRANTED)
@@ -457,15 +463,15 @@ static bool anybody(const struct pool__waiter *waiter, void *arg)
 static void carry(struct pool__waiter *waiter, bool again, struct pool__wakes *wakes)
 {
     struct rider *rider = POOL__ENTRY(waiter, struct rider, waiter);
-    pool__core_follower_sent(waiter);
+    pool__waiter_sent(waiter);
     pool__explore_point();
-    if (again && pool__core_follower_hold(waiter)) {
+    if (again && pool__waiter_hold(waiter)) {
         require(atomic_load(&waiter->outcome) == POOL__TAKEN, "one who is held has left");
-        pool__core_follower_sent(waiter);
+        pool__waiter_sent(waiter);
     }
     rider->served++;
     rider->has_what_it_wanted = true;
-    pool__core_follower_done(&w.core, waiter, wakes);
+    pool__followers_done(&w.core, waiter, wakes);
 }
 
 /* Takes everybody along who waits, before slot 0 is given back. */
@@ -473,23 +479,23 @@ static void lead_on_slot_0(bool again)
 {
     struct pool__waiter *aboard[EXPLORE_THREADS];
     struct pool__wakes wakes = {0};
-    unsigned count = pool__core_take_followers(&w.core, EXPLORE_THREADS, anybody, NULL, aboard);
+    unsigned count = pool__followers_take(&w.core, EXPLORE_THREADS, anybody, NULL, aboard);
     seen |= count ? 0 : SEEN_ALONE;
     for (unsigned i = 0; i < count; i++)
         carry(aboard[i], again, &wakes);
-    pool__core_wake(&w.core, &wakes);
+    pool__benches_wake(&w.core, &wakes);
 }
 
 static void leads_and_gives_slot_0(unsigned self)
 {
-    require(pool__core_claim(&w.core, 0, w.start[0].generation) == POOL__CLAIMED, "no claim");
+    require(pool__slots_claim(&w.core, 0, w.start[0].generation) == POOL__CLAIMED, "no claim");
     lead_on_slot_0(false);
     give(self, 0);
 }
 
 static void leads_twice_and_gives_slot_0(unsigned self)
 {
-    require(pool__core_claim(&w.core, 0, w.start[0].generation) == POOL__CLAIMED, "no claim");
+    require(pool__slots_claim(&w.core, 0, w.start[0].generation) == POOL__CLAIMED, "no claim");
     lead_on_slot_0(true);
     lead_on_slot_0(false);
     give(self, 0);
@@ -503,9 +509,9 @@ static void ride_or_borrow(unsigned self, uint64_t deadline_ns, uint64_t follow_
                                           .may_follow = true,
                                           .follow_ns = follow_ns,
                                           .follow_deadline_ns = deadline_ns};
-    enum pool__outcome outcome = pool__core_enqueue(&w.core, &rider->waiter);
+    enum pool__outcome outcome = pool__queue_enter(&w.core, &rider->waiter);
     if (outcome == POOL__WAITING)
-        outcome = pool__core_wait(&w.core, &rider->waiter);
+        outcome = pool__queue_wait(&w.core, &rider->waiter);
     seen |= outcome == POOL__DONE ? SEEN_ARRIVED : outcome == POOL__ABANDONED ? SEEN_LEFT : 0;
     seen |= outcome == POOL__GRANTED ? SEEN_GRANT : outcome == POOL__TIMED_OUT ? SEEN_TIMEOUT : 0;
     seen |= outcome == POOL__SHUT ? SEEN_SHUT : 0;
@@ -545,8 +551,8 @@ static void run_thread(unsigned self)
 static unsigned open_slot(void)
 {
     unsigned slot = 0;
-    require(pool__core_reserve_empty(&w.core, &slot), "no empty slot");
-    pool__core_give(&w.core, slot);
+    require(pool__slots_reserve_empty(&w.core, &slot), "no empty slot");
+    pool__handover_give(&w.core, slot);
     return slot;
 }
 
@@ -560,7 +566,7 @@ static void set_up(void)
         w.core.queue_limit = 0;
     for (unsigned i = 0; i < plan.held; i++) {
         struct held *held = &w.start[open_slot()];
-        require(pool__core_try_borrow(&w.core, 0, &held->slot, &held->generation), "nothing idle");
+        require(pool__slots_try_borrow(&w.core, 0, &held->slot, &held->generation), "nothing idle");
         w.owner[held->slot] = plan.shared ? 0 : (plan.hoarded ? 0 : held->slot) + 1;
         w.borrows++;
     }
@@ -586,14 +592,14 @@ static void check(void)
     require(!wrong, wrong);
     return_what_is_kept();
     unsigned counts[POOL__STATES];
-    pool__core_count(&w.core, counts);
+    pool__slots_count(&w.core, counts);
     require(counts[POOL__IDLE] + counts[POOL__EMPTY] == plan.limit, "a slot was lost");
     bool evicted = plan.evicted || (plan.evicted_if_seen && w.seen_busy);
     require(counts[POOL__IDLE] == plan.limit || plan.may_end_closed || evicted,
             "a slot was closed");
     require(!evicted || w.closes == 1, "not closed exactly once");
     require(atomic_load(&w.core.waiting) == 0, "waiters are counted that have gone");
-    require(pool__core_oldest_ns(&w.core) == POOL__FOREVER, "a waiter was left in the queue");
+    require(pool__queue_oldest_ns(&w.core) == POOL__FOREVER, "a waiter was left in the queue");
     require(w.borrows == w.returns, "borrows and returns differ");
     require(w.woken == w.callback_is_due, "a callback ran too often or not at all");
     for (unsigned i = 0; i < EXPLORE_THREADS; i++)
@@ -601,7 +607,8 @@ static void check(void)
     unsigned slot;
     uint32_t generation;
     for (unsigned i = 0; i < counts[POOL__IDLE]; i++)
-        require(pool__core_try_borrow(&w.core, 0, &slot, &generation), "an idle slot is not found");
+        require(pool__slots_try_borrow(&w.core, 0, &slot, &generation),
+                "an idle slot is not found");
 }
 
 static void tear_down(void)

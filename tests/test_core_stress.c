@@ -27,6 +27,12 @@
 #include <sched.h>
 
 #include "core/core.h"
+#include "core/benches.h"
+#include "core/followers.h"
+#include "core/handover.h"
+#include "core/queue.h"
+#include "core/slots.h"
+#include "core/waiter.h"
 #include "core_check.h"
 
 #define THREADS 6
@@ -138,13 +144,13 @@ static void carry(struct stresser *t, struct pool__waiter *waiter, struct pool__
 {
     struct rider *rider = POOL__ENTRY(waiter, struct rider, waiter);
     t->carried++;
-    if (draw(t, 4) == 0 && !pool__core_follower_hold(waiter)) {
-        require(!pool__core_follower_done(&the.core, waiter, wakes), "one who has left arrives");
+    if (draw(t, 4) == 0 && !pool__waiter_hold(waiter)) {
+        require(!pool__followers_done(&the.core, waiter, wakes), "one who has left arrives");
         drop(rider);
         return;
     }
     rider->carried++;
-    pool__core_follower_done(&the.core, waiter, wakes);
+    pool__followers_done(&the.core, waiter, wakes);
     drop(rider);
 }
 
@@ -153,16 +159,16 @@ static void lead(struct stresser *t)
     struct pool__waiter *aboard[THREADS];
     struct pool__wakes wakes = {0};
     unsigned count =
-        pool__core_take_followers(&the.core, (unsigned)draw(t, THREADS), by_chance, t, aboard);
+        pool__followers_take(&the.core, (unsigned)draw(t, THREADS), by_chance, t, aboard);
     for (unsigned i = 0; i < count; i++)
         atomic_fetch_add(&POOL__ENTRY(aboard[i], struct rider, waiter)->holders, 1);
     for (unsigned i = 0; i < count; i++)
-        pool__core_follower_sent(aboard[i]);
+        pool__waiter_sent(aboard[i]);
     for (volatile uint64_t i = draw(t, 400); i > 0; i--)
         ;
     for (unsigned i = 0; i < count; i++)
         carry(t, aboard[i], &wakes);
-    pool__core_wake(&the.core, &wakes);
+    pool__benches_wake(&the.core, &wakes);
 }
 
 /* Giving it back */
@@ -171,36 +177,36 @@ static void close_slot(struct stresser *t, unsigned slot)
 {
     use(t, slot);
     t->closed++;
-    pool__core_to_closing(&the.core, slot);
-    pool__core_to_empty(&the.core, slot);
+    pool__slots_to_closing(&the.core, slot);
+    pool__slots_to_empty(&the.core, slot);
     atomic_fetch_add(&the.closures, 1);
     pool__unpark(&the.closures);
 }
 
 static void give(struct stresser *t, unsigned slot)
 {
-    if (!pool__core_give(&the.core, slot))
+    if (!pool__handover_give(&the.core, slot))
         close_slot(t, slot);
 }
 
 static void release(struct stresser *t, unsigned slot, uint32_t generation)
 {
-    enum pool__claim claim = pool__core_release(&the.core, slot, generation);
+    enum pool__claim claim = pool__handover_release(&the.core, slot, generation);
     require(claim == POOL__RELEASED || claim == POOL__CLAIMED, "a good ticket was refused");
     if (claim == POOL__CLAIMED) {
         use(t, slot);
         give(t, slot);
     }
     if (draw(t, 16) == 0)
-        require(pool__core_release(&the.core, slot, generation) == POOL__CLAIM_STALE,
+        require(pool__handover_release(&the.core, slot, generation) == POOL__CLAIM_STALE,
                 "an old ticket was accepted");
 }
 
 static void run_call(struct stresser *t, unsigned slot, uint32_t generation)
 {
-    require(pool__core_claim(&the.core, slot, generation) == POOL__CLAIMED, "no claim");
+    require(pool__slots_claim(&the.core, slot, generation) == POOL__CLAIMED, "no claim");
     use(t, slot);
-    pool__core_unclaim(&the.core, slot, draw(t, 4) == 0);
+    pool__slots_unclaim(&the.core, slot, draw(t, 4) == 0);
 }
 
 static void give_back(struct stresser *t, unsigned slot, uint32_t generation, uint64_t flags)
@@ -208,10 +214,10 @@ static void give_back(struct stresser *t, unsigned slot, uint32_t generation, ui
     t->returned++;
     uint64_t way = draw(t, 128);
     if (way == 0) {
-        pool__core_to_chore(&the.core, slot);
+        pool__slots_to_chore(&the.core, slot);
         close_slot(t, slot);
     } else if (way < 4) {
-        pool__core_to_chore(&the.core, slot);
+        pool__slots_to_chore(&the.core, slot);
         use(t, slot);
         give(t, slot);
     } else if (flags & POOL__RUNNING) {
@@ -234,8 +240,8 @@ static uint64_t some_deadline(struct stresser *t)
 
 static enum pool__outcome wait_in_queue(struct pool__waiter *waiter)
 {
-    enum pool__outcome outcome = pool__core_enqueue(&the.core, waiter);
-    return outcome == POOL__WAITING ? pool__core_wait(&the.core, waiter) : outcome;
+    enum pool__outcome outcome = pool__queue_enter(&the.core, waiter);
+    return outcome == POOL__WAITING ? pool__queue_wait(&the.core, waiter) : outcome;
 }
 
 /* Waits for a slot, or rides on somebody else's. */
@@ -280,7 +286,7 @@ static void borrow_and_return(struct stresser *t)
     unsigned slot;
     uint32_t generation;
     uint64_t flags = draw(t, 2) ? POOL__RUNNING : 0;
-    if (!pool__core_try_borrow(&the.core, flags, &slot, &generation) &&
+    if (!pool__slots_try_borrow(&the.core, flags, &slot, &generation) &&
         (draw(t, 4) == 0 || !wait_for_slot(t, flags, &slot, &generation)))
         return;
     t->acquired++;
@@ -294,13 +300,13 @@ static void operate(struct stresser *t)
 {
     unsigned slot = (unsigned)draw(t, SLOTS);
     uint64_t kind = draw(t, 256);
-    if (kind == 0 && pool__core_evict(&the.core, slot)) {
+    if (kind == 0 && pool__slots_evict(&the.core, slot)) {
         close_slot(t, slot);
-    } else if (kind == 1 && pool__core_reserve_idle(&the.core, slot)) {
+    } else if (kind == 1 && pool__slots_reserve_idle(&the.core, slot)) {
         use(t, slot);
         give(t, slot);
     } else if (kind == 2 && draw(t, 8) == 0) {
-        pool__core_fail_waiters(&the.core, POOL__FAILED, pool__now_ns() - draw(t, MS));
+        pool__queue_fail_waiters(&the.core, POOL__FAILED, pool__now_ns() - draw(t, MS));
     } else {
         borrow_and_return(t);
     }
@@ -337,7 +343,7 @@ static void *run_maintainer(void *arg)
     while (atomic_load(&the.phase) != STOP) {
         uint32_t closures = atomic_load(&the.closures);
         atomic_store(&the.maintaining, true);
-        while (pool__core_reserve_empty(&the.core, &slot)) {
+        while (pool__slots_reserve_empty(&the.core, &slot)) {
             use(t, slot);
             give(t, slot);
         }
@@ -394,7 +400,7 @@ static void await_ops(uint64_t goal)
 static bool at_rest(void)
 {
     unsigned counts[POOL__STATES];
-    pool__core_count(&the.core, counts);
+    pool__slots_count(&the.core, counts);
     /* In this order: when all are idle the maintainer may still be on its way out. */
     return atomic_load(&the.resting) == THREADS && counts[POOL__IDLE] == SLOTS &&
            !atomic_load(&the.maintaining);
@@ -425,7 +431,7 @@ static void check_books(void)
     require(acquired == returned, "borrows and returns differ");
     require(acquired == used, "the core counts other borrows");
     require(atomic_load(&the.core.waiting) == 0, "waiters are counted that have gone");
-    require(pool__core_oldest_ns(&the.core) == POOL__FOREVER, "the queue is not empty");
+    require(pool__queue_oldest_ns(&the.core) == POOL__FOREVER, "the queue is not empty");
     const char *wrong = core_check_at_rest(&the.core);
     require(!wrong, wrong);
 }
@@ -478,7 +484,7 @@ static void stress(uint64_t fair_after_ns)
         await_ops(share / RESTS * i);
         come_to_rest();
     }
-    pool__core_shut(&the.core);
+    pool__queue_shut(&the.core);
     await_ops(share + share / 100);
     stop();
     check_books();

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "core/slots.h"
 #include "clock.h"
 #include "pools.h"
 
@@ -296,11 +297,11 @@ static void what_is_being_opened_is_not_replaced(void **state)
     unsigned slot = 1;
     make_pool(LIMIT);
     open_connections(1);
-    assert_true(pool__core_reserve_empty(&the_pool->core, &slot));
+    assert_true(pool__slots_reserve_empty(&the_pool->core, &slot));
     refuse_a_write();
     WAIT_UNTIL(stats_of(the_pool).closed == 1);
     assert_false(atomic_load(&the_pool->core.slots[slot].word) & POOL__EVICT);
-    pool__core_to_empty(&the_pool->core, slot);
+    pool__slots_to_empty(&the_pool->core, slot);
 }
 
 #define TEST(name) cmocka_unit_test_teardown(name, tear_down)

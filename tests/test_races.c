@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "core/slots.h"
 #include "clock.h"
 #include "pools.h"
 
@@ -115,7 +116,7 @@ int __wrap_pool__conn_close(struct pool__conn *conn)
     uint32_t generation;
     if (atomic_load(&meanwhile.take_before_close)) {
         struct pool *pool = meanwhile.pool;
-        meanwhile.taken = pool__core_try_borrow(&pool->core, 0, &slot, &generation);
+        meanwhile.taken = pool__slots_try_borrow(&pool->core, 0, &slot, &generation);
         pthread_mutex_lock(&pool->workers.lock);
         meanwhile.threads = pool->workers.threads;
         pthread_mutex_unlock(&pool->workers.lock);
@@ -123,14 +124,14 @@ int __wrap_pool__conn_close(struct pool__conn *conn)
     return __real_pool__conn_close(conn);
 }
 
-bool __real_pool__core_evict(struct pool__core *core, unsigned slot);
-bool __wrap_pool__core_evict(struct pool__core *core, unsigned slot);
+bool __real_pool__slots_evict(struct pool__core *core, unsigned slot);
+bool __wrap_pool__slots_evict(struct pool__core *core, unsigned slot);
 
-bool __wrap_pool__core_evict(struct pool__core *core, unsigned slot)
+bool __wrap_pool__slots_evict(struct pool__core *core, unsigned slot)
 {
     if (atomic_exchange(&race.release_before_eviction, false))
         atomic_store(&race.released, pool_conn_release(race.handle, NULL));
-    return __real_pool__core_evict(core, slot);
+    return __real_pool__slots_evict(core, slot);
 }
 
 static struct pool *pool_with(struct pool_options wish)
@@ -218,7 +219,7 @@ static void wait_for_stop(unsigned long id, void *arg)
     while (now_ms() < give_up && !(pool && workers_are_stopped(pool)))
         pool = atomic_load(&stopper->pool);
     if (pool && stopper->evict)
-        __real_pool__core_evict(&pool->core, 0);
+        __real_pool__slots_evict(&pool->core, 0);
 }
 
 /* A connection that is ready when nobody waits for it any more. */

@@ -15,8 +15,8 @@
 #include "conn/conn.h"
 #include "conn/query.h"
 #include "conn/trx.h"
-#include "core/core.h"
 #include "core/hooked.h"
+#include "core/slots.h"
 #include "engine/borrow.h"
 #include "engine/handle.h"
 #include "engine/job.h"
@@ -49,7 +49,7 @@ bool pool_get_connection(struct pool *pool, struct pool_conn *ret_conn, struct p
     /* The usual case, with nothing on the way to it: this thread's last connection is
      * idle. */
     if (!ret_conn || !pool__may_borrow_quickly(pool) ||
-        !pool__core_take_hinted(&pool->core, 0, &slot, &generation))
+        !pool__slots_take_hinted(&pool->core, 0, &slot, &generation))
         return pool_get_connection_with(pool, &plain, ret_conn, err);
     pool__label_set(pool, slot, NULL);
     pool__ok(err);

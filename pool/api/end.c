@@ -20,6 +20,8 @@
 #include "conn/conn.h"
 #include "core/callback.h"
 #include "core/core.h"
+#include "core/queue.h"
+#include "core/slots.h"
 #include "engine/chores.h"
 #include "engine/control.h"
 #include "engine/ended.h"
@@ -37,7 +39,7 @@
 static bool any_is_busy(struct pool *pool)
 {
     unsigned counts[POOL__STATES];
-    pool__core_count(&pool->core, counts);
+    pool__slots_count(&pool->core, counts);
     return counts[POOL__BUSY] > 0;
 }
 
@@ -45,7 +47,7 @@ static bool any_is_busy(struct pool *pool)
 static bool any_is_idle_or_about_to_be(struct pool *pool)
 {
     unsigned counts[POOL__STATES];
-    pool__core_count(&pool->core, counts);
+    pool__slots_count(&pool->core, counts);
     return counts[POOL__IDLE] + counts[POOL__CHORE] > 0;
 }
 
@@ -53,7 +55,7 @@ static bool any_is_idle_or_about_to_be(struct pool *pool)
 static bool serves_callbacks(struct pool *pool)
 {
     return atomic_load(&pool->core.drains) && atomic_load(&pool->loop.work) > 0 &&
-           pool__core_open_count(&pool->core) > 0;
+           pool__slots_open_count(&pool->core) > 0;
 }
 
 static bool wait_for_returns(struct pool *pool, uint64_t deadline_ns)
@@ -93,10 +95,10 @@ static void take_held(struct pool *pool)
     pool__lock(&pool->end_lock);
     for (unsigned slot = 0; slot < pool->core.limit; slot++) {
         uint64_t word = atomic_load(&pool->core.slots[slot].word);
-        if (pool__core_claim(&pool->core, slot, pool__generation_of(word)) != POOL__CLAIMED)
+        if (pool__slots_claim(&pool->core, slot, pool__generation_of(word)) != POOL__CLAIMED)
             continue;
         pool__ending_leave_locked(pool, slot);
-        pool__core_unclaim(&pool->core, slot, true);
+        pool__slots_unclaim(&pool->core, slot, true);
     }
     pool__unlock(&pool->end_lock);
 }
@@ -172,14 +174,14 @@ static void cut_borrowed(struct pool *pool, uint64_t deadline_ns)
 static void close_idle(struct pool *pool)
 {
     for (unsigned slot = 0; slot < pool->core.limit; slot++)
-        if (pool__core_reserve_idle(&pool->core, slot))
+        if (pool__slots_reserve_idle(&pool->core, slot))
             pool__chores_order_close(pool, slot, POOL_CLOSE_END);
 }
 
 static bool chores_left(struct pool *pool)
 {
     unsigned counts[POOL__STATES];
-    pool__core_count(&pool->core, counts);
+    pool__slots_count(&pool->core, counts);
     /* Counted after the slots: a chore becomes a closings before it ceases to be one. */
     return counts[POOL__OPENING] || counts[POOL__CHORE] || counts[POOL__IDLE] ||
            atomic_load(&pool->closings);
@@ -200,12 +202,12 @@ static void close_the_rest(struct pool *pool)
 {
     for (unsigned slot = 0; slot < pool->core.limit; slot++) {
         pool__close_fd(pool__watch_take_closing(pool, slot));
-        bool ours = pool__core_evict(&pool->core, slot);
+        bool ours = pool__slots_evict(&pool->core, slot);
         uint64_t word = atomic_load(&pool->core.slots[slot].word);
         if (ours)
             pool__ending_close(pool, pool__ending_take(pool, slot));
         if (ours || pool__state_of(word) == POOL__CLOSING)
-            pool__core_to_empty(&pool->core, slot);
+            pool__slots_to_empty(&pool->core, slot);
     }
 }
 
@@ -213,7 +215,7 @@ static void detach(struct pool *pool)
 {
     unsigned counts[POOL__STATES];
     pool__lock(&pool->end_lock);
-    pool__core_count(&pool->core, counts);
+    pool__slots_count(&pool->core, counts);
     /* Those in CHORE are on their way to pool__giveback_hand_in. */
     pool->not_returned = counts[POOL__BUSY] + counts[POOL__CHORE];
     pool->detached = true;
@@ -257,11 +259,11 @@ static void stop(struct pool *pool)
 static bool drain(struct pool *pool, uint64_t deadline_ns)
 {
     bool idle = any_is_idle_or_about_to_be(pool);
-    pool__core_set_drains(&pool->core, idle && pool__now_ns() < deadline_ns);
-    pool__core_shut(&pool->core);
+    pool__queue_set_drains(&pool->core, idle && pool__now_ns() < deadline_ns);
+    pool__queue_shut(&pool->core);
     bool clean = wait_for_returns(pool, deadline_ns);
-    pool__core_set_drains(&pool->core, false);
-    pool__core_shut(&pool->core);
+    pool__queue_set_drains(&pool->core, false);
+    pool__queue_shut(&pool->core);
     return clean;
 }
 

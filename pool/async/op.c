@@ -21,6 +21,7 @@
 #include "async/handles.h"
 #include "base/error.h"
 #include "core/callback.h"
+#include "core/queue.h"
 #include "engine/giveback.h"
 #include "engine/handle.h"
 #include "engine/pool.h"
@@ -281,7 +282,7 @@ void pool__op_cancel_waiting(struct pool__op *op)
 {
     struct pool *pool = op->queued.pool;
     struct pool__waiter *waiter = &op->queued.waiter;
-    if (pool__core_cancel(&pool->core, waiter)) {
+    if (pool__queue_cancel(&pool->core, waiter)) {
         pool__op_decided(op);
     } else if (atomic_load(&waiter->outcome) == POOL__TAKEN) {
         /* It cannot leave yet, but soon. */
@@ -316,7 +317,7 @@ static void on_alarm(struct pool__alarm *alarm)
         pool__op_cancel_waiting(op);
         return;
     }
-    if (pool__core_look(&pool->core, &op->queued.waiter, pool__now_ns(), &next_ns))
+    if (pool__queue_look(&pool->core, &op->queued.waiter, pool__now_ns(), &next_ns))
         pool__op_decided(op);
     else
         pool__alarms_set(&pool->loop.alarms, alarm, next_ns);

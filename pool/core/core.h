@@ -82,12 +82,12 @@ struct pool__waiter {
         outcome;         /* enum pool__outcome; stored under the lock, once taken along without */
     uint32_t place;      /* on the benches, while it waits */
     unsigned slot;       /* set before GRANTED is stored */
-    uint64_t flags;      /* as in pool__core_take */
+    uint64_t flags;      /* as in pool__slots_take */
     uint64_t generation; /* of the grant */
     uint64_t enqueued_ns;
     uint64_t deadline_ns; /* in the queue */
     bool again;           /* it has had its turn before: it goes before those who have not */
-    bool behind; /* set by pool__core_enqueue: it waits for other callers, not for the pool alone */
+    bool behind; /* set by pool__queue_enter: it waits for other callers, not for the pool alone */
     bool may_follow;
     uint64_t follow_ns;          /* taken along for so long at most, and no longer than */
     uint64_t follow_deadline_ns; /* this */
@@ -186,151 +186,5 @@ static inline void pool__count_use(struct pool__slot *slot)
     uint64_t uses = atomic_load_explicit(&slot->uses, memory_order_relaxed);
     atomic_store_explicit(&slot->uses, uses + 1, memory_order_relaxed);
 }
-
-/* Takes the slot if it is idle. `flags`: POOL__RUNNING if the borrow is for one call
- * of the pool's own, 0 if it is for a handle. */
-static inline bool pool__core_take(struct pool__core *core, unsigned index, uint64_t flags,
-                                   uint32_t *ret_generation)
-{
-    struct pool__slot *slot = &core->slots[index];
-    pool__explore_point();
-    uint64_t word = atomic_load(&slot->word);
-    if (pool__state_of(word) != POOL__IDLE)
-        return false;
-    uint64_t next = pool__word_borrowed(word, flags);
-    if (!pool__move(slot, &word, next))
-        return false;
-    pool__count_use(slot);
-    *ret_generation = pool__generation_of(next);
-    return true;
-}
-
-/* The same for the slot that this thread had last. */
-static inline bool pool__core_take_hinted(struct pool__core *core, uint64_t flags,
-                                          unsigned *ret_slot, uint32_t *ret_generation)
-{
-    struct pool__core_hint *hint = pool__core_hint_of(core);
-    *ret_slot = hint->slot;
-    return hint->serial == core->serial && pool__core_take(core, hint->slot, flags, ret_generation);
-}
-
-/* Lets scanners and waiters know of a slot that has just become idle, if they do
- * not: the long way. */
-void pool__core_announce(struct pool__core *core, unsigned slot);
-
-/* Gives a clean borrowed slot back in one step, unless there is more to do. */
-static inline bool pool__core_release_quickly(struct pool__core *core, unsigned index,
-                                              uint32_t generation)
-{
-    struct pool__slot *slot = &core->slots[index];
-    uint64_t word = ((uint64_t)generation << 32) + POOL__BUSY;
-    pool__explore_point();
-    if (atomic_load(&core->owed) || !pool__move(slot, &word, word - POOL__BUSY + POOL__IDLE))
-        return false;
-    pool__explore_point();
-    uint64_t bits = atomic_load(&core->idle[index / 64]);
-    pool__explore_point();
-    if (!(bits >> (index % 64) & 1) || atomic_load(&core->waiting))
-        pool__core_announce(core, index);
-    return true;
-}
-
-/* Takes an idle slot. Fails at once if there is none. */
-bool pool__core_try_borrow(struct pool__core *core, uint64_t flags, unsigned *ret_slot,
-                           uint32_t *ret_generation);
-
-/* Joins the queue, unless a slot is idle after all. Returns WAITING (the waiter is
- * queued), GRANTED, QUEUE_FULL or SHUT. For each slot that the pool itself has, to open,
- * to look after or to close, one waiter waits for the pool alone; only those beyond are
- * `behind` others and count against queue_limit. What becomes of that slot afterwards does
- * not matter. */
-enum pool__outcome pool__core_enqueue(struct pool__core *core, struct pool__waiter *waiter);
-
-/* Parks until the waiter has an outcome (of those taken along: DONE or ABANDONED) or its deadline
- * passes. */
-enum pool__outcome pool__core_wait(struct pool__core *core, struct pool__waiter *waiter);
-
-/* If its time is up the waiter gives up (TIMED_OUT) or leaves (LEFT). True if it was this call
- * that decided so; else, should it still be waiting, *ret_next_ns is when to look again at the
- * latest. */
-bool pool__core_look(struct pool__core *core, struct pool__waiter *waiter, uint64_t now,
-                     uint64_t *ret_next_ns);
-
-/* Gives up (CANCELLED) or leaves (LEFT) at once. True if it was this call that decided so. */
-bool pool__core_cancel(struct pool__core *core, struct pool__waiter *waiter);
-
-/* Gives up waiting; returns the outcome if one came first. */
-enum pool__outcome pool__core_abandon(struct pool__core *core, struct pool__waiter *waiter);
-
-/* Takes up to `most` waiters that may follow and that the function allows (it is called under
- * the lock) along, oldest first; they are TAKEN then. Ends at the first that does not,
- * so nobody is overtaken; a few whose time is up do not count. */
-typedef bool pool__may_follow_fn(const struct pool__waiter *waiter, void *arg);
-unsigned pool__core_take_followers(struct pool__core *core, unsigned most, pool__may_follow_fn *may,
-                                   void *arg, struct pool__waiter **ret_waiters);
-
-/* From TAKEN to SENT: from now on the waiter may give up. */
-void pool__core_follower_sent(struct pool__waiter *waiter);
-/* Back to TAKEN; false if it has given up. */
-bool pool__core_follower_hold(struct pool__waiter *waiter);
-/* The waiter has what it wanted; false if it has left. A callback is told at once, a thread
- * is woken with `wakes`, which are {0} at first. */
-bool pool__core_follower_done(struct pool__core *core, struct pool__waiter *waiter,
-                              struct pool__wakes *wakes);
-/* Wakes them; they are {0} again. */
-void pool__core_wake(struct pool__core *core, struct pool__wakes *wakes);
-
-/* Makes the slot (BUSY, CHORE or OPENING) available: to the oldest waiter, or
- * idle. False, with the slot in CHORE for the caller to close, if it is to be
- * evicted. */
-bool pool__core_give(struct pool__core *core, unsigned slot);
-
-/* The borrower's slot goes to the pool's own work. */
-void pool__core_to_chore(struct pool__core *core, unsigned slot);
-/* From OPENING or CHORE to CLOSING; from any of those to EMPTY. */
-void pool__core_to_closing(struct pool__core *core, unsigned slot);
-void pool__core_to_empty(struct pool__core *core, unsigned slot);
-
-/* Reserves an EMPTY slot for a new connection. One caller at a time (the keeper). */
-bool pool__core_reserve_empty(struct pool__core *core, unsigned *ret_slot);
-
-/* Reserves the slot if it is idle: IDLE to CHORE. */
-bool pool__core_reserve_idle(struct pool__core *core, unsigned slot);
-
-/* The connection is dead or too old. True if the slot was idle and is now in
- * CHORE, for the caller to close; otherwise whoever owns it will close it. */
-bool pool__core_evict(struct pool__core *core, unsigned slot);
-
-/* Marks the borrowed slot as running a call, if the generation is current and no
- * other call runs; and back, remembering whether the connection is still clean. If that is
- * false the slot stays claimed: it was given up meanwhile, and the caller gives it back. */
-enum pool__claim { POOL__CLAIMED, POOL__CLAIM_STALE, POOL__CLAIM_RUNNING, POOL__RELEASED };
-enum pool__claim pool__core_claim(struct pool__core *core, unsigned slot, uint32_t generation);
-bool pool__core_unclaim(struct pool__core *core, unsigned slot, bool unclean);
-
-/* Claims the slot; or, if a call of somebody else's runs on it (CLAIM_RUNNING), leaves it to
- * that to give the slot back. */
-enum pool__claim pool__core_give_up(struct pool__core *core, unsigned slot, uint32_t generation);
-
-/* Gives a clean borrowed slot back (RELEASED). If there is more to do, because it is
- * unclean, to be evicted, or a waiter is due, it is claimed instead. */
-enum pool__claim pool__core_release(struct pool__core *core, unsigned slot, uint32_t generation);
-
-/* Fails everybody who has waited since before `enqueued_before_ns`. */
-void pool__core_fail_waiters(struct pool__core *core, enum pool__outcome outcome,
-                             uint64_t enqueued_before_ns);
-
-/* Refuses new waiters and fails the queued ones. */
-void pool__core_shut(struct pool__core *core);
-/* Whether callbacks may queue up although it is shut. */
-void pool__core_set_drains(struct pool__core *core, bool drains);
-
-/* Slots per state, at about this moment. */
-void pool__core_count(struct pool__core *core, unsigned ret_counts[POOL__STATES]);
-/* Slots with an open connection, whatever it is doing. */
-unsigned pool__core_open_count(struct pool__core *core);
-
-/* When the oldest waiter came; POOL__FOREVER if nobody waits. */
-uint64_t pool__core_oldest_ns(struct pool__core *core);
 
 #endif

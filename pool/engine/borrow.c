@@ -1,7 +1,7 @@
 /*
  * How a caller comes by a connection.
  *
- * A borrow that finds an idle connection is pool__core_try_borrow and nothing else:
+ * A borrow that finds an idle connection is pool__slots_try_borrow and nothing else:
  * no lock, no clock, no system call. Otherwise the caller queues, pokes the keeper
  * (which decides whether to open a connection) and sleeps until its own deadline; it
  * never connects itself.
@@ -9,6 +9,8 @@
 #include "engine/borrow.h"
 
 #include "base/error.h"
+#include "core/queue.h"
+#include "core/slots.h"
 #include "engine/hooks.h"
 #include "engine/label.h"
 #include "engine/pool.h"
@@ -40,7 +42,7 @@ static void take_over_numbers(struct pool_error *err, const struct pool_error *c
 static void describe_connections(struct pool *pool, char ret_text[192])
 {
     unsigned counts[POOL__STATES];
-    pool__core_count(&pool->core, counts);
+    pool__slots_count(&pool->core, counts);
     int len = snprintf(ret_text, 192, "%u of %u in use, %u connecting, ", counts[POOL__BUSY],
                        pool->core.limit, counts[POOL__OPENING]);
     if (counts[POOL__CHORE])
@@ -95,7 +97,7 @@ static bool fail_by_refusal(struct pool *pool, struct pool_error *err)
 {
     char connections[192];
     unsigned counts[POOL__STATES];
-    pool__core_count(&pool->core, counts);
+    pool__slots_count(&pool->core, counts);
     if (counts[POOL__BUSY] == pool->core.limit)
         return pool__fail(err, POOL_ERR_NO_CONNECTION, "all %u connections are in use",
                           pool->core.limit);
@@ -137,7 +139,7 @@ enum pool__outcome pool__borrow_queue(struct pool *pool, const struct pool__ask 
     waiter->enqueued_ns = now;
     waiter->deadline_ns = pool__earlier(own, ask->deadline_ns);
     waiter->again = ask->again;
-    enum pool__outcome outcome = pool__core_enqueue(&pool->core, waiter);
+    enum pool__outcome outcome = pool__queue_enter(&pool->core, waiter);
     if (outcome == POOL__QUEUE_FULL && pool->options.v.no_waiting)
         return POOL__REFUSED;
     if (outcome != POOL__WAITING)
@@ -175,7 +177,7 @@ bool pool__borrow_at_once(struct pool *pool, const struct pool__ask *ask,
 {
     unsigned slot;
     uint32_t generation;
-    if (!pool__core_try_borrow(&pool->core, ask->flags, &slot, &generation))
+    if (!pool__slots_try_borrow(&pool->core, ask->flags, &slot, &generation))
         return false;
     take_over(pool, ask, slot, generation, 0, ret_borrowed);
     return true;
@@ -204,7 +206,7 @@ enum pool__outcome pool__borrow_in_turn(struct pool *pool, struct pool__ask *ask
     bool held = pool->options.v.hooks.on_enqueue && pool__hooks_hold_end(pool);
     enum pool__outcome outcome = pool__borrow_queue(pool, ask, waiter);
     if (outcome == POOL__WAITING)
-        outcome = pool__core_wait(&pool->core, waiter);
+        outcome = pool__queue_wait(&pool->core, waiter);
     if (held)
         pool__hooks_let_end(pool);
     pool__uncancellable_end(cancel_state);

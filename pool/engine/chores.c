@@ -15,7 +15,8 @@
 #include "conn/command.h"
 #include "conn/kill.h"
 #include "conn/session.h"
-#include "core/core.h"
+#include "core/handover.h"
+#include "core/slots.h"
 #include "engine/control.h"
 #include "engine/hooks.h"
 #include "engine/pool.h"
@@ -72,7 +73,7 @@ static void begin_closing(struct pool *pool, unsigned slot)
     atomic_store(&pool->places[slot].opened_ns, POOL__FOREVER);
     atomic_store(&pool->places[slot].bulky, false);
     atomic_fetch_add(&pool->closings, 1);
-    pool__core_to_closing(&pool->core, slot);
+    pool__slots_to_closing(&pool->core, slot);
 }
 
 /* Says goodbye, kills what still runs, and leaves the slot to the keeper until the
@@ -164,7 +165,7 @@ void pool__chores_order_kill(struct pool *pool, unsigned slot)
 
 void pool__chores_give_or_close(struct pool *pool, unsigned slot)
 {
-    if (!pool__core_give(&pool->core, slot)) {
+    if (!pool__handover_give(&pool->core, slot)) {
         uint32_t reason = atomic_load(&pool->places[slot].evict_reason);
         pool__chores_order_close(pool, slot, (enum pool_close_reason)reason);
     }

@@ -9,8 +9,9 @@
 #include "base/sync.h"
 #include "conn/conn.h"
 #include "conn/trx.h"
-#include "core/core.h"
+#include "core/handover.h"
 #include "core/policy.h"
+#include "core/slots.h"
 #include "engine/chores.h"
 #include "engine/ended.h"
 #include "engine/ending.h"
@@ -23,7 +24,7 @@ static void finish(struct pool *pool, unsigned slot)
 {
     pool__ending_close(pool, pool__ending_take(pool, slot));
     pool__lock(&pool->end_lock);
-    pool__core_to_empty(&pool->core, slot);
+    pool__slots_to_empty(&pool->core, slot);
     bool last = pool->detached && --pool->not_returned == 0;
     pool__unlock(&pool->end_lock);
     if (last)
@@ -41,7 +42,7 @@ void pool__giveback_hand_in(struct pool *pool, unsigned slot, bool reset,
     bool done = !conn || (pool->cut && conn->running);
     if (!stopping && done) {
         pool__ending_leave_locked(pool, slot);
-        pool__core_to_empty(&pool->core, slot);
+        pool__slots_to_empty(&pool->core, slot);
     } else if (!stopping && reset) {
         pool__chores_order_reset(pool, slot);
     } else if (!stopping) {
@@ -54,7 +55,7 @@ void pool__giveback_hand_in(struct pool *pool, unsigned slot, bool reset,
 
 void pool__giveback_close(struct pool *pool, unsigned slot, enum pool_close_reason reason)
 {
-    pool__core_to_chore(&pool->core, slot);
+    pool__slots_to_chore(&pool->core, slot);
     pool__giveback_hand_in(pool, slot, false, reason);
 }
 
@@ -82,11 +83,11 @@ static void settle(struct pool *pool, unsigned slot)
                                   conn->in_transaction)) {
     case POOL__CLOSE: pool__giveback_close(pool, slot, reason_of(pool, slot)); break;
     case POOL__RESET:
-        pool__core_to_chore(&pool->core, slot);
+        pool__slots_to_chore(&pool->core, slot);
         pool__giveback_hand_in(pool, slot, true, POOL_CLOSE_RESET);
         break;
     case POOL__KEEP:
-        if (!pool__core_give(&pool->core, slot))
+        if (!pool__handover_give(&pool->core, slot))
             pool__giveback_hand_in(
                 pool, slot, false,
                 (enum pool_close_reason)atomic_load(&pool->places[slot].evict_reason));

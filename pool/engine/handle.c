@@ -5,6 +5,8 @@
 #include "engine/handle.h"
 
 #include "base/error.h"
+#include "core/handover.h"
+#include "core/slots.h"
 #include "engine/giveback.h"
 #include "engine/pool.h"
 
@@ -36,11 +38,11 @@ static bool check_claim(enum pool__claim claim, struct pool_error *err)
  * does. */
 static enum pool__claim claim(struct pool *pool, unsigned slot, uint32_t generation)
 {
-    enum pool__claim claimed = pool__core_claim(&pool->core, slot, generation);
+    enum pool__claim claimed = pool__slots_claim(&pool->core, slot, generation);
     if (claimed != POOL__CLAIM_RUNNING || !atomic_load(&pool->ending))
         return claimed;
     pool__lock(&pool->end_lock);
-    claimed = pool__core_claim(&pool->core, slot, generation);
+    claimed = pool__slots_claim(&pool->core, slot, generation);
     pool__unlock(&pool->end_lock);
     return claimed;
 }
@@ -68,7 +70,7 @@ void pool__handle_unclaim(struct pool *pool, const struct pool__borrowed *borrow
     bool unclean = !conn || conn->broken || conn->dirty || conn->in_transaction ||
                    conn->trx.guarded || pool__trx_is_doubtful(&conn->trx) ||
                    atomic_load_explicit(&pool->core.waiting, memory_order_relaxed);
-    if (!pool__core_unclaim(&pool->core, borrowed->slot, unclean))
+    if (!pool__slots_unclaim(&pool->core, borrowed->slot, unclean))
         pool__giveback(pool, borrowed->slot);
 }
 
@@ -81,7 +83,7 @@ void pool__handle_give_up(struct pool_conn conn)
         return;
     struct pool *pool = conn.pool;
     pool__lock(&pool->end_lock);
-    enum pool__claim claimed = pool__core_give_up(&pool->core, slot, generation);
+    enum pool__claim claimed = pool__slots_give_up(&pool->core, slot, generation);
     pool__unlock(&pool->end_lock);
     if (claimed == POOL__CLAIMED)
         pool__giveback(pool, slot);
@@ -97,7 +99,7 @@ bool pool_conn_release(struct pool_conn conn, struct pool_error *err)
     struct pool *pool = conn.pool;
     /* The quick way is for the usual case; anything to do besides goes the long way. */
     bool quick = !pool->hooked && !atomic_load_explicit(&pool->ending, memory_order_relaxed);
-    if (quick && pool__core_release_quickly(&pool->core, slot, generation))
+    if (quick && pool__handover_release_quickly(&pool->core, slot, generation))
         return true;
     if (!check_claim(claim(pool, slot, generation), err))
         return false;

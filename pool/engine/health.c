@@ -16,7 +16,7 @@
  */
 #include "engine/health.h"
 
-#include "core/core.h"
+#include "core/slots.h"
 #include "engine/hooks.h"
 #include "engine/pool.h"
 
@@ -105,7 +105,7 @@ void pool__health_report(struct pool *pool, const struct pool_error *failure, bo
 {
     struct pool__health *health = &pool->health;
     bool interrupted = failure && logged_in && failure->code == POOL_ERR_LOST;
-    unsigned open = pool__core_open_count(&pool->core);
+    unsigned open = pool__slots_open_count(&pool->core);
     pool__lock(&health->lock);
     if (!interrupted)
         health->interruptions = 0;

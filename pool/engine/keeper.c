@@ -21,6 +21,8 @@
 #include "core/core.h"
 #include "core/hooked.h"
 #include "core/policy.h"
+#include "core/queue.h"
+#include "core/slots.h"
 #include "engine/chores.h"
 #include "engine/health.h"
 #include "engine/hooks.h"
@@ -40,7 +42,7 @@
 static void open_what_is_wanted(struct pool *pool, uint64_t now, uint64_t *wake_ns)
 {
     unsigned counts[POOL__STATES];
-    pool__core_count(&pool->core, counts);
+    pool__slots_count(&pool->core, counts);
     struct pool__demand demand = {
         .limit = pool->core.limit,
         .counted = pool->core.limit - counts[POOL__EMPTY],
@@ -57,7 +59,7 @@ static void open_what_is_wanted(struct pool *pool, uint64_t now, uint64_t *wake_
     unsigned slot;
     unsigned count = pool__health_pace(&pool->health, pool__policy_opens(&demand), now, wake_ns);
     for (; count > 0; count--)
-        if (pool__core_reserve_empty(&pool->core, &slot))
+        if (pool__slots_reserve_empty(&pool->core, &slot))
             pool__open_order(pool, slot);
 }
 
@@ -74,19 +76,19 @@ static uint64_t patience_locked(const struct pool *pool, uint64_t now)
 static void fail_fast(struct pool *pool, uint64_t now, uint64_t *wake_ns)
 {
     struct pool__health *health = &pool->health;
-    uint64_t oldest = pool__core_oldest_ns(&pool->core);
+    uint64_t oldest = pool__queue_oldest_ns(&pool->core);
     pool__lock(&health->lock);
     uint64_t patience = patience_locked(pool, now);
     bool down = health->failures > 0 && patience != POOL__FOREVER && oldest != POOL__FOREVER &&
-                pool__core_open_count(&pool->core) == 0;
+                pool__slots_open_count(&pool->core) == 0;
     bool now_down = down && now >= oldest + patience;
     if (now_down) /* the last connection may have gone long after the last try */
         health->state = POOL_STATE_DOWN;
     pool__unlock(&health->lock);
     if (now_down) {
         pool__health_tell(pool);
-        pool__core_fail_waiters(&pool->core, POOL__FAILED, now - patience);
-        oldest = pool__core_oldest_ns(&pool->core);
+        pool__queue_fail_waiters(&pool->core, POOL__FAILED, now - patience);
+        oldest = pool__queue_oldest_ns(&pool->core);
     }
     if (down && oldest != POOL__FOREVER && oldest + patience < *wake_ns)
         *wake_ns = oldest + patience;
@@ -97,7 +99,7 @@ static void fail_fast(struct pool *pool, uint64_t now, uint64_t *wake_ns)
 static void evict(struct pool *pool, unsigned slot, enum pool_close_reason reason)
 {
     atomic_store(&pool->places[slot].evict_reason, reason);
-    if (pool__core_evict(&pool->core, slot))
+    if (pool__slots_evict(&pool->core, slot))
         pool__chores_order_close(pool, slot, reason);
 }
 
@@ -111,7 +113,7 @@ static void lose(struct pool *pool, unsigned slot)
 /* Off the callers' path. It is not borrowed for as long as that takes. */
 static void trim(struct pool *pool, unsigned slot)
 {
-    if (!atomic_load(&pool->places[slot].bulky) || !pool__core_reserve_idle(&pool->core, slot))
+    if (!atomic_load(&pool->places[slot].bulky) || !pool__slots_reserve_idle(&pool->core, slot))
         return;
     atomic_store(&pool->places[slot].bulky, false);
     pool__trim(pool->core.slots[slot].conn);
@@ -136,7 +138,7 @@ static void look_at_idle(struct pool *pool, unsigned slot, uint64_t now, unsigne
     enum pool__idle_action action = pool__policy_idle(&idleness);
     if (action == POOL__STAY && idleness.idle_ns > 0)
         trim(pool, slot);
-    if (action == POOL__STAY || !pool__core_reserve_idle(&pool->core, slot))
+    if (action == POOL__STAY || !pool__slots_reserve_idle(&pool->core, slot))
         return;
     (*idle_count)--;
     if (action == POOL__PING) {
@@ -212,14 +214,14 @@ static void check_suspects(struct pool *pool)
     if (!atomic_exchange(&pool->check_all, false))
         return;
     for (unsigned slot = 0; slot < pool->core.limit; slot++)
-        if (pool__core_reserve_idle(&pool->core, slot))
+        if (pool__slots_reserve_idle(&pool->core, slot))
             pool__chores_order_ping(pool, slot);
 }
 
 static void tick(struct pool *pool)
 {
     unsigned counts[POOL__STATES];
-    pool__core_count(&pool->core, counts);
+    pool__slots_count(&pool->core, counts);
     unsigned idle_count = counts[POOL__IDLE];
     /* Spread retirements out: a tenth of the pool per tick at most. */
     unsigned retirements = pool->core.limit / 10 + 1;
@@ -243,7 +245,7 @@ static int timeout_until(uint64_t wake_ns)
 static bool something_to_watch(struct pool *pool)
 {
     unsigned counts[POOL__STATES];
-    pool__core_count(&pool->core, counts);
+    pool__slots_count(&pool->core, counts);
     return counts[POOL__EMPTY] < pool->core.limit || atomic_load(&pool->control.open) ||
            atomic_load(&pool->health.read_only);
 }

@@ -21,6 +21,9 @@
 #include "base/saved_error.h"
 #include "conn/joinable.h"
 #include "conn/pipeline.h"
+#include "core/benches.h"
+#include "core/followers.h"
+#include "core/waiter.h"
 #include "engine/pool.h"
 #include "engine/queued.h"
 
@@ -58,7 +61,7 @@ static void tell(struct pool__pipeline_member *member, struct pool__wakes *wakes
     pool__job_add(&slot->pipelined, 1);
     if (!member->result)
         note_failure(follower, &queued->saved);
-    if (!pool__core_follower_done(&follower->pool->core, &queued->waiter, wakes)) {
+    if (!pool__followers_done(&follower->pool->core, &queued->waiter, wakes)) {
         pool__job_add(&slot->queries,
                       -(uint64_t)counts); /* its caller has left, and counts as failed */
         pool_result_free(member->result);
@@ -73,7 +76,7 @@ static void tell_all(struct pool__pipeline_member **members, unsigned count)
     struct pool__wakes wakes = {0};
     for (unsigned i = 0; i < count; i++)
         tell(members[i], &wakes);
-    pool__core_wake(core, &wakes);
+    pool__benches_wake(core, &wakes);
 }
 
 static bool on_progress(struct pool__pipeline_member **members, unsigned count,
@@ -81,9 +84,9 @@ static bool on_progress(struct pool__pipeline_member **members, unsigned count,
 {
     const struct follower *first = members[0]->owner;
     switch (progress) {
-    case POOL__PIPELINE_SENT: pool__core_follower_sent(&first->queued->waiter); return true;
+    case POOL__PIPELINE_SENT: pool__waiter_sent(&first->queued->waiter); return true;
     case POOL__PIPELINE_HOLD:
-        if (pool__core_follower_hold(&first->queued->waiter))
+        if (pool__waiter_hold(&first->queued->waiter))
             return true;
         tell_all(members, 1);
         return false;
@@ -150,8 +153,8 @@ static unsigned take_along(struct pool *pool, const struct pool__borrowed *borro
         return 0;
     wanted += sooner_here(borrowed->conn, own, open);
     unsigned most = pool->options.v.pipeline_depth - 1;
-    unsigned count = pool__core_take_followers(&pool->core, wanted < most ? wanted : most,
-                                               may_follow, &limits, ret_waiters);
+    unsigned count = pool__followers_take(&pool->core, wanted < most ? wanted : most, may_follow,
+                                          &limits, ret_waiters);
     atomic_fetch_add(&pool->followers, count);
     return count;
 }

@@ -11,8 +11,8 @@
 #include "conn/connect.h"
 #include "conn/session.h"
 #include "core/classify.h"
-#include "core/core.h"
 #include "core/policy.h"
+#include "core/slots.h"
 #include "engine/chores.h"
 #include "engine/health.h"
 #include "engine/hooks.h"
@@ -104,7 +104,7 @@ static void open_failed(struct pool *pool, unsigned slot, struct pool__conn *con
     if (conn) {
         pool__chores_part(pool, slot, conn);
     } else {
-        pool__core_to_empty(&pool->core, slot);
+        pool__slots_to_empty(&pool->core, slot);
     }
     pool__watch_poke(pool);
 }

@@ -17,8 +17,8 @@
 #include "base/sync.h"
 #include "conn/query.h"
 #include "core/classify.h"
-#include "core/core.h"
 #include "core/policy.h"
+#include "core/slots.h"
 #include "engine/giveback.h"
 #include "engine/health.h"
 #include "engine/pool.h"
@@ -76,7 +76,7 @@ static enum verdict judge_locked(struct pool__health *health, uint64_t opened_ns
 static void evict(struct pool *pool, unsigned slot)
 {
     atomic_store(&pool->places[slot].evict_reason, POOL_CLOSE_READ_ONLY);
-    if (pool__core_evict(&pool->core, slot))
+    if (pool__slots_evict(&pool->core, slot))
         pool__giveback_hand_in(pool, slot, false, POOL_CLOSE_READ_ONLY);
 }
 

@@ -12,7 +12,7 @@
 #include "engine/watch.h"
 
 #include "base/sync.h"
-#include "core/core.h"
+#include "core/slots.h"
 #include "engine/pool.h"
 
 #include <sys/epoll.h>
@@ -46,7 +46,7 @@ bool pool__watch_open(struct pool *pool, unsigned slot, int fd)
 
 static void slot_is_empty(struct pool *pool, unsigned slot)
 {
-    pool__core_to_empty(&pool->core, slot);
+    pool__slots_to_empty(&pool->core, slot);
     pool__watch_poke(pool);
 }
 
