@@ -23,6 +23,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conn/conn.h"
+#include "conn/stmt.h"
 #include "engine/pool.h"
 #include "server.h"
 #include "waiting.h"

@@ -8,6 +8,7 @@
 #ifndef TESTS_FIXTURE_H
 #define TESTS_FIXTURE_H
 
+#include <mysql.h>
 #include <mypool.h>
 #include <pthread.h>
 #include <stdatomic.h>

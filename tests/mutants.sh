@@ -545,7 +545,7 @@ server_mutant replica.c test_health what_is_being_opened_is_not_replaced \
     's/if \(atomic_load\(&pool->places\[slot\]\.opened_ns\) < than_ns\)/if (than_ns)/'
 server_mutant trim.c test_trim an_idle_connection_gives_back_what_a_large_row_needed \
     "memory is never given back" \
-    's/    if \(!pool__conn_is_bulky\(conn\) \|\| !is_at_rest\(conn\)\)\n        return;/    return;/'
+    's/    if \(!pool__trim_is_bulky\(conn\) \|\| !is_at_rest\(conn\)\)\n        return;/    return;/'
 server_mutant hooked.c test_early what_blocks_is_refused_in_the_hooks_of_callers \
     "a hook may wait for its own pool" \
     's/    return hooked != NULL;/    return false;/'

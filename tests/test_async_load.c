@@ -5,6 +5,7 @@
  *
  * Needs a server: MYPOOL_URL.
  */
+#include <mysql.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,6 +17,8 @@
 #include "fixture.h"
 
 #include "calls.h"
+#include "conn/conn.h"
+#include "conn/stmt.h"
 #include "engine/pool.h"
 #include "server.h"
 #include "sql/hash.h"

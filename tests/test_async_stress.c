@@ -6,6 +6,7 @@
  *
  * MYPOOL_ASYNC_REQUESTS: how many calls. Needs a server: MYPOOL_URL.
  */
+#include <mysql.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

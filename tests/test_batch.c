@@ -5,6 +5,7 @@
  * lets the library believe so (`no_bulk`), forbids preparing, or uses a statement that the
  * server refuses in bulk; what comes out must be the same.
  */
+#include <mysql.h>
 #include <dlfcn.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -14,6 +14,8 @@
 
 #include <cmocka.h>
 
+#include "conn/conn.h"
+#include "conn/stmt.h"
 #include "fixture.h"
 
 #include "calls.h"

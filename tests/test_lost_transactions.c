@@ -9,6 +9,7 @@
  *
  * Needs a server: MYPOOL_SERVER_PORT, MYPOOL_SERVER_RESTART.
  */
+#include <mysql.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -3,6 +3,7 @@
  * frozen, the connection is killed, a thread is cancelled or the pool ends: each caller is
  * told the truth about its own, in time. See callers.h for how the queue is made.
  */
+#include <mysql.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -3,6 +3,7 @@
  * errors, whatever happens to the tables and to the session, and the books balance.
  * See callers.h for how the queue is made.
  */
+#include <mysql.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +12,7 @@
 #include <cmocka.h>
 
 #include "callers.h"
+#include "conn/conn.h"
 #include "conn/pipeline.h"
 
 #define INSERT "INSERT INTO t (k, v) VALUES (?, ?)"

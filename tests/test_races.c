@@ -5,6 +5,7 @@
  *
  * Expected: nothing is lost, whoever comes first.
  */
+#include <mysql.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -15,6 +16,8 @@
 
 #include <cmocka.h>
 
+#include "conn/conn.h"
+#include "conn/stmt.h"
 #include "core/slots.h"
 #include "clock.h"
 #include "pools.h"

@@ -4,6 +4,7 @@
  *
  * Needs a server: MYPOOL_SERVER_PORT.
  */
+#include <mysql.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -3,6 +3,7 @@
  * in, values come out. No server. A packet is written into memory of exactly its length, so that
  * AddressSanitizer sees every byte read beyond it.
  */
+#include <mysql.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

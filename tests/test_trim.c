@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include <mysql.h>
+
 #include "clock.h"
 #include "pools.h"
 
@@ -16,6 +18,7 @@
 #include <string.h>
 
 #include "mypool.h"
+#include "conn/conn.h"
 #include "engine/pool.h"
 #include "conn/trim.h"
 
@@ -70,11 +73,11 @@ static void an_idle_connection_gives_back_what_a_large_row_needed(void **state)
     (void)state;
     struct pool_conn conn = borrow();
     ask_for(conn, LARGE);
-    assert_true(pool__conn_is_bulky(inside()));
+    assert_true(pool__trim_is_bulky(inside()));
     assert_true(pool_conn_release(conn, NULL));
     WAIT_UNTIL(!atomic_load(&the_pool->places[0].bulky));
     conn = borrow();
-    assert_false(pool__conn_is_bulky(inside()));
+    assert_false(pool__trim_is_bulky(inside()));
     ask_for(conn, 100);
     assert_true(pool_conn_release(conn, NULL));
     assert_int_equal(stats_of(the_pool).opened, 1);
@@ -85,7 +88,7 @@ static void a_busy_connection_gives_it_back_after_a_while(void **state)
     (void)state;
     struct pool_conn conn = borrow();
     ask_for(conn, LARGE);
-    WAIT_UNTIL((ask_for(conn, 1), !pool__conn_is_bulky(inside())));
+    WAIT_UNTIL((ask_for(conn, 1), !pool__trim_is_bulky(inside())));
     assert_true(pool_conn_release(conn, NULL));
 }
 
@@ -97,7 +100,7 @@ static void large_rows_come_whole_after_that(void **state)
     for (size_t i = 0; i < 2 * sizeof sizes / sizeof sizes[0]; i++) {
         ask_for(conn, LARGE / (i + 1));
         pool__trim(inside());
-        assert_false(pool__conn_is_bulky(inside()));
+        assert_false(pool__trim_is_bulky(inside()));
         ask_for(conn, sizes[i % (sizeof sizes / sizeof sizes[0])]);
         pool__trim(inside());
     }

@@ -210,7 +210,7 @@ void *pool_conn_native(struct pool_conn conn)
     borrowed.conn->native_given = true;
     borrowed.conn->quotes_known = false;
     pool__trx_note_unseen(borrowed.conn);
-    MYSQL *native = borrowed.conn->mysql;
+    void *native = borrowed.conn->mysql;
     pool__handle_unclaim(conn.pool, &borrowed);
     return native;
 }

@@ -7,6 +7,7 @@
 #include "base/sync.h"
 #include "config/options.h"
 #include "config/url.h"
+#include "conn/library.h"
 #include "core/core.h"
 #include "engine/ended.h"
 #include "engine/health.h"
@@ -15,60 +16,24 @@
 #include "engine/workers.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/crypto.h>
-
-/* Of libmariadb. Before the first, an answer to the login could make it overflow; before
- * the second, and in the first releases of 3.4, lesser weaknesses against a malicious
- * server are known. Some of the oldest call themselves by a server's number, 10 and up. */
-#define OLDEST_LIBRARY 30314
-#define GOOD_LIBRARY 30320
-#define GOOD_LIBRARY_3_4 30410
-#define NUMBER_OF_A_SERVER 100000
-
-/* Once per process. libmariadb ignores SIGPIPE for the whole program when it is
- * first used; that decision is the program's, so it is put back. OpenSSL would free what
- * it is made of at exit, under the threads of a pool that has not been ended. */
+/* Once per process. */
 static void start_process(void)
 {
-    struct sigaction before;
-    sigaction(SIGPIPE, NULL, &before);
-    OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
-    mysql_library_init(0, NULL, NULL);
-    MYSQL *first = mysql_init(NULL);
-    mysql_close(first);
-    sigaction(SIGPIPE, &before, NULL);
+    pool__library_start();
     pool__fork_watch();
-}
-
-static bool check_library(struct pool_error *err)
-{
-    unsigned long version = mysql_get_client_version();
-    if (version >= OLDEST_LIBRARY && version < NUMBER_OF_A_SERVER)
-        return true;
-    return pool__fail(err, POOL_ERR_UNSUPPORTED,
-                      "libmariadb %lu.%lu.%lu is too old, the pool needs 3.3.14 or newer",
-                      version / 10000, version / 100 % 100, version % 100);
 }
 
 /* Before any thread can report the state of the server. */
 static void warn_of_library(const struct pool *pool)
 {
     const struct pool_hooks *hooks = &pool->options.v.hooks;
-    unsigned long version = mysql_get_client_version();
     char text[128];
-    bool good = version >= GOOD_LIBRARY && (version < 30400 || version >= GOOD_LIBRARY_3_4);
-    if (good || !hooks->on_state)
-        return;
-    snprintf(
-        text, sizeof text,
-        "libmariadb %lu.%lu.%lu is weak against malicious servers: use 3.3.20, 3.4.10 or newer",
-        version / 10000, version / 100 % 100, version % 100);
-    hooks->on_state(POOL_STATE_UP, text, hooks->arg);
+    if (pool__library_warns(text, sizeof text) && hooks->on_state)
+        hooks->on_state(POOL_STATE_UP, text, hooks->arg);
 }
 
 static bool init_places(struct pool *pool)
@@ -116,7 +81,7 @@ struct pool *pool_create_sized(const struct pool_options *options, size_t option
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct pool__options checked;
     POOL__OWN_ERROR(err);
-    if (!check_library(err) || !pool__options_init(&checked, options, options_size, err))
+    if (!pool__library_check(err) || !pool__options_init(&checked, options, options_size, err))
         return NULL;
     pthread_once(&once, start_process);
     struct pool *pool = aligned_alloc(_Alignof(struct pool), sizeof *pool);

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/sync.h"
 #include "conn/batch.h"
+#include "conn/conn.h"
 #include "conn/query.h"
 #include "core/core.h"
 #include "engine/borrow.h"

@@ -17,11 +17,13 @@
 #include "base/sync.h"
 #include "conn/batch_rows.h"
 #include "conn/bulk.h"
+#include "conn/conn.h"
 #include "conn/doubt.h"
 #include "conn/execution.h"
-#include "conn/keep.h"
 #include "conn/savepoint.h"
 #include "conn/stale.h"
+#include "conn/trx.h"
+#include "conn/wait.h"
 #include "core/callback.h"
 
 #include <stdio.h>
@@ -112,7 +114,7 @@ static uint64_t statement_deadline(const struct run *run)
 
 static bool needs_savepoint(const struct run *run)
 {
-    bool keeps_itself = run->savepoint.inside || pool__commits_by_itself(run->conn);
+    bool keeps_itself = run->savepoint.inside || pool__conn_commits_by_itself(run->conn);
     bool all = run->count == run->batch->table.rows;
     bool one_statement = run->count == 1 || (!run->singly && run->batch->inserts);
     return !run->savepoint.kind &&

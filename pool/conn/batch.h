@@ -5,12 +5,13 @@
 #define POOL_CONN_BATCH_H
 
 #include "conn/bulk_packet.h"
-#include "conn/conn.h"
 #include "sql/statement.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+struct pool__conn;
 
 struct pool;
 

@@ -19,6 +19,7 @@
 #include "conn/quotes.h"
 #include "result/merge.h"
 
+#include <mysql.h>
 #include <stdlib.h>
 
 struct window {

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 
+#include <mysql.h>
 #include <string.h>
 
 static void bind_bytes(MYSQL_BIND *bind, struct pool__bind_store *store,

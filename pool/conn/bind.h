@@ -11,6 +11,8 @@
 
 #include <mysql.h>
 
+struct st_mysql_bind; /* libmariadb's MYSQL_BIND */
+
 /* What one MYSQL_BIND points to. It must not move while the bind is in use. */
 struct pool__bind_store {
     union {
@@ -25,7 +27,7 @@ struct pool__bind_store {
 
 /* Fills in `count` binds and stores. The values are expected to have passed
  * pool__value_check; a list, or a type that only columns have, is POOL_ERR_INVALID. */
-bool pool__bind_values(MYSQL_BIND *binds, struct pool__bind_store *stores,
+bool pool__bind_values(struct st_mysql_bind *binds, struct pool__bind_store *stores,
                        const struct pool_value *const *values, size_t count,
                        struct pool_error *err);
 

@@ -18,6 +18,8 @@
 #include "core/server_errors.h"
 #include "sql/hash.h"
 
+#include <mysql.h>
+
 #define PACKET_BYTES ((size_t)1 << 20)
 
 /* ---- the statement ---- */

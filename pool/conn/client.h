@@ -6,11 +6,11 @@
 
 #include "config/options.h"
 
-#include <mysql.h>
+struct st_mysql; /* libmariadb's MYSQL */
 
-void pool__client_set_options(MYSQL *mysql, const struct pool__options *options);
+void pool__client_set_options(struct st_mysql *mysql, const struct pool__options *options);
 
 /* After the login. */
-void pool__client_forget_password(MYSQL *mysql);
+void pool__client_forget_password(struct st_mysql *mysql);
 
 #endif

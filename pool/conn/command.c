@@ -5,6 +5,8 @@
 
 #include "conn/outcome.h"
 
+#include <mysql.h>
+
 bool pool__command(struct pool__conn *conn, int (*command)(MYSQL *), uint64_t deadline_ns,
                    struct pool_error *err)
 {

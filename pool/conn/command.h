@@ -6,12 +6,13 @@
 
 #include "conn/conn.h"
 
-#include <mysql.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+struct st_mysql; /* libmariadb's MYSQL */
+
 /* Sends a command that is answered by a bare OK. */
-bool pool__command(struct pool__conn *conn, int (*command)(MYSQL *), uint64_t deadline_ns,
+bool pool__command(struct pool__conn *conn, int (*command)(struct st_mysql *), uint64_t deadline_ns,
                    struct pool_error *err);
 
 bool pool__command_ping(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err);

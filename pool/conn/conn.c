@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/sync.h"
 
+#include <mysql.h>
 #include <ma_pvio.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -48,6 +49,16 @@ bool pool__conn_fail_broken(const struct pool__conn *conn, struct pool_error *er
                            conn->abandoned
                                ? "an earlier call left rows unread, which costs the connection"
                                : "the connection was lost in an earlier call");
+}
+
+int pool__conn_socket(const struct pool__conn *conn)
+{
+    return mysql_get_socket(conn->mysql);
+}
+
+bool pool__conn_commits_by_itself(const struct pool__conn *conn)
+{
+    return conn->mysql->server_status & SERVER_STATUS_AUTOCOMMIT;
 }
 
 bool pool__conn_has_leftovers(const struct pool__conn *conn)

@@ -15,7 +15,7 @@
 #include "sql/inspect.h"
 #include "sql/lexer.h"
 
-#include <mysql.h>
+struct st_mysql; /* libmariadb's MYSQL */
 
 struct pool_setup {
     struct pool__conn *conn;
@@ -23,7 +23,7 @@ struct pool_setup {
 };
 
 struct pool__conn {
-    MYSQL *mysql;
+    struct st_mysql *mysql;
     const struct pool__options *options;
     struct pool__stmt_cache cache;
     unsigned long thread_id;
@@ -71,6 +71,12 @@ bool pool__conn_fail_broken(const struct pool__conn *conn, struct pool_error *er
 
 /* Its last reply was complete a moment ago, and nothing came since. Costs nothing. */
 bool pool__conn_has_just_answered(const struct pool__conn *conn, uint64_t now);
+
+/* Its descriptor, which stays libmariadb's. */
+int pool__conn_socket(const struct pool__conn *conn);
+
+/* Autocommit is on in its session, by its last reply. */
+bool pool__conn_commits_by_itself(const struct pool__conn *conn);
 
 /* Something came behind the last reply that was no part of it. Costs nothing. */
 bool pool__conn_has_leftovers(const struct pool__conn *conn);

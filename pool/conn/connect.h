@@ -5,8 +5,8 @@
 #define POOL_CONN_CONNECT_H
 
 #include "config/options.h"
+#include "conn/budget.h"
 #include "conn/conn.h"
-#include "conn/stmt.h"
 
 #include <stdbool.h>
 #include <stdint.h>

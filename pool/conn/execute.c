@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/sync.h"
+#include "conn/bind.h"
 #include "conn/execution.h"
 #include "conn/prepared.h"
 #include "conn/query.h"

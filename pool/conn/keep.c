@@ -11,6 +11,8 @@
 #include "base/error.h"
 #include "conn/query.h"
 
+#include <mysql.h>
+
 #include <string.h>
 
 /* The statement has run, whatever becomes of the commit. */

@@ -11,16 +11,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-static inline bool pool__commits_by_itself(const struct pool__conn *conn)
-{
-    return conn->mysql->server_status & SERVER_STATUS_AUTOCOMMIT;
-}
-
 /* What has run is not kept yet: without autocommit, or because a routine or one of several
  * statements has begun a transaction and left it open. */
 static inline bool pool__is_to_be_kept(const struct pool__conn *conn)
 {
-    return !pool__commits_by_itself(conn) ||
+    return !pool__conn_commits_by_itself(conn) ||
            (conn->in_transaction && conn->turn == POOL__TURN_HIDDEN);
 }
 

@@ -4,6 +4,7 @@
  */
 #include "conn/kill.h"
 
+#include "conn/conn.h"
 #include "conn/query.h"
 #include "core/server_errors.h"
 

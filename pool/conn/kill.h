@@ -5,10 +5,10 @@
 #ifndef POOL_CONN_KILL_H
 #define POOL_CONN_KILL_H
 
-#include "conn/conn.h"
-
 #include <stdbool.h>
 #include <stdint.h>
+
+struct pool__conn;
 
 /* Kills the session `thread_id` from this (control) connection. A session that is being
  * killed may go on for a while: GONE comes with a later call, when the server does not

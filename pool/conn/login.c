@@ -24,6 +24,7 @@
 #include "core/classify.h"
 #include "core/server_errors.h"
 
+#include <mysql.h>
 #include <errmsg.h>
 #include <stdlib.h>
 #include <string.h>

@@ -8,8 +8,9 @@
 #include "conn/wait.h"
 #include "sql/inspect.h"
 
-#include <mysql.h>
 #include <stdbool.h>
+
+struct st_mysql_stmt; /* libmariadb's MYSQL_STMT */
 
 /* Before a statement is sent: what it may leave behind if it fails. */
 void pool__outcome_note_send(struct pool__conn *conn, const struct pool__sql_info *info);
@@ -21,7 +22,7 @@ void pool__outcome_note_status(struct pool__conn *conn, enum pool__sql_class cla
 /* Fills err from the handle's (or the statement's) error. `sent`: the statement may
  * have reached the server, should the deadline have passed. Marks the connection
  * broken or dirty as the code asks. */
-void pool__outcome_fail(struct pool__conn *conn, const struct pool__wait *wait, MYSQL_STMT *stmt,
-                        bool sent, struct pool_error *err);
+void pool__outcome_fail(struct pool__conn *conn, const struct pool__wait *wait,
+                        struct st_mysql_stmt *stmt, bool sent, struct pool_error *err);
 
 #endif

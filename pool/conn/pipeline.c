@@ -26,6 +26,7 @@
 #include "conn/reply.h"
 #include "conn/text.h"
 
+#include <mysql.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>

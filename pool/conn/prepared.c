@@ -7,6 +7,7 @@
 #include "conn/prepared.h"
 
 #include "base/error.h"
+#include "conn/bind.h"
 #include "conn/outcome.h"
 #include "conn/reply.h"
 #include "conn/text.h"

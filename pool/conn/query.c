@@ -7,8 +7,10 @@
 #include "conn/query.h"
 
 #include "base/error.h"
+#include "conn/conn.h"
 #include "conn/doubt.h"
 #include "conn/execute.h"
+#include "conn/trx.h"
 
 #include <string.h>
 

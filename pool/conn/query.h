@@ -4,12 +4,13 @@
 #ifndef POOL_CONN_QUERY_H
 #define POOL_CONN_QUERY_H
 
-#include "conn/conn.h"
 #include "sql/statement.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+struct pool__conn;
 
 /* Where rows go: into the result, or one by one to a callback. */
 struct pool__sink {

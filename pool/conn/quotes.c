@@ -23,6 +23,7 @@
 #include "conn/outcome.h"
 #include "conn/reply.h"
 
+#include <mysql.h>
 #include <string.h>
 
 #define QUESTION "SELECT @@sql_mode, @@character_set_client"

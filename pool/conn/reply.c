@@ -14,6 +14,7 @@
 #include "result/result.h"
 #include "result/sets.h"
 
+#include <mysql.h>
 #include <stdlib.h>
 #include <string.h>
 

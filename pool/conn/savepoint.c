@@ -4,7 +4,6 @@
  */
 #include "conn/savepoint.h"
 
-#include "conn/keep.h"
 #include "conn/query.h"
 
 #include <string.h>
@@ -12,7 +11,7 @@
 void pool__savepoint_init(struct pool__savepoint *savepoint, struct pool__conn *conn, bool held)
 {
     *savepoint = (struct pool__savepoint){.conn = conn};
-    savepoint->inside = conn->in_transaction || (held && !pool__commits_by_itself(conn));
+    savepoint->inside = conn->in_transaction || (held && !pool__conn_commits_by_itself(conn));
 }
 
 /* That is no change of the session which anybody will see. To switch it on commits. */
@@ -31,7 +30,7 @@ static bool switch_autocommit(struct pool__savepoint *savepoint, bool on, uint64
 static bool begin(struct pool__savepoint *savepoint, bool ahead, uint64_t deadline_ns,
                   struct pool_error *err)
 {
-    if (ahead && pool__commits_by_itself(savepoint->conn)) {
+    if (ahead && pool__conn_commits_by_itself(savepoint->conn)) {
         savepoint->kind = POOL__SAVEPOINT_NO_AUTOCOMMIT;
         return switch_autocommit(savepoint, false, deadline_ns, err);
     }

@@ -18,6 +18,7 @@
 #include "conn/query.h"
 #include "conn/quotes.h"
 
+#include <mysql.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -15,8 +15,10 @@
 #include "conn/stmt.h"
 
 #include "base/error.h"
+#include "conn/bind.h"
 #include "sql/alone.h"
 
+#include <mysql.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -9,23 +9,21 @@
 #define POOL_CONN_STMT_H
 
 #include "base/list.h"
-#include "conn/bind.h"
+#include "conn/budget.h"
 #include "result/known_columns.h"
 #include "sql/inspect.h"
 #include "sql/statement.h"
 
-#include <mysql.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-struct pool__stmt_budget {
-    _Atomic uint64_t used;
-    _Atomic uint64_t limit;    /* from max_prepared_stmt_count; 0: not known yet */
-    _Atomic uint64_t prepares; /* a counter */
-    _Atomic bool careful;      /* the server has run out: prepare and execute apart, see query.c */
-};
+struct pool__bind_store;
+
+struct st_mysql;      /* libmariadb's MYSQL */
+struct st_mysql_bind; /* libmariadb's MYSQL_BIND */
+struct st_mysql_stmt; /* libmariadb's MYSQL_STMT */
 
 struct pool__stmt {
     struct pool__link link; /* in cache.recent, most recent first */
@@ -34,7 +32,7 @@ struct pool__stmt {
     char *sql;
     size_t len;
     struct pool__sql_info info;
-    MYSQL_STMT *native;                  /* NULL: goes as text */
+    struct st_mysql_stmt *native;        /* NULL: goes as text */
     bool text_only;                      /* the server cannot prepare it, or the pool never does */
     bool not_in_bulk;                    /* it does not take many rows at once */
     bool alone;                          /* its values stand alone, see alone.h */
@@ -46,7 +44,7 @@ struct pool__stmt {
                            known yet */
     uint64_t last_ns;   /* of the last one; 0: there was none */
     size_t reply_bytes; /* seldom fewer; 0: not known yet */
-    MYSQL_BIND *binds;  /* info.placeholders of them */
+    struct st_mysql_bind *binds; /* info.placeholders of them */
     struct pool__bind_store *store;
     uint8_t *types; /* of the values with which it was prepared; NULL: they do not matter */
 };
@@ -103,8 +101,8 @@ struct pool__stmt *pool__stmt_add(struct pool__stmt_cache *cache, const char *sq
 
 /* Gives the statement a native handle, within the budget (evicting if need be).
  * False without an error in err: go as text this time. */
-bool pool__stmt_make_native(struct pool__stmt_cache *cache, struct pool__stmt *stmt, MYSQL *mysql,
-                            struct pool_error *err);
+bool pool__stmt_make_native(struct pool__stmt_cache *cache, struct pool__stmt *stmt,
+                            struct st_mysql *mysql, struct pool_error *err);
 /* The connection has taken the handles away from under it: a login or reset that the pool did not
  * ask for. */
 bool pool__stmt_cache_is_void(const struct pool__stmt_cache *cache);

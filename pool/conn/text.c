@@ -10,6 +10,7 @@
 #include "sql/literal.h"
 #include "sql/several.h"
 
+#include <mysql.h>
 #include <stdlib.h>
 
 static bool send_text(struct pool__execution *exec, const char *sql, size_t len)

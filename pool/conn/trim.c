@@ -15,6 +15,7 @@
 
 #include "base/sync.h"
 
+#include <mysql.h>
 #include <ma_pvio.h>
 #include <stdlib.h>
 
@@ -35,7 +36,7 @@ void pool__trim(struct pool__conn *conn)
 {
     NET *net = &conn->mysql->net;
     conn->bulky_ns = 0;
-    if (!pool__conn_is_bulky(conn) || !is_at_rest(conn))
+    if (!pool__trim_is_bulky(conn) || !is_at_rest(conn))
         return;
     unsigned char *buff = realloc(net->buff, SMALL_BYTES + HEADERS_BYTES);
     if (!buff)
@@ -53,4 +54,9 @@ void pool__trim_note(struct pool__conn *conn)
         conn->bulky_ns = now;
     else if (now - conn->bulky_ns >= KEEP_NS)
         pool__trim(conn);
+}
+
+bool pool__trim_is_bulky(const struct pool__conn *conn)
+{
+    return conn->mysql->net.max_packet > POOL__PACKET_BYTES;
 }

@@ -11,10 +11,7 @@
 /* More than this is given back when it has not been needed for a while. */
 #define POOL__PACKET_BYTES (256 * 1024)
 
-static inline bool pool__conn_is_bulky(const struct pool__conn *conn)
-{
-    return conn->mysql->net.max_packet > POOL__PACKET_BYTES;
-}
+bool pool__trim_is_bulky(const struct pool__conn *conn);
 
 /* After a statement, all of whose reply has been read. */
 void pool__trim_note(struct pool__conn *conn);

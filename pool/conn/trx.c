@@ -10,9 +10,10 @@
 #include "conn/trx.h"
 
 #include "conn/conn.h"
-#include "conn/keep.h"
 #include "core/classify.h"
 #include "sql/inspect.h"
+
+#include <mysql.h>
 
 void pool__trx_forget(struct pool__trx *trx)
 {
@@ -26,7 +27,7 @@ void pool__trx_note_hidden_end(struct pool__conn *conn)
 {
     struct pool__trx *trx = &conn->trx;
     /* Without autocommit the next statement begins another, which can be committed. */
-    if (!trx->guarded && !pool__commits_by_itself(conn))
+    if (!trx->guarded && !pool__conn_commits_by_itself(conn))
         return;
     trx->end = POOL__TRX_HIDDEN;
     trx->kept = true;

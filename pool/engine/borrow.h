@@ -4,11 +4,13 @@
 #ifndef POOL_ENGINE_BORROW_H
 #define POOL_ENGINE_BORROW_H
 
-#include "conn/conn.h"
 #include "core/core.h"
+#include "mypool.h"
 
 #include <stdbool.h>
 #include <stdint.h>
+
+struct pool__conn;
 
 struct pool;
 

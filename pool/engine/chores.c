@@ -13,6 +13,7 @@
 
 #include "base/sync.h"
 #include "conn/command.h"
+#include "conn/conn.h"
 #include "conn/kill.h"
 #include "conn/session.h"
 #include "core/handover.h"

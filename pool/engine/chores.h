@@ -4,10 +4,12 @@
 #ifndef POOL_ENGINE_CHORES_H
 #define POOL_ENGINE_CHORES_H
 
-#include "conn/conn.h"
 #include "engine/workers.h"
+#include "mypool.h"
 
 #include <stdbool.h>
+
+struct pool__conn;
 
 /* Each orders work on a slot that is in CHORE, which the worker then owns. threads: any, while the
  * workers run; see giveback.h for those who may come later. */

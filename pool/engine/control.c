@@ -12,6 +12,7 @@
 #include "engine/control.h"
 
 #include "base/sync.h"
+#include "conn/conn.h"
 #include "conn/connect.h"
 #include "engine/hooks.h"
 #include "engine/pool.h"

@@ -4,13 +4,15 @@
 #ifndef POOL_ENGINE_CONTROL_H
 #define POOL_ENGINE_CONTROL_H
 
-#include "conn/conn.h"
 #include "conn/kill.h"
+#include "mypool.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+struct pool__conn;
 
 struct pool__control {
     pthread_mutex_t lock;

@@ -5,6 +5,7 @@
 #include "engine/ending.h"
 
 #include "base/sync.h"
+#include "conn/conn.h"
 #include "engine/hooks.h"
 #include "engine/pool.h"
 

@@ -4,7 +4,7 @@
 #ifndef POOL_ENGINE_ENDING_H
 #define POOL_ENGINE_ENDING_H
 
-#include "conn/conn.h"
+struct pool__conn;
 
 struct pool;
 

@@ -5,6 +5,8 @@
 #include "engine/handle.h"
 
 #include "base/error.h"
+#include "conn/conn.h"
+#include "conn/trx.h"
 #include "core/handover.h"
 #include "core/slots.h"
 #include "engine/giveback.h"

@@ -8,6 +8,7 @@
 #include "engine/job.h"
 
 #include "conn/command.h"
+#include "conn/conn.h"
 #include "conn/keep.h"
 #include "conn/pipeline.h"
 #include "conn/trim.h"
@@ -137,7 +138,7 @@ void pool__job_conclude(struct pool *pool, const struct pool__borrowed *borrowed
                         const struct pool_result *result, const struct pool_error *err)
 {
     count_hits(pool, borrowed);
-    if (pool__conn_is_bulky(borrowed->conn))
+    if (pool__trim_is_bulky(borrowed->conn))
         note_bulk(pool, borrowed);
     if (!result)
         pool__job_note_error(pool, borrowed->slot, err);

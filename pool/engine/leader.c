@@ -19,8 +19,10 @@
 
 #include "base/fiber.h"
 #include "base/saved_error.h"
+#include "conn/conn.h"
 #include "conn/joinable.h"
 #include "conn/pipeline.h"
+#include "conn/stmt.h"
 #include "core/benches.h"
 #include "core/followers.h"
 #include "core/waiter.h"

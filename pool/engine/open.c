@@ -128,7 +128,7 @@ static void do_open(struct pool *pool, unsigned slot)
     pool__hooks_tell_connection(pool, conn->thread_id);
     pool__health_report(pool, NULL, true);
     atomic_store(&pool->places[slot].opened_ns, pool__now_ns());
-    if (pool__watch_open(pool, slot, mysql_get_socket(conn->mysql)))
+    if (pool__watch_open(pool, slot, pool__conn_socket(conn)))
         pool__chores_give_or_close(pool, slot);
     else
         pool__chores_close(pool, slot, POOL_CLOSE_ERROR);

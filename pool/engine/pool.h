@@ -12,9 +12,8 @@
 #include "base/loop.h"
 #include "base/sync.h"
 #include "config/options.h"
-#include "conn/conn.h"
+#include "conn/budget.h"
 #include "conn/kill.h"
-#include "conn/stmt.h"
 #include "core/core.h"
 #include "engine/control.h"
 #include "engine/health.h"
@@ -25,6 +24,8 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+struct pool__conn;
 
 #define POOL__LABEL_WORDS 8
 #define POOL__LOSSES 3 /* connections lost within a tick that make the others suspect */

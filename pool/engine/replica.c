@@ -15,6 +15,7 @@
 #include "engine/replica.h"
 
 #include "base/sync.h"
+#include "conn/conn.h"
 #include "conn/query.h"
 #include "core/classify.h"
 #include "core/policy.h"

@@ -4,10 +4,12 @@
 #ifndef POOL_ENGINE_REPLICA_H
 #define POOL_ENGINE_REPLICA_H
 
-#include "conn/conn.h"
+#include "mypool.h"
 
 #include <stdbool.h>
 #include <stdint.h>
+
+struct pool__conn;
 
 struct pool;
 
