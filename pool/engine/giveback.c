@@ -18,7 +18,7 @@
 #include "engine/hooks.h"
 #include "engine/pool.h"
 
-/* There are no workers. The slot counts as not_returned until it is empty, so the pool is
+/* There are no workers. The slot counts as not returned until it is empty, so the pool is
  * there until then. */
 static void finish(struct pool *pool, unsigned slot)
 {
