@@ -224,7 +224,7 @@ mutant queue.c "a waiter does not look again once it is queued" \
 mutant queue.c "a waiter looks again before it is counted" \
     's/    pool__explore_point\(\);\n    atomic_fetch_add\(&core->waiting, 1\);\n\}/}/; s/        unjoin_locked\(core, waiter\);\n        waiter->slot/        pool__list_remove(\&waiter->link);\n        waiter->slot/; s/    waiter->behind = ahead >= coming;\n/    pool__explore_point();\n    atomic_fetch_add(\&core->waiting, 1);\n    waiter->behind = ahead >= coming;\n/'
 mutant handover.c "a return asks for waiters before it publishes the slot" \
-    's/(    for \(;;\) \{\n        \/\* The evict flag)/    bool waited_for = atomic_load(\&core->waiting);\n\1/; s/(            break;\n        \}\n    \}\n)    announce\(core, index\);/\1    pool__slots_set_bit(core, index);\n    if (waited_for)\n        pool__handover_serve(core);/'
+    's/(    for \(;;\) \{\n        \/\* The evict flag)/    bool waited_for = atomic_load(\&core->waiting);\n\1/; s/            announce\(core, index, before\);\n/            pool__slots_set_bit(core, index);\n            if (before)\n                atomic_fetch_sub(before, 1);\n            if (waited_for)\n                pool__handover_serve(core);\n/'
 mutant handover.h "a quick release does not repair the map" \
     's/if \(!\(bits >> \(index % 64\) & 1\) \|\| atomic_load/(void)bits;\n    if (atomic_load/'
 mutant slots.c "who clears a wrong bit does not look again" \
