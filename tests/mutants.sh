@@ -363,13 +363,13 @@ server_mutant borrow.c test_faults a_borrow_ends_at_its_deadline_although_the_se
     's/waiter->deadline_ns = pool__earlier\([^;]*;/(void)own, waiter->deadline_ns = POOL__FOREVER;/'
 server_mutant open.c test_faults a_connect_ends_at_its_deadline_although_the_server_is_frozen \
     "a connect has no deadline" \
-    's/(struct pool_error \*err\)\n\{\n    uint64_t deadline_ns = )pool__deadline_in\(step_ms\(pool\)\)/\1POOL__FOREVER/'
+    's/(struct pool_error \*err\)\n\{\n    uint64_t deadline_ns = )pool__step_deadline_ns\(pool\)/\1POOL__FOREVER/'
 server_mutant chores.c test_faults a_reset_ends_at_its_deadline_although_the_server_is_frozen \
     "a reset has no deadline" \
-    's/(pool__session_reset\([^;]*)pool__deadline_in\(step_ms\(pool\)\)/\1POOL__FOREVER/'
+    's/(pool__session_reset\([^;]*)pool__step_deadline_ns\(pool\)/\1POOL__FOREVER/'
 server_mutant chores.c test_faults a_ping_ends_at_its_deadline_although_the_server_is_frozen \
     "a ping has no deadline" \
-    's/(pool__command_ping\([^;]*)pool__deadline_in\(step_ms\(pool\)\)/\1POOL__FOREVER/'
+    's/(pool__command_ping\([^;]*)pool__step_deadline_ns\(pool\)/\1POOL__FOREVER/'
 server_mutant control.c test_faults a_kill_is_given_up_although_the_server_is_frozen \
     "a kill has no deadline" \
     's/pool__deadline_in\(KILL_DEADLINE_MS\)/POOL__FOREVER/'

@@ -36,6 +36,8 @@ __attribute__((format(printf, 3, 0))) static void fill(struct pool_error *err, e
                                                        const char *format, va_list args)
 {
     char message[sizeof err->message];
+    if (!err)
+        return;
     int len = vsnprintf(message, sizeof message, format, args);
     if (len < 0)
         message[0] = '\0';
@@ -50,8 +52,7 @@ bool pool__fail(struct pool_error *err, enum pool_code code, const char *format,
 {
     va_list args;
     va_start(args, format);
-    if (err)
-        fill(err, code, format, args);
+    fill(err, code, format, args);
     va_end(args);
     return false;
 }
@@ -60,8 +61,7 @@ bool pool__fail_unsent(struct pool_error *err, enum pool_code code, const char *
 {
     va_list args;
     va_start(args, format);
-    if (err)
-        fill(err, code, format, args);
+    fill(err, code, format, args);
     va_end(args);
     if (err)
         err->not_executed = true;
@@ -72,8 +72,7 @@ bool pool__fail_lost(struct pool_error *err, enum pool_code code, const char *fo
 {
     va_list args;
     va_start(args, format);
-    if (err)
-        fill(err, code, format, args);
+    fill(err, code, format, args);
     va_end(args);
     if (err)
         err->fatal = err->not_executed = true;

@@ -29,16 +29,6 @@ static struct pool__conn *conn_of(struct pool *pool, unsigned slot)
     return pool->core.slots[slot].conn;
 }
 
-static void count(_Atomic uint64_t *counter)
-{
-    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
-}
-
-static uint32_t step_ms(const struct pool *pool)
-{
-    return pool->options.v.connect_timeout_ms;
-}
-
 /* Orders */
 
 unsigned pool__chores_slot(const struct pool *pool, const struct pool__chore *chore)
@@ -94,7 +84,7 @@ static void say_goodbye(struct pool *pool, unsigned slot, struct pool__conn *con
     enum pool__kill kill =
         running ? pool__control_kill_until_gone(pool, thread_id) : POOL__KILL_GONE;
     if (running && kill != POOL__KILL_FAILED)
-        count(&pool->counters.kills);
+        pool__count(&pool->counters.kills);
     if (closed_by_server)
         pool__control_wait_until_gone(pool, thread_id);
     place->kill_fd = -1;
@@ -116,8 +106,8 @@ static void do_close(struct pool *pool, unsigned slot, enum pool_close_reason re
 {
     struct pool__conn *conn = conn_of(pool, slot);
     pool->core.slots[slot].conn = NULL;
-    count(&pool->counters.closed);
-    count(&pool->counters.closed_by_reason[reason]);
+    pool__count(&pool->counters.closed);
+    pool__count(&pool->counters.closed_by_reason[reason]);
     pool__hooks_tell_close(pool, reason, conn->thread_id);
     say_goodbye(pool, slot, conn);
 }
@@ -135,7 +125,7 @@ static void do_kill(struct pool *pool, unsigned slot)
     bool first = place->kill == POOL__KILL_FAILED; /* that reaches the server */
     enum pool__kill kill = pool__control_kill_until_gone(pool, place->closing_thread_id);
     if (first && kill != POOL__KILL_FAILED)
-        count(&pool->counters.kills);
+        pool__count(&pool->counters.kills);
     place->kill_fd = -1;
     watch_unless_gone(pool, slot, fd, kill);
 }
@@ -188,8 +178,8 @@ void pool__chores_set_keepalive(struct pool *pool, unsigned slot, const struct p
 static void do_reset(struct pool *pool, unsigned slot)
 {
     struct pool__conn *conn = conn_of(pool, slot);
-    count(&pool->counters.resets);
-    if (!pool__session_reset(conn, pool__deadline_in(step_ms(pool)), NULL)) {
+    pool__count(&pool->counters.resets);
+    if (!pool__session_reset(conn, pool__step_deadline_ns(pool), NULL)) {
         pool__chores_close(pool, slot, POOL_CLOSE_RESET);
         return;
     }
@@ -200,9 +190,8 @@ static void do_reset(struct pool *pool, unsigned slot)
 static void do_ping(struct pool *pool, unsigned slot)
 {
     struct pool__conn *conn = conn_of(pool, slot);
-    count(&pool->counters.pings);
-    if (pool__conn_is_quiet(conn) &&
-        pool__command_ping(conn, pool__deadline_in(step_ms(pool)), NULL))
+    pool__count(&pool->counters.pings);
+    if (pool__conn_is_quiet(conn) && pool__command_ping(conn, pool__step_deadline_ns(pool), NULL))
         pool__chores_give_or_close(pool, slot);
     else
         pool__chores_close(pool, slot, POOL_CLOSE_SERVER);

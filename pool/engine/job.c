@@ -111,7 +111,7 @@ void pool__job_ended(struct pool *pool, const struct pool__job *job, struct pool
                      const struct pool_result *result, enum pool_code code)
 {
     if (!result)
-        atomic_fetch_add_explicit(&pool->counters.failed_queries, 1, memory_order_relaxed);
+        pool__count(&pool->counters.failed_queries);
     else if (slot)
         pool__job_add(&slot->queries, 1);
     if (job->began_ns)
@@ -208,6 +208,6 @@ bool pool__job_may_try_again(const struct pool *pool, const struct pool__job *jo
 bool pool__job_ping(struct pool *pool, const struct pool__borrowed *borrowed,
                     struct pool_error *err)
 {
-    uint64_t deadline_ns = pool__deadline_in(pool->options.v.connect_timeout_ms);
+    uint64_t deadline_ns = pool__step_deadline_ns(pool);
     return pool__command_ping(borrowed->conn, deadline_ns, err);
 }

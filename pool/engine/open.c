@@ -23,16 +23,6 @@
 
 #include <string.h>
 
-static void count(_Atomic uint64_t *counter)
-{
-    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
-}
-
-static uint32_t step_ms(const struct pool *pool)
-{
-    return pool->options.v.connect_timeout_ms;
-}
-
 /* What the server says after the login, in the set-up of the session, is as much a refusal of
  * the connect as what it says to the login. A session that ended there stays LOST. */
 static void blame_setup(const struct pool__conn *conn, struct pool_error *err)
@@ -67,7 +57,7 @@ static bool open_once(struct pool *pool, bool refresh, uint64_t deadline_ns,
 
 static bool open_conn(struct pool *pool, struct pool__conn **ret_conn, struct pool_error *err)
 {
-    uint64_t deadline_ns = pool__deadline_in(step_ms(pool));
+    uint64_t deadline_ns = pool__step_deadline_ns(pool);
     if (open_once(pool, false, deadline_ns, ret_conn, err))
         return true;
     /* A rotated password: ask once more before believing the refusal. */
@@ -99,7 +89,7 @@ static void set_ages(struct pool *pool, unsigned slot, const struct pool__conn *
 static void open_failed(struct pool *pool, unsigned slot, struct pool__conn *conn,
                         const struct pool_error *err)
 {
-    count(&pool->counters.connect_failures);
+    pool__count(&pool->counters.connect_failures);
     pool__health_report(pool, err, conn != NULL);
     if (conn) {
         pool__chores_part(pool, slot, conn);
@@ -124,7 +114,7 @@ static void do_open(struct pool *pool, unsigned slot)
     pool->core.slots[slot].conn = conn;
     atomic_store(&pool->places[slot].thread_id, conn->thread_id);
     set_ages(pool, slot, conn);
-    count(&pool->counters.opened);
+    pool__count(&pool->counters.opened);
     pool__hooks_tell_connection(pool, conn->thread_id);
     pool__health_report(pool, NULL, true);
     atomic_store(&pool->places[slot].opened_ns, pool__now_ns());

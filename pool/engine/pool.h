@@ -137,6 +137,18 @@ static inline bool pool__may_borrow_quickly(struct pool *pool)
            !atomic_load_explicit(&pool->core.shut, memory_order_relaxed);
 }
 
+/* One more, of whatever it counts; orders nothing. */
+static inline void pool__count(_Atomic uint64_t *counter)
+{
+    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+/* For what the pool asks of a server on its own account: a login, a ping, a reset. */
+static inline uint64_t pool__step_deadline_ns(const struct pool *pool)
+{
+    return pool__deadline_in(pool->options.v.connect_timeout_ms);
+}
+
 bool pool__check(struct pool *pool, struct pool_error *err);
 /* The same for a call that waits: not inside a callback, where it would hold up the loop that
  * it waits for, nor inside a hook, where others wait for the thread. */
