@@ -40,12 +40,13 @@ static inline const char *core_check_at_rest(const struct pool__core *core)
     unsigned absent = 0, chores = 0;
     const char *wrong = core_check(core);
     for (unsigned i = 0; i < core->limit; i++) {
-        enum pool__state state = pool__state_of(atomic_load(&core->slots[i].word));
-        absent += state == POOL__EMPTY || state == POOL__OPENING || state == POOL__CLOSING;
-        chores += state == POOL__CHORE;
-        if (state == POOL__IDLE && !(atomic_load(&core->idle[i / 64]) >> (i % 64) & 1))
+        enum pool__slot_state state = pool__slot_state_of(atomic_load(&core->slots[i].word));
+        absent +=
+            state == POOL__SLOT_EMPTY || state == POOL__SLOT_OPENING || state == POOL__SLOT_CLOSING;
+        chores += state == POOL__SLOT_CHORE;
+        if (state == POOL__SLOT_IDLE && !(atomic_load(&core->idle[i / 64]) >> (i % 64) & 1))
             return "an idle slot is not in the map";
-        if (state == POOL__IDLE && atomic_load(&core->waiting))
+        if (state == POOL__SLOT_IDLE && atomic_load(&core->waiting))
             return "somebody waits although a slot is idle";
     }
     if (atomic_load(&core->absent) != absent)

@@ -228,9 +228,9 @@ mutant handover.c "a return asks for waiters before it publishes the slot" \
 mutant handover.h "a quick release does not repair the map" \
     's/if \(!\(bits >> \(index % 64\) & 1\) \|\| atomic_load/(void)bits;\n    if (atomic_load/'
 mutant slots.c "who clears a wrong bit does not look again" \
-    's/if \(pool__state_of\(pool__slots_word\(&core->slots\[index\]\)\) != POOL__IDLE\)\n        return false;\n    pool__slots_set_bit/if (true)\n        return false;\n    pool__slots_set_bit/'
+    's/if \(pool__slot_state_of\(pool__slots_word\(&core->slots\[index\]\)\) != POOL__SLOT_IDLE\)\n        return false;\n    pool__slots_set_bit/if (true)\n        return false;\n    pool__slots_set_bit/'
 mutant slots.c "who clears a wrong bit looks before, not after" \
-    's/(    pool__explore_point\(\);\n    atomic_fetch_and\(map_of\(core, index\), ~bit_of\(index\)\);\n)(    if \(pool__state_of\(pool__slots_word\(&core->slots\[index\]\)\) != POOL__IDLE\))\n        return false;\n/    bool idle = pool__state_of(pool__slots_word(\&core->slots[index])) == POOL__IDLE;\n\1    if (!idle)\n        return false;\n/'
+    's/(    pool__explore_point\(\);\n    atomic_fetch_and\(map_of\(core, index\), ~bit_of\(index\)\);\n)(    if \(pool__slot_state_of\(pool__slots_word\(&core->slots\[index\]\)\) != POOL__SLOT_IDLE\))\n        return false;\n/    bool idle = pool__slot_state_of(pool__slots_word(\&core->slots[index])) == POOL__SLOT_IDLE;\n\1    if (!idle)\n        return false;\n/'
 mutant handover.c "a return does not set the bit" \
     's/(static void announce\([^)]*\)\n\{\n)    pool__slots_set_bit\(core, index\);/\1    (void)index;/'
 mutant queue.c "a nudge is forgotten when the nudged one times out" \
@@ -271,25 +271,25 @@ mutant queue.c "a shut core takes waiters" \
 mutant queue.c "waiters are failed before the core is shut" \
     's/    pool__lock\(&core->lock\);\n    atomic_store\(&core->shut, true\);\n    pool__unlock\(&core->lock\);\n(    pool__queue_fail_waiters\(core, POOL__SHUT, POOL__FOREVER\);\n)/\1    pool__explore_point();\n    atomic_store(\&core->shut, true);\n/'
 mutant handover.c "a return ignores the eviction" \
-    's/if \(word & POOL__EVICT\) \{/if (false) {/'
+    's/if \(word & POOL__SLOT_EVICT\) \{/if (false) {/'
 mutant handover.c "a return looks for the eviction only at first" \
-    's/(    word = pool__slots_word\(slot\);\n)(    for \(;;\) \{\n.*)if \(word & POOL__EVICT\) \{/\1    bool evict = word \& POOL__EVICT;\n\2if (evict) {/'
+    's/(    word = pool__slots_word\(slot\);\n)(    for \(;;\) \{\n.*)if \(word & POOL__SLOT_EVICT\) \{/\1    bool evict = word \& POOL__SLOT_EVICT;\n\2if (evict) {/'
 mutant handover.c "an evicted slot is handed over" \
-    's/ && !\(word & POOL__EVICT\) && hand_over/ \&\& hand_over/'
+    's/ && !\(word & POOL__SLOT_EVICT\) && hand_over/ \&\& hand_over/'
 mutant slots.c "the end of a call drops the eviction" \
-    's/\(word & ~\(POOL__RUNNING \| POOL__UNCLEAN\)\) \| flag/(word \& ~POOL__FLAGS) | flag/'
+    's/\(word & ~\(POOL__SLOT_CLAIMED \| POOL__SLOT_UNCLEAN\)\) \| flag/(word \& ~POOL__SLOT_FLAGS) | flag/'
 mutant slots.c "a chore drops the eviction" \
-    's/pool__slots_with_state\(word & \(~POOL__FLAGS \| POOL__EVICT\), POOL__CHORE\)/pool__slots_with_state(word \& ~POOL__FLAGS, POOL__CHORE)/'
+    's/pool__slots_with_state\(word & \(~POOL__SLOT_FLAGS \| POOL__SLOT_EVICT\), POOL__SLOT_CHORE\)/pool__slots_with_state(word \& ~POOL__SLOT_FLAGS, POOL__SLOT_CHORE)/'
 mutant core.h "a borrow does not begin a new generation" \
-    's/\+ POOL__GENERATION \+ POOL__BUSY/+ POOL__BUSY/'
+    's/\+ POOL__SLOT_GENERATION \+ POOL__SLOT_BUSY/+ POOL__SLOT_BUSY/'
 mutant slots.c "a ticket's generation is not compared" \
-    's/ \|\| pool__generation_of\(word\) != generation\)/ || (generation, false))/'
+    's/bool current = pool__slot_generation_of\(word\) == generation;/(void)generation;\n    bool current = true;/'
 mutant handover.h "a quick release does not compare the generation" \
-    's/uint64_t word = \(\(uint64_t\)generation << 32\) \+ POOL__BUSY;/(void)generation;\n    uint64_t word = atomic_load(\&slot->word);\n    if (pool__state_of(word) != POOL__BUSY || word \& POOL__FLAGS)\n        return false;/'
+    's/uint64_t word = \(\(uint64_t\)generation << 32\) \+ POOL__SLOT_BUSY;/(void)generation;\n    uint64_t word = atomic_load(\&slot->word);\n    if (pool__slot_state_of(word) != POOL__SLOT_BUSY || word \& POOL__SLOT_FLAGS)\n        return false;/'
 mutant slots.c "a running call does not prevent another" \
-    's/return word & POOL__RUNNING \? POOL__CLAIM_RUNNING : POOL__CLAIMED;/return POOL__CLAIMED;/'
+    's/return word & POOL__SLOT_CLAIMED \? POOL__CLAIM_IN_USE : POOL__CLAIM_MADE;/return POOL__CLAIM_MADE;/'
 mutant slots.c "a slot is reserved without asking whether it is still empty" \
-    's/if \(pool__state_of\(word\) == POOL__EMPTY &&\n *pool__move\(&core->slots\[i\], &word, pool__slots_with_state\(word, POOL__OPENING\)\)\)/if (pool__state_of(word) == POOL__EMPTY \&\&\n            (pool__move(\&core->slots[i], \&word, pool__slots_with_state(word, POOL__OPENING)) || true))/'
+    's/if \(pool__slot_state_of\(word\) == POOL__SLOT_EMPTY &&\n *pool__move\(&core->slots\[i\], &word, pool__slots_with_state\(word, POOL__SLOT_OPENING\)\)\)/if (pool__slot_state_of(word) == POOL__SLOT_EMPTY \&\&\n            (pool__move(\&core->slots[i], \&word, pool__slots_with_state(word, POOL__SLOT_OPENING)) || true))/'
 
 # Riders: boarding, riding, leaving, arriving.
 mutant followers.c "who does not ride is taken along" \
@@ -341,7 +341,7 @@ server_mutant borrow.c test_faults a_server_that_died_while_all_were_idle_costs_
     's/if \(atomic_load\(&pool->core.absent\)\)/if (false)/'
 server_mutant slots.c test_faults a_server_that_died_while_all_were_idle_costs_no_call \
     "a connection that is closed is not counted as missing" \
-    's/while \(!pool__slots_move\(core, slot, &word, (pool__slots_with_state\(word & ~POOL__FLAGS, state\))\)\)/while (!pool__move(slot, \&word, \1))/'
+    's/while \(!pool__slots_move\(core, slot, &word, next\)\);/while (!pool__move(slot, \&word, next));/'
 
 # Fault 5, outside the core: an eviction whose answer nobody looks at loses the slot.
 server_mutant keeper.c test_races a_connection_that_comes_back_while_it_is_retired_is_closed \

@@ -31,9 +31,9 @@
 
 static struct pool__core core;
 
-static unsigned count_of(enum pool__state state)
+static unsigned count_of(enum pool__slot_state state)
 {
-    unsigned counts[POOL__STATES];
+    unsigned counts[POOL__SLOT_STATES];
     pool__slots_count(&core, counts);
     return counts[state];
 }
@@ -164,7 +164,7 @@ static void a_new_core_is_empty(void **state)
 {
     (void)state;
     begin(3, 0, 0);
-    assert_int_equal(count_of(POOL__EMPTY), 3);
+    assert_int_equal(count_of(POOL__SLOT_EMPTY), 3);
     assert_true(nothing_to_borrow());
 }
 
@@ -176,7 +176,7 @@ static void no_more_slots_are_reserved_than_the_limit(void **state)
     assert_true(pool__slots_reserve_empty(&core, &slot));
     assert_true(pool__slots_reserve_empty(&core, &slot));
     assert_false(pool__slots_reserve_empty(&core, &slot));
-    assert_int_equal(count_of(POOL__OPENING), 2);
+    assert_int_equal(count_of(POOL__SLOT_OPENING), 2);
 }
 
 static void slots_that_fail_to_open_are_empty_again(void **state)
@@ -186,7 +186,7 @@ static void slots_that_fail_to_open_are_empty_again(void **state)
     unsigned slot;
     assert_true(pool__slots_reserve_empty(&core, &slot));
     pool__slots_to_empty(&core, slot);
-    assert_int_equal(count_of(POOL__EMPTY), 1);
+    assert_int_equal(count_of(POOL__SLOT_EMPTY), 1);
     assert_true(pool__slots_reserve_empty(&core, &slot));
 }
 
@@ -196,7 +196,7 @@ static void a_slot_is_borrowed_by_one_at_a_time(void **state)
     begin(1, 1, 0);
     borrow(0);
     assert_true(nothing_to_borrow());
-    assert_int_equal(count_of(POOL__BUSY), 1);
+    assert_int_equal(count_of(POOL__SLOT_BUSY), 1);
 }
 
 static void the_lowest_idle_slot_is_borrowed_first(void **state)
@@ -227,7 +227,7 @@ static void slots_beyond_the_first_sixty_four_are_found(void **state)
         borrow(i);
     uint32_t last = borrow(129);
     assert_true(nothing_to_borrow());
-    assert_int_equal(pool__handover_release(&core, 129, last), POOL__RELEASED);
+    assert_int_equal(pool__handover_release(&core, 129, last), POOL__CLAIM_RELEASED);
     borrow(129);
 }
 
@@ -237,7 +237,7 @@ static void a_slot_that_was_not_to_be_had_is_found_after_its_return(void **state
     begin(1, 1, 0);
     uint32_t generation = borrow(0);
     assert_true(nothing_to_borrow()); /* clears the bit */
-    assert_int_equal(pool__handover_release(&core, 0, generation), POOL__RELEASED);
+    assert_int_equal(pool__handover_release(&core, 0, generation), POOL__CLAIM_RELEASED);
     borrow(0);
 }
 
@@ -270,8 +270,8 @@ static void each_state_counts_once(void **state)
     pool__slots_reserve_idle(&core, 2);
     pool__slots_to_closing(&core, 2);
     pool__slots_reserve_empty(&core, &slot);
-    static const unsigned expected[POOL__STATES] = {0, 1, 2, 1, 1, 1};
-    unsigned counts[POOL__STATES];
+    static const unsigned expected[POOL__SLOT_STATES] = {0, 1, 2, 1, 1, 1};
+    unsigned counts[POOL__SLOT_STATES];
     pool__slots_count(&core, counts);
     assert_memory_equal(counts, expected, sizeof expected);
 }
@@ -283,10 +283,10 @@ static void a_ticket_can_be_claimed_once_at_a_time(void **state)
     (void)state;
     begin(1, 1, 0);
     uint32_t generation = borrow(0);
-    assert_int_equal(pool__slots_claim(&core, 0, generation), POOL__CLAIMED);
-    assert_int_equal(pool__slots_claim(&core, 0, generation), POOL__CLAIM_RUNNING);
+    assert_int_equal(pool__slots_claim(&core, 0, generation), POOL__CLAIM_MADE);
+    assert_int_equal(pool__slots_claim(&core, 0, generation), POOL__CLAIM_IN_USE);
     pool__slots_unclaim(&core, 0, false);
-    assert_int_equal(pool__slots_claim(&core, 0, generation), POOL__CLAIMED);
+    assert_int_equal(pool__slots_claim(&core, 0, generation), POOL__CLAIM_MADE);
 }
 
 static void a_borrow_for_one_call_is_claimed_already(void **state)
@@ -295,9 +295,9 @@ static void a_borrow_for_one_call_is_claimed_already(void **state)
     begin(1, 1, 0);
     unsigned slot;
     uint32_t generation;
-    assert_true(pool__slots_try_borrow(&core, POOL__RUNNING, &slot, &generation));
-    assert_int_equal(pool__slots_claim(&core, 0, generation), POOL__CLAIM_RUNNING);
-    assert_int_equal(pool__handover_release(&core, 0, generation), POOL__CLAIM_RUNNING);
+    assert_true(pool__slots_try_borrow(&core, POOL__SLOT_CLAIMED, &slot, &generation));
+    assert_int_equal(pool__slots_claim(&core, 0, generation), POOL__CLAIM_IN_USE);
+    assert_int_equal(pool__handover_release(&core, 0, generation), POOL__CLAIM_IN_USE);
     assert_true(pool__handover_give(&core, 0));
 }
 
@@ -307,8 +307,8 @@ static void a_call_in_progress_prevents_the_release(void **state)
     begin(1, 1, 0);
     uint32_t generation = borrow(0);
     pool__slots_claim(&core, 0, generation);
-    assert_int_equal(pool__handover_release(&core, 0, generation), POOL__CLAIM_RUNNING);
-    assert_int_equal(count_of(POOL__BUSY), 1);
+    assert_int_equal(pool__handover_release(&core, 0, generation), POOL__CLAIM_IN_USE);
+    assert_int_equal(count_of(POOL__SLOT_BUSY), 1);
 }
 
 static void releasing_twice_is_refused(void **state)
@@ -316,9 +316,9 @@ static void releasing_twice_is_refused(void **state)
     (void)state;
     begin(1, 1, 0);
     uint32_t generation = borrow(0);
-    assert_int_equal(pool__handover_release(&core, 0, generation), POOL__RELEASED);
+    assert_int_equal(pool__handover_release(&core, 0, generation), POOL__CLAIM_RELEASED);
     assert_int_equal(pool__handover_release(&core, 0, generation), POOL__CLAIM_STALE);
-    assert_int_equal(count_of(POOL__IDLE), 1);
+    assert_int_equal(count_of(POOL__SLOT_IDLE), 1);
 }
 
 static void an_old_ticket_does_not_touch_the_next_borrow(void **state)
@@ -331,7 +331,7 @@ static void an_old_ticket_does_not_touch_the_next_borrow(void **state)
     assert_int_not_equal(old, current);
     assert_int_equal(pool__slots_claim(&core, 0, old), POOL__CLAIM_STALE);
     assert_int_equal(pool__handover_release(&core, 0, old), POOL__CLAIM_STALE);
-    assert_int_equal(pool__slots_claim(&core, 0, current), POOL__CLAIMED);
+    assert_int_equal(pool__slots_claim(&core, 0, current), POOL__CLAIM_MADE);
 }
 
 static void a_ticket_is_stale_in_every_state_but_busy(void **state)
@@ -371,7 +371,8 @@ static void a_handed_over_slot_has_a_new_ticket(void **state)
     pool__slots_claim(&core, 0, old);
     assert_true(pool__handover_give(&core, 0));
     assert_int_equal(pool__slots_claim(&core, 0, old), POOL__CLAIM_STALE);
-    assert_int_equal(pool__slots_claim(&core, 0, (uint32_t)next.waiter.generation), POOL__CLAIMED);
+    assert_int_equal(pool__slots_claim(&core, 0, (uint32_t)next.waiter.generation),
+                     POOL__CLAIM_MADE);
 }
 
 /* Release */
@@ -383,8 +384,8 @@ static void a_clean_slot_is_released_in_one_step(void **state)
     uint32_t generation = borrow(0);
     pool__slots_claim(&core, 0, generation);
     pool__slots_unclaim(&core, 0, false);
-    assert_int_equal(pool__handover_release(&core, 0, generation), POOL__RELEASED);
-    assert_int_equal(count_of(POOL__IDLE), 1);
+    assert_int_equal(pool__handover_release(&core, 0, generation), POOL__CLAIM_RELEASED);
+    assert_int_equal(count_of(POOL__SLOT_IDLE), 1);
 }
 
 static void a_slot_that_is_given_up_is_left_to_the_call_that_runs(void **state)
@@ -393,14 +394,14 @@ static void a_slot_that_is_given_up_is_left_to_the_call_that_runs(void **state)
     begin(1, 1, 0);
     uint32_t generation = borrow(0);
     assert_int_equal(pool__slots_give_up(&core, 0, generation + 1), POOL__CLAIM_STALE);
-    assert_int_equal(pool__slots_claim(&core, 0, generation), POOL__CLAIMED);
-    assert_int_equal(pool__slots_give_up(&core, 0, generation), POOL__CLAIM_RUNNING);
+    assert_int_equal(pool__slots_claim(&core, 0, generation), POOL__CLAIM_MADE);
+    assert_int_equal(pool__slots_give_up(&core, 0, generation), POOL__CLAIM_IN_USE);
     assert_false(pool__slots_unclaim(&core, 0, false));
-    assert_int_equal(pool__slots_claim(&core, 0, generation), POOL__CLAIM_RUNNING);
+    assert_int_equal(pool__slots_claim(&core, 0, generation), POOL__CLAIM_IN_USE);
     pool__slots_to_chore(&core, 0);
     assert_true(pool__handover_give(&core, 0));
     generation = borrow(0);
-    assert_int_equal(pool__slots_claim(&core, 0, generation), POOL__CLAIMED);
+    assert_int_equal(pool__slots_claim(&core, 0, generation), POOL__CLAIM_MADE);
     assert_true(pool__slots_unclaim(&core, 0, false));
 }
 
@@ -409,8 +410,8 @@ static void a_slot_that_is_given_up_while_nothing_runs_is_claimed(void **state)
     (void)state;
     begin(1, 1, 0);
     uint32_t generation = borrow(0);
-    assert_int_equal(pool__slots_give_up(&core, 0, generation), POOL__CLAIMED);
-    assert_int_equal(pool__slots_claim(&core, 0, generation), POOL__CLAIM_RUNNING);
+    assert_int_equal(pool__slots_give_up(&core, 0, generation), POOL__CLAIM_MADE);
+    assert_int_equal(pool__slots_claim(&core, 0, generation), POOL__CLAIM_IN_USE);
 }
 
 static void an_unclean_slot_is_claimed_by_its_release(void **state)
@@ -420,8 +421,8 @@ static void an_unclean_slot_is_claimed_by_its_release(void **state)
     uint32_t generation = borrow(0);
     pool__slots_claim(&core, 0, generation);
     pool__slots_unclaim(&core, 0, true);
-    assert_int_equal(pool__handover_release(&core, 0, generation), POOL__CLAIMED);
-    assert_int_equal(count_of(POOL__BUSY), 1);
+    assert_int_equal(pool__handover_release(&core, 0, generation), POOL__CLAIM_MADE);
+    assert_int_equal(count_of(POOL__SLOT_BUSY), 1);
 }
 
 static void a_slot_is_unclean_only_until_a_call_says_otherwise(void **state)
@@ -433,7 +434,7 @@ static void a_slot_is_unclean_only_until_a_call_says_otherwise(void **state)
     pool__slots_unclaim(&core, 0, true);
     pool__slots_claim(&core, 0, generation);
     pool__slots_unclaim(&core, 0, false);
-    assert_int_equal(pool__handover_release(&core, 0, generation), POOL__RELEASED);
+    assert_int_equal(pool__handover_release(&core, 0, generation), POOL__CLAIM_RELEASED);
 }
 
 static void what_the_last_borrower_left_does_not_reach_the_next(void **state)
@@ -445,7 +446,7 @@ static void what_the_last_borrower_left_does_not_reach_the_next(void **state)
     pool__slots_unclaim(&core, 0, true);
     pool__slots_to_chore(&core, 0);
     assert_true(pool__handover_give(&core, 0));
-    assert_int_equal(pool__handover_release(&core, 0, borrow(0)), POOL__RELEASED);
+    assert_int_equal(pool__handover_release(&core, 0, borrow(0)), POOL__CLAIM_RELEASED);
 }
 
 /* Eviction */
@@ -455,7 +456,7 @@ static void an_idle_slot_is_evicted_at_once(void **state)
     (void)state;
     begin(1, 1, 0);
     assert_true(pool__slots_evict(&core, 0));
-    assert_int_equal(count_of(POOL__CHORE), 1);
+    assert_int_equal(count_of(POOL__SLOT_CHORE), 1);
     assert_true(nothing_to_borrow());
 }
 
@@ -465,9 +466,9 @@ static void a_busy_slot_is_evicted_when_it_is_given_back(void **state)
     begin(1, 1, 0);
     uint32_t generation = borrow(0);
     assert_false(pool__slots_evict(&core, 0));
-    assert_int_equal(pool__handover_release(&core, 0, generation), POOL__CLAIMED);
+    assert_int_equal(pool__handover_release(&core, 0, generation), POOL__CLAIM_MADE);
     assert_false(pool__handover_give(&core, 0));
-    assert_int_equal(count_of(POOL__CHORE), 1);
+    assert_int_equal(count_of(POOL__SLOT_CHORE), 1);
 }
 
 static void an_eviction_survives_calls_and_chores(void **state)
@@ -526,7 +527,7 @@ static void a_new_connection_does_not_inherit_an_eviction(void **state)
     pool__slots_to_empty(&core, 0);
     pool__slots_reserve_empty(&core, &slot);
     assert_true(pool__handover_give(&core, slot));
-    assert_int_equal(pool__handover_release(&core, 0, borrow(0)), POOL__RELEASED);
+    assert_int_equal(pool__handover_release(&core, 0, borrow(0)), POOL__CLAIM_RELEASED);
 }
 
 /* The queue */
@@ -540,7 +541,8 @@ static void whoever_joins_the_queue_gets_an_idle_slot_first(void **state)
     assert_int_equal(atomic_load(&core.waiting), 0);
     assert_int_equal(caller.woken, 0);
     uint32_t generation = (uint32_t)caller.waiter.generation;
-    assert_int_equal(pool__handover_release(&core, caller.waiter.slot, generation), POOL__RELEASED);
+    assert_int_equal(pool__handover_release(&core, caller.waiter.slot, generation),
+                     POOL__CLAIM_RELEASED);
 }
 
 static void slots_go_to_waiters_in_the_order_of_their_coming(void **state)
@@ -581,7 +583,7 @@ static void a_release_serves_a_waiter_whatever_the_fairness(void **state)
         begin(1, 1, fairness[i]);
         uint32_t generation = borrow(0);
         enqueue(&caller);
-        if (pool__handover_release(&core, 0, generation) == POOL__CLAIMED)
+        if (pool__handover_release(&core, 0, generation) == POOL__CLAIM_MADE)
             assert_true(pool__handover_give(&core, 0));
         assert_int_equal(outcome_of(&caller), POOL__GRANTED);
         assert_int_equal(caller.woken, 1);
@@ -674,14 +676,15 @@ static void
 whatever_the_pool_does_with_a_slot_one_waits_for_the_pool_and_not_for_a_borrower(void **state)
 {
     (void)state;
-    static const enum pool__state states[] = {POOL__EMPTY, POOL__OPENING, POOL__BUSY, POOL__CHORE,
-                                              POOL__CLOSING};
+    static const enum pool__slot_state states[] = {POOL__SLOT_EMPTY, POOL__SLOT_OPENING,
+                                                   POOL__SLOT_BUSY, POOL__SLOT_CHORE,
+                                                   POOL__SLOT_CLOSING};
     unsigned slot;
     begin(1, 0, 0);
     core.queue_limit = 0;
     for (unsigned i = 0; i < 5; i++) {
         struct caller caller;
-        bool busy = states[i] == POOL__BUSY;
+        bool busy = states[i] == POOL__SLOT_BUSY;
         assert_int_equal(count_of(states[i]), 1);
         assert_int_equal(enqueue(&caller), busy ? POOL__QUEUE_FULL : POOL__WAITING);
         assert_int_equal(caller.waiter.behind, busy);
@@ -810,11 +813,11 @@ static void a_slot_for_which_all_came_too_late_is_idle(void **state)
     uint32_t generation = borrow(0);
     enqueue(&late);
     late.waiter.deadline_ns = late.waiter.enqueued_ns;
-    assert_int_equal(pool__handover_release(&core, 0, generation), POOL__RELEASED);
+    assert_int_equal(pool__handover_release(&core, 0, generation), POOL__CLAIM_RELEASED);
     assert_int_equal(outcome_of(&late), POOL__TIMED_OUT);
     assert_int_equal(late.woken, 1);
     assert_int_equal(atomic_load(&core.waiting), 0);
-    assert_int_equal(count_of(POOL__IDLE), 1);
+    assert_int_equal(count_of(POOL__SLOT_IDLE), 1);
 }
 
 static void one_who_gives_up_after_the_grant_has_the_slot(void **state)
@@ -828,7 +831,7 @@ static void one_who_gives_up_after_the_grant_has_the_slot(void **state)
     assert_int_equal(pool__queue_leave(&core, &caller.waiter), POOL__GRANTED);
     assert_int_equal(core.timeouts, 0);
     assert_int_equal(pool__slots_claim(&core, 0, (uint32_t)caller.waiter.generation),
-                     POOL__CLAIMED);
+                     POOL__CLAIM_MADE);
 }
 
 static void a_hand_over_counts_as_a_use(void **state)
@@ -847,14 +850,14 @@ static void a_granted_waiter_gets_the_flags_it_asked_for(void **state)
     (void)state;
     begin(1, 1, 0);
     struct caller caller = {.waiter = {.enqueued_ns = pool__now_ns(),
-                                       .flags = POOL__RUNNING,
+                                       .flags = POOL__SLOT_CLAIMED,
                                        .deadline_ns = POOL__FOREVER,
                                        .wake = note_wake}};
     pool__slots_claim(&core, 0, borrow(0));
     assert_int_equal(pool__queue_enter(&core, &caller.waiter), POOL__WAITING);
     pool__handover_give(&core, 0);
     assert_int_equal(pool__slots_claim(&core, 0, (uint32_t)caller.waiter.generation),
-                     POOL__CLAIM_RUNNING);
+                     POOL__CLAIM_IN_USE);
 }
 
 /* The end */
@@ -893,7 +896,7 @@ static void while_it_drains_callbacks_may_queue_up_and_threads_may_not(void **st
     pool__queue_shut(&core);
     assert_int_equal(pool__queue_enter(&core, &thread), POOL__SHUT);
     assert_int_equal(enqueue(&callback), POOL__WAITING);
-    assert_int_equal(pool__handover_release(&core, 0, generation), POOL__RELEASED);
+    assert_int_equal(pool__handover_release(&core, 0, generation), POOL__CLAIM_RELEASED);
     assert_int_equal(outcome_of(&callback), POOL__GRANTED);
 }
 
@@ -917,8 +920,8 @@ static void a_borrower_can_return_after_the_shutting(void **state)
     begin(1, 1, 0);
     uint32_t generation = borrow(0);
     pool__queue_shut(&core);
-    assert_int_equal(pool__handover_release(&core, 0, generation), POOL__RELEASED);
-    assert_int_equal(count_of(POOL__IDLE), 1);
+    assert_int_equal(pool__handover_release(&core, 0, generation), POOL__CLAIM_RELEASED);
+    assert_int_equal(count_of(POOL__SLOT_IDLE), 1);
 }
 
 /* Threads */
@@ -932,7 +935,7 @@ static void a_sleeping_waiter_is_woken_by_a_return(void **state)
         begin(1, 1, fairness[i]);
         uint32_t generation = borrow(0);
         start(&b, POOL__FOREVER, 1);
-        if (pool__handover_release(&core, 0, generation) == POOL__CLAIMED)
+        if (pool__handover_release(&core, 0, generation) == POOL__CLAIM_MADE)
             pool__handover_give(&core, 0);
         finish(&b);
         assert_int_equal(b.outcome, POOL__GRANTED);
@@ -1061,7 +1064,7 @@ static void a_waiter_is_served_soon_after_a_return(void **state)
             uint32_t generation = borrow(0);
             start(&b, POOL__FOREVER, 1);
             uint64_t returned_ns = pool__now_ns();
-            if (pool__handover_release(&core, 0, generation) == POOL__CLAIMED)
+            if (pool__handover_release(&core, 0, generation) == POOL__CLAIM_MADE)
                 pool__handover_give(&core, 0);
             finish(&b);
             took_ns[k] = b.returned_ns - returned_ns;
@@ -1391,7 +1394,7 @@ static void a_newcomer_cannot_overtake_for_ever(void **state)
     start(&b, POOL__FOREVER, 1);
     bool ours = true;
     while (!is_done(&b) && pool__now_ns() < deadline_ns) {
-        if (ours && pool__handover_release(&core, 0, generation) == POOL__CLAIMED)
+        if (ours && pool__handover_release(&core, 0, generation) == POOL__CLAIM_MADE)
             pool__handover_give(&core, 0);
         ours = pool__slots_try_borrow(&core, 0, &slot, &generation);
     }

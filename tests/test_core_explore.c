@@ -189,12 +189,12 @@ static void give_back(unsigned self, struct held held)
 {
     disown(self, held.slot);
     enum pool__claim claim = pool__handover_release(&w.core, held.slot, held.generation);
-    if (claim == POOL__RELEASED) {
+    if (claim == POOL__CLAIM_RELEASED) {
         seen |= SEEN_QUICK;
         w.returns++;
         return;
     }
-    require(claim == POOL__CLAIMED, "a good ticket was refused");
+    require(claim == POOL__CLAIM_MADE, "a good ticket was refused");
     seen |= SEEN_LONG;
     own(self, held.slot);
     give(self, held.slot);
@@ -240,9 +240,9 @@ static void borrows_twice(unsigned self)
 static void borrows_for_a_call(unsigned self)
 {
     struct held held;
-    if (!borrow_flagged(self, POOL__RUNNING, POOL__FOREVER, &held))
+    if (!borrow_flagged(self, POOL__SLOT_CLAIMED, POOL__FOREVER, &held))
         return;
-    if (pool__slots_claim(&w.core, held.slot, held.generation) != POOL__CLAIM_RUNNING)
+    if (pool__slots_claim(&w.core, held.slot, held.generation) != POOL__CLAIM_IN_USE)
         explore_fail("a borrow for a call is not marked as running one");
     give(self, held.slot);
 }
@@ -277,7 +277,7 @@ static void returns_slot_1(unsigned self)
 
 static void gives_slot_0(unsigned self)
 {
-    require(pool__slots_claim(&w.core, 0, w.start[0].generation) == POOL__CLAIMED, "no claim");
+    require(pool__slots_claim(&w.core, 0, w.start[0].generation) == POOL__CLAIM_MADE, "no claim");
     give(self, 0);
 }
 
@@ -290,14 +290,14 @@ static void returns_both(unsigned self)
 static void returns_one_gives_the_other(unsigned self)
 {
     give_back(self, w.start[0]);
-    require(pool__slots_claim(&w.core, 1, w.start[1].generation) == POOL__CLAIMED, "no claim");
+    require(pool__slots_claim(&w.core, 1, w.start[1].generation) == POOL__CLAIM_MADE, "no claim");
     give(self, 1);
 }
 
 static void runs_a_call_and_returns_slot_0(unsigned self)
 {
     uint32_t generation = w.start[0].generation;
-    require(pool__slots_claim(&w.core, 0, generation) == POOL__CLAIMED, "no claim");
+    require(pool__slots_claim(&w.core, 0, generation) == POOL__CLAIM_MADE, "no claim");
     pool__slots_unclaim(&w.core, 0, false);
     give_back(self, w.start[0]);
 }
@@ -321,7 +321,7 @@ static void evicts_slot_0_once_seen_busy(unsigned self)
 {
     pool__explore_point();
     uint64_t word = atomic_load(&w.core.slots[0].word);
-    if (pool__state_of(word) != POOL__BUSY)
+    if (pool__slot_state_of(word) != POOL__SLOT_BUSY)
         return;
     w.seen_busy = true;
     seen |= SEEN_BUSY;
@@ -401,9 +401,9 @@ static void releases_the_shared_ticket(unsigned self)
     struct held held = w.start[0];
     enum pool__claim claim = pool__handover_release(&w.core, held.slot, held.generation);
     seen |= claim == POOL__CLAIM_STALE ? SEEN_STALE : 0;
-    seen |= claim == POOL__CLAIM_RUNNING ? SEEN_RUNNING : 0;
-    w.returns += claim == POOL__RELEASED;
-    if (claim != POOL__CLAIMED)
+    seen |= claim == POOL__CLAIM_IN_USE ? SEEN_RUNNING : 0;
+    w.returns += claim == POOL__CLAIM_RELEASED;
+    if (claim != POOL__CLAIM_MADE)
         return;
     own(self, held.slot);
     give(self, held.slot);
@@ -411,7 +411,7 @@ static void releases_the_shared_ticket(unsigned self)
 
 static void gives_by_the_shared_ticket(unsigned self)
 {
-    if (pool__slots_claim(&w.core, 0, w.start[0].generation) != POOL__CLAIMED)
+    if (pool__slots_claim(&w.core, 0, w.start[0].generation) != POOL__CLAIM_MADE)
         return;
     own(self, 0);
     give(self, 0);
@@ -488,14 +488,14 @@ static void lead_on_slot_0(bool again)
 
 static void leads_and_gives_slot_0(unsigned self)
 {
-    require(pool__slots_claim(&w.core, 0, w.start[0].generation) == POOL__CLAIMED, "no claim");
+    require(pool__slots_claim(&w.core, 0, w.start[0].generation) == POOL__CLAIM_MADE, "no claim");
     lead_on_slot_0(false);
     give(self, 0);
 }
 
 static void leads_twice_and_gives_slot_0(unsigned self)
 {
-    require(pool__slots_claim(&w.core, 0, w.start[0].generation) == POOL__CLAIMED, "no claim");
+    require(pool__slots_claim(&w.core, 0, w.start[0].generation) == POOL__CLAIM_MADE, "no claim");
     lead_on_slot_0(true);
     lead_on_slot_0(false);
     give(self, 0);
@@ -591,11 +591,11 @@ static void check(void)
     const char *wrong = core_check_at_rest(&w.core);
     require(!wrong, wrong);
     return_what_is_kept();
-    unsigned counts[POOL__STATES];
+    unsigned counts[POOL__SLOT_STATES];
     pool__slots_count(&w.core, counts);
-    require(counts[POOL__IDLE] + counts[POOL__EMPTY] == plan.limit, "a slot was lost");
+    require(counts[POOL__SLOT_IDLE] + counts[POOL__SLOT_EMPTY] == plan.limit, "a slot was lost");
     bool evicted = plan.evicted || (plan.evicted_if_seen && w.seen_busy);
-    require(counts[POOL__IDLE] == plan.limit || plan.may_end_closed || evicted,
+    require(counts[POOL__SLOT_IDLE] == plan.limit || plan.may_end_closed || evicted,
             "a slot was closed");
     require(!evicted || w.closes == 1, "not closed exactly once");
     require(atomic_load(&w.core.waiting) == 0, "waiters are counted that have gone");
@@ -606,7 +606,7 @@ static void check(void)
         require(w.riders[i].served <= 1, "somebody was served twice");
     unsigned slot;
     uint32_t generation;
-    for (unsigned i = 0; i < counts[POOL__IDLE]; i++)
+    for (unsigned i = 0; i < counts[POOL__SLOT_IDLE]; i++)
         require(pool__slots_try_borrow(&w.core, 0, &slot, &generation),
                 "an idle slot is not found");
 }

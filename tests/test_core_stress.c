@@ -192,8 +192,9 @@ static void give(struct stresser *t, unsigned slot)
 static void release(struct stresser *t, unsigned slot, uint32_t generation)
 {
     enum pool__claim claim = pool__handover_release(&the.core, slot, generation);
-    require(claim == POOL__RELEASED || claim == POOL__CLAIMED, "a good ticket was refused");
-    if (claim == POOL__CLAIMED) {
+    require(claim == POOL__CLAIM_RELEASED || claim == POOL__CLAIM_MADE,
+            "a good ticket was refused");
+    if (claim == POOL__CLAIM_MADE) {
         use(t, slot);
         give(t, slot);
     }
@@ -204,7 +205,7 @@ static void release(struct stresser *t, unsigned slot, uint32_t generation)
 
 static void run_call(struct stresser *t, unsigned slot, uint32_t generation)
 {
-    require(pool__slots_claim(&the.core, slot, generation) == POOL__CLAIMED, "no claim");
+    require(pool__slots_claim(&the.core, slot, generation) == POOL__CLAIM_MADE, "no claim");
     use(t, slot);
     pool__slots_unclaim(&the.core, slot, draw(t, 4) == 0);
 }
@@ -220,7 +221,7 @@ static void give_back(struct stresser *t, unsigned slot, uint32_t generation, ui
         pool__slots_to_chore(&the.core, slot);
         use(t, slot);
         give(t, slot);
-    } else if (flags & POOL__RUNNING) {
+    } else if (flags & POOL__SLOT_CLAIMED) {
         give(t, slot);
     } else {
         if (way < 32)
@@ -285,7 +286,7 @@ static void borrow_and_return(struct stresser *t)
 {
     unsigned slot;
     uint32_t generation;
-    uint64_t flags = draw(t, 2) ? POOL__RUNNING : 0;
+    uint64_t flags = draw(t, 2) ? POOL__SLOT_CLAIMED : 0;
     if (!pool__slots_try_borrow(&the.core, flags, &slot, &generation) &&
         (draw(t, 4) == 0 || !wait_for_slot(t, flags, &slot, &generation)))
         return;
@@ -399,10 +400,10 @@ static void await_ops(uint64_t goal)
 
 static bool at_rest(void)
 {
-    unsigned counts[POOL__STATES];
+    unsigned counts[POOL__SLOT_STATES];
     pool__slots_count(&the.core, counts);
     /* In this order: when all are idle the maintainer may still be on its way out. */
-    return atomic_load(&the.resting) == THREADS && counts[POOL__IDLE] == SLOTS &&
+    return atomic_load(&the.resting) == THREADS && counts[POOL__SLOT_IDLE] == SLOTS &&
            !atomic_load(&the.maintaining);
 }
 

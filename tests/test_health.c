@@ -81,7 +81,7 @@ static void a_refused_set_up_pauses_like_a_refused_login(void **state)
         uint64_t pause = ms_from_now(health().next_try_ns);
         longest = pause > longest ? pause : longest;
     }
-    assert_int_equal(health().class_, POOL__C_PERMANENT);
+    assert_int_equal(health().class_, POOL__CONNECT_PERMANENT);
     assert_in_range(longest, 1000, 10000);
 }
 
@@ -300,7 +300,7 @@ static void what_is_being_opened_is_not_replaced(void **state)
     assert_true(pool__slots_reserve_empty(&the_pool->core, &slot));
     refuse_a_write();
     WAIT_UNTIL(stats_of(the_pool).closed == 1);
-    assert_false(atomic_load(&the_pool->core.slots[slot].word) & POOL__EVICT);
+    assert_false(atomic_load(&the_pool->core.slots[slot].word) & POOL__SLOT_EVICT);
     pool__slots_to_empty(&the_pool->core, slot);
 }
 

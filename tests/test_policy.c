@@ -23,7 +23,7 @@ static void a_broken_connection_is_closed_whatever_the_policy(void **state)
     for (size_t i = 0; i < COUNT(policies); i++)
         for (unsigned bits = 0; bits < 4; bits++)
             assert_int_equal(pool__policy_returned(policies[i], true, bits & 1, bits & 2),
-                             POOL__CLOSE);
+                             POOL__FATE_CLOSE);
 }
 
 static void a_sound_connection_is_kept_or_reset_by_policy(void **state)
@@ -34,14 +34,14 @@ static void a_sound_connection_is_kept_or_reset_by_policy(void **state)
         bool dirty, in_transaction;
         enum pool__fate fate;
     } rows[] = {
-        {POOL_RESET_AUTO, false, false, POOL__KEEP},
-        {POOL_RESET_AUTO, true, false, POOL__RESET},
-        {POOL_RESET_AUTO, false, true, POOL__RESET},
-        {POOL_RESET_AUTO, true, true, POOL__RESET},
-        {POOL_RESET_ALWAYS, false, false, POOL__RESET},
-        {POOL_RESET_ALWAYS, true, true, POOL__RESET},
-        {POOL_RESET_NEVER, false, false, POOL__KEEP},
-        {POOL_RESET_NEVER, true, true, POOL__KEEP},
+        {POOL_RESET_AUTO, false, false, POOL__FATE_KEEP},
+        {POOL_RESET_AUTO, true, false, POOL__FATE_RESET},
+        {POOL_RESET_AUTO, false, true, POOL__FATE_RESET},
+        {POOL_RESET_AUTO, true, true, POOL__FATE_RESET},
+        {POOL_RESET_ALWAYS, false, false, POOL__FATE_RESET},
+        {POOL_RESET_ALWAYS, true, true, POOL__FATE_RESET},
+        {POOL_RESET_NEVER, false, false, POOL__FATE_KEEP},
+        {POOL_RESET_NEVER, true, true, POOL__FATE_KEEP},
     };
     for (size_t i = 0; i < COUNT(rows); i++)
         assert_int_equal(
@@ -116,13 +116,13 @@ static void the_longest_pause_doubles_up_to_a_bound_by_kind(void **state)
         unsigned failures;
         uint32_t most_ms;
     } rows[] = {
-        {POOL__C_TRANSIENT, 1, 50},     {POOL__C_TRANSIENT, 2, 100},
-        {POOL__C_TRANSIENT, 3, 200},    {POOL__C_TRANSIENT, 5, 800},
-        {POOL__C_TRANSIENT, 6, 800},    {POOL__C_TRANSIENT, UINT32_MAX, 800},
-        {POOL__C_CAPACITY, 1, 50},      {POOL__C_CAPACITY, 5, 800},
-        {POOL__C_CAPACITY, 9, 1000},    {POOL__C_PASSWORD, 20, 10000},
-        {POOL__C_PERMANENT, 20, 10000}, {POOL__C_TLS, UINT32_MAX, 10000},
-        {POOL__C_BLOCKED, 1, 60000},    {POOL__C_BLOCKED, 100, 60000},
+        {POOL__CONNECT_TRANSIENT, 1, 50},     {POOL__CONNECT_TRANSIENT, 2, 100},
+        {POOL__CONNECT_TRANSIENT, 3, 200},    {POOL__CONNECT_TRANSIENT, 5, 800},
+        {POOL__CONNECT_TRANSIENT, 6, 800},    {POOL__CONNECT_TRANSIENT, UINT32_MAX, 800},
+        {POOL__CONNECT_CAPACITY, 1, 50},      {POOL__CONNECT_CAPACITY, 5, 800},
+        {POOL__CONNECT_CAPACITY, 9, 1000},    {POOL__CONNECT_PASSWORD, 20, 10000},
+        {POOL__CONNECT_PERMANENT, 20, 10000}, {POOL__CONNECT_TLS, UINT32_MAX, 10000},
+        {POOL__CONNECT_BLOCKED, 1, 60000},    {POOL__CONNECT_BLOCKED, 100, 60000},
     };
     for (size_t i = 0; i < COUNT(rows); i++)
         assert_int_equal(pool__policy_backoff_ms(rows[i].class_, rows[i].failures, MOST),
@@ -132,9 +132,9 @@ static void the_longest_pause_doubles_up_to_a_bound_by_kind(void **state)
 static void a_pause_is_anything_from_one_millisecond_to_the_bound(void **state)
 {
     (void)state;
-    assert_int_equal(pool__policy_backoff_ms(POOL__C_TRANSIENT, 5, 0), 1);
-    assert_int_equal(pool__policy_backoff_ms(POOL__C_TRANSIENT, 5, MOST / 4), 200);
-    assert_int_equal(pool__policy_backoff_ms(POOL__C_TRANSIENT, 5, MOST / 2), 400);
+    assert_int_equal(pool__policy_backoff_ms(POOL__CONNECT_TRANSIENT, 5, 0), 1);
+    assert_int_equal(pool__policy_backoff_ms(POOL__CONNECT_TRANSIENT, 5, MOST / 4), 200);
+    assert_int_equal(pool__policy_backoff_ms(POOL__CONNECT_TRANSIENT, 5, MOST / 2), 400);
 }
 
 static void a_full_server_is_asked_for_more_ever_more_rarely(void **state)
@@ -237,7 +237,7 @@ static void many_lost_connections_are_replaced_one_at_a_time(void **state)
 static void a_blocked_host_pauses_without_jitter(void **state)
 {
     (void)state;
-    assert_int_equal(pool__policy_backoff_ms(POOL__C_BLOCKED, 1, 0), 60000);
+    assert_int_equal(pool__policy_backoff_ms(POOL__CONNECT_BLOCKED, 1, 0), 60000);
 }
 
 /* Lifetime */
@@ -293,28 +293,28 @@ static void an_idle_connection_stays_is_pinged_or_goes(void **state)
         struct pool__idleness idleness;
         enum pool__idle_action action;
     } rows[] = {
-        {"fresh", {.idle_ns = 1, .silent_ns = 1, .idle_count = 5}, POOL__STAY},
+        {"fresh", {.idle_ns = 1, .silent_ns = 1, .idle_count = 5}, POOL__IDLE_STAY},
         {"too old, even if just used",
          {.too_old = true, .idle_count = 1, .min_idle = 1},
-         POOL__RETIRE},
+         POOL__IDLE_RETIRE},
         {"too old comes before all else",
          {.too_old = true, .idle_ns = 200, .silent_ns = 200, .idle_count = 5},
-         POOL__RETIRE},
-        {"just before its time", {.idle_ns = 99, .silent_ns = 9, .idle_count = 5}, POOL__STAY},
-        {"idle for its time", {.idle_ns = 100, .silent_ns = 9, .idle_count = 5}, POOL__SHRINK},
+         POOL__IDLE_RETIRE},
+        {"just before its time", {.idle_ns = 99, .silent_ns = 9, .idle_count = 5}, POOL__IDLE_STAY},
+        {"idle for its time", {.idle_ns = 100, .silent_ns = 9, .idle_count = 5}, POOL__IDLE_SHRINK},
         {"one of the spares",
          {.idle_ns = 100, .silent_ns = 9, .idle_count = 2, .min_idle = 2},
-         POOL__STAY},
+         POOL__IDLE_STAY},
         {"one more than the spares",
          {.idle_ns = 100, .silent_ns = 9, .idle_count = 3, .min_idle = 2},
-         POOL__SHRINK},
-        {"silent for long", {.idle_ns = 50, .silent_ns = 10, .idle_count = 5}, POOL__PING},
+         POOL__IDLE_SHRINK},
+        {"silent for long", {.idle_ns = 50, .silent_ns = 10, .idle_count = 5}, POOL__IDLE_PING},
         {"a spare is kept alive",
          {.idle_ns = 500, .silent_ns = 10, .idle_count = 2, .min_idle = 2},
-         POOL__PING},
+         POOL__IDLE_PING},
         {"no ping before closing",
          {.idle_ns = 100, .silent_ns = 100, .idle_count = 5},
-         POOL__SHRINK},
+         POOL__IDLE_SHRINK},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct pool__idleness idleness = rows[i].idleness;
@@ -333,7 +333,7 @@ static void without_timeout_and_keepalive_a_connection_stays(void **state)
                                       .idle_count = 9,
                                       .idle_timeout_ns = UINT64_MAX,
                                       .keepalive_ns = UINT64_MAX};
-    assert_int_equal(pool__policy_idle(&idleness), POOL__STAY);
+    assert_int_equal(pool__policy_idle(&idleness), POOL__IDLE_STAY);
 }
 
 /* Statements */

@@ -418,18 +418,18 @@ static void what_ends_or_begins_a_transaction_is_told(void **state)
     (void)state;
     /* clang-format off */
     static const struct { const char *sql; enum pool__sql_turn turn; } cases[] = {
-        {"BEGIN", POOL__TURN_BEGIN}, {"begin work", POOL__TURN_BEGIN},
-        {"/* hint */ START TRANSACTION READ ONLY", POOL__TURN_BEGIN},
-        {"COMMIT", POOL__TURN_COMMIT}, {"COMMIT AND CHAIN", POOL__TURN_COMMIT},
-        {"ROLLBACK", POOL__TURN_ROLLBACK}, {"ROLLBACK WORK AND NO CHAIN", POOL__TURN_ROLLBACK},
-        {"ROLLBACK TO s", POOL__TURN_NONE}, {"ROLLBACK WORK TO SAVEPOINT s", POOL__TURN_NONE},
-        {"SAVEPOINT s", POOL__TURN_NONE}, {"START SLAVE", POOL__TURN_NONE},
-        {"CREATE TABLE t (a INT)", POOL__TURN_NONE}, {"UPDATE t SET a = 1", POOL__TURN_NONE},
-        {"CREATE PROCEDURE p() BEGIN COMMIT; END", POOL__TURN_NONE},
-        {"CALL p()", POOL__TURN_HIDDEN}, {"EXECUTE s", POOL__TURN_HIDDEN},
-        {"BEGIN NOT ATOMIC COMMIT; END", POOL__TURN_HIDDEN}, {"SELECT 1; COMMIT", POOL__TURN_HIDDEN},
-        {"/*!50000 COMMIT */", POOL__TURN_HIDDEN}, {"XA END 'x'", POOL__TURN_HIDDEN},
-        {"XA START 'x'", POOL__TURN_BEGIN}, {"XA START 'x'; SELECT 1", POOL__TURN_HIDDEN},
+        {"BEGIN", POOL__SQL_TURN_BEGIN}, {"begin work", POOL__SQL_TURN_BEGIN},
+        {"/* hint */ START TRANSACTION READ ONLY", POOL__SQL_TURN_BEGIN},
+        {"COMMIT", POOL__SQL_TURN_COMMIT}, {"COMMIT AND CHAIN", POOL__SQL_TURN_COMMIT},
+        {"ROLLBACK", POOL__SQL_TURN_ROLLBACK}, {"ROLLBACK WORK AND NO CHAIN", POOL__SQL_TURN_ROLLBACK},
+        {"ROLLBACK TO s", POOL__SQL_TURN_NONE}, {"ROLLBACK WORK TO SAVEPOINT s", POOL__SQL_TURN_NONE},
+        {"SAVEPOINT s", POOL__SQL_TURN_NONE}, {"START SLAVE", POOL__SQL_TURN_NONE},
+        {"CREATE TABLE t (a INT)", POOL__SQL_TURN_NONE}, {"UPDATE t SET a = 1", POOL__SQL_TURN_NONE},
+        {"CREATE PROCEDURE p() BEGIN COMMIT; END", POOL__SQL_TURN_NONE},
+        {"CALL p()", POOL__SQL_TURN_HIDDEN}, {"EXECUTE s", POOL__SQL_TURN_HIDDEN},
+        {"BEGIN NOT ATOMIC COMMIT; END", POOL__SQL_TURN_HIDDEN}, {"SELECT 1; COMMIT", POOL__SQL_TURN_HIDDEN},
+        {"/*!50000 COMMIT */", POOL__SQL_TURN_HIDDEN}, {"XA END 'x'", POOL__SQL_TURN_HIDDEN},
+        {"XA START 'x'", POOL__SQL_TURN_BEGIN}, {"XA START 'x'; SELECT 1", POOL__SQL_TURN_HIDDEN},
     };
     /* clang-format on */
     for (size_t i = 0; i < COUNT(cases); i++)

@@ -38,17 +38,17 @@
 
 static bool any_is_busy(struct pool *pool)
 {
-    unsigned counts[POOL__STATES];
+    unsigned counts[POOL__SLOT_STATES];
     pool__slots_count(&pool->core, counts);
-    return counts[POOL__BUSY] > 0;
+    return counts[POOL__SLOT_BUSY] > 0;
 }
 
 /* In one look, since a connection goes from one to the other. */
 static bool any_is_idle_or_about_to_be(struct pool *pool)
 {
-    unsigned counts[POOL__STATES];
+    unsigned counts[POOL__SLOT_STATES];
     pool__slots_count(&pool->core, counts);
-    return counts[POOL__IDLE] + counts[POOL__CHORE] > 0;
+    return counts[POOL__SLOT_IDLE] + counts[POOL__SLOT_CHORE] > 0;
 }
 
 /* Callbacks that were accepted are served by what was open, and nothing new is opened. */
@@ -77,7 +77,7 @@ static bool wait_for_returns(struct pool *pool, uint64_t deadline_ns)
 static bool call_runs(struct pool *pool, unsigned slot)
 {
     uint64_t word = atomic_load(&pool->core.slots[slot].word);
-    return pool__state_of(word) == POOL__BUSY && (word & POOL__RUNNING);
+    return pool__slot_state_of(word) == POOL__SLOT_BUSY && (word & POOL__SLOT_CLAIMED);
 }
 
 static bool calls_run(struct pool *pool)
@@ -95,7 +95,8 @@ static void take_held(struct pool *pool)
     pool__lock(&pool->end_lock);
     for (unsigned slot = 0; slot < pool->core.limit; slot++) {
         uint64_t word = atomic_load(&pool->core.slots[slot].word);
-        if (pool__slots_claim(&pool->core, slot, pool__generation_of(word)) != POOL__CLAIMED)
+        if (pool__slots_claim(&pool->core, slot, pool__slot_generation_of(word)) !=
+            POOL__CLAIM_MADE)
             continue;
         pool__ending_leave_locked(pool, slot);
         pool__slots_unclaim(&pool->core, slot, true);
@@ -180,10 +181,10 @@ static void close_idle(struct pool *pool)
 
 static bool chores_left(struct pool *pool)
 {
-    unsigned counts[POOL__STATES];
+    unsigned counts[POOL__SLOT_STATES];
     pool__slots_count(&pool->core, counts);
     /* Counted after the slots: a chore becomes a closings before it ceases to be one. */
-    return counts[POOL__OPENING] || counts[POOL__CHORE] || counts[POOL__IDLE] ||
+    return counts[POOL__SLOT_OPENING] || counts[POOL__SLOT_CHORE] || counts[POOL__SLOT_IDLE] ||
            atomic_load(&pool->closings);
 }
 
@@ -206,18 +207,18 @@ static void close_the_rest(struct pool *pool)
         uint64_t word = atomic_load(&pool->core.slots[slot].word);
         if (ours)
             pool__ending_close(pool, pool__ending_take(pool, slot));
-        if (ours || pool__state_of(word) == POOL__CLOSING)
+        if (ours || pool__slot_state_of(word) == POOL__SLOT_CLOSING)
             pool__slots_to_empty(&pool->core, slot);
     }
 }
 
 static void detach(struct pool *pool)
 {
-    unsigned counts[POOL__STATES];
+    unsigned counts[POOL__SLOT_STATES];
     pool__lock(&pool->end_lock);
     pool__slots_count(&pool->core, counts);
     /* Those in CHORE are on their way to pool__giveback_hand_in. */
-    pool->not_returned = counts[POOL__BUSY] + counts[POOL__CHORE];
+    pool->not_returned = counts[POOL__SLOT_BUSY] + counts[POOL__SLOT_CHORE];
     pool->detached = true;
     bool last = pool->not_returned == 0;
     pool__unlock(&pool->end_lock);

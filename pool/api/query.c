@@ -86,7 +86,7 @@ static struct pool_result *wait_and_query(struct pool *pool, struct pool__ask *a
 static struct pool_result *query(struct pool *pool, struct pool__job *job, struct pool_error *err)
 {
     struct pool__borrowed borrowed;
-    struct pool__ask ask = pool__borrow_ask(pool, job->request, POOL__RUNNING);
+    struct pool__ask ask = pool__borrow_ask(pool, job->request, POOL__SLOT_CLAIMED);
     /* A thread that ended on the way would keep the connection. */
     int cancel_state = pool__uncancellable_begin();
     struct pool_result *result;
@@ -162,7 +162,7 @@ bool pool_ping(struct pool *pool, struct pool_error *err)
     POOL__OWN_ERROR(err);
     if (!pool__check_blocking(pool, err))
         return false;
-    struct pool__ask ask = pool__borrow_ask(pool, &plain, POOL__RUNNING);
+    struct pool__ask ask = pool__borrow_ask(pool, &plain, POOL__SLOT_CLAIMED);
     for (unsigned attempt = 0; !ok && attempt < PINGS + pool->core.limit; attempt++) {
         if (!pool__borrow(pool, &ask, &borrowed, err))
             return false;

@@ -18,24 +18,24 @@ static uint64_t read_counter(const _Atomic uint64_t *counter)
  * a moment later. */
 static void add_slots(struct pool *pool, struct pool_stats *stats)
 {
-    unsigned counts[POOL__STATES] = {0};
+    unsigned counts[POOL__SLOT_STATES] = {0};
     for (unsigned i = 0; i < pool->core.limit; i++) {
         struct pool__slot *slot = &pool->core.slots[i];
         uint64_t word = atomic_load(&slot->word);
         uint64_t uses = read_counter(&slot->uses);
-        uses += (uint64_t)(int32_t)(pool__generation_of(word) - (uint32_t)uses);
-        counts[pool__state_of(word)]++;
+        uses += (uint64_t)(int32_t)(pool__slot_generation_of(word) - (uint32_t)uses);
+        counts[pool__slot_state_of(word)]++;
         stats->acquired += uses;
-        stats->released += uses - (pool__state_of(word) == POOL__BUSY);
+        stats->released += uses - (pool__slot_state_of(word) == POOL__SLOT_BUSY);
         stats->queries += read_counter(&slot->queries);
         stats->statement_hits += read_counter(&slot->statement_hits);
         stats->pipelined += read_counter(&slot->pipelined);
     }
-    stats->idle = counts[POOL__IDLE];
-    stats->in_use = counts[POOL__BUSY];
-    stats->open = counts[POOL__IDLE] + counts[POOL__BUSY] + counts[POOL__CHORE];
-    stats->connecting = counts[POOL__OPENING];
-    stats->closing = counts[POOL__CLOSING];
+    stats->idle = counts[POOL__SLOT_IDLE];
+    stats->in_use = counts[POOL__SLOT_BUSY];
+    stats->open = counts[POOL__SLOT_IDLE] + counts[POOL__SLOT_BUSY] + counts[POOL__SLOT_CHORE];
+    stats->connecting = counts[POOL__SLOT_OPENING];
+    stats->closing = counts[POOL__SLOT_CLOSING];
     stats->waiting = atomic_load(&pool->core.waiting);
     /* Who goes along on somebody's connection has been lent it, too. */
     stats->acquired += stats->pipelined;

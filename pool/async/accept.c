@@ -37,7 +37,7 @@ struct pool__op *pool__accept_new(struct pool *pool, const struct pool__op_kind 
     op->kind = kind;
     op->job.held = !kind->queues;
     op->job.looped = true;
-    op->ask = pool__borrow_ask(pool, &op->request, kind->handle ? 0 : POOL__RUNNING);
+    op->ask = pool__borrow_ask(pool, &op->request, kind->handle ? 0 : POOL__SLOT_CLAIMED);
     pool__queued_init(&op->queued, pool, &op->job, op->ask.deadline_ns);
     pool__op_init(op);
     return op;

@@ -43,16 +43,16 @@ static void post(struct pool__op *op, struct pool__task *task, void (*run)(struc
 static unsigned long target(void *arg)
 {
     const struct pool__op *op = arg;
-    return atomic_load(&op->kill) == POOL__KILL_ORDERED ? op->kill_thread_id : 0;
+    return atomic_load(&op->kill) == POOL__OP_KILL_ORDERED ? op->kill_thread_id : 0;
 }
 
 /* A worker's. The server is through with the KILL, or never heard of it; or nobody knows. */
 static void run_kill(struct pool *pool, struct pool__chore *chore)
 {
     struct pool__op *op = POOL__ENTRY(chore, struct pool__op, kill_chore);
-    uint32_t ordered = POOL__KILL_ORDERED;
+    uint32_t ordered = POOL__OP_KILL_ORDERED;
     bool known = !target(op) || pool__control_stop_statement(pool, target, op);
-    uint32_t done = known ? POOL__KILL_ANSWERED : POOL__KILL_UNKNOWN;
+    uint32_t done = known ? POOL__OP_KILL_ANSWERED : POOL__OP_KILL_UNKNOWN;
     atomic_compare_exchange_strong(&op->kill, &ordered, done);
     pool__queued_drop(&op->queued);
 }
@@ -60,9 +60,9 @@ static void run_kill(struct pool *pool, struct pool__chore *chore)
 /* Only the statement that runs alone on its connection. */
 static void stop_on_server(struct pool__op *op)
 {
-    uint32_t none = POOL__NOT_KILLED;
+    uint32_t none = POOL__OP_KILL_NONE;
     if (op->job.pipelined || !op->borrowed.conn ||
-        !atomic_compare_exchange_strong(&op->kill, &none, POOL__KILL_ORDERED))
+        !atomic_compare_exchange_strong(&op->kill, &none, POOL__OP_KILL_ORDERED))
         return;
     atomic_fetch_add(&op->queued.holders, 1);
     op->kill_chore.run = run_kill;
@@ -101,15 +101,15 @@ void pool__cancel_absorb_kill(struct pool__op *op)
 {
     static const char nothing[] = "DO 0";
     struct pool__conn *conn = op->borrowed.conn;
-    if (atomic_load(&op->kill) == POOL__NOT_KILLED)
+    if (atomic_load(&op->kill) == POOL__OP_KILL_NONE)
         return;
-    while (atomic_load(&op->kill) == POOL__KILL_ORDERED && !conn->broken)
+    while (atomic_load(&op->kill) == POOL__OP_KILL_ORDERED && !conn->broken)
         if (pool__fiber_await(op->fiber, -1, true, pool__now_ns() + LOOK_NS) == POOL__WAKE_CUT)
             conn->broken = true;
-    if (atomic_load(&op->kill) == POOL__KILL_UNKNOWN) /* it may come at any time */
+    if (atomic_load(&op->kill) == POOL__OP_KILL_UNKNOWN) /* it may come at any time */
         conn->broken = true;
     if (conn->broken) { /* nobody will have it after this one */
-        atomic_store(&op->kill, POOL__KILL_GIVEN_UP);
+        atomic_store(&op->kill, POOL__OP_KILL_GIVEN_UP);
         return;
     }
     /* It stays answered: a second cancel at this moment must not order another kill. */

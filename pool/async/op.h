@@ -34,12 +34,12 @@ struct pool__op_kind {
     bool (*again)(struct pool__op *op, const struct pool_error *err, uint64_t *ret_pause_ns);
 };
 
-enum pool__kill_query {
-    POOL__NOT_KILLED,
-    POOL__KILL_ORDERED,
-    POOL__KILL_ANSWERED,
-    POOL__KILL_UNKNOWN, /* it was sent, and the answer did not come */
-    POOL__KILL_GIVEN_UP /* the connection is lost: nobody is to be killed */
+enum pool__op_kill {
+    POOL__OP_KILL_NONE,
+    POOL__OP_KILL_ORDERED,
+    POOL__OP_KILL_ANSWERED,
+    POOL__OP_KILL_UNKNOWN, /* it was sent, and the answer did not come */
+    POOL__OP_KILL_GIVEN_UP /* the connection is lost: nobody is to be killed */
 };
 
 struct pool__op {
@@ -72,7 +72,7 @@ struct pool__op {
     struct pool__task cancel_task;
     _Atomic bool cancel_posted;
     bool cancelled;
-    _Atomic uint32_t kill; /* enum pool__kill_query */
+    _Atomic uint32_t kill; /* enum pool__op_kill */
     struct pool__chore kill_chore;
     unsigned long kill_thread_id;
     struct pool__sink sink;

@@ -14,7 +14,7 @@ bool pool__command(struct pool__conn *conn, int (*command)(MYSQL *), uint64_t de
     struct pool_error own;
     err = err ? err : &own;
     pool__conn_enter(conn, &wait, deadline_ns);
-    conn->turn = POOL__TURN_NONE;
+    conn->turn = POOL__SQL_TURN_NONE;
     bool ok = command(conn->mysql) == 0;
     pool__conn_leave(conn, &wait);
     if (!ok) {

@@ -105,15 +105,15 @@ bool pool__doubt_allows(struct pool__conn *conn, const char *sql, size_t len, ui
         err->not_executed = true;
         return false;
     }
-    if (trx->unsure && info.turn != POOL__TURN_ROLLBACK && !ask_server(conn, deadline_ns, err))
+    if (trx->unsure && info.turn != POOL__SQL_TURN_ROLLBACK && !ask_server(conn, deadline_ns, err))
         return false;
-    if (info.turn == POOL__TURN_BEGIN && conn->in_transaction)
+    if (info.turn == POOL__SQL_TURN_BEGIN && conn->in_transaction)
         return fail(conn, POOL_ERR_INVALID, "a transaction is open already", err);
-    if (info.turn == POOL__TURN_BEGIN || info.turn == POOL__TURN_ROLLBACK)
+    if (info.turn == POOL__SQL_TURN_BEGIN || info.turn == POOL__SQL_TURN_ROLLBACK)
         return true; /* what was is forgotten when that has succeeded */
     if (trx->end == POOL__TRX_OPEN)
         return true;
-    return info.turn == POOL__TURN_COMMIT ? allows_commit(conn, err) : allows_work(conn, err);
+    return info.turn == POOL__SQL_TURN_COMMIT ? allows_commit(conn, err) : allows_work(conn, err);
 }
 
 void pool__doubt_resolve(struct pool__conn *conn, uint64_t deadline_ns)

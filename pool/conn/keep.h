@@ -16,7 +16,7 @@
 static inline bool pool__is_to_be_kept(const struct pool__conn *conn)
 {
     return !pool__conn_commits_by_itself(conn) ||
-           (conn->in_transaction && conn->turn == POOL__TURN_HIDDEN);
+           (conn->in_transaction && conn->turn == POOL__SQL_TURN_HIDDEN);
 }
 
 /* After a statement that has succeeded and is to be kept: `result`, or NULL with the reason why

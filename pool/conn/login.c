@@ -51,10 +51,10 @@ static bool fail_connect(const struct pool__wait *wait, MYSQL *mysql, const char
         pool__fail(err, POOL_ERR_CLOSED, "the pool is being closed");
     else {
         enum pool__connect_class class_ = pool__classify_connect(code);
-        if (class_ == POOL__C_TLS)
+        if (class_ == POOL__CONNECT_TLS)
             kind = POOL_ERR_TLS;
-        else if (class_ == POOL__C_PASSWORD || class_ == POOL__C_PERMANENT ||
-                 (class_ == POOL__C_BLOCKED &&
+        else if (class_ == POOL__CONNECT_PASSWORD || class_ == POOL__CONNECT_PERMANENT ||
+                 (class_ == POOL__CONNECT_BLOCKED &&
                   code != POOL__ER_HOST_IS_BLOCKED) /* others are of the account */)
             kind = POOL_ERR_AUTH;
         pool__fail(err, code == CR_OUT_OF_MEMORY ? POOL_ERR_NOMEM : kind, "connect: %s",

@@ -49,7 +49,7 @@ void pool__outcome_note_status(struct pool__conn *conn, enum pool__sql_class cla
 {
     unsigned status = conn->mysql->server_status;
     bool in_transaction = status & SERVER_STATUS_IN_TRANS;
-    if (conn->in_transaction && !in_transaction && conn->turn == POOL__TURN_HIDDEN)
+    if (conn->in_transaction && !in_transaction && conn->turn == POOL__SQL_TURN_HIDDEN)
         conn->trx.kept = true; /* even if another one follows in the same request */
     conn->in_transaction = in_transaction;
     bool autocommit = status & SERVER_STATUS_AUTOCOMMIT;
@@ -70,19 +70,19 @@ static void describe(struct pool__conn *conn, MYSQL_STMT *stmt, unsigned code,
 static enum pool_code code_of(enum pool__error_class class_)
 {
     static const enum pool_code codes[] = {
-        [POOL__E_STATEMENT] = POOL_ERR_SERVER, [POOL__E_DIRTY] = POOL_ERR_SERVER,
-        [POOL__E_RETRY] = POOL_ERR_SERVER,     [POOL__E_TIMEOUT] = POOL_ERR_QUERY_TIMEOUT,
-        [POOL__E_READ_ONLY] = POOL_ERR_SERVER, [POOL__E_TOO_BIG] = POOL_ERR_TOO_BIG,
-        [POOL__E_LOST] = POOL_ERR_LOST,        [POOL__E_UNSENT] = POOL_ERR_LOST,
-        [POOL__E_NOMEM] = POOL_ERR_NOMEM,
+        [POOL__ERROR_STATEMENT] = POOL_ERR_SERVER, [POOL__ERROR_DIRTY] = POOL_ERR_SERVER,
+        [POOL__ERROR_RETRY] = POOL_ERR_SERVER,     [POOL__ERROR_TIMEOUT] = POOL_ERR_QUERY_TIMEOUT,
+        [POOL__ERROR_READ_ONLY] = POOL_ERR_SERVER, [POOL__ERROR_TOO_BIG] = POOL_ERR_TOO_BIG,
+        [POOL__ERROR_LOST] = POOL_ERR_LOST,        [POOL__ERROR_UNSENT] = POOL_ERR_LOST,
+        [POOL__ERROR_NOMEM] = POOL_ERR_NOMEM,
     };
     return codes[class_];
 }
 
 static bool breaks(enum pool__error_class class_)
 {
-    return class_ == POOL__E_LOST || class_ == POOL__E_UNSENT || class_ == POOL__E_TOO_BIG ||
-           class_ == POOL__E_NOMEM;
+    return class_ == POOL__ERROR_LOST || class_ == POOL__ERROR_UNSENT ||
+           class_ == POOL__ERROR_TOO_BIG || class_ == POOL__ERROR_NOMEM;
 }
 
 static void fail_by_wait(struct pool__conn *conn, const struct pool__wait *wait, bool sent,
@@ -130,6 +130,6 @@ void pool__outcome_fail(struct pool__conn *conn, const struct pool__wait *wait, 
     if (!err)
         return;
     err->fatal = conn->broken;
-    err->retry_transaction = facts.class_ == POOL__E_RETRY;
+    err->retry_transaction = facts.class_ == POOL__ERROR_RETRY;
     err->not_executed = facts.not_executed && conn->class_ != POOL__SQL_OTHER;
 }

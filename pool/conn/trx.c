@@ -47,11 +47,11 @@ static void note_gone(struct pool__conn *conn)
 {
     struct pool__trx *trx = &conn->trx;
     switch (conn->turn) {
-    case POOL__TURN_COMMIT: note_guarded_end(trx, POOL__TRX_COMMITTED); break;
-    case POOL__TURN_ROLLBACK: note_guarded_end(trx, POOL__TRX_ROLLED_BACK); break;
-    case POOL__TURN_HIDDEN: pool__trx_note_hidden_end(conn); break;
-    case POOL__TURN_BEGIN:
-    case POOL__TURN_NONE:
+    case POOL__SQL_TURN_COMMIT: note_guarded_end(trx, POOL__TRX_COMMITTED); break;
+    case POOL__SQL_TURN_ROLLBACK: note_guarded_end(trx, POOL__TRX_ROLLED_BACK); break;
+    case POOL__SQL_TURN_HIDDEN: pool__trx_note_hidden_end(conn); break;
+    case POOL__SQL_TURN_BEGIN:
+    case POOL__SQL_TURN_NONE:
         if (conn->class_ == POOL__SQL_OTHER) /* such as CREATE TABLE */
             note_guarded_end(trx, POOL__TRX_COMMITTED);
         else
@@ -62,11 +62,11 @@ static void note_gone(struct pool__conn *conn)
 
 void pool__trx_note_end(struct pool__conn *conn, bool was)
 {
-    if (conn->turn == POOL__TURN_BEGIN || conn->turn == POOL__TURN_ROLLBACK)
+    if (conn->turn == POOL__SQL_TURN_BEGIN || conn->turn == POOL__SQL_TURN_ROLLBACK)
         pool__trx_forget(&conn->trx);
     if (!conn->in_transaction && (was || conn->trx.end == POOL__TRX_OPEN))
         note_gone(conn);
-    else if (was && (conn->turn == POOL__TURN_BEGIN || conn->turn == POOL__TURN_COMMIT))
+    else if (was && (conn->turn == POOL__SQL_TURN_BEGIN || conn->turn == POOL__SQL_TURN_COMMIT))
         conn->trx.kept = true; /* one has ended, and the next has begun */
 }
 
@@ -106,8 +106,8 @@ static bool may_have_ended(const struct pool__conn *conn, unsigned code,
 {
     if (conn->class_ != POOL__SQL_PLAIN && !facts->not_executed)
         return true;
-    return facts->class_ == POOL__E_RETRY || facts->class_ == POOL__E_DIRTY ||
-           facts->class_ == POOL__E_TIMEOUT || code == POOL_ER_QUERY_INTERRUPTED;
+    return facts->class_ == POOL__ERROR_RETRY || facts->class_ == POOL__ERROR_DIRTY ||
+           facts->class_ == POOL__ERROR_TIMEOUT || code == POOL_ER_QUERY_INTERRUPTED;
 }
 
 void pool__trx_note_error(struct pool__conn *conn, unsigned code,
@@ -117,8 +117,8 @@ void pool__trx_note_error(struct pool__conn *conn, unsigned code,
     if (!conn->in_transaction || !may_have_ended(conn, code, facts))
         return;
     trx->unsure = true;
-    trx->hidden = conn->class_ == POOL__SQL_OTHER && facts->class_ != POOL__E_RETRY;
-    trx->over =
-        !trx->guarded && (conn->turn == POOL__TURN_COMMIT || conn->turn == POOL__TURN_ROLLBACK);
+    trx->hidden = conn->class_ == POOL__SQL_OTHER && facts->class_ != POOL__ERROR_RETRY;
+    trx->over = !trx->guarded &&
+                (conn->turn == POOL__SQL_TURN_COMMIT || conn->turn == POOL__SQL_TURN_ROLLBACK);
     trx->cause = code;
 }

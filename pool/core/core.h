@@ -23,25 +23,26 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum pool__state {
-    POOL__EMPTY,
-    POOL__OPENING,
-    POOL__IDLE,
-    POOL__BUSY,
-    POOL__CHORE,
-    POOL__CLOSING,
-    POOL__STATES
+enum pool__slot_state {
+    POOL__SLOT_EMPTY,
+    POOL__SLOT_OPENING,
+    POOL__SLOT_IDLE,
+    POOL__SLOT_BUSY,
+    POOL__SLOT_CHORE,
+    POOL__SLOT_CLOSING,
+    POOL__SLOT_STATES
 };
 
 /* The slot word: state in bits 0 to 2, flags in 3 to 7, generation in 32 to 63.
  * The generation grows with every borrow, so that an old handle is recognised. */
-#define POOL__STATE_MASK UINT64_C(7)
-#define POOL__EVICT UINT64_C(8)     /* must be closed when it is given back */
-#define POOL__RUNNING UINT64_C(16)  /* a call is running on the borrowed connection */
-#define POOL__UNCLEAN UINT64_C(32)  /* the return has work to do: reset, close or hand over */
-#define POOL__GIVEN_UP UINT64_C(64) /* whoever ends the call that runs has to give it back */
-#define POOL__FLAGS (POOL__EVICT | POOL__RUNNING | POOL__UNCLEAN | POOL__GIVEN_UP)
-#define POOL__GENERATION UINT64_C(0x100000000)
+#define POOL__SLOT_STATE_MASK UINT64_C(7)
+#define POOL__SLOT_EVICT UINT64_C(8)     /* must be closed when it is given back */
+#define POOL__SLOT_CLAIMED UINT64_C(16)  /* a call is running on the borrowed connection */
+#define POOL__SLOT_UNCLEAN UINT64_C(32)  /* the return has work to do: reset, close or hand over */
+#define POOL__SLOT_GIVEN_UP UINT64_C(64) /* whoever ends the call that runs has to give it back */
+#define POOL__SLOT_FLAGS                                                                           \
+    (POOL__SLOT_EVICT | POOL__SLOT_CLAIMED | POOL__SLOT_UNCLEAN | POOL__SLOT_GIVEN_UP)
+#define POOL__SLOT_GENERATION UINT64_C(0x100000000)
 
 /* One cache line pair per slot, so that borrowers of different slots do not meet. */
 struct pool__slot {
@@ -133,12 +134,12 @@ struct pool__core {
     _Alignas(128) _Atomic uint32_t benches[POOL__BENCHES]; /* see pool__park_as */
 };
 
-static inline enum pool__state pool__state_of(uint64_t word)
+static inline enum pool__slot_state pool__slot_state_of(uint64_t word)
 {
-    return (enum pool__state)(word & POOL__STATE_MASK);
+    return (enum pool__slot_state)(word & POOL__SLOT_STATE_MASK);
 }
 
-static inline uint32_t pool__generation_of(uint64_t word)
+static inline uint32_t pool__slot_generation_of(uint64_t word)
 {
     return (uint32_t)(word >> 32);
 }
@@ -169,9 +170,9 @@ static inline void pool__core_forget_hint(const struct pool__core *core)
 }
 
 /* The word of a slot that begins a new borrow. */
-static inline uint64_t pool__word_borrowed(uint64_t word, uint64_t flags)
+static inline uint64_t pool__slot_word_borrowed(uint64_t word, uint64_t flags)
 {
-    return (word & ~(POOL__GENERATION - 1)) + POOL__GENERATION + POOL__BUSY + flags;
+    return (word & ~(POOL__SLOT_GENERATION - 1)) + POOL__SLOT_GENERATION + POOL__SLOT_BUSY + flags;
 }
 
 /* The one function that moves a slot between states. */

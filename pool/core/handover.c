@@ -125,11 +125,11 @@ static bool hand_over(struct pool__core *core, unsigned index, uint64_t word)
     struct pool__waiter *waiter = oldest_in_time_locked(core, &wakes, &nudged);
     if (waiter && (core->fair_after_ns == 0 || atomic_load(&core->owed) ||
                    pool__now_ns() - waiter->enqueued_ns >= core->fair_after_ns)) {
-        uint64_t next = pool__word_borrowed(word, waiter->flags);
+        uint64_t next = pool__slot_word_borrowed(word, waiter->flags);
         given = pool__slots_move(core, slot, &word, next);
         if (given) {
             pool__count_use(slot);
-            nudged |= grant_locked(core, waiter, index, pool__generation_of(next), &wakes);
+            nudged |= grant_locked(core, waiter, index, pool__slot_generation_of(next), &wakes);
         }
     }
     pool__unlock(&core->lock);
@@ -195,17 +195,18 @@ bool pool__handover_give(struct pool__core *core, unsigned index)
     struct pool__slot *slot = &core->slots[index];
     uint64_t word = pool__slots_word(slot);
     pool__explore_point();
-    if (atomic_load(&core->waiting) && !(word & POOL__EVICT) && hand_over(core, index, word))
+    if (atomic_load(&core->waiting) && !(word & POOL__SLOT_EVICT) && hand_over(core, index, word))
         return true;
     word = pool__slots_word(slot);
     for (;;) {
         /* The evict flag may come at any moment, so it is part of the swap. */
-        _Atomic uint32_t *before = pool__slots_count_of(core, pool__state_of(word));
-        uint64_t plain = word & ~POOL__FLAGS;
-        if (word & POOL__EVICT) {
-            if (pool__slots_move(core, slot, &word, pool__slots_with_state(plain, POOL__CHORE)))
+        _Atomic uint32_t *before = pool__slots_count_of(core, pool__slot_state_of(word));
+        uint64_t plain = word & ~POOL__SLOT_FLAGS;
+        if (word & POOL__SLOT_EVICT) {
+            if (pool__slots_move(core, slot, &word,
+                                 pool__slots_with_state(plain, POOL__SLOT_CHORE)))
                 return false;
-        } else if (pool__move(slot, &word, pool__slots_with_state(plain, POOL__IDLE))) {
+        } else if (pool__move(slot, &word, pool__slots_with_state(plain, POOL__SLOT_IDLE))) {
             announce(core, index, before);
             return true;
         }
@@ -216,6 +217,6 @@ enum pool__claim pool__handover_release(struct pool__core *core, unsigned index,
                                         uint32_t generation)
 {
     if (pool__handover_release_quickly(core, index, generation))
-        return POOL__RELEASED;
+        return POOL__CLAIM_RELEASED;
     return pool__slots_claim(core, index, generation);
 }

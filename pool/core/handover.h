@@ -21,9 +21,10 @@ static inline bool pool__handover_release_quickly(struct pool__core *core, unsig
                                                   uint32_t generation)
 {
     struct pool__slot *slot = &core->slots[index];
-    uint64_t word = ((uint64_t)generation << 32) + POOL__BUSY;
+    uint64_t word = ((uint64_t)generation << 32) + POOL__SLOT_BUSY;
     pool__explore_point();
-    if (atomic_load(&core->owed) || !pool__move(slot, &word, word - POOL__BUSY + POOL__IDLE))
+    if (atomic_load(&core->owed) ||
+        !pool__move(slot, &word, word - POOL__SLOT_BUSY + POOL__SLOT_IDLE))
         return false;
     pool__explore_point();
     uint64_t bits = atomic_load(&core->idle[index / 64]);

@@ -8,12 +8,12 @@ enum pool__fate pool__policy_returned(enum pool_reset_policy policy, bool broken
                                       bool in_transaction)
 {
     if (broken)
-        return POOL__CLOSE;
+        return POOL__FATE_CLOSE;
     if (policy == POOL_RESET_ALWAYS)
-        return POOL__RESET;
+        return POOL__FATE_RESET;
     if (policy == POOL_RESET_NEVER)
-        return POOL__KEEP;
-    return dirty || in_transaction ? POOL__RESET : POOL__KEEP;
+        return POOL__FATE_KEEP;
+    return dirty || in_transaction ? POOL__FATE_RESET : POOL__FATE_KEEP;
 }
 
 static unsigned smaller(unsigned a, unsigned b)
@@ -45,10 +45,11 @@ uint32_t pool__policy_backoff_ms(enum pool__connect_class class_, unsigned failu
      * ceiling against those who have something (pool__policy_probe_ms); this is the
      * pause of those who have nothing. */
     static const uint32_t most[] = {
-        [POOL__C_TRANSIENT] = 800,  [POOL__C_CAPACITY] = 1000,   [POOL__C_BLOCKED] = 60000,
-        [POOL__C_PASSWORD] = 10000, [POOL__C_PERMANENT] = 10000, [POOL__C_TLS] = 10000,
+        [POOL__CONNECT_TRANSIENT] = 800,   [POOL__CONNECT_CAPACITY] = 1000,
+        [POOL__CONNECT_BLOCKED] = 60000,   [POOL__CONNECT_PASSWORD] = 10000,
+        [POOL__CONNECT_PERMANENT] = 10000, [POOL__CONNECT_TLS] = 10000,
     };
-    if (class_ == POOL__C_BLOCKED)
+    if (class_ == POOL__CONNECT_BLOCKED)
         return most[class_]; /* each further try would prolong the block */
     unsigned doublings = smaller(failures - 1, 16);
     uint64_t bound = UINT64_C(50) << doublings;
@@ -154,12 +155,12 @@ void pool__policy_pace_loss(struct pool__pace *pace, uint64_t now)
 enum pool__idle_action pool__policy_idle(const struct pool__idleness *idleness)
 {
     if (idleness->too_old)
-        return POOL__RETIRE;
+        return POOL__IDLE_RETIRE;
     if (idleness->idle_ns >= idleness->idle_timeout_ns && idleness->idle_count > idleness->min_idle)
-        return POOL__SHRINK;
+        return POOL__IDLE_SHRINK;
     if (idleness->silent_ns >= idleness->keepalive_ns)
-        return POOL__PING;
-    return POOL__STAY;
+        return POOL__IDLE_PING;
+    return POOL__IDLE_STAY;
 }
 
 uint64_t pool__policy_statement_budget(uint64_t max_prepared_stmt_count)

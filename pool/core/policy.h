@@ -9,7 +9,7 @@
 #include "mypool.h"
 
 /* What becomes of a connection that is given back. */
-enum pool__fate { POOL__KEEP, POOL__RESET, POOL__CLOSE };
+enum pool__fate { POOL__FATE_KEEP, POOL__FATE_RESET, POOL__FATE_CLOSE };
 
 enum pool__fate pool__policy_returned(enum pool_reset_policy policy, bool broken, bool dirty,
                                       bool in_transaction);
@@ -65,7 +65,7 @@ void pool__policy_pace_loss(struct pool__pace *pace, uint64_t now);
 void pool__policy_pace_return(struct pool__pace *pace, uint64_t now);
 
 /* What to do with a connection that nobody uses. */
-enum pool__idle_action { POOL__STAY, POOL__RETIRE, POOL__SHRINK, POOL__PING };
+enum pool__idle_action { POOL__IDLE_STAY, POOL__IDLE_RETIRE, POOL__IDLE_SHRINK, POOL__IDLE_PING };
 struct pool__idleness {
     uint64_t idle_ns;   /* since the last use */
     uint64_t silent_ns; /* since the last use or ping */

@@ -14,13 +14,13 @@
 #include <string.h>
 
 /* Which of the two counts a slot in this state is in. */
-_Atomic uint32_t *pool__slots_count_of(struct pool__core *core, enum pool__state state)
+_Atomic uint32_t *pool__slots_count_of(struct pool__core *core, enum pool__slot_state state)
 {
     switch (state) {
-    case POOL__EMPTY:
-    case POOL__OPENING:
-    case POOL__CLOSING: return &core->absent;
-    case POOL__CHORE: return &core->chores;
+    case POOL__SLOT_EMPTY:
+    case POOL__SLOT_OPENING:
+    case POOL__SLOT_CLOSING: return &core->absent;
+    case POOL__SLOT_CHORE: return &core->chores;
     default: return NULL;
     }
 }
@@ -30,8 +30,8 @@ _Atomic uint32_t *pool__slots_count_of(struct pool__core *core, enum pool__state
 bool pool__slots_move(struct pool__core *core, struct pool__slot *slot, uint64_t *word,
                       uint64_t next)
 {
-    _Atomic uint32_t *before = pool__slots_count_of(core, pool__state_of(*word));
-    _Atomic uint32_t *after = pool__slots_count_of(core, pool__state_of(next));
+    _Atomic uint32_t *before = pool__slots_count_of(core, pool__slot_state_of(*word));
+    _Atomic uint32_t *after = pool__slots_count_of(core, pool__slot_state_of(next));
     bool counts = before != after;
     if (counts && after)
         atomic_fetch_add(after, 1);
@@ -70,7 +70,7 @@ static bool clear_bit_or_take(struct pool__core *core, unsigned index, uint64_t 
 {
     pool__explore_point();
     atomic_fetch_and(map_of(core, index), ~bit_of(index));
-    if (pool__state_of(pool__slots_word(&core->slots[index])) != POOL__IDLE)
+    if (pool__slot_state_of(pool__slots_word(&core->slots[index])) != POOL__SLOT_IDLE)
         return false;
     pool__slots_set_bit(core, index);
     return pool__slots_take(core, index, flags, ret_generation);
@@ -105,12 +105,14 @@ bool pool__slots_try_borrow(struct pool__core *core, uint64_t flags, unsigned *r
     return true;
 }
 
-static void force(struct pool__core *core, unsigned index, enum pool__state state)
+static void force(struct pool__core *core, unsigned index, enum pool__slot_state state)
 {
     struct pool__slot *slot = &core->slots[index];
     uint64_t word = pool__slots_word(slot);
-    while (!pool__slots_move(core, slot, &word, pool__slots_with_state(word & ~POOL__FLAGS, state)))
-        ;
+    uint64_t next;
+    do
+        next = pool__slots_with_state(word & ~POOL__SLOT_FLAGS, state);
+    while (!pool__slots_move(core, slot, &word, next));
 }
 
 void pool__slots_to_chore(struct pool__core *core, unsigned index)
@@ -118,28 +120,28 @@ void pool__slots_to_chore(struct pool__core *core, unsigned index)
     struct pool__slot *slot = &core->slots[index];
     uint64_t word = pool__slots_word(slot);
     /* Eviction still counts: the chore's end will look at it. */
-    while (
-        !pool__slots_move(core, slot, &word,
-                          pool__slots_with_state(word & (~POOL__FLAGS | POOL__EVICT), POOL__CHORE)))
+    while (!pool__slots_move(
+        core, slot, &word,
+        pool__slots_with_state(word & (~POOL__SLOT_FLAGS | POOL__SLOT_EVICT), POOL__SLOT_CHORE)))
         ;
 }
 
 void pool__slots_to_closing(struct pool__core *core, unsigned index)
 {
-    force(core, index, POOL__CLOSING);
+    force(core, index, POOL__SLOT_CLOSING);
 }
 
 void pool__slots_to_empty(struct pool__core *core, unsigned index)
 {
-    force(core, index, POOL__EMPTY);
+    force(core, index, POOL__SLOT_EMPTY);
 }
 
 bool pool__slots_reserve_empty(struct pool__core *core, unsigned *ret_slot)
 {
     for (unsigned i = 0; i < core->limit; i++) {
         uint64_t word = pool__slots_word(&core->slots[i]);
-        if (pool__state_of(word) == POOL__EMPTY &&
-            pool__move(&core->slots[i], &word, pool__slots_with_state(word, POOL__OPENING))) {
+        if (pool__slot_state_of(word) == POOL__SLOT_EMPTY &&
+            pool__move(&core->slots[i], &word, pool__slots_with_state(word, POOL__SLOT_OPENING))) {
             *ret_slot = i;
             return true;
         }
@@ -151,8 +153,8 @@ bool pool__slots_reserve_idle(struct pool__core *core, unsigned index)
 {
     struct pool__slot *slot = &core->slots[index];
     uint64_t word = pool__slots_word(slot);
-    return pool__state_of(word) == POOL__IDLE &&
-           pool__slots_move(core, slot, &word, pool__slots_with_state(word, POOL__CHORE));
+    return pool__slot_state_of(word) == POOL__SLOT_IDLE &&
+           pool__slots_move(core, slot, &word, pool__slots_with_state(word, POOL__SLOT_CHORE));
 }
 
 bool pool__slots_evict(struct pool__core *core, unsigned index)
@@ -160,11 +162,12 @@ bool pool__slots_evict(struct pool__core *core, unsigned index)
     struct pool__slot *slot = &core->slots[index];
     uint64_t word = pool__slots_word(slot);
     for (;;) {
-        enum pool__state state = pool__state_of(word);
-        if (state == POOL__EMPTY || state == POOL__CLOSING)
+        enum pool__slot_state state = pool__slot_state_of(word);
+        if (state == POOL__SLOT_EMPTY || state == POOL__SLOT_CLOSING)
             return false;
-        bool idle = state == POOL__IDLE;
-        uint64_t next = idle ? pool__slots_with_state(word, POOL__CHORE) : word | POOL__EVICT;
+        bool idle = state == POOL__SLOT_IDLE;
+        uint64_t next =
+            idle ? pool__slots_with_state(word, POOL__SLOT_CHORE) : word | POOL__SLOT_EVICT;
         if (pool__slots_move(core, slot, &word, next))
             return idle;
     }
@@ -172,9 +175,10 @@ bool pool__slots_evict(struct pool__core *core, unsigned index)
 
 static enum pool__claim check_ticket(uint64_t word, uint32_t generation)
 {
-    if (pool__state_of(word) != POOL__BUSY || pool__generation_of(word) != generation)
+    bool current = pool__slot_generation_of(word) == generation;
+    if (pool__slot_state_of(word) != POOL__SLOT_BUSY || !current)
         return POOL__CLAIM_STALE;
-    return word & POOL__RUNNING ? POOL__CLAIM_RUNNING : POOL__CLAIMED;
+    return word & POOL__SLOT_CLAIMED ? POOL__CLAIM_IN_USE : POOL__CLAIM_MADE;
 }
 
 enum pool__claim pool__slots_claim(struct pool__core *core, unsigned index, uint32_t generation)
@@ -184,7 +188,7 @@ enum pool__claim pool__slots_claim(struct pool__core *core, unsigned index, uint
     enum pool__claim claim;
     do
         claim = check_ticket(word, generation);
-    while (claim == POOL__CLAIMED && !pool__move(slot, &word, word | POOL__RUNNING));
+    while (claim == POOL__CLAIM_MADE && !pool__move(slot, &word, word | POOL__SLOT_CLAIMED));
     return claim;
 }
 
@@ -192,9 +196,9 @@ bool pool__slots_unclaim(struct pool__core *core, unsigned index, bool unclean)
 {
     struct pool__slot *slot = &core->slots[index];
     uint64_t word = pool__slots_word(slot);
-    uint64_t flag = unclean ? POOL__UNCLEAN : 0;
-    while (!(word & POOL__GIVEN_UP))
-        if (pool__move(slot, &word, (word & ~(POOL__RUNNING | POOL__UNCLEAN)) | flag))
+    uint64_t flag = unclean ? POOL__SLOT_UNCLEAN : 0;
+    while (!(word & POOL__SLOT_GIVEN_UP))
+        if (pool__move(slot, &word, (word & ~(POOL__SLOT_CLAIMED | POOL__SLOT_UNCLEAN)) | flag))
             return true;
     return false;
 }
@@ -208,21 +212,22 @@ enum pool__claim pool__slots_give_up(struct pool__core *core, unsigned index, ui
         claim = check_ticket(word, generation);
     while (
         claim != POOL__CLAIM_STALE &&
-        !pool__move(slot, &word, word | (claim == POOL__CLAIMED ? POOL__RUNNING : POOL__GIVEN_UP)));
+        !pool__move(slot, &word,
+                    word | (claim == POOL__CLAIM_MADE ? POOL__SLOT_CLAIMED : POOL__SLOT_GIVEN_UP)));
     return claim;
 }
 
-void pool__slots_count(struct pool__core *core, unsigned ret_counts[POOL__STATES])
+void pool__slots_count(struct pool__core *core, unsigned ret_counts[POOL__SLOT_STATES])
 {
-    memset(ret_counts, 0, POOL__STATES * sizeof *ret_counts);
+    memset(ret_counts, 0, POOL__SLOT_STATES * sizeof *ret_counts);
     for (unsigned i = 0; i < core->limit; i++)
-        ret_counts[pool__state_of(
+        ret_counts[pool__slot_state_of(
             atomic_load_explicit(&core->slots[i].word, memory_order_relaxed))]++;
 }
 
 unsigned pool__slots_open_count(struct pool__core *core)
 {
-    unsigned counts[POOL__STATES];
+    unsigned counts[POOL__SLOT_STATES];
     pool__slots_count(core, counts);
-    return counts[POOL__IDLE] + counts[POOL__BUSY] + counts[POOL__CHORE];
+    return counts[POOL__SLOT_IDLE] + counts[POOL__SLOT_BUSY] + counts[POOL__SLOT_CHORE];
 }

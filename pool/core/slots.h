@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Takes the slot if it is idle. `flags`: POOL__RUNNING if the borrow is for one call
+/* Takes the slot if it is idle. `flags`: POOL__SLOT_CLAIMED if the borrow is for one call
  * of the pool's own, 0 if it is for a handle. */
 static inline bool pool__slots_take(struct pool__core *core, unsigned index, uint64_t flags,
                                     uint32_t *ret_generation)
@@ -19,13 +19,13 @@ static inline bool pool__slots_take(struct pool__core *core, unsigned index, uin
     struct pool__slot *slot = &core->slots[index];
     pool__explore_point();
     uint64_t word = atomic_load(&slot->word);
-    if (pool__state_of(word) != POOL__IDLE)
+    if (pool__slot_state_of(word) != POOL__SLOT_IDLE)
         return false;
-    uint64_t next = pool__word_borrowed(word, flags);
+    uint64_t next = pool__slot_word_borrowed(word, flags);
     if (!pool__move(slot, &word, next))
         return false;
     pool__count_use(slot);
-    *ret_generation = pool__generation_of(next);
+    *ret_generation = pool__slot_generation_of(next);
     return true;
 }
 
@@ -62,7 +62,7 @@ bool pool__slots_evict(struct pool__core *core, unsigned slot);
 /* Marks the borrowed slot as running a call, if the generation is current and no
  * other call runs; and back, remembering whether the connection is still clean. If that is
  * false the slot stays claimed: it was given up meanwhile, and the caller gives it back. */
-enum pool__claim { POOL__CLAIMED, POOL__CLAIM_STALE, POOL__CLAIM_RUNNING, POOL__RELEASED };
+enum pool__claim { POOL__CLAIM_MADE, POOL__CLAIM_STALE, POOL__CLAIM_IN_USE, POOL__CLAIM_RELEASED };
 enum pool__claim pool__slots_claim(struct pool__core *core, unsigned slot, uint32_t generation);
 bool pool__slots_unclaim(struct pool__core *core, unsigned slot, bool unclean);
 
@@ -71,7 +71,7 @@ bool pool__slots_unclaim(struct pool__core *core, unsigned slot, bool unclean);
 enum pool__claim pool__slots_give_up(struct pool__core *core, unsigned slot, uint32_t generation);
 
 /* Slots per state, at about this moment. */
-void pool__slots_count(struct pool__core *core, unsigned ret_counts[POOL__STATES]);
+void pool__slots_count(struct pool__core *core, unsigned ret_counts[POOL__SLOT_STATES]);
 /* Slots with an open connection, whatever it is doing. */
 unsigned pool__slots_open_count(struct pool__core *core);
 
@@ -83,12 +83,12 @@ static inline uint64_t pool__slots_word(struct pool__slot *slot)
     pool__explore_point();
     return atomic_load(&slot->word);
 }
-static inline uint64_t pool__slots_with_state(uint64_t word, enum pool__state state)
+static inline uint64_t pool__slots_with_state(uint64_t word, enum pool__slot_state state)
 {
-    return (word & ~POOL__STATE_MASK) | (uint64_t)state;
+    return (word & ~POOL__SLOT_STATE_MASK) | (uint64_t)state;
 }
 /* Which of the two counts a slot in this state is in; NULL: in none. */
-_Atomic uint32_t *pool__slots_count_of(struct pool__core *core, enum pool__state state);
+_Atomic uint32_t *pool__slots_count_of(struct pool__core *core, enum pool__slot_state state);
 /* Moves the slot, and counts it where it arrives before it leaves: whoever reads the counts and
  * then looks for an idle slot misses none that becomes idle in between. */
 bool pool__slots_move(struct pool__core *core, struct pool__slot *slot, uint64_t *word,

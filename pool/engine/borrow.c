@@ -41,15 +41,15 @@ static void take_over_numbers(struct pool_error *err, const struct pool_error *c
 /* What the connections are doing, for the error of somebody who got none. */
 static void describe_connections(struct pool *pool, char ret_text[192])
 {
-    unsigned counts[POOL__STATES];
+    unsigned counts[POOL__SLOT_STATES];
     pool__slots_count(&pool->core, counts);
-    int len = snprintf(ret_text, 192, "%u of %u in use, %u connecting, ", counts[POOL__BUSY],
-                       pool->core.limit, counts[POOL__OPENING]);
-    if (counts[POOL__CHORE])
+    int len = snprintf(ret_text, 192, "%u of %u in use, %u connecting, ", counts[POOL__SLOT_BUSY],
+                       pool->core.limit, counts[POOL__SLOT_OPENING]);
+    if (counts[POOL__SLOT_CHORE])
         len += snprintf(ret_text + len, 192 - (size_t)len, "%u being reset or looked at, ",
-                        counts[POOL__CHORE]);
+                        counts[POOL__SLOT_CHORE]);
     snprintf(ret_text + len, 192 - (size_t)len, "%u closing or being killed, %u waiting",
-             counts[POOL__CLOSING], atomic_load(&pool->core.waiting));
+             counts[POOL__SLOT_CLOSING], atomic_load(&pool->core.waiting));
 }
 
 /* Who has a connection, for the error of somebody who got none. */
@@ -60,7 +60,7 @@ static void describe_holder(struct pool *pool, char ret_text[96])
         char label[64];
         uint64_t word = atomic_load(&pool->core.slots[slot].word);
         pool__label_copy(pool, slot, label);
-        if (pool__state_of(word) == POOL__BUSY && label[0]) {
+        if (pool__slot_state_of(word) == POOL__SLOT_BUSY && label[0]) {
             snprintf(ret_text, 96, "; one is held by \"%s\"", label);
             return;
         }
@@ -96,9 +96,9 @@ static bool fail_by_cause(struct pool *pool, struct pool_error *err)
 static bool fail_by_refusal(struct pool *pool, struct pool_error *err)
 {
     char connections[192];
-    unsigned counts[POOL__STATES];
+    unsigned counts[POOL__SLOT_STATES];
     pool__slots_count(&pool->core, counts);
-    if (counts[POOL__BUSY] == pool->core.limit)
+    if (counts[POOL__SLOT_BUSY] == pool->core.limit)
         return pool__fail(err, POOL_ERR_NO_CONNECTION, "all %u connections are in use",
                           pool->core.limit);
     describe_connections(pool, connections);
@@ -167,7 +167,7 @@ static void take_over(struct pool *pool, const struct pool__ask *ask, unsigned s
     pool__label_set(pool, slot, ask->label);
     note_acquire(pool, slot, waited_ns);
     /* Of a handle pool_end may be closing the connection this very moment. */
-    ret_borrowed->conn = ask->flags & POOL__RUNNING ? pool->core.slots[slot].conn : NULL;
+    ret_borrowed->conn = ask->flags & POOL__SLOT_CLAIMED ? pool->core.slots[slot].conn : NULL;
     ret_borrowed->slot = slot;
     ret_borrowed->generation = generation;
 }

@@ -21,7 +21,7 @@ struct pool__borrowed {
 };
 /* What a call asks for when it borrows, perhaps several times. */
 struct pool__ask {
-    uint64_t flags; /* POOL__RUNNING for a call of the pool's own, which then owns the
+    uint64_t flags; /* POOL__SLOT_CLAIMED for a call of the pool's own, which then owns the
                        connection; 0 for a handle, which has to be claimed first */
     const char *label;
     uint64_t deadline_ns; /* of the whole call */

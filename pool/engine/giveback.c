@@ -81,12 +81,12 @@ static void settle(struct pool *pool, unsigned slot)
     conn->trx = (struct pool__trx){.guarded = false}; /* the next holder believes nothing */
     switch (pool__policy_returned(pool->options.v.reset_policy, conn->broken, conn->dirty,
                                   conn->in_transaction)) {
-    case POOL__CLOSE: pool__giveback_close(pool, slot, reason_of(pool, slot)); break;
-    case POOL__RESET:
+    case POOL__FATE_CLOSE: pool__giveback_close(pool, slot, reason_of(pool, slot)); break;
+    case POOL__FATE_RESET:
         pool__slots_to_chore(&pool->core, slot);
         pool__giveback_hand_in(pool, slot, true, POOL_CLOSE_RESET);
         break;
-    case POOL__KEEP:
+    case POOL__FATE_KEEP:
         if (!pool__handover_give(&pool->core, slot))
             pool__giveback_hand_in(
                 pool, slot, false,

@@ -31,7 +31,7 @@ static bool check_claim(enum pool__claim claim, struct pool_error *err)
 {
     if (claim == POOL__CLAIM_STALE)
         return pool__fail(err, POOL_ERR_STALE, "the connection was released already");
-    if (claim == POOL__CLAIM_RUNNING)
+    if (claim == POOL__CLAIM_IN_USE)
         return pool__fail(err, POOL_ERR_INVALID, "another call is running on the connection");
     return true;
 }
@@ -41,7 +41,7 @@ static bool check_claim(enum pool__claim claim, struct pool_error *err)
 static enum pool__claim claim(struct pool *pool, unsigned slot, uint32_t generation)
 {
     enum pool__claim claimed = pool__slots_claim(&pool->core, slot, generation);
-    if (claimed != POOL__CLAIM_RUNNING || !atomic_load(&pool->ending))
+    if (claimed != POOL__CLAIM_IN_USE || !atomic_load(&pool->ending))
         return claimed;
     pool__lock(&pool->end_lock);
     claimed = pool__slots_claim(&pool->core, slot, generation);
@@ -87,7 +87,7 @@ void pool__handle_give_up(struct pool_conn conn)
     pool__lock(&pool->end_lock);
     enum pool__claim claimed = pool__slots_give_up(&pool->core, slot, generation);
     pool__unlock(&pool->end_lock);
-    if (claimed == POOL__CLAIMED)
+    if (claimed == POOL__CLAIM_MADE)
         pool__giveback(pool, slot);
 }
 

@@ -45,7 +45,7 @@ static enum pool__connect_class class_of(const struct pool_error *failure, bool 
 {
     enum pool__connect_class class_ = pool__classify_connect(failure->server_errno);
     bool refused = logged_in && failure->code == POOL_ERR_AUTH;
-    return refused && class_ == POOL__C_TRANSIENT ? POOL__C_PERMANENT : class_;
+    return refused && class_ == POOL__CONNECT_TRANSIENT ? POOL__CONNECT_PERMANENT : class_;
 }
 
 static void note_failure_locked(struct pool__health *health, const struct pool_error *failure,
@@ -60,7 +60,7 @@ static void note_failure_locked(struct pool__health *health, const struct pool_e
     health->next_try_ns =
         pool__after_ms(now, pool__policy_backoff_ms(class_, interrupted ? 1 : health->failures,
                                                     (uint32_t)(health->random >> 32)));
-    if (class_ == POOL__C_CAPACITY)
+    if (class_ == POOL__CONNECT_CAPACITY)
         note_capacity_locked(health, open, now);
     health->state = open ? POOL_STATE_RETRYING : POOL_STATE_DOWN;
 }

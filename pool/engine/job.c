@@ -75,7 +75,7 @@ void pool__job_note_error(struct pool *pool, unsigned slot, const struct pool_er
         return;
     }
     struct pool__error_facts facts = pool__classify(err->server_errno, err->message, true);
-    if (err->code == POOL_ERR_SERVER && facts.class_ == POOL__E_READ_ONLY)
+    if (err->code == POOL_ERR_SERVER && facts.class_ == POOL__ERROR_READ_ONLY)
         pool__replica_note_refusal(pool, slot, err);
 }
 

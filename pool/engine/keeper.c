@@ -41,18 +41,18 @@
 
 static void open_what_is_wanted(struct pool *pool, uint64_t now, uint64_t *wake_ns)
 {
-    unsigned counts[POOL__STATES];
+    unsigned counts[POOL__SLOT_STATES];
     pool__slots_count(&pool->core, counts);
     struct pool__demand demand = {
         .limit = pool->core.limit,
-        .counted = pool->core.limit - counts[POOL__EMPTY],
-        .idle = counts[POOL__IDLE] + counts[POOL__CHORE],
-        .opening = counts[POOL__OPENING],
+        .counted = pool->core.limit - counts[POOL__SLOT_EMPTY],
+        .idle = counts[POOL__SLOT_IDLE] + counts[POOL__SLOT_CHORE],
+        .opening = counts[POOL__SLOT_OPENING],
         .min_idle = pool->options.v.min_idle,
         .waiting = atomic_load(&pool->core.waiting),
     };
     uint64_t unused = POOL__FOREVER;
-    bool wanted = demand.waiting || demand.idle + counts[POOL__BUSY] < demand.min_idle ||
+    bool wanted = demand.waiting || demand.idle + counts[POOL__SLOT_BUSY] < demand.min_idle ||
                   demand.idle < demand.min_idle;
     if (!pool__health_ask(pool, &demand, now, wanted ? wake_ns : &unused))
         return;
@@ -69,7 +69,8 @@ static uint64_t patience_locked(const struct pool *pool, uint64_t now)
 {
     const struct pool__health *health = &pool->health;
     uint64_t patience = pool__after_ms(0, pool->options.v.fail_fast_ms);
-    bool refused = health->class_ != POOL__C_TRANSIENT && health->class_ != POOL__C_CAPACITY;
+    bool refused =
+        health->class_ != POOL__CONNECT_TRANSIENT && health->class_ != POOL__CONNECT_CAPACITY;
     return refused && now < health->next_try_ns && patience != POOL__FOREVER ? 0 : patience;
 }
 
@@ -136,20 +137,20 @@ static void look_at_idle(struct pool *pool, unsigned slot, uint64_t now, unsigne
         .keepalive_ns = atomic_load(&place->keepalive_ns),
     };
     enum pool__idle_action action = pool__policy_idle(&idleness);
-    if (action == POOL__STAY && idleness.idle_ns > 0)
+    if (action == POOL__IDLE_STAY && idleness.idle_ns > 0)
         trim(pool, slot);
-    if (action == POOL__STAY || !pool__slots_reserve_idle(&pool->core, slot))
+    if (action == POOL__IDLE_STAY || !pool__slots_reserve_idle(&pool->core, slot))
         return;
     (*idle_count)--;
-    if (action == POOL__PING) {
+    if (action == POOL__IDLE_PING) {
         place->pinged_ns = now;
         pool__chores_order_ping(pool, slot);
         return;
     }
-    if (action == POOL__RETIRE)
+    if (action == POOL__IDLE_RETIRE)
         (*retirements)--;
     pool__chores_order_close(pool, slot,
-                             action == POOL__RETIRE ? POOL_CLOSE_LIFETIME : POOL_CLOSE_IDLE);
+                             action == POOL__IDLE_RETIRE ? POOL_CLOSE_LIFETIME : POOL_CLOSE_IDLE);
 }
 
 static void look_at_busy(struct pool *pool, unsigned slot, uint64_t now)
@@ -179,20 +180,22 @@ static void look_at_slot(struct pool *pool, unsigned slot, unsigned *idle_count,
 {
     struct pool__place *place = &pool->places[slot];
     uint64_t uses = atomic_load_explicit(&pool->core.slots[slot].uses, memory_order_relaxed);
-    enum pool__state state = pool__state_of(atomic_load(&pool->core.slots[slot].word));
+    enum pool__slot_state state = pool__slot_state_of(atomic_load(&pool->core.slots[slot].word));
     uint64_t now = pool__now_ns();
-    bool fresh = uses != place->seen_uses || state == POOL__OPENING || state == POOL__EMPTY;
-    if (fresh || (state == POOL__IDLE && place->seen_away))
+    bool fresh =
+        uses != place->seen_uses || state == POOL__SLOT_OPENING || state == POOL__SLOT_EMPTY;
+    if (fresh || (state == POOL__SLOT_IDLE && place->seen_away))
         place->since_ns = now; /* of this borrow, or of this idleness */
     if (fresh)
         place->leak_reported = false;
     place->seen_uses = uses;
-    place->seen_away = state != POOL__IDLE && (fresh || state == POOL__BUSY || place->seen_away);
-    if (state == POOL__IDLE)
+    place->seen_away =
+        state != POOL__SLOT_IDLE && (fresh || state == POOL__SLOT_BUSY || place->seen_away);
+    if (state == POOL__SLOT_IDLE)
         look_at_idle(pool, slot, now, idle_count, retirements);
-    else if (state == POOL__BUSY)
+    else if (state == POOL__SLOT_BUSY)
         look_at_busy(pool, slot, now);
-    else if (state == POOL__CLOSING)
+    else if (state == POOL__SLOT_CLOSING)
         look_at_closing(pool, slot, now);
 }
 
@@ -220,9 +223,9 @@ static void check_suspects(struct pool *pool)
 
 static void tick(struct pool *pool)
 {
-    unsigned counts[POOL__STATES];
+    unsigned counts[POOL__SLOT_STATES];
     pool__slots_count(&pool->core, counts);
-    unsigned idle_count = counts[POOL__IDLE];
+    unsigned idle_count = counts[POOL__SLOT_IDLE];
     /* Spread retirements out: a tenth of the pool per tick at most. */
     unsigned retirements = pool->core.limit / 10 + 1;
     atomic_store(&pool->losses, 0);
@@ -244,9 +247,9 @@ static int timeout_until(uint64_t wake_ns)
 
 static bool something_to_watch(struct pool *pool)
 {
-    unsigned counts[POOL__STATES];
+    unsigned counts[POOL__SLOT_STATES];
     pool__slots_count(&pool->core, counts);
-    return counts[POOL__EMPTY] < pool->core.limit || atomic_load(&pool->control.open) ||
+    return counts[POOL__SLOT_EMPTY] < pool->core.limit || atomic_load(&pool->control.open) ||
            atomic_load(&pool->health.read_only);
 }
 

@@ -34,9 +34,9 @@ static void blame_setup(const struct pool__conn *conn, struct pool_error *err)
         return;
     enum pool__setup_class class_ =
         pool__classify_setup(was.server_errno, was.message, conn->mariadb);
-    if (class_ == POOL__S_ENDED)
+    if (class_ == POOL__SETUP_ENDED)
         return;
-    pool__fail(err, class_ == POOL__S_REFUSED ? POOL_ERR_AUTH : POOL_ERR_CONNECT,
+    pool__fail(err, class_ == POOL__SETUP_REFUSED ? POOL_ERR_AUTH : POOL_ERR_CONNECT,
                "the set-up of the session was refused: %.400s", was.message);
     err->server_errno = was.server_errno;
     memcpy(err->sqlstate, was.sqlstate, sizeof err->sqlstate);
@@ -62,7 +62,7 @@ static bool open_conn(struct pool *pool, struct pool__conn **ret_conn, struct po
         return true;
     /* A rotated password: ask once more before believing the refusal. */
     return !*ret_conn && pool->options.v.credentials &&
-           pool__classify_connect(err->server_errno) == POOL__C_PASSWORD &&
+           pool__classify_connect(err->server_errno) == POOL__CONNECT_PASSWORD &&
            open_once(pool, true, deadline_ns, ret_conn, err);
 }
 

@@ -34,7 +34,7 @@ static uint64_t pause_locked(struct pool__health *health, uint64_t now, unsigned
 {
     ++*in_a_row;
     health->random = health->random * UINT64_C(6364136223846793005) + 1442695040888963407;
-    return pool__after_ms(now, pool__policy_backoff_ms(POOL__C_TRANSIENT, *in_a_row,
+    return pool__after_ms(now, pool__policy_backoff_ms(POOL__CONNECT_TRANSIENT, *in_a_row,
                                                        (uint32_t)(health->random >> 32)));
 }
 

@@ -58,19 +58,19 @@ static uint8_t fixed_size(enum enum_field_types wire)
 static enum pool__wire_form form_of(enum pool_type type, enum enum_field_types wire, bool binary)
 {
     if (wire == MYSQL_TYPE_BIT)
-        return POOL__FORM_BIT;
+        return POOL__WIRE_BIT;
     if (!binary)
-        return POOL__FORM_CHARS;
+        return POOL__WIRE_CHARS;
     switch (type) {
-    case POOL_TYPE_INT: return POOL__FORM_SIGNED;
-    case POOL_TYPE_UINT: return POOL__FORM_UNSIGNED;
-    case POOL_TYPE_FLOAT: return POOL__FORM_FLOAT;
-    case POOL_TYPE_DOUBLE: return POOL__FORM_DOUBLE;
+    case POOL_TYPE_INT: return POOL__WIRE_SIGNED;
+    case POOL_TYPE_UINT: return POOL__WIRE_UNSIGNED;
+    case POOL_TYPE_FLOAT: return POOL__WIRE_FLOAT;
+    case POOL_TYPE_DOUBLE: return POOL__WIRE_DOUBLE;
     case POOL_TYPE_DATE:
-    case POOL_TYPE_DATETIME: return POOL__FORM_MOMENT;
-    case POOL_TYPE_TIME: return POOL__FORM_SPAN;
-    case POOL_TYPE_NULL: return POOL__FORM_NOTHING;
-    default: return POOL__FORM_CHARS;
+    case POOL_TYPE_DATETIME: return POOL__WIRE_MOMENT;
+    case POOL_TYPE_TIME: return POOL__WIRE_SPAN;
+    case POOL_TYPE_NULL: return POOL__WIRE_NOTHING;
+    default: return POOL__WIRE_CHARS;
     }
 }
 
@@ -86,7 +86,7 @@ static void describe(struct pool__column *ret_column, const MYSQL_FIELD *field, 
     enum pool_type type = type_of(field);
     enum pool__wire_form form = form_of(type, field->type, binary);
     unsigned long width = field->length < WIDTH_MAX ? field->length : WIDTH_MAX;
-    bool bits = form == POOL__FORM_UNSIGNED || (binary && pool__is_real_type(type));
+    bool bits = form == POOL__WIRE_UNSIGNED || (binary && pool__is_real_type(type));
     bool filled = bits && field->flags & ZEROFILL_FLAG;
     ret_column->width = filled ? (uint32_t)width : 0;
     ret_column->type = (uint8_t)type;

@@ -31,11 +31,11 @@ static bool read_length(const uint8_t **at, const uint8_t *end, uint64_t *ret_le
 static const char *check_content(enum pool__wire_form form, const uint8_t *data, size_t len)
 {
     struct pool_time time;
-    if (form == POOL__FORM_BIT && len > 8)
+    if (form == POOL__WIRE_BIT && len > 8)
         return "a BIT value is longer than 8 bytes";
-    if (form == POOL__FORM_MOMENT && !pool__moment_unpack(data, len, POOL_TYPE_DATETIME, &time))
+    if (form == POOL__WIRE_MOMENT && !pool__moment_unpack(data, len, POOL_TYPE_DATETIME, &time))
         return "a date or time is impossible";
-    if (form == POOL__FORM_SPAN && !pool__moment_unpack_span(data, len, &time))
+    if (form == POOL__WIRE_SPAN && !pool__moment_unpack_span(data, len, &time))
         return "a TIME is impossible";
     return NULL;
 }
@@ -50,7 +50,7 @@ static inline const char *split_value(const struct pool__column *column, const u
         return "a length is missing or wrong";
     if (size > (uint64_t)(end - *at))
         return "a value goes beyond the end of the packet";
-    if (column->size == 0 && column->form != POOL__FORM_CHARS) {
+    if (column->size == 0 && column->form != POOL__WIRE_CHARS) {
         const char *wrong = check_content(column->form, *at, (size_t)size);
         if (wrong)
             return wrong;
@@ -79,7 +79,7 @@ const char *pool__decode_row(const struct pool__column *columns, unsigned count,
         at += header;
     }
     for (unsigned i = 0; i < count; i++) {
-        bool null = binary ? is_null_bit_set(bitmap, i) || columns[i].form == POOL__FORM_NOTHING
+        bool null = binary ? is_null_bit_set(bitmap, i) || columns[i].form == POOL__WIRE_NOTHING
                            : at < end && *at == 0xfb;
         if (null) {
             at += !binary;

@@ -13,15 +13,15 @@
 
 /* How the bytes of a value are to be read. */
 enum pool__wire_form {
-    POOL__FORM_CHARS,  /* length, characters or bytes: all of the text protocol but BIT */
-    POOL__FORM_BIT,    /* length, up to 8 bytes, most significant first */
-    POOL__FORM_SIGNED, /* `size` bytes, least significant first; so are the next three */
-    POOL__FORM_UNSIGNED,
-    POOL__FORM_FLOAT,
-    POOL__FORM_DOUBLE,
-    POOL__FORM_MOMENT, /* length, date, time of day, microseconds */
-    POOL__FORM_SPAN,   /* length, sign, days, hours, minutes, seconds, microseconds */
-    POOL__FORM_NOTHING /* the NULL type in the binary protocol: no bytes at all */
+    POOL__WIRE_CHARS,  /* length, characters or bytes: all of the text protocol but BIT */
+    POOL__WIRE_BIT,    /* length, up to 8 bytes, most significant first */
+    POOL__WIRE_SIGNED, /* `size` bytes, least significant first; so are the next three */
+    POOL__WIRE_UNSIGNED,
+    POOL__WIRE_FLOAT,
+    POOL__WIRE_DOUBLE,
+    POOL__WIRE_MOMENT, /* length, date, time of day, microseconds */
+    POOL__WIRE_SPAN,   /* length, sign, days, hours, minutes, seconds, microseconds */
+    POOL__WIRE_NOTHING /* the NULL type in the binary protocol: no bytes at all */
 };
 
 struct pool__column {

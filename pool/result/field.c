@@ -176,19 +176,19 @@ static bool whole_number(const struct pool__field *field, struct pool__number *r
 bool pool__field_number(const struct pool__field *field, struct pool__number *ret_number)
 {
     switch ((enum pool__wire_form)field->column->form) {
-    case POOL__FORM_SIGNED:
+    case POOL__WIRE_SIGNED:
         *ret_number = number_from_signed(pool__little_endian(field->data, field->len), field->len);
         return true;
-    case POOL__FORM_UNSIGNED:
+    case POOL__WIRE_UNSIGNED:
         *ret_number =
             (struct pool__number){.magnitude = pool__little_endian(field->data, field->len)};
         return true;
-    case POOL__FORM_BIT:
+    case POOL__WIRE_BIT:
         *ret_number = (struct pool__number){.magnitude = big_endian(field->data, field->len)};
         return true;
-    case POOL__FORM_FLOAT: *ret_number = number_from_float(field); return true;
-    case POOL__FORM_DOUBLE: *ret_number = number_from_bytes(field); return true;
-    case POOL__FORM_CHARS:
+    case POOL__WIRE_FLOAT: *ret_number = number_from_float(field); return true;
+    case POOL__WIRE_DOUBLE: *ret_number = number_from_bytes(field); return true;
+    case POOL__WIRE_CHARS:
         return !is_time_type(field->column->type) && whole_number(field, ret_number);
     default: return false;
     }
@@ -223,7 +223,7 @@ static struct pool__number lenient_number(const struct pool__field *field)
     struct pool__number number = {.is_double = false};
     if (is_time_type(field->column->type))
         return number;
-    if (field->column->form == POOL__FORM_CHARS)
+    if (field->column->form == POOL__WIRE_CHARS)
         return pool__is_real_type(field->column->type) ? number_from_double(double_of_chars(field))
                                                        : leading_integer(field);
     pool__field_number(field, &number);
@@ -266,7 +266,7 @@ uint64_t pool__field_uint(const struct pool__field *field)
 
 double pool__field_double(const struct pool__field *field)
 {
-    if (field->column->form == POOL__FORM_CHARS && !is_time_type(field->column->type))
+    if (field->column->form == POOL__WIRE_CHARS && !is_time_type(field->column->type))
         return double_of_chars(field);
     struct pool__number number = lenient_number(field);
     return pool__field_number_double(&number);
@@ -276,12 +276,12 @@ double pool__field_double(const struct pool__field *field)
 
 bool pool__field_time(const struct pool__field *field, struct pool_time *ret_time)
 {
-    if (field->column->form == POOL__FORM_MOMENT)
+    if (field->column->form == POOL__WIRE_MOMENT)
         return pool__moment_unpack(field->data, field->len, (enum pool_type)field->column->type,
                                    ret_time);
-    if (field->column->form == POOL__FORM_SPAN)
+    if (field->column->form == POOL__WIRE_SPAN)
         return pool__moment_unpack_span(field->data, field->len, ret_time);
-    return field->column->form == POOL__FORM_CHARS &&
+    return field->column->form == POOL__WIRE_CHARS &&
            pool__moment_parse(field->data, field->len, field->column->type == POOL_TYPE_DATETIME,
                               ret_time);
 }
@@ -302,7 +302,7 @@ static size_t fill(const struct pool__field *field, char *text, size_t len)
 static size_t format_real(const struct pool__field *field, char *text)
 {
     unsigned decimals = field->column->decimals;
-    if (field->column->form == POOL__FORM_DOUBLE)
+    if (field->column->form == POOL__WIRE_DOUBLE)
         return pool__number_double_text(double_of(field), decimals, text);
     return decimals < POOL__ANY_DECIMALS
                ? pool__number_double_text((double)float_of(field), decimals, text)
@@ -321,9 +321,9 @@ size_t pool__field_format(const struct pool__field *field, char text[POOL__TEXT_
     struct pool__number number;
     enum pool__wire_form form = (enum pool__wire_form)field->column->form;
     text[0] = '\0';
-    if (form == POOL__FORM_MOMENT || form == POOL__FORM_SPAN)
+    if (form == POOL__WIRE_MOMENT || form == POOL__WIRE_SPAN)
         return format_time(field, text);
-    if (form == POOL__FORM_FLOAT || form == POOL__FORM_DOUBLE)
+    if (form == POOL__WIRE_FLOAT || form == POOL__WIRE_DOUBLE)
         return fill(field, text, format_real(field, text));
     if (!pool__field_number(field, &number))
         return 0;

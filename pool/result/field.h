@@ -46,7 +46,7 @@ bool pool__field_time(const struct pool__field *field, struct pool_time *ret_tim
 
 #define POOL__TEXT_SIZE POOL__NUMBER_SIZE
 
-/* The text of a value of any form but POOL__FORM_CHARS, with a NUL. Returns its length. */
+/* The text of a value of any form but POOL__WIRE_CHARS, with a NUL. Returns its length. */
 size_t pool__field_format(const struct pool__field *field, char text[POOL__TEXT_SIZE]);
 
 #endif

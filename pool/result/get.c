@@ -61,7 +61,7 @@ static const char *make_text(struct pool_result *r, unsigned column,
         return NULL;
     if (r->row->texts[column])
         return r->row->texts[column];
-    if (field->column->form != POOL__FORM_CHARS) {
+    if (field->column->form != POOL__WIRE_CHARS) {
         len = pool__field_format(field, formatted);
         from = formatted;
     }
@@ -79,7 +79,7 @@ const char *pool_get_text(struct pool_result *result, unsigned column)
     struct pool__field field;
     if (!pool__find_field(result, column, &field))
         return NULL;
-    if (field.column->form == POOL__FORM_CHARS && !result->streaming)
+    if (field.column->form == POOL__WIRE_CHARS && !result->streaming)
         return (const char *)field.data;
     return make_text(result, column, &field);
 }
@@ -90,7 +90,7 @@ const void *pool_get_bytes(struct pool_result *result, unsigned column, size_t *
     const void *data = NULL;
     size_t len = 0;
     if (pool__find_field(result, column, &field)) {
-        bool chars = field.column->form == POOL__FORM_CHARS;
+        bool chars = field.column->form == POOL__WIRE_CHARS;
         data = chars ? field.data : (const void *)make_text(result, column, &field);
         len = chars ? field.len : data ? strlen(data) : 0;
     }

@@ -115,7 +115,7 @@ static bool is_fickle_call(const struct reading *reading)
     if (!is_sign(&reading->before, '(') || !is_name(name))
         return false;
     return is_one_of(name, fickle) || name->kind == POOL__TOKEN_QUOTED ||
-           pool__builtins_kind(name->text, name->len) == POOL__NAME_UNKNOWN;
+           pool__builtins_kind(name->text, name->len) == POOL__BUILTINS_UNKNOWN;
 }
 
 /* Something other than a value that may differ from row to row. */

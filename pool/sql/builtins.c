@@ -148,11 +148,11 @@ enum pool__builtins_kind pool__builtins_kind(const char *name, size_t len)
 {
     struct name key = {name, len};
     if (is_in(&key, keywords, COUNT(keywords)))
-        return POOL__NAME_KEYWORD;
+        return POOL__BUILTINS_KEYWORD;
     if (is_in(&key, functions, COUNT(functions)))
-        return POOL__NAME_FUNCTION;
-    return is_in(&key, tight_functions, COUNT(tight_functions)) ? POOL__NAME_TIGHT_FUNCTION
-                                                                : POOL__NAME_UNKNOWN;
+        return POOL__BUILTINS_FUNCTION;
+    return is_in(&key, tight_functions, COUNT(tight_functions)) ? POOL__BUILTINS_TIGHT_FUNCTION
+                                                                : POOL__BUILTINS_UNKNOWN;
 }
 
 bool pool__builtins_is_named(const char *name, size_t len, const char *capitals)

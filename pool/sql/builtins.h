@@ -9,10 +9,10 @@
 #include <stddef.h>
 
 enum pool__builtins_kind {
-    POOL__NAME_UNKNOWN,
-    POOL__NAME_KEYWORD,       /* of the grammar: IN (...), VALUES (...) */
-    POOL__NAME_FUNCTION,      /* built in */
-    POOL__NAME_TIGHT_FUNCTION /* built in only if the parenthesis follows at once */
+    POOL__BUILTINS_UNKNOWN,
+    POOL__BUILTINS_KEYWORD,       /* of the grammar: IN (...), VALUES (...) */
+    POOL__BUILTINS_FUNCTION,      /* built in */
+    POOL__BUILTINS_TIGHT_FUNCTION /* built in only if the parenthesis follows at once */
 };
 
 /* `name` is unquoted and unqualified, in any case; it need not end with a NUL. */

@@ -95,14 +95,14 @@ enum pool__sql_turn pool__gist_turn(const struct pool__gist *gist, bool doubtful
     const struct pool__token *head = gist->head;
     bool one = !doubtful && !gist->multiple && !gist->has_body;
     if (one && begins(head))
-        return POOL__TURN_BEGIN;
+        return POOL__SQL_TURN_BEGIN;
     if (doubtful || hides_statements(gist))
-        return POOL__TURN_HIDDEN;
+        return POOL__SQL_TURN_HIDDEN;
     if (pool__words_is(&head[0], "COMMIT"))
-        return POOL__TURN_COMMIT;
+        return POOL__SQL_TURN_COMMIT;
     if (pool__words_is(&head[0], "ROLLBACK") && !rolls_back_to_savepoint(gist))
-        return POOL__TURN_ROLLBACK;
-    return POOL__TURN_NONE;
+        return POOL__SQL_TURN_ROLLBACK;
+    return POOL__SQL_TURN_NONE;
 }
 
 /* A routine, or a trigger, puts them back at its end. What EXECUTE runs is not seen. */

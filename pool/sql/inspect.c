@@ -101,9 +101,9 @@ static bool calls_unknown(const struct pool__gist *gist, const struct pool__toke
     if (name->kind == POOL__TOKEN_QUOTED || gist->qualified)
         return true;
     enum pool__builtins_kind kind = pool__builtins_kind(name->text, name->len);
-    if (kind == POOL__NAME_TIGHT_FUNCTION)
+    if (kind == POOL__BUILTINS_TIGHT_FUNCTION)
         return name->text + name->len != parenthesis->text;
-    return kind == POOL__NAME_UNKNOWN;
+    return kind == POOL__BUILTINS_UNKNOWN;
 }
 
 static bool locks_or_writes(const struct pool__gist *gist, const struct pool__token *token)
@@ -255,7 +255,7 @@ static void merge(struct pool__sql_info *info, unsigned reading, const struct po
     if (other->class_ > info->class_)
         info->class_ = other->class_;
     if (other->turn != info->turn)
-        info->turn = POOL__TURN_HIDDEN;
+        info->turn = POOL__SQL_TURN_HIDDEN;
     info->semicolon = info->semicolon || other->semicolon;
     info->read_only = info->read_only && other->read_only;
     info->updates = info->updates && other->updates;

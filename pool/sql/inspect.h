@@ -19,11 +19,11 @@ enum pool__sql_class {
 
 /* What it means to an open transaction. */
 enum pool__sql_turn {
-    POOL__TURN_NONE, /* nothing; or it commits, being what it is, as CREATE TABLE does */
-    POOL__TURN_BEGIN,
-    POOL__TURN_COMMIT,
-    POOL__TURN_ROLLBACK, /* of all of it */
-    POOL__TURN_HIDDEN    /* it runs statements that are not seen here */
+    POOL__SQL_TURN_NONE, /* nothing; or it commits, being what it is, as CREATE TABLE does */
+    POOL__SQL_TURN_BEGIN,
+    POOL__SQL_TURN_COMMIT,
+    POOL__SQL_TURN_ROLLBACK, /* of all of it */
+    POOL__SQL_TURN_HIDDEN    /* it runs statements that are not seen here */
 };
 
 #define POOL__READINGS 3 /* of quotes: see enum pool__quotes */
