@@ -48,12 +48,12 @@ TLS_CFLAGS := $(shell $(CC) -mtls-dialect=gnu2 -Werror -fPIC -x c -S -o /dev/nul
 ifeq ($(VARIANT),release)
 OUR_CFLAGS += -O2 -D_FORTIFY_SOURCE=2 $(TLS_CFLAGS)
 else ifeq ($(VARIANT),debug)
-OUR_CFLAGS += -O0
+OUR_CFLAGS += -O0 -DPOOL__CHECKED
 else ifeq ($(VARIANT),asan)
-OUR_CFLAGS += -O1 -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
+OUR_CFLAGS += -O1 -DPOOL__CHECKED -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 OUR_LDFLAGS += -fsanitize=address,undefined
 else ifeq ($(VARIANT),tsan)
-OUR_CFLAGS += -O1 -fsanitize=thread -fno-omit-frame-pointer
+OUR_CFLAGS += -O1 -DPOOL__CHECKED -fsanitize=thread -fno-omit-frame-pointer
 OUR_LDFLAGS += -fsanitize=thread
 else ifeq ($(VARIANT),coverage)
 OUR_CFLAGS += -O0 --coverage
@@ -176,7 +176,7 @@ EXPLORE_OBJ := $(patsubst %,$(B)/explore/pool/core/%.o,core slots benches waiter
 $(B)/explore/%.o: %.c | build/.deps-$(words $(PACKAGES))
 	@mkdir -p $(@D)
 	@echo "  CC    $< (explore)"
-	$(Q)$(CC) $(OUR_CFLAGS) -DPOOL__EXPLORE $(DB_CFLAGS) $(CFLAGS) -c $< -o $@
+	$(Q)$(CC) $(OUR_CFLAGS) -DPOOL__EXPLORE -DPOOL__CHECKED $(DB_CFLAGS) $(CFLAGS) -c $< -o $@
 $(B)/tests/test_core_explore: $(EXPLORE_OBJ)
 	@mkdir -p $(@D)
 	@echo "  LD    $@"

@@ -8,6 +8,7 @@
 #define TESTS_CORE_CHECK_H
 
 #include "core/core.h"
+#include "core/waiter.h"
 
 static inline const char *core_check(const struct pool__core *core)
 {
@@ -16,14 +17,14 @@ static inline const char *core_check(const struct pool__core *core)
     for (; link != &core->queue; link = link->next) {
         struct pool__waiter *waiter =
             POOL__ENTRY((struct pool__link *)(uintptr_t)link, struct pool__waiter, link);
-        uint32_t outcome = atomic_load(&waiter->outcome);
+        enum pool__waiter_state state = pool__waiter_state(waiter);
         if (link->next->prev != link)
             return "the queue is torn";
-        if (outcome != POOL__WAITING && outcome != POOL__NUDGED)
-            return "somebody is in the queue who has an outcome";
-        if (outcome == POOL__NUDGED && length > 0)
+        if (!pool__waiter_is_queued(state))
+            return "somebody is in the queue who has left it";
+        if (state == POOL__WAITER_NUDGED && length > 0)
             return "somebody is nudged who is not the oldest";
-        nudged += outcome == POOL__NUDGED;
+        nudged += state == POOL__WAITER_NUDGED;
         length++;
     }
     if (atomic_load(&core->waiting) != length)

@@ -22,7 +22,7 @@ dir=$(mktemp -d "${TMPDIR:-/tmp}/mutants.XXXXXX") || exit 2
 trap 'rm -rf -- "$dir"' EXIT
 passed=0
 failed=0
-flags=(-std=c11 -D_GNU_SOURCE -O2 -g -pthread -I"$dir" -Ipool -Iinclude -Itests)
+flags=(-std=c11 -D_GNU_SOURCE -DPOOL__CHECKED -O2 -g -pthread -I"$dir" -Ipool -Iinclude -Itests)
 
 compile() { # OUTPUT FILES...
     local output=$1
@@ -224,19 +224,21 @@ mutant queue.c "a waiter does not look again once it is queued" \
 mutant queue.c "a waiter looks again before it is counted" \
     's/    pool__explore_point\(\);\n    atomic_fetch_add\(&core->waiting, 1\);\n\}/}/; s/        unjoin_locked\(core, waiter\);\n        waiter->slot/        pool__list_remove(\&waiter->link);\n        waiter->slot/; s/    waiter->behind = ahead >= coming;\n/    pool__explore_point();\n    atomic_fetch_add(\&core->waiting, 1);\n    waiter->behind = ahead >= coming;\n/'
 mutant handover.c "a return asks for waiters before it publishes the slot" \
-    's/(    for \(;;\) \{\n        \/\* The evict flag)/    bool waited_for = atomic_load(\&core->waiting);\n\1/; s/            announce\(core, index, before\);\n/            pool__slots_set_bit(core, index);\n            if (before)\n                atomic_fetch_sub(before, 1);\n            if (waited_for)\n                pool__handover_serve(core);\n/'
+    's/(    for \(;;\) \{\n        \/\* The evict flag)/    bool waited_for = atomic_load(\&core->waiting);\n\1/; s/            pool__explore_point\(\);\n            if \(atomic_load\(&core->waiting\)\)\n/            if (waited_for)\n/'
 mutant handover.h "a quick release does not repair the map" \
     's/if \(!\(bits >> \(index % 64\) & 1\) \|\| atomic_load/(void)bits;\n    if (atomic_load/'
 mutant slots.c "who clears a wrong bit does not look again" \
     's/if \(pool__slot_state_of\(pool__slots_word\(&core->slots\[index\]\)\) != POOL__SLOT_IDLE\)\n        return false;\n    pool__slots_set_bit/if (true)\n        return false;\n    pool__slots_set_bit/'
 mutant slots.c "who clears a wrong bit looks before, not after" \
     's/(    pool__explore_point\(\);\n    atomic_fetch_and\(map_of\(core, index\), ~bit_of\(index\)\);\n)(    if \(pool__slot_state_of\(pool__slots_word\(&core->slots\[index\]\)\) != POOL__SLOT_IDLE\))\n        return false;\n/    bool idle = pool__slot_state_of(pool__slots_word(\&core->slots[index])) == POOL__SLOT_IDLE;\n\1    if (!idle)\n        return false;\n/'
-mutant handover.c "a return does not set the bit" \
-    's/(static void announce\([^)]*\)\n\{\n)    pool__slots_set_bit\(core, index\);/\1    (void)index;/'
+mutant slots.c "a return does not set the bit" \
+    's/    if \(moved && pool__slot_state_of\(next\) == POOL__SLOT_IDLE\)\n[^\n]*\n//'
+mutant slots.c "a slot leaves its count before scanners can find it" \
+    's/(    if \(moved && pool__slot_state_of\(next\) == POOL__SLOT_IDLE\)\n[^\n]*\n)(.*?)(\n    return moved;)/\2\n\1\3/s'
 mutant queue.c "a nudge is forgotten when the nudged one times out" \
     's/    if \(nudged\)\n        pool__handover_serve\(core\); \/\* the slot that it was nudged for/    if (false)\n        pool__handover_serve(core); \/* the slot that it was nudged for/'
 mutant queue.c "a nudged waiter looks before returners nudge again" \
-    's/        pool__explore_point\(\);\n        atomic_store\(&core->nudged, 0\);\n(        if \(pool__handover_oldest_locked.*\n        \}\n)(    \}\n    pool__unlock\(&core->lock\);\n.*enum pool__outcome pool__queue_wait)/\1        pool__explore_point();\n        atomic_store(\&core->nudged, 0);\n\2/'
+    's/        pool__explore_point\(\);\n        atomic_store\(&core->nudged, 0\);\n(        if \(pool__handover_oldest_locked.*\n        \}\n)(    \}\n    pool__unlock\(&core->lock\);\n.*enum pool__queue_result pool__queue_wait)/\1        pool__explore_point();\n        atomic_store(\&core->nudged, 0);\n\2/'
 mutant handover.c "the nudge is not taken back when nobody waits" \
     's/    \} else \{\n        atomic_store\(&core->nudged, 0\);\n    \}/    }/'
 
@@ -249,9 +251,9 @@ mutant queue.c "a nudge is forgotten when the nudged one is failed" \
 
 # Fault 3: a slot goes to somebody who has given up.
 mutant queue.c "a waiter who times out stays in the queue" \
-    's/(    if \(own\) \{\n)        pool__handover_settle_locked\(core, waiter, as\);/\1        atomic_fetch_sub(\&core->waiting, 1);\n        atomic_store(\&waiter->outcome, (uint32_t)as);/'
+    's/(    if \(own\) \{\n)        pool__handover_end_locked\(core, waiter, as\);/\1        atomic_fetch_sub(\&core->waiting, 1);\n        pool__waiter_end_locked(waiter, as);/'
 mutant queue.c "a timeout does not ask whether a grant came first" \
-    's/(        core->timeouts \+= as == POOL__TIMED_OUT;\n    \})/\1 else {\n        atomic_store(\&waiter->outcome, (uint32_t)as);\n    }/'
+    's/(        core->timeouts \+= as == POOL__QUEUE_TIMED_OUT;\n    \})/\1 else {\n        pool__waiter_end_locked(waiter, as);\n    }/'
 mutant handover.c "a hand-over to an expired waiter" \
     's/pool__now_ns\(\) >= waiter->deadline_ns\)/false)/'
 mutant handover.c "an expired waiter is settled and left asleep" \
@@ -259,17 +261,17 @@ mutant handover.c "an expired waiter is settled and left asleep" \
 mutant handover.c "a granted waiter stays counted" \
     's/(    pool__list_remove\(&waiter->link\);\n    pool__explore_point\(\);\n)    atomic_fetch_sub\(&core->waiting, 1\);\n/\1/'
 mutant handover.c "a grant leaves the waiter asleep" \
-    's/    pool__handover_add_wake\(wakes, waiter\);\n(    return pool__handover_settle_locked\(core, waiter, POOL__GRANTED\))/    (void)wakes;\n\1/'
+    's/    pool__handover_add_wake\(wakes, waiter\);\n(    return pool__handover_end_locked\(core, waiter, POOL__QUEUE_GRANTED\))/    (void)wakes;\n\1/'
 mutant handover.c "the youngest waiter is served first" \
     's/struct pool__link \*link = pool__list_first\(&core->queue\);/struct pool__link *link = pool__list_empty(\&core->queue) ? NULL : core->queue.prev;/'
 
 # Fault 5: the end, an eviction or an old ticket races with borrow and return.
 mutant queue.c "the shutting forgets those who wait" \
-    's/    pool__queue_fail_waiters\(core, POOL__SHUT, POOL__FOREVER\);\n//'
+    's/    pool__queue_fail_waiters\(core, POOL__QUEUE_SHUT, POOL__FOREVER\);\n//'
 mutant queue.c "a shut core takes waiters" \
     's/bool refused = atomic_load\(&core->shut\) && [^;]*;/bool refused = false;/'
 mutant queue.c "waiters are failed before the core is shut" \
-    's/    pool__lock\(&core->lock\);\n    atomic_store\(&core->shut, true\);\n    pool__unlock\(&core->lock\);\n(    pool__queue_fail_waiters\(core, POOL__SHUT, POOL__FOREVER\);\n)/\1    pool__explore_point();\n    atomic_store(\&core->shut, true);\n/'
+    's/    pool__lock\(&core->lock\);\n    atomic_store\(&core->shut, true\);\n    pool__unlock\(&core->lock\);\n(    pool__queue_fail_waiters\(core, POOL__QUEUE_SHUT, POOL__FOREVER\);\n)/\1    pool__explore_point();\n    atomic_store(\&core->shut, true);\n/'
 mutant handover.c "a return ignores the eviction" \
     's/if \(word & POOL__SLOT_EVICT\) \{/if (false) {/'
 mutant handover.c "a return looks for the eviction only at first" \
@@ -289,33 +291,33 @@ mutant handover.h "a quick release does not compare the generation" \
 mutant slots.c "a running call does not prevent another" \
     's/return word & POOL__SLOT_CLAIMED \? POOL__CLAIM_IN_USE : POOL__CLAIM_MADE;/return POOL__CLAIM_MADE;/'
 mutant slots.c "a slot is reserved without asking whether it is still empty" \
-    's/if \(pool__slot_state_of\(word\) == POOL__SLOT_EMPTY &&\n *pool__move\(&core->slots\[i\], &word, pool__slots_with_state\(word, POOL__SLOT_OPENING\)\)\)/if (pool__slot_state_of(word) == POOL__SLOT_EMPTY \&\&\n            (pool__move(\&core->slots[i], \&word, pool__slots_with_state(word, POOL__SLOT_OPENING)) || true))/'
+    's/pool__slots_move\(core, &core->slots\[i\], &word, next\)\)/(pool__slots_move(core, \&core->slots[i], \&word, next) || true))/'
 
 # Riders: boarding, riding, leaving, arriving.
 mutant followers.c "who does not ride is taken along" \
-    's/if \(!waiter->may_follow \|\| atomic_load/if (atomic_load/'
+    's/if \(!waiter->may_follow \|\| pool__waiter_state/if (pool__waiter_state/'
 mutant followers.c "who is nudged is taken along" \
-    's/if \(!waiter->may_follow \|\| atomic_load\(&waiter->outcome\) != POOL__WAITING \|\|/if (!waiter->may_follow ||/'
+    's/if \(!waiter->may_follow \|\| pool__waiter_state\(waiter\) != POOL__WAITER_WAITING \|\|/if (!waiter->may_follow ||/'
 mutant followers.c "whose deadline has passed is taken along" \
     's/if \(now >= waiter->deadline_ns\)\n            continue;/if (false)\n            continue;/'
 mutant followers.c "the youngest board first" \
     's/struct pool__link \*next = core->queue.next;/struct pool__link *next = core->queue.prev;/; s/        next = next->next;\n(        if \(!waiter->may_follow)/        next = next->prev;\n\1/'
 mutant waiter.c "a rider never sets off" \
-    's/atomic_store\(&waiter->outcome, POOL__SENT\);/(void)waiter;/'
+    's/    atomic_store\(&waiter->word, word_of\(POOL__WAITER_SENT, POOL__QUEUE_PENDING\)\);\n//'
 mutant waiter.c "one who is held may leave" \
-    's/return atomic_compare_exchange_strong\(&waiter->outcome, &sent, POOL__TAKEN\);/return atomic_load(\&waiter->outcome) == sent;/'
-mutant followers.c "one who has left arrives" \
-    's/        if \(outcome == POOL__ABANDONED\)\n            return false;/        if (false)\n            return false;/'
+    's/return move\(waiter, &sent, POOL__WAITER_TAKEN, POOL__QUEUE_PENDING\);/return atomic_load(\&waiter->word) == sent;/'
+mutant waiter.c "one who has left arrives" \
+    's/        if \(pool__waiter_result_of\(from\) == POOL__QUEUE_ABANDONED\)\n            return false;/        if (false)\n            return false;/'
 mutant followers.c "one who arrives is not woken" \
     's/(    if \(wake\)\n        wake\(waiter\);\n)    else\n        pool__benches_add\(core, place, wakes\);\n/\1/'
 mutant benches.c "threads on two benches are woken on the last one only" \
     's/    if \(pool__benches_of\(place\) != wakes->bench\)\n        pool__benches_wake\(core, wakes\);\n//'
-mutant queue.c "who parks looks at its outcome before its bench" \
-    's/(        uint32_t turn = atomic_load\(bench\);[^\n]*\n        pool__explore_point\(\);\n)(        uint32_t outcome = atomic_load\(&waiter->outcome\);\n)/\2        pool__explore_point();\n\1/'
+mutant queue.c "who parks looks at its state before its bench" \
+    's/(        uint32_t turn = atomic_load\(bench\);[^\n]*\n        pool__explore_point\(\);\n)(        uint32_t word = atomic_load\(&waiter->word\);\n)/\2        pool__explore_point();\n\1/'
 mutant waiter.c "one who waits does not look in time to leave" \
     's/waiter->may_follow \? pool__waiter_later\(now, waiter->follow_ns\) : POOL__FOREVER/POOL__FOREVER/'
 mutant queue.c "a rider leaves early" \
-    's/outcome == POOL__SENT && now >= waiter->abandon_ns && pool__waiter_abandon/outcome == POOL__SENT \&\& pool__waiter_abandon/'
+    's/state == POOL__WAITER_SENT && now >= waiter->abandon_ns && pool__waiter_abandon/state == POOL__WAITER_SENT \&\& pool__waiter_abandon/'
 
 $apply_only || make -s "$library" || exit 2
 rm -rf "$dir/core"
@@ -341,7 +343,7 @@ server_mutant borrow.c test_faults a_server_that_died_while_all_were_idle_costs_
     's/if \(atomic_load\(&pool->core.absent\)\)/if (false)/'
 server_mutant slots.c test_faults a_server_that_died_while_all_were_idle_costs_no_call \
     "a connection that is closed is not counted as missing" \
-    's/while \(!pool__slots_move\(core, slot, &word, next\)\);/while (!pool__move(slot, \&word, next));/'
+    's/while \(!pool__slots_move\(core, slot, &word, next\)\);/while (!pool__slot_move(slot, \&word, next));/'
 
 # Fault 5, outside the core: an eviction whose answer nobody looks at loses the slot.
 server_mutant keeper.c test_races a_connection_that_comes_back_while_it_is_retired_is_closed \

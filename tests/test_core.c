@@ -88,16 +88,21 @@ static void note_wake(struct pool__waiter *waiter)
         pthread_mutex_unlock(&core.lock.native);
 }
 
-static enum pool__outcome enqueue(struct caller *caller)
+static enum pool__queue_result enqueue(struct caller *caller)
 {
     *caller = (struct caller){
         .waiter = {.enqueued_ns = pool__now_ns(), .deadline_ns = POOL__FOREVER, .wake = note_wake}};
     return pool__queue_enter(&core, &caller->waiter);
 }
 
-static enum pool__outcome outcome_of(struct caller *caller)
+static enum pool__queue_result outcome_of(struct caller *caller)
 {
-    return (enum pool__outcome)atomic_load(&caller->waiter.outcome);
+    return pool__waiter_result(&caller->waiter);
+}
+
+static enum pool__waiter_state state_of(struct caller *caller)
+{
+    return pool__waiter_state(&caller->waiter);
 }
 
 /* A thread that borrows once. */
@@ -105,7 +110,7 @@ struct borrower {
     pthread_t thread;
     struct pool__waiter waiter;
     unsigned place; /* in the queue */
-    enum pool__outcome outcome;
+    enum pool__queue_result outcome;
     uint64_t returned_ns;
     _Atomic bool done;
 };
@@ -115,7 +120,7 @@ static void *run_borrower(void *arg)
     struct borrower *b = arg;
     b->waiter.enqueued_ns = pool__now_ns();
     b->outcome = pool__queue_enter(&core, &b->waiter);
-    if (b->outcome == POOL__WAITING)
+    if (b->outcome == POOL__QUEUE_PENDING)
         b->outcome = pool__queue_wait(&core, &b->waiter);
     b->returned_ns = pool__now_ns();
     atomic_store(&b->done, true);
@@ -353,6 +358,7 @@ static void a_ticket_outlives_no_reconnect(void **state)
     begin(1, 1, 0);
     unsigned slot;
     uint32_t old = borrow(0);
+    pool__slots_to_chore(&core, 0);
     pool__slots_to_closing(&core, 0);
     pool__slots_to_empty(&core, 0);
     assert_true(pool__slots_reserve_empty(&core, &slot));
@@ -492,7 +498,7 @@ static void an_evicted_slot_is_not_handed_over(void **state)
     enqueue(&next);
     pool__slots_evict(&core, 0);
     assert_false(pool__handover_give(&core, 0));
-    assert_int_equal(outcome_of(&next), POOL__WAITING);
+    assert_int_equal(state_of(&next), POOL__WAITER_WAITING);
 }
 
 static void a_slot_that_is_being_opened_is_evicted_when_it_is_open(void **state)
@@ -523,6 +529,7 @@ static void a_new_connection_does_not_inherit_an_eviction(void **state)
     unsigned slot;
     borrow(0);
     pool__slots_evict(&core, 0);
+    pool__slots_to_chore(&core, 0);
     pool__slots_to_closing(&core, 0);
     pool__slots_to_empty(&core, 0);
     pool__slots_reserve_empty(&core, &slot);
@@ -537,7 +544,7 @@ static void whoever_joins_the_queue_gets_an_idle_slot_first(void **state)
     (void)state;
     begin(1, 1, 0);
     struct caller caller;
-    assert_int_equal(enqueue(&caller), POOL__GRANTED);
+    assert_int_equal(enqueue(&caller), POOL__QUEUE_GRANTED);
     assert_int_equal(atomic_load(&core.waiting), 0);
     assert_int_equal(caller.woken, 0);
     uint32_t generation = (uint32_t)caller.waiter.generation;
@@ -552,11 +559,12 @@ static void slots_go_to_waiters_in_the_order_of_their_coming(void **state)
     struct caller callers[20];
     pool__slots_claim(&core, 0, borrow(0));
     for (unsigned i = 0; i < 20; i++)
-        assert_int_equal(enqueue(&callers[i]), POOL__WAITING);
+        assert_int_equal(enqueue(&callers[i]), POOL__QUEUE_PENDING);
     for (unsigned i = 0; i < 20; i++) {
         assert_true(pool__handover_give(&core, 0));
         for (unsigned k = 0; k < 20; k++)
-            assert_int_equal(outcome_of(&callers[k]), k <= i ? POOL__GRANTED : POOL__WAITING);
+            assert_int_equal(outcome_of(&callers[k]),
+                             k <= i ? POOL__QUEUE_GRANTED : POOL__QUEUE_PENDING);
     }
 }
 
@@ -570,8 +578,8 @@ static void a_new_connection_goes_to_the_oldest_waiter(void **state)
     enqueue(&callers[1]);
     pool__slots_reserve_empty(&core, &slot);
     assert_true(pool__handover_give(&core, slot));
-    assert_int_equal(outcome_of(&callers[0]), POOL__GRANTED);
-    assert_int_equal(outcome_of(&callers[1]), POOL__WAITING);
+    assert_int_equal(outcome_of(&callers[0]), POOL__QUEUE_GRANTED);
+    assert_int_equal(state_of(&callers[1]), POOL__WAITER_WAITING);
 }
 
 static void a_release_serves_a_waiter_whatever_the_fairness(void **state)
@@ -585,7 +593,7 @@ static void a_release_serves_a_waiter_whatever_the_fairness(void **state)
         enqueue(&caller);
         if (pool__handover_release(&core, 0, generation) == POOL__CLAIM_MADE)
             assert_true(pool__handover_give(&core, 0));
-        assert_int_equal(outcome_of(&caller), POOL__GRANTED);
+        assert_int_equal(outcome_of(&caller), POOL__QUEUE_GRANTED);
         assert_int_equal(caller.woken, 1);
         if (i < 3)
             end(NULL);
@@ -612,9 +620,9 @@ static void many_waiters_are_failed_and_woken_once_each(void **state)
     struct caller callers[50];
     for (unsigned i = 0; i < 50; i++)
         enqueue(&callers[i]);
-    pool__queue_fail_waiters(&core, POOL__FAILED, POOL__FOREVER);
+    pool__queue_fail_waiters(&core, POOL__QUEUE_FAILED, POOL__FOREVER);
     for (unsigned i = 0; i < 50; i++) {
-        assert_int_equal(outcome_of(&callers[i]), POOL__FAILED);
+        assert_int_equal(outcome_of(&callers[i]), POOL__QUEUE_FAILED);
         assert_int_equal(callers[i].woken, 1);
         assert_false(callers[i].locked);
     }
@@ -629,9 +637,9 @@ static void only_those_who_waited_long_enough_are_failed(void **state)
     enqueue(&older);
     enqueue(&younger);
     younger.waiter.enqueued_ns = older.waiter.enqueued_ns + 1;
-    pool__queue_fail_waiters(&core, POOL__FAILED, older.waiter.enqueued_ns);
-    assert_int_equal(outcome_of(&older), POOL__FAILED);
-    assert_int_equal(outcome_of(&younger), POOL__WAITING);
+    pool__queue_fail_waiters(&core, POOL__QUEUE_FAILED, older.waiter.enqueued_ns);
+    assert_int_equal(outcome_of(&older), POOL__QUEUE_FAILED);
+    assert_int_equal(state_of(&younger), POOL__WAITER_WAITING);
     assert_int_equal(pool__queue_oldest_ns(&core), younger.waiter.enqueued_ns);
 }
 
@@ -649,11 +657,11 @@ static void a_full_queue_refuses_until_somebody_leaves(void **state)
     borrow(0);
     core.queue_limit = 2;
     struct caller callers[3];
-    assert_int_equal(enqueue(&callers[0]), POOL__WAITING);
-    assert_int_equal(enqueue(&callers[1]), POOL__WAITING);
+    assert_int_equal(enqueue(&callers[0]), POOL__QUEUE_PENDING);
+    assert_int_equal(enqueue(&callers[1]), POOL__QUEUE_PENDING);
     assert_int_equal(enqueue(&callers[2]), POOL__QUEUE_FULL);
-    assert_int_equal(pool__queue_leave(&core, &callers[0].waiter), POOL__TIMED_OUT);
-    assert_int_equal(enqueue(&callers[2]), POOL__WAITING);
+    assert_int_equal(pool__queue_leave(&core, &callers[0].waiter), POOL__QUEUE_TIMED_OUT);
+    assert_int_equal(enqueue(&callers[2]), POOL__QUEUE_PENDING);
 }
 
 static void one_waits_for_the_pool_alone_as_long_as_there_is_a_slot_for_it(void **state)
@@ -665,7 +673,7 @@ static void one_waits_for_the_pool_alone_as_long_as_there_is_a_slot_for_it(void 
     borrow(1);
     pool__slots_to_chore(&core, 1);
     for (unsigned i = 0; i < 4; i++) {
-        assert_int_equal(enqueue(&callers[i]), POOL__WAITING);
+        assert_int_equal(enqueue(&callers[i]), POOL__QUEUE_PENDING);
         assert_int_equal(callers[i].waiter.behind, i == 3);
     }
     assert_int_equal(core.enqueued, 1);
@@ -686,7 +694,7 @@ whatever_the_pool_does_with_a_slot_one_waits_for_the_pool_and_not_for_a_borrower
         struct caller caller;
         bool busy = states[i] == POOL__SLOT_BUSY;
         assert_int_equal(count_of(states[i]), 1);
-        assert_int_equal(enqueue(&caller), busy ? POOL__QUEUE_FULL : POOL__WAITING);
+        assert_int_equal(enqueue(&caller), busy ? POOL__QUEUE_FULL : POOL__QUEUE_PENDING);
         assert_int_equal(caller.waiter.behind, busy);
         if (!busy)
             pool__queue_leave(&core, &caller.waiter);
@@ -696,7 +704,7 @@ whatever_the_pool_does_with_a_slot_one_waits_for_the_pool_and_not_for_a_borrower
             assert_true(pool__handover_give(&core, 0) && borrow(0));
         else if (busy)
             pool__slots_to_chore(&core, 0);
-        else
+        else if (i == 3)
             pool__slots_to_closing(&core, 0);
     }
     assert_int_equal(atomic_load(&core.waiting), 0);
@@ -714,12 +722,12 @@ static void one_who_is_there_again_goes_before_those_who_have_not_had_their_turn
                                                 .again = i < 3,
                                                 .deadline_ns = POOL__FOREVER,
                                                 .wake = note_wake}};
-        assert_int_equal(pool__queue_enter(&core, &callers[i].waiter), POOL__WAITING);
+        assert_int_equal(pool__queue_enter(&core, &callers[i].waiter), POOL__QUEUE_PENDING);
     }
     static const unsigned order[] = {1, 2, 0, 3};
     for (unsigned i = 0; i < 4; i++) {
         assert_true(pool__handover_give(&core, 0));
-        assert_int_equal(outcome_of(&callers[order[i]]), POOL__GRANTED);
+        assert_int_equal(outcome_of(&callers[order[i]]), POOL__QUEUE_GRANTED);
         pool__slots_claim(&core, 0, (uint32_t)callers[order[i]].waiter.generation);
     }
 }
@@ -734,9 +742,9 @@ static void one_who_is_there_again_does_not_go_before_one_who_is_nudged(void **s
         .waiter = {.again = true, .deadline_ns = POOL__FOREVER, .wake = note_wake}};
     borrow(0);
     enqueue(&nudged);
-    atomic_store(&nudged.waiter.outcome, POOL__NUDGED);
+    pool__waiter_move_locked(&nudged.waiter, POOL__WAITER_NUDGED);
     atomic_store(&core.nudged, 1);
-    assert_int_equal(pool__queue_enter(&core, &again.waiter), POOL__WAITING);
+    assert_int_equal(pool__queue_enter(&core, &again.waiter), POOL__QUEUE_PENDING);
     assert_ptr_equal(core.queue.next, &nudged.waiter.link);
     pool__queue_leave(&core, &nudged.waiter);
 }
@@ -755,10 +763,10 @@ static void those_who_waited_long_enough_are_failed_behind_one_who_is_there_agai
     again.waiter.enqueued_ns = old.waiter.enqueued_ns + 2;
     pool__queue_enter(&core, &again.waiter);
     assert_true(pool__queue_oldest_ns(&core) == old.waiter.enqueued_ns);
-    pool__queue_fail_waiters(&core, POOL__FAILED, old.waiter.enqueued_ns);
-    assert_int_equal(outcome_of(&old), POOL__FAILED);
-    assert_int_equal(outcome_of(&young), POOL__WAITING);
-    assert_int_equal(outcome_of(&again), POOL__WAITING);
+    pool__queue_fail_waiters(&core, POOL__QUEUE_FAILED, old.waiter.enqueued_ns);
+    assert_int_equal(outcome_of(&old), POOL__QUEUE_FAILED);
+    assert_int_equal(state_of(&young), POOL__WAITER_WAITING);
+    assert_int_equal(state_of(&again), POOL__WAITER_WAITING);
 }
 
 static void one_who_gives_up_is_skipped(void **state)
@@ -771,10 +779,10 @@ static void one_who_gives_up_is_skipped(void **state)
         enqueue(&callers[i]);
     pool__queue_leave(&core, &callers[0].waiter);
     pool__handover_give(&core, 0);
-    assert_int_equal(outcome_of(&callers[0]), POOL__TIMED_OUT);
+    assert_int_equal(outcome_of(&callers[0]), POOL__QUEUE_TIMED_OUT);
     assert_int_equal(callers[0].woken, 0);
-    assert_int_equal(outcome_of(&callers[1]), POOL__GRANTED);
-    assert_int_equal(outcome_of(&callers[2]), POOL__WAITING);
+    assert_int_equal(outcome_of(&callers[1]), POOL__QUEUE_GRANTED);
+    assert_int_equal(state_of(&callers[2]), POOL__WAITER_WAITING);
     assert_int_equal(core.timeouts, 1);
 }
 
@@ -788,17 +796,17 @@ static void nobody_is_served_after_its_deadline(void **state)
         begin(1, 1, fairness[i]);
         pool__slots_claim(&core, 0, borrow(0));
         for (unsigned k = 0; k < 20; k++) {
-            assert_int_equal(enqueue(&late[k]), POOL__WAITING);
+            assert_int_equal(enqueue(&late[k]), POOL__QUEUE_PENDING);
             late[k].waiter.deadline_ns = late[k].waiter.enqueued_ns;
         }
-        assert_int_equal(enqueue(&last), POOL__WAITING);
+        assert_int_equal(enqueue(&last), POOL__QUEUE_PENDING);
         assert_true(pool__handover_give(&core, 0));
         for (unsigned k = 0; k < 20; k++) {
-            assert_int_equal(outcome_of(&late[k]), POOL__TIMED_OUT);
+            assert_int_equal(outcome_of(&late[k]), POOL__QUEUE_TIMED_OUT);
             assert_int_equal(late[k].woken, 1);
             assert_false(late[k].locked);
         }
-        assert_int_equal(outcome_of(&last), POOL__GRANTED);
+        assert_int_equal(outcome_of(&last), POOL__QUEUE_GRANTED);
         assert_int_equal(core.timeouts, 20);
         if (i < 2)
             end(NULL);
@@ -814,7 +822,7 @@ static void a_slot_for_which_all_came_too_late_is_idle(void **state)
     enqueue(&late);
     late.waiter.deadline_ns = late.waiter.enqueued_ns;
     assert_int_equal(pool__handover_release(&core, 0, generation), POOL__CLAIM_RELEASED);
-    assert_int_equal(outcome_of(&late), POOL__TIMED_OUT);
+    assert_int_equal(outcome_of(&late), POOL__QUEUE_TIMED_OUT);
     assert_int_equal(late.woken, 1);
     assert_int_equal(atomic_load(&core.waiting), 0);
     assert_int_equal(count_of(POOL__SLOT_IDLE), 1);
@@ -828,7 +836,7 @@ static void one_who_gives_up_after_the_grant_has_the_slot(void **state)
     pool__slots_claim(&core, 0, borrow(0));
     enqueue(&caller);
     pool__handover_give(&core, 0);
-    assert_int_equal(pool__queue_leave(&core, &caller.waiter), POOL__GRANTED);
+    assert_int_equal(pool__queue_leave(&core, &caller.waiter), POOL__QUEUE_GRANTED);
     assert_int_equal(core.timeouts, 0);
     assert_int_equal(pool__slots_claim(&core, 0, (uint32_t)caller.waiter.generation),
                      POOL__CLAIM_MADE);
@@ -854,7 +862,7 @@ static void a_granted_waiter_gets_the_flags_it_asked_for(void **state)
                                        .deadline_ns = POOL__FOREVER,
                                        .wake = note_wake}};
     pool__slots_claim(&core, 0, borrow(0));
-    assert_int_equal(pool__queue_enter(&core, &caller.waiter), POOL__WAITING);
+    assert_int_equal(pool__queue_enter(&core, &caller.waiter), POOL__QUEUE_PENDING);
     pool__handover_give(&core, 0);
     assert_int_equal(pool__slots_claim(&core, 0, (uint32_t)caller.waiter.generation),
                      POOL__CLAIM_IN_USE);
@@ -868,7 +876,7 @@ static void a_shut_core_takes_no_waiters(void **state)
     begin(1, 0, 0);
     struct caller caller;
     pool__queue_shut(&core);
-    assert_int_equal(enqueue(&caller), POOL__SHUT);
+    assert_int_equal(enqueue(&caller), POOL__QUEUE_SHUT);
     assert_int_equal(atomic_load(&core.waiting), 0);
 }
 
@@ -881,7 +889,7 @@ static void shutting_fails_everybody_who_waits(void **state)
         enqueue(&callers[i]);
     pool__queue_shut(&core);
     for (unsigned i = 0; i < 10; i++)
-        assert_int_equal(outcome_of(&callers[i]), POOL__SHUT);
+        assert_int_equal(outcome_of(&callers[i]), POOL__QUEUE_SHUT);
     assert_int_equal(atomic_load(&core.waiting), 0);
 }
 
@@ -894,10 +902,10 @@ static void while_it_drains_callbacks_may_queue_up_and_threads_may_not(void **st
     uint32_t generation = borrow(0);
     pool__queue_set_drains(&core, true);
     pool__queue_shut(&core);
-    assert_int_equal(pool__queue_enter(&core, &thread), POOL__SHUT);
-    assert_int_equal(enqueue(&callback), POOL__WAITING);
+    assert_int_equal(pool__queue_enter(&core, &thread), POOL__QUEUE_SHUT);
+    assert_int_equal(enqueue(&callback), POOL__QUEUE_PENDING);
     assert_int_equal(pool__handover_release(&core, 0, generation), POOL__CLAIM_RELEASED);
-    assert_int_equal(outcome_of(&callback), POOL__GRANTED);
+    assert_int_equal(outcome_of(&callback), POOL__QUEUE_GRANTED);
 }
 
 static void when_the_drain_is_over_callbacks_are_failed_and_refused(void **state)
@@ -907,11 +915,11 @@ static void when_the_drain_is_over_callbacks_are_failed_and_refused(void **state
     struct caller early, late;
     pool__queue_set_drains(&core, true);
     pool__queue_shut(&core);
-    assert_int_equal(enqueue(&early), POOL__WAITING);
+    assert_int_equal(enqueue(&early), POOL__QUEUE_PENDING);
     pool__queue_set_drains(&core, false);
     pool__queue_shut(&core);
-    assert_int_equal(outcome_of(&early), POOL__SHUT);
-    assert_int_equal(enqueue(&late), POOL__SHUT);
+    assert_int_equal(outcome_of(&early), POOL__QUEUE_SHUT);
+    assert_int_equal(enqueue(&late), POOL__QUEUE_SHUT);
 }
 
 static void a_borrower_can_return_after_the_shutting(void **state)
@@ -938,7 +946,7 @@ static void a_sleeping_waiter_is_woken_by_a_return(void **state)
         if (pool__handover_release(&core, 0, generation) == POOL__CLAIM_MADE)
             pool__handover_give(&core, 0);
         finish(&b);
-        assert_int_equal(b.outcome, POOL__GRANTED);
+        assert_int_equal(b.outcome, POOL__QUEUE_GRANTED);
         if (i < 2)
             end(NULL);
     }
@@ -955,7 +963,7 @@ static void sleeping_waiters_are_served_in_order(void **state)
     for (unsigned i = 0; i < 5; i++) {
         assert_true(pool__handover_give(&core, 0));
         finish(&b[i]);
-        assert_int_equal(b[i].outcome, POOL__GRANTED);
+        assert_int_equal(b[i].outcome, POOL__QUEUE_GRANTED);
         assert_int_equal(atomic_load(&core.waiting), 4 - i);
     }
 }
@@ -976,8 +984,8 @@ static void each_of_two_returns_wakes_a_waiter(void **state)
     finish(&b[0]);
     finish(&b[1]);
     assert_true(served);
-    assert_int_equal(b[0].outcome, POOL__GRANTED);
-    assert_int_equal(b[1].outcome, POOL__GRANTED);
+    assert_int_equal(b[0].outcome, POOL__QUEUE_GRANTED);
+    assert_int_equal(b[1].outcome, POOL__QUEUE_GRANTED);
 }
 
 static void a_waiter_is_never_timed_out_early(void **state)
@@ -987,8 +995,8 @@ static void a_waiter_is_never_timed_out_early(void **state)
     for (unsigned i = 0; i < 20; i++) {
         struct pool__waiter waiter = {.enqueued_ns = pool__now_ns()};
         waiter.deadline_ns = waiter.enqueued_ns + i * MS / 4;
-        assert_int_equal(pool__queue_enter(&core, &waiter), POOL__WAITING);
-        assert_int_equal(pool__queue_wait(&core, &waiter), POOL__TIMED_OUT);
+        assert_int_equal(pool__queue_enter(&core, &waiter), POOL__QUEUE_PENDING);
+        assert_int_equal(pool__queue_wait(&core, &waiter), POOL__QUEUE_TIMED_OUT);
         assert_true(pool__now_ns() >= waiter.deadline_ns);
     }
     assert_int_equal(atomic_load(&core.waiting), 0);
@@ -999,8 +1007,8 @@ static void a_deadline_in_the_past_is_a_timeout_at_once(void **state)
     (void)state;
     begin(1, 0, 0);
     struct pool__waiter waiter = {.enqueued_ns = pool__now_ns(), .deadline_ns = 1};
-    assert_int_equal(pool__queue_enter(&core, &waiter), POOL__WAITING);
-    assert_int_equal(pool__queue_wait(&core, &waiter), POOL__TIMED_OUT);
+    assert_int_equal(pool__queue_enter(&core, &waiter), POOL__QUEUE_PENDING);
+    assert_int_equal(pool__queue_wait(&core, &waiter), POOL__QUEUE_TIMED_OUT);
 }
 
 static void a_wake_up_for_nothing_does_not_end_the_wait(void **state)
@@ -1013,7 +1021,7 @@ static void a_wake_up_for_nothing_does_not_end_the_wait(void **state)
     while (!is_done(&b))
         pool__unpark_all(&core.benches[0], UINT32_MAX);
     finish(&b);
-    assert_int_equal(b.outcome, POOL__TIMED_OUT);
+    assert_int_equal(b.outcome, POOL__QUEUE_TIMED_OUT);
     assert_true(b.returned_ns >= deadline_ns);
 }
 
@@ -1028,8 +1036,8 @@ static void a_timeout_lets_the_next_one_have_the_slot(void **state)
     start(&first, POOL__FOREVER, 1);
     assert_true(pool__handover_give(&core, 0));
     finish(&first);
-    assert_int_equal(second.outcome, POOL__TIMED_OUT);
-    assert_int_equal(first.outcome, POOL__GRANTED);
+    assert_int_equal(second.outcome, POOL__QUEUE_TIMED_OUT);
+    assert_int_equal(first.outcome, POOL__QUEUE_GRANTED);
 }
 
 static void shutting_wakes_a_sleeping_waiter(void **state)
@@ -1040,7 +1048,7 @@ static void shutting_wakes_a_sleeping_waiter(void **state)
     start(&b, POOL__FOREVER, 1);
     pool__queue_shut(&core);
     finish(&b);
-    assert_int_equal(b.outcome, POOL__SHUT);
+    assert_int_equal(b.outcome, POOL__QUEUE_SHUT);
 }
 
 #define SERVINGS 201
@@ -1082,8 +1090,8 @@ static void a_waiter_is_served_soon_after_a_return(void **state)
 /* Riding */
 
 /* One that may be taken along. */
-static enum pool__outcome enqueue_rider(struct caller *caller, uint64_t deadline_ns,
-                                        uint64_t follow_ns)
+static enum pool__queue_result enqueue_rider(struct caller *caller, uint64_t deadline_ns,
+                                             uint64_t follow_ns)
 {
     *caller = (struct caller){.waiter = {.enqueued_ns = pool__now_ns(),
                                          .may_follow = true,
@@ -1097,7 +1105,8 @@ static enum pool__outcome enqueue_rider(struct caller *caller, uint64_t deadline
 static void enqueue_riders(struct caller *callers, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
-        assert_int_equal(enqueue_rider(&callers[i], POOL__FOREVER, POOL__FOREVER), POOL__WAITING);
+        assert_int_equal(enqueue_rider(&callers[i], POOL__FOREVER, POOL__FOREVER),
+                         POOL__QUEUE_PENDING);
 }
 
 static bool anybody(const struct pool__waiter *waiter, void *arg)
@@ -1134,7 +1143,7 @@ static void the_oldest_board_first_and_no_more_than_asked_for(void **state)
     enqueue_riders(callers, 5);
     assert_int_equal(board(3, aboard), 3);
     for (unsigned i = 0; i < 5; i++)
-        assert_int_equal(outcome_of(&callers[i]), i < 3 ? POOL__TAKEN : POOL__WAITING);
+        assert_int_equal(state_of(&callers[i]), i < 3 ? POOL__WAITER_TAKEN : POOL__WAITER_WAITING);
     for (unsigned i = 0; i < 3; i++)
         assert_ptr_equal(aboard[i], &callers[i].waiter);
     assert_int_equal(atomic_load(&core.waiting), 2);
@@ -1153,9 +1162,9 @@ static void nobody_boards_past_one_who_does_not_ride(void **state)
     enqueue(&callers[1]);
     enqueue_rider(&callers[2], POOL__FOREVER, POOL__FOREVER);
     assert_int_equal(board(8, aboard), 1);
-    assert_int_equal(outcome_of(&callers[0]), POOL__TAKEN);
+    assert_int_equal(state_of(&callers[0]), POOL__WAITER_TAKEN);
     assert_int_equal(board(8, aboard), 0);
-    assert_int_equal(outcome_of(&callers[2]), POOL__WAITING);
+    assert_int_equal(state_of(&callers[2]), POOL__WAITER_WAITING);
     assert_int_equal(atomic_load(&core.waiting), 2);
 }
 
@@ -1167,9 +1176,9 @@ static void nobody_boards_past_one_who_is_refused(void **state)
     struct pool__waiter *aboard[8];
     enqueue_riders(callers, 3);
     assert_int_equal(pool__followers_take(&core, 8, anybody_but, &callers[1].waiter, aboard), 1);
-    assert_int_equal(outcome_of(&callers[0]), POOL__TAKEN);
-    assert_int_equal(outcome_of(&callers[1]), POOL__WAITING);
-    assert_int_equal(outcome_of(&callers[2]), POOL__WAITING);
+    assert_int_equal(state_of(&callers[0]), POOL__WAITER_TAKEN);
+    assert_int_equal(state_of(&callers[1]), POOL__WAITER_WAITING);
+    assert_int_equal(state_of(&callers[2]), POOL__WAITER_WAITING);
 }
 
 static void those_whose_deadline_has_passed_do_not_board(void **state)
@@ -1182,7 +1191,7 @@ static void those_whose_deadline_has_passed_do_not_board(void **state)
     enqueue_rider(&callers[1], POOL__FOREVER, POOL__FOREVER);
     assert_int_equal(board(2, aboard), 1);
     assert_ptr_equal(aboard[0], &callers[1].waiter);
-    assert_int_equal(pool__queue_leave(&core, &callers[0].waiter), POOL__TIMED_OUT);
+    assert_int_equal(pool__queue_leave(&core, &callers[0].waiter), POOL__QUEUE_TIMED_OUT);
 }
 
 /* It has been woken to look for a slot, and whoever returned that counts on it. */
@@ -1193,10 +1202,10 @@ static void nobody_boards_past_one_who_is_nudged(void **state)
     struct caller callers[2];
     struct pool__waiter *aboard[2];
     enqueue_riders(callers, 2);
-    atomic_store(&callers[0].waiter.outcome, POOL__NUDGED);
+    pool__waiter_move_locked(&callers[0].waiter, POOL__WAITER_NUDGED);
     assert_int_equal(board(2, aboard), 0);
-    assert_int_equal(outcome_of(&callers[0]), POOL__NUDGED);
-    assert_int_equal(outcome_of(&callers[1]), POOL__WAITING);
+    assert_int_equal(state_of(&callers[0]), POOL__WAITER_NUDGED);
+    assert_int_equal(state_of(&callers[1]), POOL__WAITER_WAITING);
 }
 
 static void one_who_boards_takes_its_debt_along(void **state)
@@ -1220,7 +1229,8 @@ static void one_aboard_is_neither_failed_nor_abandoned(void **state)
     enqueue_riders(&caller, 1);
     assert_int_equal(board(1, aboard), 1);
     pool__queue_shut(&core);
-    assert_int_equal(pool__queue_leave(&core, &caller.waiter), POOL__TAKEN);
+    assert_int_equal(pool__queue_leave(&core, &caller.waiter), POOL__QUEUE_PENDING);
+    assert_int_equal(state_of(&caller), POOL__WAITER_TAKEN);
     assert_int_equal(core.timeouts, 0);
     assert_int_equal(caller.woken, 0);
 }
@@ -1236,7 +1246,7 @@ static void a_callback_that_arrives_is_woken_once_without_the_lock(void **state)
     pool__waiter_sent(aboard[0]);
     for (unsigned i = 0; i < 2; i++) { /* the second has never set off */
         assert_true(arrive(aboard[i]));
-        assert_int_equal(outcome_of(&callers[i]), POOL__DONE);
+        assert_int_equal(outcome_of(&callers[i]), POOL__QUEUE_DONE);
         assert_int_equal(callers[i].woken, 1);
         assert_false(callers[i].locked);
     }
@@ -1254,11 +1264,11 @@ static void one_who_is_held_cannot_leave_until_it_sets_off_again(void **state)
     pool__waiter_sent(aboard[0]);
     assert_true(pool__waiter_hold(aboard[0]));
     assert_false(pool__queue_look(&core, aboard[0], later, &next_ns));
-    assert_int_equal(aboard[0]->outcome, POOL__TAKEN);
+    assert_int_equal(pool__waiter_state(aboard[0]), POOL__WAITER_TAKEN);
     assert_true(next_ns > later);
     pool__waiter_sent(aboard[0]);
     assert_true(pool__queue_look(&core, aboard[0], later, &next_ns));
-    assert_int_equal(aboard[0]->outcome, POOL__ABANDONED);
+    assert_int_equal(pool__waiter_result(aboard[0]), POOL__QUEUE_ABANDONED);
     assert_false(pool__waiter_hold(aboard[0]));
     assert_false(arrive(aboard[0]));
     assert_int_equal(caller.woken, 0);
@@ -1277,10 +1287,10 @@ static void a_rider_leaves_at_the_earlier_of_its_limits_and_not_before(void **st
         pool__waiter_sent(aboard[0]);
         uint64_t abandon_ns = i ? far : caller.waiter.taken_ns + 3600 * 1000 * MS;
         assert_false(pool__queue_look(&core, aboard[0], abandon_ns - 1, &next_ns));
-        assert_int_equal(aboard[0]->outcome, POOL__SENT);
+        assert_int_equal(pool__waiter_state(aboard[0]), POOL__WAITER_SENT);
         assert_true(next_ns == abandon_ns);
         assert_true(pool__queue_look(&core, aboard[0], abandon_ns, &next_ns));
-        assert_int_equal(aboard[0]->outcome, POOL__ABANDONED);
+        assert_int_equal(pool__waiter_result(aboard[0]), POOL__QUEUE_ABANDONED);
     }
 }
 
@@ -1293,7 +1303,7 @@ static void one_in_the_queue_looks_again_in_time_to_leave(void **state)
     uint64_t next_ns = 0, now = pool__now_ns();
     enqueue_rider(&caller, now + 3600 * 1000 * MS, 5 * MS);
     assert_false(pool__queue_look(&core, &caller.waiter, now, &next_ns));
-    assert_int_equal(caller.waiter.outcome, POOL__WAITING);
+    assert_int_equal(pool__waiter_state(&caller.waiter), POOL__WAITER_WAITING);
     assert_true(next_ns == now + 5 * MS);
 }
 
@@ -1325,7 +1335,7 @@ static void a_sleeping_rider_is_woken_when_it_arrives(void **state)
     pool__waiter_sent(aboard[0]);
     assert_true(arrive(aboard[0]));
     finish(&b);
-    assert_int_equal(b.outcome, POOL__DONE);
+    assert_int_equal(b.outcome, POOL__QUEUE_DONE);
 }
 
 /* From that place on; `wakes_0` and `wakes_1` are the system calls that it takes, per bench. */
@@ -1348,7 +1358,7 @@ static void assert_woken_together(uint32_t place, unsigned wakes_0, unsigned wak
     pool__benches_wake(&core, &wakes);
     for (unsigned i = 0; i < RIDERS; i++) {
         finish(&riders[i]);
-        assert_int_equal(riders[i].outcome, POOL__DONE);
+        assert_int_equal(riders[i].outcome, POOL__QUEUE_DONE);
     }
     assert_int_equal(core.benches[0], wakes_0);
     assert_int_equal(core.benches[1], wakes_1);
@@ -1374,7 +1384,7 @@ static void a_sleeping_rider_leaves_by_itself_and_never_early(void **state)
         assert_int_equal(board(1, aboard), 1);
         pool__waiter_sent(aboard[0]);
         finish(&b);
-        assert_int_equal(b.outcome, POOL__ABANDONED);
+        assert_int_equal(b.outcome, POOL__QUEUE_ABANDONED);
         assert_true(b.returned_ns >= b.waiter.taken_ns + i * MS / 2);
         assert_false(arrive(aboard[0]));
     }
@@ -1402,7 +1412,37 @@ static void a_newcomer_cannot_overtake_for_ever(void **state)
     pool__queue_shut(&core);
     finish(&b);
     assert_true(served);
-    assert_int_equal(b.outcome, POOL__GRANTED);
+    assert_int_equal(b.outcome, POOL__QUEUE_GRANTED);
+}
+
+/* The tables of legal moves: a row for each state that is left, a column for each that is
+ * entered. */
+static void a_slot_moves_only_as_its_table_says(void **unused)
+{
+    (void)unused;
+    static const char *const legal[POOL__SLOT_STATES] = {
+        [POOL__SLOT_EMPTY] = ".x....", [POOL__SLOT_OPENING] = "xxxxxx",
+        [POOL__SLOT_IDLE] = "...xx.",  [POOL__SLOT_BUSY] = "..xxx.",
+        [POOL__SLOT_CHORE] = "x.xxxx", [POOL__SLOT_CLOSING] = "x.....",
+    };
+    for (unsigned from = 0; from < POOL__SLOT_STATES; from++)
+        for (unsigned to = 0; to < POOL__SLOT_STATES; to++)
+            assert_int_equal(pool__slot_may_move(POOL__SLOT_GENERATION + from,
+                                                 POOL__SLOT_GENERATION + POOL__SLOT_EVICT + to),
+                             legal[from][to] == 'x');
+}
+
+static void a_waiter_moves_only_as_its_table_says(void **unused)
+{
+    (void)unused;
+    static const char *const legal[POOL__WAITER_STATES] = {
+        [POOL__WAITER_WAITING] = ".xx.x", [POOL__WAITER_NUDGED] = "x...x",
+        [POOL__WAITER_TAKEN] = "...xx",   [POOL__WAITER_SENT] = "..x.x",
+        [POOL__WAITER_ENDED] = ".....",
+    };
+    for (unsigned from = 0; from < POOL__WAITER_STATES; from++)
+        for (unsigned to = 0; to < POOL__WAITER_STATES; to++)
+            assert_int_equal(pool__waiter_may_move(from, to), legal[from][to] == 'x');
 }
 
 #define TEST(name) cmocka_unit_test_teardown(name, end)
@@ -1491,6 +1531,8 @@ int main(void)
         TEST(sleeping_riders_are_woken_together),
         TEST(a_sleeping_rider_leaves_by_itself_and_never_early),
         TEST(a_newcomer_cannot_overtake_for_ever),
+        cmocka_unit_test(a_slot_moves_only_as_its_table_says),
+        cmocka_unit_test(a_waiter_moves_only_as_its_table_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

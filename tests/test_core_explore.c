@@ -138,20 +138,22 @@ static bool borrow_flagged(unsigned self, uint64_t flags, uint64_t deadline_ns,
                            struct held *ret_held)
 {
     static const unsigned bits[] = {
-        [POOL__GRANTED] = SEEN_GRANT, [POOL__TIMED_OUT] = SEEN_TIMEOUT,  [POOL__SHUT] = SEEN_SHUT,
-        [POOL__FAILED] = SEEN_FAILED, [POOL__QUEUE_FULL] = SEEN_REFUSED,
+        [POOL__QUEUE_GRANTED] = SEEN_GRANT, [POOL__QUEUE_TIMED_OUT] = SEEN_TIMEOUT,
+        [POOL__QUEUE_SHUT] = SEEN_SHUT,     [POOL__QUEUE_FAILED] = SEEN_FAILED,
+        [POOL__QUEUE_FULL] = SEEN_REFUSED,
     };
     if (pool__slots_try_borrow(&w.core, flags, &ret_held->slot, &ret_held->generation)) {
         seen |= SEEN_FIRST_TRY;
     } else {
         struct pool__waiter waiter = {
             .flags = flags, .enqueued_ns = self, .deadline_ns = deadline_ns};
-        enum pool__outcome outcome = pool__queue_enter(&w.core, &waiter);
-        if (outcome == POOL__WAITING)
+        enum pool__queue_result outcome = pool__queue_enter(&w.core, &waiter);
+        if (outcome == POOL__QUEUE_PENDING)
             outcome = pool__queue_wait(&w.core, &waiter);
         seen |= bits[outcome];
-        require(outcome != POOL__TIMED_OUT || pool__now_ns() >= deadline_ns, "timed out early");
-        if (outcome != POOL__GRANTED)
+        require(outcome != POOL__QUEUE_TIMED_OUT || pool__now_ns() >= deadline_ns,
+                "timed out early");
+        if (outcome != POOL__QUEUE_GRANTED)
             return false;
         *ret_held = (struct held){waiter.slot, (uint32_t)waiter.generation};
     }
@@ -221,10 +223,10 @@ static void borrows_and_keeps(unsigned self)
 static void borrows_again_and_keeps(unsigned self)
 {
     struct pool__waiter waiter = {.again = true, .enqueued_ns = self, .deadline_ns = POOL__FOREVER};
-    enum pool__outcome outcome = pool__queue_enter(&w.core, &waiter);
-    if (outcome == POOL__WAITING)
+    enum pool__queue_result outcome = pool__queue_enter(&w.core, &waiter);
+    if (outcome == POOL__QUEUE_PENDING)
         outcome = pool__queue_wait(&w.core, &waiter);
-    require(outcome == POOL__GRANTED, "no slot for one who was there before");
+    require(outcome == POOL__QUEUE_GRANTED, "no slot for one who was there before");
     w.borrows++;
     own(self, waiter.slot);
     w.kept[self] = (struct held){waiter.slot + 1, (uint32_t)waiter.generation};
@@ -385,14 +387,14 @@ static void shuts_and_closes_idle(unsigned self)
 static void fails_waiters(unsigned self)
 {
     (void)self;
-    pool__queue_fail_waiters(&w.core, POOL__FAILED, POOL__FOREVER);
+    pool__queue_fail_waiters(&w.core, POOL__QUEUE_FAILED, POOL__FOREVER);
 }
 
 /* Thread 1 is entered with time 1 and is to fail, thread 2 is to stay. */
 static void returns_slot_0_and_fails_the_older(unsigned self)
 {
     give_back(self, w.start[0]);
-    pool__queue_fail_waiters(&w.core, POOL__FAILED, 1);
+    pool__queue_fail_waiters(&w.core, POOL__QUEUE_FAILED, 1);
 }
 
 /* Two threads do this with one ticket: only one of them may have it. */
@@ -430,20 +432,20 @@ static void claims_with_an_old_ticket(unsigned self)
 static void count_wake(struct pool__waiter *waiter)
 {
     require(!explore_holds_lock(), "woken under the lock");
-    require(atomic_load(&waiter->outcome) != POOL__WAITING, "woken for nothing");
+    require(pool__waiter_state(waiter) != POOL__WAITER_WAITING, "woken for nothing");
     w.woken++;
 }
 
 static void waits_by_callback_then_abandons(unsigned self)
 {
     w.callback = (struct pool__waiter){.deadline_ns = POOL__FOREVER, .wake = count_wake};
-    enum pool__outcome outcome = pool__queue_enter(&w.core, &w.callback);
-    bool queued = outcome == POOL__WAITING;
+    enum pool__queue_result outcome = pool__queue_enter(&w.core, &w.callback);
+    bool queued = outcome == POOL__QUEUE_PENDING;
     if (queued)
         outcome = pool__queue_leave(&w.core, &w.callback);
-    seen |= outcome == POOL__GRANTED ? SEEN_GRANT : SEEN_TIMEOUT;
-    w.callback_is_due = queued && outcome != POOL__TIMED_OUT;
-    if (outcome != POOL__GRANTED)
+    seen |= outcome == POOL__QUEUE_GRANTED ? SEEN_GRANT : SEEN_TIMEOUT;
+    w.callback_is_due = queued && outcome != POOL__QUEUE_TIMED_OUT;
+    if (outcome != POOL__QUEUE_GRANTED)
         return;
     w.borrows++;
     own(self, w.callback.slot);
@@ -456,7 +458,8 @@ static bool anybody(const struct pool__waiter *waiter, void *arg)
 {
     (void)arg;
     require(explore_holds_lock(), "asked without the lock");
-    require(atomic_load(&waiter->outcome) == POOL__WAITING, "somebody else's waiter was offered");
+    require(pool__waiter_state(waiter) == POOL__WAITER_WAITING,
+            "somebody else's waiter was offered");
     return true;
 }
 
@@ -466,7 +469,7 @@ static void carry(struct pool__waiter *waiter, bool again, struct pool__wakes *w
     pool__waiter_sent(waiter);
     pool__explore_point();
     if (again && pool__waiter_hold(waiter)) {
-        require(atomic_load(&waiter->outcome) == POOL__TAKEN, "one who is held has left");
+        require(pool__waiter_state(waiter) == POOL__WAITER_TAKEN, "one who is held has left");
         pool__waiter_sent(waiter);
     }
     rider->served++;
@@ -509,17 +512,22 @@ static void ride_or_borrow(unsigned self, uint64_t deadline_ns, uint64_t follow_
                                           .may_follow = true,
                                           .follow_ns = follow_ns,
                                           .follow_deadline_ns = deadline_ns};
-    enum pool__outcome outcome = pool__queue_enter(&w.core, &rider->waiter);
-    if (outcome == POOL__WAITING)
+    enum pool__queue_result outcome = pool__queue_enter(&w.core, &rider->waiter);
+    if (outcome == POOL__QUEUE_PENDING)
         outcome = pool__queue_wait(&w.core, &rider->waiter);
-    seen |= outcome == POOL__DONE ? SEEN_ARRIVED : outcome == POOL__ABANDONED ? SEEN_LEFT : 0;
-    seen |= outcome == POOL__GRANTED ? SEEN_GRANT : outcome == POOL__TIMED_OUT ? SEEN_TIMEOUT : 0;
-    seen |= outcome == POOL__SHUT ? SEEN_SHUT : 0;
-    require(outcome != POOL__DONE || rider->has_what_it_wanted, "arrived with nothing");
-    require(outcome == POOL__DONE || outcome == POOL__ABANDONED || !rider->served,
+    seen |= outcome == POOL__QUEUE_DONE        ? SEEN_ARRIVED
+            : outcome == POOL__QUEUE_ABANDONED ? SEEN_LEFT
+                                               : 0;
+    seen |= outcome == POOL__QUEUE_GRANTED     ? SEEN_GRANT
+            : outcome == POOL__QUEUE_TIMED_OUT ? SEEN_TIMEOUT
+                                               : 0;
+    seen |= outcome == POOL__QUEUE_SHUT ? SEEN_SHUT : 0;
+    require(outcome != POOL__QUEUE_DONE || rider->has_what_it_wanted, "arrived with nothing");
+    require(outcome == POOL__QUEUE_DONE || outcome == POOL__QUEUE_ABANDONED || !rider->served,
             "served twice, or although it had gone");
-    require(outcome != POOL__ABANDONED || pool__now_ns() >= rider->waiter.abandon_ns, "left early");
-    if (outcome != POOL__GRANTED)
+    require(outcome != POOL__QUEUE_ABANDONED || pool__now_ns() >= rider->waiter.abandon_ns,
+            "left early");
+    if (outcome != POOL__QUEUE_GRANTED)
         return;
     w.borrows++;
     own(self, rider->waiter.slot);

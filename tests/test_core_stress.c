@@ -61,7 +61,7 @@ struct stresser {
     uint64_t random;
     uint64_t acquired;
     uint64_t returned;
-    uint64_t outcomes[POOL__ABANDONED + 1];
+    uint64_t outcomes[POOL__QUEUE_RESULTS];
     uint64_t closed;
     uint64_t carried; /* of others */
     _Atomic uint64_t ops;
@@ -239,14 +239,14 @@ static uint64_t some_deadline(struct stresser *t)
     return kind < 3 ? pool__now_ns() + draw(t, most_us[kind] * 1000) : POOL__FOREVER;
 }
 
-static enum pool__outcome wait_in_queue(struct pool__waiter *waiter)
+static enum pool__queue_result wait_in_queue(struct pool__waiter *waiter)
 {
-    enum pool__outcome outcome = pool__queue_enter(&the.core, waiter);
-    return outcome == POOL__WAITING ? pool__queue_wait(&the.core, waiter) : outcome;
+    enum pool__queue_result outcome = pool__queue_enter(&the.core, waiter);
+    return outcome == POOL__QUEUE_PENDING ? pool__queue_wait(&the.core, waiter) : outcome;
 }
 
 /* Waits for a slot, or rides on somebody else's. */
-static enum pool__outcome wait_or_ride(struct stresser *t, struct pool__waiter *ret_waiter)
+static enum pool__queue_result wait_or_ride(struct stresser *t, struct pool__waiter *ret_waiter)
 {
     struct rider *rider = malloc(sizeof *rider);
     if (!rider)
@@ -256,11 +256,12 @@ static enum pool__outcome wait_or_ride(struct stresser *t, struct pool__waiter *
     rider->waiter.follow_ns = draw(t, 2) ? draw(t, 50 * 1000) : POOL__FOREVER;
     rider->waiter.follow_deadline_ns = ret_waiter->deadline_ns;
     atomic_init(&rider->holders, 1);
-    enum pool__outcome outcome = wait_in_queue(&rider->waiter);
-    require(outcome == POOL__DONE ? rider->carried == 1
-                                  : outcome == POOL__ABANDONED || rider->carried == 0,
+    enum pool__queue_result outcome = wait_in_queue(&rider->waiter);
+    require(outcome == POOL__QUEUE_DONE ? rider->carried == 1
+                                        : outcome == POOL__QUEUE_ABANDONED || rider->carried == 0,
             "arrived without having been carried, or was carried and did not arrive");
-    require(outcome != POOL__ABANDONED || pool__now_ns() >= rider->waiter.abandon_ns, "left early");
+    require(outcome != POOL__QUEUE_ABANDONED || pool__now_ns() >= rider->waiter.abandon_ns,
+            "left early");
     ret_waiter->slot = rider->waiter.slot;
     ret_waiter->generation = rider->waiter.generation;
     drop(rider);
@@ -272,14 +273,16 @@ static bool wait_for_slot(struct stresser *t, uint64_t flags, unsigned *ret_slot
 {
     struct pool__waiter waiter = {
         .flags = flags, .enqueued_ns = pool__now_ns(), .deadline_ns = some_deadline(t)};
-    enum pool__outcome outcome = draw(t, 2) ? wait_or_ride(t, &waiter) : wait_in_queue(&waiter);
+    enum pool__queue_result outcome =
+        draw(t, 2) ? wait_or_ride(t, &waiter) : wait_in_queue(&waiter);
     t->outcomes[outcome]++;
-    require(outcome == POOL__GRANTED || outcome == POOL__TIMED_OUT || outcome == POOL__SHUT ||
-                outcome == POOL__FAILED || outcome == POOL__DONE || outcome == POOL__ABANDONED,
+    require(outcome == POOL__QUEUE_GRANTED || outcome == POOL__QUEUE_TIMED_OUT ||
+                outcome == POOL__QUEUE_SHUT || outcome == POOL__QUEUE_FAILED ||
+                outcome == POOL__QUEUE_DONE || outcome == POOL__QUEUE_ABANDONED,
             "a strange outcome");
     *ret_slot = waiter.slot;
     *ret_generation = (uint32_t)waiter.generation;
-    return outcome == POOL__GRANTED;
+    return outcome == POOL__QUEUE_GRANTED;
 }
 
 static void borrow_and_return(struct stresser *t)
@@ -307,7 +310,7 @@ static void operate(struct stresser *t)
         use(t, slot);
         give(t, slot);
     } else if (kind == 2 && draw(t, 8) == 0) {
-        pool__queue_fail_waiters(&the.core, POOL__FAILED, pool__now_ns() - draw(t, MS));
+        pool__queue_fail_waiters(&the.core, POOL__QUEUE_FAILED, pool__now_ns() - draw(t, MS));
     } else {
         borrow_and_return(t);
     }
@@ -422,7 +425,8 @@ static void check_books(void)
     uint64_t acquired = 0, returned = 0, used = 0, carried = 0, rode = 0;
     for (unsigned i = 0; i < THREADS; i++) {
         carried += the.threads[i].carried;
-        rode += the.threads[i].outcomes[POOL__DONE] + the.threads[i].outcomes[POOL__ABANDONED];
+        rode += the.threads[i].outcomes[POOL__QUEUE_DONE] +
+                the.threads[i].outcomes[POOL__QUEUE_ABANDONED];
         acquired += the.threads[i].acquired;
         returned += the.threads[i].returned;
     }
@@ -452,9 +456,9 @@ static void come_to_rest(void)
 
 static void report(uint64_t started_ns)
 {
-    uint64_t outcomes[POOL__ABANDONED + 1] = {0}, acquired = 0, closed = 0;
+    uint64_t outcomes[POOL__QUEUE_RESULTS] = {0}, acquired = 0, closed = 0;
     for (unsigned i = 0; i <= THREADS; i++) {
-        for (unsigned k = 0; k <= POOL__ABANDONED; k++)
+        for (unsigned k = 0; k < POOL__QUEUE_RESULTS; k++)
             outcomes[k] += the.threads[i].outcomes[k];
         acquired += the.threads[i].acquired;
         closed += the.threads[i].closed;
@@ -462,11 +466,11 @@ static void report(uint64_t started_ns)
     print_message("%llu operations in %.1f s: %llu borrows, %llu after waiting; %llu timeouts, "
                   "%llu rides, %llu left, %llu closed, %llu shut\n",
                   (unsigned long long)ops_done(), (double)(pool__now_ns() - started_ns) / 1e9,
-                  (unsigned long long)acquired, (unsigned long long)outcomes[POOL__GRANTED],
-                  (unsigned long long)outcomes[POOL__TIMED_OUT],
-                  (unsigned long long)outcomes[POOL__DONE],
-                  (unsigned long long)outcomes[POOL__ABANDONED], (unsigned long long)closed,
-                  (unsigned long long)outcomes[POOL__SHUT]);
+                  (unsigned long long)acquired, (unsigned long long)outcomes[POOL__QUEUE_GRANTED],
+                  (unsigned long long)outcomes[POOL__QUEUE_TIMED_OUT],
+                  (unsigned long long)outcomes[POOL__QUEUE_DONE],
+                  (unsigned long long)outcomes[POOL__QUEUE_ABANDONED], (unsigned long long)closed,
+                  (unsigned long long)outcomes[POOL__QUEUE_SHUT]);
 }
 
 static uint64_t ops_wanted(void)

@@ -47,11 +47,11 @@ static struct pool_result *query_in_turn(struct pool *pool, struct pool__ask *as
     struct pool__waiter own = {.wake = NULL};
     struct pool__queued *queued = pool__queued_new(pool, job, ask->deadline_ns, ask->waited_ns);
     struct pool_result *result = NULL;
-    enum pool__outcome outcome =
+    enum pool__queue_result outcome =
         pool__borrow_in_turn(pool, ask, queued ? &queued->waiter : &own, &borrowed, err);
-    if (outcome == POOL__GRANTED)
+    if (outcome == POOL__QUEUE_GRANTED)
         result = lead(pool, &borrowed, ask, job, err);
-    else if (queued && (outcome == POOL__DONE || outcome == POOL__ABANDONED))
+    else if (queued && (outcome == POOL__QUEUE_DONE || outcome == POOL__QUEUE_ABANDONED))
         result = pool__queued_end(queued, job, outcome, ask, err);
     else
         pool__job_attempt_ended(pool, ask, job, NULL, NULL, err);

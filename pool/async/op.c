@@ -22,6 +22,7 @@
 #include "base/error.h"
 #include "core/callback.h"
 #include "core/queue.h"
+#include "core/waiter.h"
 #include "engine/giveback.h"
 #include "engine/handle.h"
 #include "engine/pool.h"
@@ -238,7 +239,7 @@ static void launch(struct pool__op *op)
 static void abandon(struct pool__op *op)
 {
     struct pool_error err;
-    pool__queued_end(&op->queued, &op->job, POOL__ABANDONED, &op->ask, &err);
+    pool__queued_end(&op->queued, &op->job, POOL__QUEUE_ABANDONED, &op->ask, &err);
     pool__op_deliver(op, &err);
 }
 
@@ -246,27 +247,27 @@ static void end_ride(struct pool__op *op)
 {
     struct pool_error err;
     op->attempt++;
-    op->queued.result = pool__queued_end(&op->queued, &op->job, POOL__DONE, &op->ask, &err);
+    op->queued.result = pool__queued_end(&op->queued, &op->job, POOL__QUEUE_DONE, &op->ask, &err);
     try_again_or_deliver(op, &err);
 }
 
-static void decided(struct pool__op *op, enum pool__outcome outcome)
+static void decided(struct pool__op *op, enum pool__queue_result outcome)
 {
     struct pool *pool = op->queued.pool;
     pool__alarms_clear(&pool->loop.alarms, &op->alarm);
     op->waits = false;
-    if (outcome == POOL__ABANDONED) {
+    if (outcome == POOL__QUEUE_ABANDONED) {
         abandon(op);
         return;
     }
-    if (outcome == POOL__DONE) {
+    if (outcome == POOL__QUEUE_DONE) {
         end_ride(op);
         return;
     }
     struct pool_error err;
     pool__ok(&err);
     pool__borrow_waited(pool, &op->ask, &op->queued.waiter, outcome, &op->borrowed, &err);
-    if (outcome == POOL__GRANTED) {
+    if (outcome == POOL__QUEUE_GRANTED) {
         launch(op);
         return;
     }
@@ -275,7 +276,7 @@ static void decided(struct pool__op *op, enum pool__outcome outcome)
 
 void pool__op_decided(struct pool__op *op)
 {
-    decided(op, (enum pool__outcome)atomic_load(&op->queued.waiter.outcome));
+    decided(op, pool__waiter_result(&op->queued.waiter));
 }
 
 void pool__op_cancel_waiting(struct pool__op *op)
@@ -284,7 +285,7 @@ void pool__op_cancel_waiting(struct pool__op *op)
     struct pool__waiter *waiter = &op->queued.waiter;
     if (pool__queue_cancel(&pool->core, waiter)) {
         pool__op_decided(op);
-    } else if (atomic_load(&waiter->outcome) == POOL__TAKEN) {
+    } else if (pool__waiter_state(waiter) == POOL__WAITER_TAKEN) {
         /* It cannot leave yet, but soon. */
         pool__alarms_set(&pool->loop.alarms, &op->alarm, pool__now_ns() + POOL__NS_PER_MS);
     } /* else its outcome is on its way as a task */
@@ -342,8 +343,8 @@ static void queue_up(struct pool__op *op)
     pool__queued_get_ready(&op->queued, op->ask.waited_ns);
     op->queued.waiter.wake = wake;
     op->waits = true;
-    enum pool__outcome outcome = pool__borrow_queue(pool, &op->ask, &op->queued.waiter);
-    if (outcome != POOL__WAITING)
+    enum pool__queue_result outcome = pool__borrow_queue(pool, &op->ask, &op->queued.waiter);
+    if (outcome != POOL__QUEUE_PENDING)
         decided(op, outcome);
     else
         on_alarm(&op->alarm);

@@ -19,9 +19,17 @@
 #include "base/list.h"
 #include "base/sync.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+/* An invariant that is asserted in builds for tests (POOL__CHECKED), and nowhere else. */
+#ifdef POOL__CHECKED
+#define POOL__CHECK(condition) assert(condition)
+#else
+#define POOL__CHECK(condition) ((void)0)
+#endif
 
 enum pool__slot_state {
     POOL__SLOT_EMPTY,
@@ -54,37 +62,51 @@ struct pool__slot {
     void *conn;                      /* the connection; owner: whoever owns the slot's state */
 };
 
-enum pool__outcome {
-    POOL__WAITING,
-    POOL__NUDGED, /* woken to look for an idle slot */
-    POOL__GRANTED,
-    POOL__TIMED_OUT,
+/* Where a waiter is:
+ *
+ *      WAITING <-> NUDGED -------> ENDED
+ *         |                          ^
+ *         +------> TAKEN <-> SENT ---+
+ */
+enum pool__waiter_state {
+    POOL__WAITER_WAITING, /* in the queue */
+    POOL__WAITER_NUDGED,  /* in the queue, and woken to look for an idle slot */
+    POOL__WAITER_TAKEN,   /* a borrower has taken it along, and still needs what it points to */
+    POOL__WAITER_SENT,    /* what it wanted is under way */
+    POOL__WAITER_ENDED,   /* with a result */
+    POOL__WAITER_STATES
+};
+
+/* What came of waiting. */
+enum pool__queue_result {
+    POOL__QUEUE_PENDING, /* nothing yet: the waiter has not ended */
+    POOL__QUEUE_GRANTED,
+    POOL__QUEUE_DONE, /* a borrower did what it wanted a connection for */
+    POOL__QUEUE_TIMED_OUT,
     POOL__QUEUE_FULL,
-    POOL__REFUSED,   /* waiting is off and nothing is idle */
-    POOL__FAILED,    /* the pool cannot connect */
-    POOL__SHUT,      /* the pool is ending */
-    POOL__TAKEN,     /* a borrower has taken it along, and still needs what it points to */
-    POOL__SENT,      /* what it wanted is under way */
-    POOL__DONE,      /* and done */
-    POOL__CANCELLED, /* it gave up in the queue before its time */
-    POOL__ABANDONED  /* it gave up when it had been sent: the borrower has it to itself now */
+    POOL__QUEUE_REFUSED,   /* waiting is off and nothing is idle */
+    POOL__QUEUE_FAILED,    /* the pool cannot connect */
+    POOL__QUEUE_SHUT,      /* the pool is ending */
+    POOL__QUEUE_CANCELLED, /* it gave up in the queue before its time */
+    POOL__QUEUE_ABANDONED, /* it gave up when it had been sent: the borrower has it to itself now */
+    POOL__QUEUE_RESULTS
 };
 
 /* Somebody who waits for a connection: a thread (`wake` is NULL, it parks on a
  * bench) or a callback. On a grant or a failure the waiter is off the queue
- * before `outcome` is stored, and `wake` runs without the lock.
+ * before ENDED is stored, and `wake` runs without the lock.
  *
  * A waiter that `may_follow` may be taken along by a borrower instead, who does for it what it
  * wanted a connection for. It is off the queue then, and may leave at its own time; hence
  * it must not live on a stack. */
 struct pool__waiter {
     struct pool__link link; /* in core.queue; lock */
-    _Atomic uint32_t
-        outcome;         /* enum pool__outcome; stored under the lock, once taken along without */
-    uint32_t place;      /* on the benches, while it waits */
-    unsigned slot;       /* set before GRANTED is stored */
-    uint64_t flags;      /* as in pool__slots_take */
-    uint64_t generation; /* of the grant */
+    _Atomic uint32_t word;  /* state and result, see waiter.h; stored under the lock, once taken
+                             * along without */
+    uint32_t place;         /* on the benches, while it waits */
+    unsigned slot;          /* set before GRANTED is stored */
+    uint64_t flags;         /* as in pool__slots_take */
+    uint64_t generation;    /* of the grant */
     uint64_t enqueued_ns;
     uint64_t deadline_ns; /* in the queue */
     bool again;           /* it has had its turn before: it goes before those who have not */
@@ -121,7 +143,8 @@ struct pool__core {
     _Alignas(128) _Atomic uint32_t waiting; /* length of the queue */
     _Atomic uint32_t nudged; /* 1: a waiter was woken to look for an idle slot itself */
     _Atomic uint32_t owed;   /* 1: the oldest waiter is due: the next return goes to it */
-    /* A slot is counted before it enters these states and until it has left them. */
+    /* Kept by pool__slots_move alone: a slot is counted before it enters these states and until it
+     * has left them. */
     _Atomic uint32_t absent; /* slots without an open connection: EMPTY, OPENING or CLOSING */
     _Atomic uint32_t chores; /* slots in CHORE */
     _Atomic bool shut;
@@ -175,9 +198,35 @@ static inline uint64_t pool__slot_word_borrowed(uint64_t word, uint64_t flags)
     return (word & ~(POOL__SLOT_GENERATION - 1)) + POOL__SLOT_GENERATION + POOL__SLOT_BUSY + flags;
 }
 
-/* The one function that moves a slot between states. */
-static inline bool pool__move(struct pool__slot *slot, uint64_t *from, uint64_t to)
+/* Into which states a slot may go from each; into the same: a flag changes. */
+#define POOL__SLOT_BIT(state) (1U << POOL__SLOT_##state)
+static inline unsigned pool__slot_successors(enum pool__slot_state state)
 {
+    static const uint8_t successors[POOL__SLOT_STATES] = {
+        [POOL__SLOT_EMPTY] = POOL__SLOT_BIT(OPENING),
+        [POOL__SLOT_OPENING] = POOL__SLOT_BIT(OPENING) | POOL__SLOT_BIT(IDLE) |
+                               POOL__SLOT_BIT(BUSY) | POOL__SLOT_BIT(CHORE) |
+                               POOL__SLOT_BIT(CLOSING) | POOL__SLOT_BIT(EMPTY),
+        [POOL__SLOT_IDLE] = POOL__SLOT_BIT(BUSY) | POOL__SLOT_BIT(CHORE),
+        [POOL__SLOT_BUSY] = POOL__SLOT_BIT(BUSY) | POOL__SLOT_BIT(IDLE) | POOL__SLOT_BIT(CHORE),
+        [POOL__SLOT_CHORE] = POOL__SLOT_BIT(CHORE) | POOL__SLOT_BIT(IDLE) | POOL__SLOT_BIT(BUSY) |
+                             POOL__SLOT_BIT(CLOSING) | POOL__SLOT_BIT(EMPTY),
+        [POOL__SLOT_CLOSING] = POOL__SLOT_BIT(EMPTY),
+    };
+    return successors[state];
+}
+
+/* Whether a slot may go from the one word to the other. */
+static inline bool pool__slot_may_move(uint64_t from, uint64_t to)
+{
+    unsigned state = (unsigned)(to & POOL__SLOT_STATE_MASK);
+    return pool__slot_successors(pool__slot_state_of(from)) >> state & 1;
+}
+
+/* The one function that moves a slot between states. Test builds assert that the move is legal. */
+static inline bool pool__slot_move(struct pool__slot *slot, uint64_t *from, uint64_t to)
+{
+    POOL__CHECK(pool__slot_may_move(*from, to));
     pool__explore_point();
     return atomic_compare_exchange_strong(&slot->word, from, to);
 }

@@ -21,13 +21,14 @@ unsigned pool__followers_take(struct pool__core *core, unsigned most, pool__foll
         next = next->next;
         if (now >= waiter->deadline_ns)
             continue; /* it gets nothing any more */
-        if (!waiter->may_follow || atomic_load(&waiter->outcome) != POOL__WAITING ||
+        if (!waiter->may_follow || pool__waiter_state(waiter) != POOL__WAITER_WAITING ||
             !may(waiter, arg))
             break;
         waiter->taken_ns = now;
         waiter->abandon_ns =
             pool__earlier(waiter->follow_deadline_ns, pool__waiter_later(now, waiter->follow_ns));
-        pool__handover_settle_locked(core, waiter, POOL__TAKEN);
+        pool__handover_remove_locked(core, waiter);
+        pool__waiter_move_locked(waiter, POOL__WAITER_TAKEN);
         ret_waiters[count++] = waiter;
     }
     pool__unlock(&core->lock);
@@ -39,11 +40,8 @@ bool pool__followers_done(struct pool__core *core, struct pool__waiter *waiter,
 {
     void (*wake)(struct pool__waiter *) = waiter->wake;
     uint32_t place = waiter->place; /* the waiter may be gone as soon as it is done */
-    uint32_t outcome = POOL__SENT;
-    pool__explore_point();
-    while (!atomic_compare_exchange_strong(&waiter->outcome, &outcome, POOL__DONE))
-        if (outcome == POOL__ABANDONED)
-            return false;
+    if (!pool__waiter_done(waiter))
+        return false;
     if (wake)
         wake(waiter);
     else

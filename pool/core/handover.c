@@ -10,12 +10,13 @@
  * slot and wakes one waiter (`nudged`), which looks for a slot itself; once that has
  * waited for fair_after_ns in vain it is owed the next return (`owed`).
  *
- * The lock guards the queue and the outcome of waiters, nothing else; grants happen
+ * The lock guards the queue and the state of waiters, nothing else; grants happen
  * under it, wake-ups after it. Any thread may call any function here.
  */
 #include "core/handover.h"
 
 #include "core/benches.h"
+#include "core/waiter.h"
 
 struct pool__waiter *pool__handover_oldest_locked(struct pool__core *core)
 {
@@ -23,12 +24,7 @@ struct pool__waiter *pool__handover_oldest_locked(struct pool__core *core)
     return link ? POOL__ENTRY(link, struct pool__waiter, link) : NULL;
 }
 
-/* Takes the waiter off the queue and decides its fate. The caller wakes it after
- * unlocking: from the store on the waiter may be gone. True if the waiter had been
- * nudged: the slot that it should have looked for may still be idle, and unless the
- * caller has just looked itself it must call pool__handover_serve(). */
-bool pool__handover_settle_locked(struct pool__core *core, struct pool__waiter *waiter,
-                                  enum pool__outcome outcome)
+bool pool__handover_remove_locked(struct pool__core *core, struct pool__waiter *waiter)
 {
     bool oldest = core->queue.next == &waiter->link;
     pool__list_remove(&waiter->link);
@@ -36,11 +32,18 @@ bool pool__handover_settle_locked(struct pool__core *core, struct pool__waiter *
     atomic_fetch_sub(&core->waiting, 1);
     if (oldest) /* the debt, if any, was to this one */
         atomic_store(&core->owed, 0);
-    bool nudged = atomic_load(&waiter->outcome) == POOL__NUDGED;
+    bool nudged = pool__waiter_state(waiter) == POOL__WAITER_NUDGED;
     if (nudged)
         atomic_store(&core->nudged, 0);
     pool__explore_point();
-    atomic_store(&waiter->outcome, (uint32_t)outcome);
+    return nudged;
+}
+
+bool pool__handover_end_locked(struct pool__core *core, struct pool__waiter *waiter,
+                               enum pool__queue_result result)
+{
+    bool nudged = pool__handover_remove_locked(core, waiter);
+    pool__waiter_end_locked(waiter, result);
     return nudged;
 }
 
@@ -74,7 +77,7 @@ static bool grant_locked(struct pool__core *core, struct pool__waiter *waiter, u
     waiter->slot = index;
     waiter->generation = generation;
     pool__handover_add_wake(wakes, waiter);
-    return pool__handover_settle_locked(core, waiter, POOL__GRANTED);
+    return pool__handover_end_locked(core, waiter, POOL__QUEUE_GRANTED);
 }
 
 /* The oldest waiter whom a slot can still serve. Those before it whose deadline has
@@ -87,7 +90,7 @@ static struct pool__waiter *oldest_in_time_locked(struct pool__core *core,
     while (!pool__handover_wakes_full(wakes) && (waiter = pool__handover_oldest_locked(core)) &&
            pool__now_ns() >= waiter->deadline_ns) {
         pool__handover_add_wake(wakes, waiter);
-        *nudged |= pool__handover_settle_locked(core, waiter, POOL__TIMED_OUT);
+        *nudged |= pool__handover_end_locked(core, waiter, POOL__QUEUE_TIMED_OUT);
         core->timeouts++;
     }
     return pool__handover_wakes_full(wakes) ? NULL : waiter;
@@ -155,7 +158,7 @@ static void nudge(struct pool__core *core)
     void (*wake)(struct pool__waiter *) = waiter ? waiter->wake : NULL;
     if (waiter && !wake) {
         /* Stored under the lock, so the waiter cannot be gone before it is woken. */
-        atomic_store(&waiter->outcome, POOL__NUDGED);
+        pool__waiter_move_locked(waiter, POOL__WAITER_NUDGED);
         pool__unpark_all(&core->benches[pool__benches_of(waiter->place)],
                          pool__benches_bit(waiter->place));
     } else {
@@ -178,18 +181,6 @@ void pool__handover_announce(struct pool__core *core, unsigned index)
         pool__handover_serve(core);
 }
 
-/* The slot has just become idle: let scanners and waiters know. It has left the count when
- * scanners can find it. */
-static void announce(struct pool__core *core, unsigned index, _Atomic uint32_t *left)
-{
-    pool__slots_set_bit(core, index);
-    if (left)
-        atomic_fetch_sub(left, 1);
-    pool__explore_point();
-    if (atomic_load(&core->waiting))
-        pool__handover_serve(core);
-}
-
 bool pool__handover_give(struct pool__core *core, unsigned index)
 {
     struct pool__slot *slot = &core->slots[index];
@@ -200,14 +191,16 @@ bool pool__handover_give(struct pool__core *core, unsigned index)
     word = pool__slots_word(slot);
     for (;;) {
         /* The evict flag may come at any moment, so it is part of the swap. */
-        _Atomic uint32_t *before = pool__slots_count_of(core, pool__slot_state_of(word));
         uint64_t plain = word & ~POOL__SLOT_FLAGS;
         if (word & POOL__SLOT_EVICT) {
             if (pool__slots_move(core, slot, &word,
                                  pool__slots_with_state(plain, POOL__SLOT_CHORE)))
                 return false;
-        } else if (pool__move(slot, &word, pool__slots_with_state(plain, POOL__SLOT_IDLE))) {
-            announce(core, index, before);
+        } else if (pool__slots_move(core, slot, &word,
+                                    pool__slots_with_state(plain, POOL__SLOT_IDLE))) {
+            pool__explore_point();
+            if (atomic_load(&core->waiting))
+                pool__handover_serve(core);
             return true;
         }
     }

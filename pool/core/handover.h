@@ -24,7 +24,7 @@ static inline bool pool__handover_release_quickly(struct pool__core *core, unsig
     uint64_t word = ((uint64_t)generation << 32) + POOL__SLOT_BUSY;
     pool__explore_point();
     if (atomic_load(&core->owed) ||
-        !pool__move(slot, &word, word - POOL__SLOT_BUSY + POOL__SLOT_IDLE))
+        !pool__slot_move(slot, &word, word - POOL__SLOT_BUSY + POOL__SLOT_IDLE))
         return false;
     pool__explore_point();
     uint64_t bits = atomic_load(&core->idle[index / 64]);
@@ -65,11 +65,14 @@ struct pool__waiter *pool__handover_oldest_locked(struct pool__core *core);
 /* Gives idle slots to waiters, oldest first, as long as there are both. */
 void pool__handover_serve(struct pool__core *core);
 
-/* Takes the waiter off the queue and decides its fate. The caller wakes it after
- * unlocking: from the store on the waiter may be gone. True if the waiter had been
+/* Takes the waiter off the queue; the caller moves it on. True if the waiter had been
  * nudged: the slot that it should have looked for may still be idle, and unless the
  * caller has just looked itself it must serve others. */
-bool pool__handover_settle_locked(struct pool__core *core, struct pool__waiter *waiter,
-                                  enum pool__outcome outcome);
+bool pool__handover_remove_locked(struct pool__core *core, struct pool__waiter *waiter);
+
+/* The same, and the waiter has ended. The caller wakes it after unlocking: from the store on the
+ * waiter may be gone. */
+bool pool__handover_end_locked(struct pool__core *core, struct pool__waiter *waiter,
+                               enum pool__queue_result result);
 
 #endif

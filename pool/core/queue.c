@@ -6,7 +6,7 @@
  * sequentially consistent order, so at least one sees the other. The idle map obeys
  * the same rule (slots.c).
  *
- * The lock guards the queue and the outcome of waiters, nothing else; grants happen
+ * The lock guards the queue and the state of waiters, nothing else; grants happen
  * under it, wake-ups after it. Any thread may call any function here.
  */
 #include "core/queue.h"
@@ -23,7 +23,7 @@ static void join_locked(struct pool__core *core, struct pool__waiter *waiter)
     struct pool__link *next = waiter->again ? core->queue.next : &core->queue;
     for (; next != &core->queue; next = next->next) {
         struct pool__waiter *other = POOL__ENTRY(next, struct pool__waiter, link);
-        if (!other->again && atomic_load(&other->outcome) != POOL__NUDGED)
+        if (!other->again && pool__waiter_state(other) != POOL__WAITER_NUDGED)
             break;
     }
     waiter->place = core->places++;
@@ -40,7 +40,8 @@ static void unjoin_locked(struct pool__core *core, struct pool__waiter *waiter)
 
 /* Of those ahead each has a slot coming that the pool has at present, as far as there are any;
  * so has this one if there is another. */
-static enum pool__outcome take_place_locked(struct pool__core *core, struct pool__waiter *waiter)
+static enum pool__queue_result take_place_locked(struct pool__core *core,
+                                                 struct pool__waiter *waiter)
 {
     unsigned index;
     uint32_t generation;
@@ -56,7 +57,7 @@ static enum pool__outcome take_place_locked(struct pool__core *core, struct pool
         unjoin_locked(core, waiter);
         waiter->slot = index;
         waiter->generation = generation;
-        return POOL__GRANTED;
+        return POOL__QUEUE_GRANTED;
     }
     waiter->behind = ahead >= coming;
     if (waiter->behind && ahead - coming >= core->queue_limit) {
@@ -64,17 +65,17 @@ static enum pool__outcome take_place_locked(struct pool__core *core, struct pool
         return POOL__QUEUE_FULL;
     }
     core->enqueued += waiter->behind;
-    return POOL__WAITING;
+    return POOL__QUEUE_PENDING;
 }
 
-enum pool__outcome pool__queue_enter(struct pool__core *core, struct pool__waiter *waiter)
+enum pool__queue_result pool__queue_enter(struct pool__core *core, struct pool__waiter *waiter)
 {
-    atomic_init(&waiter->outcome, POOL__WAITING);
+    pool__waiter_init(waiter);
     pool__lock(&core->lock);
     bool refused = atomic_load(&core->shut) && !(waiter->wake && atomic_load(&core->drains));
-    enum pool__outcome outcome = refused ? POOL__SHUT : take_place_locked(core, waiter);
+    enum pool__queue_result result = refused ? POOL__QUEUE_SHUT : take_place_locked(core, waiter);
     pool__unlock(&core->lock);
-    return outcome;
+    return result;
 }
 
 /* A nudged waiter looks for a slot. If others were quicker, and it has waited long
@@ -85,8 +86,8 @@ static void look_for_slot(struct pool__core *core, struct pool__waiter *waiter)
     uint32_t generation;
     bool granted = false;
     pool__lock(&core->lock);
-    if (atomic_load(&waiter->outcome) == POOL__NUDGED) {
-        atomic_store(&waiter->outcome, POOL__WAITING);
+    if (pool__waiter_state(waiter) == POOL__WAITER_NUDGED) {
+        pool__waiter_move_locked(waiter, POOL__WAITER_WAITING);
         if (pool__now_ns() - waiter->enqueued_ns >= core->fair_after_ns)
             atomic_store(&core->owed, 1);
         /* From here on returners nudge again; what was returned before, we see. */
@@ -96,7 +97,7 @@ static void look_for_slot(struct pool__core *core, struct pool__waiter *waiter)
             pool__slots_take_any(core, waiter->flags, &index, &generation)) {
             waiter->slot = index;
             waiter->generation = generation;
-            pool__handover_settle_locked(core, waiter, POOL__GRANTED);
+            pool__handover_end_locked(core, waiter, POOL__QUEUE_GRANTED);
             granted = true;
         }
     }
@@ -107,15 +108,16 @@ static void look_for_slot(struct pool__core *core, struct pool__waiter *waiter)
 }
 
 /* True if it was this call that decided. */
-static bool leave_queue(struct pool__core *core, struct pool__waiter *waiter, enum pool__outcome as)
+static bool leave_queue(struct pool__core *core, struct pool__waiter *waiter,
+                        enum pool__queue_result as)
 {
     pool__lock(&core->lock);
-    uint32_t outcome = atomic_load(&waiter->outcome);
-    bool nudged = outcome == POOL__NUDGED;
-    bool own = nudged || outcome == POOL__WAITING;
+    enum pool__waiter_state state = pool__waiter_state(waiter);
+    bool nudged = state == POOL__WAITER_NUDGED;
+    bool own = pool__waiter_is_queued(state);
     if (own) {
-        pool__handover_settle_locked(core, waiter, as);
-        core->timeouts += as == POOL__TIMED_OUT;
+        pool__handover_end_locked(core, waiter, as);
+        core->timeouts += as == POOL__QUEUE_TIMED_OUT;
     }
     pool__unlock(&core->lock);
     if (nudged)
@@ -126,43 +128,43 @@ static bool leave_queue(struct pool__core *core, struct pool__waiter *waiter, en
 bool pool__queue_look(struct pool__core *core, struct pool__waiter *waiter, uint64_t now,
                       uint64_t *ret_next_ns)
 {
-    uint32_t outcome = atomic_load(&waiter->outcome);
-    if ((outcome == POOL__WAITING || outcome == POOL__NUDGED) && now >= waiter->deadline_ns &&
-        leave_queue(core, waiter, POOL__TIMED_OUT))
+    if (pool__waiter_is_queued(pool__waiter_state(waiter)) && now >= waiter->deadline_ns &&
+        leave_queue(core, waiter, POOL__QUEUE_TIMED_OUT))
         return true;
-    outcome = atomic_load(&waiter->outcome);
-    if (outcome == POOL__SENT && now >= waiter->abandon_ns && pool__waiter_abandon(waiter))
+    enum pool__waiter_state state = pool__waiter_state(waiter);
+    if (state == POOL__WAITER_SENT && now >= waiter->abandon_ns && pool__waiter_abandon(waiter))
         return true;
-    *ret_next_ns = pool__waiter_next_look(waiter, outcome, now);
+    *ret_next_ns = pool__waiter_next_look(waiter, state, now);
     return false;
 }
 
-enum pool__outcome pool__queue_wait(struct pool__core *core, struct pool__waiter *waiter)
+enum pool__queue_result pool__queue_wait(struct pool__core *core, struct pool__waiter *waiter)
 {
     _Atomic uint32_t *bench = &core->benches[pool__benches_of(waiter->place)];
     for (;;) {
         uint64_t next_ns;
-        uint32_t turn = atomic_load(bench); /* before the outcome: who stores that changes it */
+        uint32_t turn = atomic_load(bench); /* before the word: who stores that changes it */
         pool__explore_point();
-        uint32_t outcome = atomic_load(&waiter->outcome);
-        if (!pool__waiter_is_open(outcome))
-            return (enum pool__outcome)outcome;
-        if (outcome == POOL__NUDGED)
+        uint32_t word = atomic_load(&waiter->word);
+        enum pool__waiter_state state = pool__waiter_state_of(word);
+        if (state == POOL__WAITER_ENDED)
+            return pool__waiter_result_of(word);
+        if (state == POOL__WAITER_NUDGED)
             look_for_slot(core, waiter);
         else if (!pool__queue_look(core, waiter, pool__now_ns(), &next_ns))
             pool__park_as(bench, turn, pool__benches_bit(waiter->place), next_ns);
     }
 }
 
-enum pool__outcome pool__queue_leave(struct pool__core *core, struct pool__waiter *waiter)
+enum pool__queue_result pool__queue_leave(struct pool__core *core, struct pool__waiter *waiter)
 {
-    leave_queue(core, waiter, POOL__TIMED_OUT);
-    return (enum pool__outcome)atomic_load(&waiter->outcome);
+    leave_queue(core, waiter, POOL__QUEUE_TIMED_OUT);
+    return pool__waiter_result(waiter);
 }
 
 bool pool__queue_cancel(struct pool__core *core, struct pool__waiter *waiter)
 {
-    return leave_queue(core, waiter, POOL__CANCELLED) || pool__waiter_abandon(waiter);
+    return leave_queue(core, waiter, POOL__QUEUE_CANCELLED) || pool__waiter_abandon(waiter);
 }
 
 /* In the order of the queue times grow, but for those at its head who are there again. */
@@ -179,7 +181,7 @@ static struct pool__waiter *first_before_locked(struct pool__core *core, uint64_
     return NULL;
 }
 
-void pool__queue_fail_waiters(struct pool__core *core, enum pool__outcome outcome,
+void pool__queue_fail_waiters(struct pool__core *core, enum pool__queue_result result,
                               uint64_t enqueued_before_ns)
 {
     struct pool__handover_wakes wakes = {.count = 0};
@@ -191,7 +193,7 @@ void pool__queue_fail_waiters(struct pool__core *core, enum pool__outcome outcom
         while (!pool__handover_wakes_full(&wakes) &&
                (waiter = first_before_locked(core, enqueued_before_ns))) {
             pool__handover_add_wake(&wakes, waiter);
-            nudged |= pool__handover_settle_locked(core, waiter, outcome);
+            nudged |= pool__handover_end_locked(core, waiter, result);
         }
         more = pool__handover_wakes_full(&wakes);
         pool__unlock(&core->lock);
@@ -206,7 +208,7 @@ void pool__queue_shut(struct pool__core *core)
     pool__lock(&core->lock);
     atomic_store(&core->shut, true);
     pool__unlock(&core->lock);
-    pool__queue_fail_waiters(core, POOL__SHUT, POOL__FOREVER);
+    pool__queue_fail_waiters(core, POOL__QUEUE_SHUT, POOL__FOREVER);
 }
 
 void pool__queue_set_drains(struct pool__core *core, bool drains)

@@ -14,7 +14,7 @@
 #include <string.h>
 
 /* Which of the two counts a slot in this state is in. */
-_Atomic uint32_t *pool__slots_count_of(struct pool__core *core, enum pool__slot_state state)
+static _Atomic uint32_t *count_of(struct pool__core *core, enum pool__slot_state state)
 {
     switch (state) {
     case POOL__SLOT_EMPTY:
@@ -25,17 +25,17 @@ _Atomic uint32_t *pool__slots_count_of(struct pool__core *core, enum pool__slot_
     }
 }
 
-/* Moves the slot, and counts it where it arrives before it leaves: whoever reads the counts and
- * then looks for an idle slot misses none that becomes idle in between. */
 bool pool__slots_move(struct pool__core *core, struct pool__slot *slot, uint64_t *word,
                       uint64_t next)
 {
-    _Atomic uint32_t *before = pool__slots_count_of(core, pool__slot_state_of(*word));
-    _Atomic uint32_t *after = pool__slots_count_of(core, pool__slot_state_of(next));
+    _Atomic uint32_t *before = count_of(core, pool__slot_state_of(*word));
+    _Atomic uint32_t *after = count_of(core, pool__slot_state_of(next));
     bool counts = before != after;
     if (counts && after)
         atomic_fetch_add(after, 1);
-    bool moved = pool__move(slot, word, next);
+    bool moved = pool__slot_move(slot, word, next);
+    if (moved && pool__slot_state_of(next) == POOL__SLOT_IDLE)
+        pool__slots_set_bit(core, (unsigned)(slot - core->slots));
     _Atomic uint32_t *left = moved ? before : after;
     if (counts && left) {
         pool__explore_point();
@@ -140,8 +140,9 @@ bool pool__slots_reserve_empty(struct pool__core *core, unsigned *ret_slot)
 {
     for (unsigned i = 0; i < core->limit; i++) {
         uint64_t word = pool__slots_word(&core->slots[i]);
+        uint64_t next = pool__slots_with_state(word, POOL__SLOT_OPENING);
         if (pool__slot_state_of(word) == POOL__SLOT_EMPTY &&
-            pool__move(&core->slots[i], &word, pool__slots_with_state(word, POOL__SLOT_OPENING))) {
+            pool__slots_move(core, &core->slots[i], &word, next)) {
             *ret_slot = i;
             return true;
         }
@@ -188,7 +189,7 @@ enum pool__claim pool__slots_claim(struct pool__core *core, unsigned index, uint
     enum pool__claim claim;
     do
         claim = check_ticket(word, generation);
-    while (claim == POOL__CLAIM_MADE && !pool__move(slot, &word, word | POOL__SLOT_CLAIMED));
+    while (claim == POOL__CLAIM_MADE && !pool__slot_move(slot, &word, word | POOL__SLOT_CLAIMED));
     return claim;
 }
 
@@ -198,7 +199,8 @@ bool pool__slots_unclaim(struct pool__core *core, unsigned index, bool unclean)
     uint64_t word = pool__slots_word(slot);
     uint64_t flag = unclean ? POOL__SLOT_UNCLEAN : 0;
     while (!(word & POOL__SLOT_GIVEN_UP))
-        if (pool__move(slot, &word, (word & ~(POOL__SLOT_CLAIMED | POOL__SLOT_UNCLEAN)) | flag))
+        if (pool__slot_move(slot, &word,
+                            (word & ~(POOL__SLOT_CLAIMED | POOL__SLOT_UNCLEAN)) | flag))
             return true;
     return false;
 }
@@ -210,10 +212,10 @@ enum pool__claim pool__slots_give_up(struct pool__core *core, unsigned index, ui
     enum pool__claim claim;
     do
         claim = check_ticket(word, generation);
-    while (
-        claim != POOL__CLAIM_STALE &&
-        !pool__move(slot, &word,
-                    word | (claim == POOL__CLAIM_MADE ? POOL__SLOT_CLAIMED : POOL__SLOT_GIVEN_UP)));
+    while (claim != POOL__CLAIM_STALE &&
+           !pool__slot_move(
+               slot, &word,
+               word | (claim == POOL__CLAIM_MADE ? POOL__SLOT_CLAIMED : POOL__SLOT_GIVEN_UP)));
     return claim;
 }
 

@@ -22,7 +22,7 @@ static inline bool pool__slots_take(struct pool__core *core, unsigned index, uin
     if (pool__slot_state_of(word) != POOL__SLOT_IDLE)
         return false;
     uint64_t next = pool__slot_word_borrowed(word, flags);
-    if (!pool__move(slot, &word, next))
+    if (!pool__slot_move(slot, &word, next))
         return false;
     pool__count_use(slot);
     *ret_generation = pool__slot_generation_of(next);
@@ -87,10 +87,9 @@ static inline uint64_t pool__slots_with_state(uint64_t word, enum pool__slot_sta
 {
     return (word & ~POOL__SLOT_STATE_MASK) | (uint64_t)state;
 }
-/* Which of the two counts a slot in this state is in; NULL: in none. */
-_Atomic uint32_t *pool__slots_count_of(struct pool__core *core, enum pool__slot_state state);
-/* Moves the slot, and counts it where it arrives before it leaves: whoever reads the counts and
- * then looks for an idle slot misses none that becomes idle in between. */
+/* Moves the slot and keeps the counts, and the map of what is idle, that are derived from its
+ * state. The slot is counted where it arrives, and found there, before it leaves: whoever reads the
+ * counts and then looks for an idle slot misses none that becomes idle in between. */
 bool pool__slots_move(struct pool__core *core, struct pool__slot *slot, uint64_t *word,
                       uint64_t next);
 void pool__slots_set_bit(struct pool__core *core, unsigned index);

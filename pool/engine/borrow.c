@@ -107,21 +107,21 @@ static bool fail_by_refusal(struct pool *pool, struct pool_error *err)
                       connections);
 }
 
-static bool fail_borrow(struct pool *pool, enum pool__outcome outcome, uint64_t waited_ns,
+static bool fail_borrow(struct pool *pool, enum pool__queue_result outcome, uint64_t waited_ns,
                         struct pool_error *err)
 {
-    atomic_fetch_add_explicit(&pool->counters.acquire_failures, outcome != POOL__TIMED_OUT,
+    atomic_fetch_add_explicit(&pool->counters.acquire_failures, outcome != POOL__QUEUE_TIMED_OUT,
                               memory_order_relaxed);
-    if (outcome == POOL__TIMED_OUT)
+    if (outcome == POOL__QUEUE_TIMED_OUT)
         fail_by_timeout(pool, waited_ns, err);
     else if (outcome == POOL__QUEUE_FULL)
         pool__fail(err, POOL_ERR_QUEUE_LIMIT, "%u callers are waiting already",
                    pool->core.queue_limit);
-    else if (outcome == POOL__REFUSED)
+    else if (outcome == POOL__QUEUE_REFUSED)
         fail_by_refusal(pool, err);
-    else if (outcome == POOL__CANCELLED)
+    else if (outcome == POOL__QUEUE_CANCELLED)
         pool__fail(err, POOL_ERR_CANCELLED, "the call was cancelled while it waited");
-    else if (outcome == POOL__SHUT)
+    else if (outcome == POOL__QUEUE_SHUT)
         pool__fail(err, POOL_ERR_CLOSED, "the pool is closed");
     else
         fail_by_cause(pool, err);
@@ -130,8 +130,8 @@ static bool fail_borrow(struct pool *pool, enum pool__outcome outcome, uint64_t 
     return false;
 }
 
-enum pool__outcome pool__borrow_queue(struct pool *pool, const struct pool__ask *ask,
-                                      struct pool__waiter *waiter)
+enum pool__queue_result pool__borrow_queue(struct pool *pool, const struct pool__ask *ask,
+                                           struct pool__waiter *waiter)
 {
     uint64_t now = pool__now_ns();
     uint64_t own = pool__after_ms(now - ask->waited_ns, ask->acquire_ms);
@@ -139,17 +139,17 @@ enum pool__outcome pool__borrow_queue(struct pool *pool, const struct pool__ask 
     waiter->enqueued_ns = now;
     waiter->deadline_ns = pool__earlier(own, ask->deadline_ns);
     waiter->again = ask->again;
-    enum pool__outcome outcome = pool__queue_enter(&pool->core, waiter);
+    enum pool__queue_result outcome = pool__queue_enter(&pool->core, waiter);
     if (outcome == POOL__QUEUE_FULL && pool->options.v.no_waiting)
-        return POOL__REFUSED;
-    if (outcome != POOL__WAITING)
+        return POOL__QUEUE_REFUSED;
+    if (outcome != POOL__QUEUE_PENDING)
         return outcome;
     if (waiter->behind)
         pool__hooks_tell_enqueue(pool);
     /* With every connection open there is nothing that the keeper could do. */
     if (atomic_load(&pool->core.absent))
         pool__watch_poke(pool);
-    return POOL__WAITING;
+    return POOL__QUEUE_PENDING;
 }
 
 static void note_acquire(struct pool *pool, unsigned slot, uint64_t waited_ns)
@@ -184,12 +184,12 @@ bool pool__borrow_at_once(struct pool *pool, const struct pool__ask *ask,
 }
 
 void pool__borrow_waited(struct pool *pool, struct pool__ask *ask,
-                         const struct pool__waiter *waiter, enum pool__outcome outcome,
+                         const struct pool__waiter *waiter, enum pool__queue_result outcome,
                          struct pool__borrowed *ret_borrowed, struct pool_error *err)
 {
     uint64_t waited_ns = pool__now_ns() - waiter->enqueued_ns;
     ask->waited_ns += waited_ns;
-    if (outcome != POOL__GRANTED) {
+    if (outcome != POOL__QUEUE_GRANTED) {
         fail_borrow(pool, outcome, ask->waited_ns, err);
         return;
     }
@@ -197,20 +197,21 @@ void pool__borrow_waited(struct pool *pool, struct pool__ask *ask,
     take_over(pool, ask, waiter->slot, (uint32_t)waiter->generation, waited_ns, ret_borrowed);
 }
 
-enum pool__outcome pool__borrow_in_turn(struct pool *pool, struct pool__ask *ask,
-                                        struct pool__waiter *waiter,
-                                        struct pool__borrowed *ret_borrowed, struct pool_error *err)
+enum pool__queue_result pool__borrow_in_turn(struct pool *pool, struct pool__ask *ask,
+                                             struct pool__waiter *waiter,
+                                             struct pool__borrowed *ret_borrowed,
+                                             struct pool_error *err)
 {
     /* The queue knows a place on this thread's stack. */
     int cancel_state = pool__uncancellable_begin();
     bool held = pool->options.v.hooks.on_enqueue && pool__hooks_hold_end(pool);
-    enum pool__outcome outcome = pool__borrow_queue(pool, ask, waiter);
-    if (outcome == POOL__WAITING)
+    enum pool__queue_result outcome = pool__borrow_queue(pool, ask, waiter);
+    if (outcome == POOL__QUEUE_PENDING)
         outcome = pool__queue_wait(&pool->core, waiter);
     if (held)
         pool__hooks_let_end(pool);
     pool__uncancellable_end(cancel_state);
-    if (outcome != POOL__DONE && outcome != POOL__ABANDONED)
+    if (outcome != POOL__QUEUE_DONE && outcome != POOL__QUEUE_ABANDONED)
         pool__borrow_waited(pool, ask, waiter, outcome, ret_borrowed, err);
     return outcome;
 }
@@ -220,7 +221,7 @@ bool pool__borrow(struct pool *pool, struct pool__ask *ask, struct pool__borrowe
 {
     struct pool__waiter waiter = {.wake = NULL};
     return pool__borrow_at_once(pool, ask, ret_borrowed) ||
-           pool__borrow_in_turn(pool, ask, &waiter, ret_borrowed, err) == POOL__GRANTED;
+           pool__borrow_in_turn(pool, ask, &waiter, ret_borrowed, err) == POOL__QUEUE_GRANTED;
 }
 
 uint64_t pool__borrow_deadline(const struct pool_request *request)

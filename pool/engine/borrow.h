@@ -41,16 +41,16 @@ bool pool__borrow_at_once(struct pool *pool, const struct pool__ask *ask,
 /* By way of the queue. The waiter is zero but for what concerns following. GRANTED fills in
  * *ret_borrowed; DONE and ABANDONED are those of a follower; everything else is a failure, with the
  * error filled in. */
-enum pool__outcome pool__borrow_in_turn(struct pool *pool, struct pool__ask *ask,
-                                        struct pool__waiter *waiter,
-                                        struct pool__borrowed *ret_borrowed,
-                                        struct pool_error *err);
+enum pool__queue_result pool__borrow_in_turn(struct pool *pool, struct pool__ask *ask,
+                                             struct pool__waiter *waiter,
+                                             struct pool__borrowed *ret_borrowed,
+                                             struct pool_error *err);
 /* The same in two steps, for those who must not sleep: WAITING, or an outcome at once; and
  * what to do with an outcome but DONE and ABANDONED. */
-enum pool__outcome pool__borrow_queue(struct pool *pool, const struct pool__ask *ask,
-                                      struct pool__waiter *waiter);
+enum pool__queue_result pool__borrow_queue(struct pool *pool, const struct pool__ask *ask,
+                                           struct pool__waiter *waiter);
 void pool__borrow_waited(struct pool *pool, struct pool__ask *ask,
-                         const struct pool__waiter *waiter, enum pool__outcome outcome,
+                         const struct pool__waiter *waiter, enum pool__queue_result outcome,
                          struct pool__borrowed *ret_borrowed, struct pool_error *err);
 /* At once or in turn. */
 bool pool__borrow(struct pool *pool, struct pool__ask *ask, struct pool__borrowed *ret_borrowed,

@@ -88,7 +88,7 @@ static void fail_fast(struct pool *pool, uint64_t now, uint64_t *wake_ns)
     pool__unlock(&health->lock);
     if (now_down) {
         pool__health_tell(pool);
-        pool__queue_fail_waiters(&pool->core, POOL__FAILED, now - patience);
+        pool__queue_fail_waiters(&pool->core, POOL__QUEUE_FAILED, now - patience);
         oldest = pool__queue_oldest_ns(&pool->core);
     }
     if (down && oldest != POOL__FOREVER && oldest + patience < *wake_ns)

@@ -69,7 +69,7 @@ static void follower_is_off(struct pool *pool)
 }
 
 struct pool_result *pool__queued_end(struct pool__queued *queued, struct pool__job *job,
-                                     enum pool__outcome outcome, struct pool__ask *ask,
+                                     enum pool__queue_result outcome, struct pool__ask *ask,
                                      struct pool_error *err)
 {
     struct pool *pool = queued->pool;
@@ -78,8 +78,8 @@ struct pool_result *pool__queued_end(struct pool__queued *queued, struct pool__j
     ask->waited_ns += in_queue_ns;
     if (!job->limit_ns && waiter->follow_ns != POOL__FOREVER)
         job->limit_ns = waiter->taken_ns + waiter->follow_ns - ask->waited_ns;
-    struct pool_result *result = outcome == POOL__DONE ? queued->result : NULL;
-    if (outcome == POOL__ABANDONED)
+    struct pool_result *result = outcome == POOL__QUEUE_DONE ? queued->result : NULL;
+    if (outcome == POOL__QUEUE_ABANDONED)
         pool__fail(err, POOL_ERR_QUERY_TIMEOUT,
                    "the statement passed its deadline; it had been sent, behind those of others");
     else

@@ -36,7 +36,7 @@ void pool__queued_drop(struct pool__queued *queued);
 /* After DONE or ABANDONED, by the caller, once: what came of its job. Adds to ask->waited_ns, and
  * ends the attempt of a blocking call. */
 struct pool_result *pool__queued_end(struct pool__queued *queued, struct pool__job *job,
-                                     enum pool__outcome outcome, struct pool__ask *ask,
+                                     enum pool__queue_result outcome, struct pool__ask *ask,
                                      struct pool_error *err);
 
 #endif
