@@ -22,10 +22,16 @@
  * Conventions. Every function that can fail takes a `struct pool_error *err`
  * last; it may be NULL; on success it is left with code POOL_OK. Functions
  * that return bool return true on success. Out-parameters (ret_...) are left
- * untouched on failure. Times are milliseconds and end in _ms; they are
- * measured on the monotonic clock. Text is UTF-8. A line "threads:" says from
- * which threads a function may be called, "callback:" whether it may be called
- * inside a hook or a row callback of the same pool.
+ * untouched on failure. Times are milliseconds in a uint32_t and end in _ms, POOL_NEVER is
+ * without end; they are measured on the monotonic clock. Text is UTF-8. The line "threads:" of a
+ * function says from which threads it may be called, "callback:" whether it may be called
+ * inside a hook or a callback of the same pool; where several functions follow one comment it is
+ * for all of them. A function whose name ends in _with takes a request: a struct with what is
+ * rarely wanted, in which zero means the default.
+ *
+ * Structs that a program fills end in `reserved`, which has to be zero: fields to come are taken
+ * from it, so that neither their size nor what stands before it changes. A library that finds
+ * something there refuses it as newer than itself (POOL_ERR_INVALID).
  */
 #ifndef MYPOOL_H
 #define MYPOOL_H
@@ -51,15 +57,21 @@
  * of the program's functions past the C code; here the C functions get others. */
 #define POOL__CARRIES
 #pragma redefine_extname pool__c_stream pool_stream
+#pragma redefine_extname pool__c_stream_with pool_stream_with
 #pragma redefine_extname pool__c_conn_stream pool_conn_stream
+#pragma redefine_extname pool__c_conn_stream_with pool_conn_stream_with
 #pragma redefine_extname pool__c_batch_with pool_batch_with
-#pragma redefine_extname pool__c_conn_batch pool_conn_batch
+#pragma redefine_extname pool__c_conn_batch_with pool_conn_batch_with
 #pragma redefine_extname pool__c_transaction pool_transaction
+#pragma redefine_extname pool__c_transaction_with pool_transaction_with
 #define pool_stream pool__c_stream
+#define pool_stream_with pool__c_stream_with
 #define pool_conn_stream pool__c_conn_stream
+#define pool_conn_stream_with pool__c_conn_stream_with
 #define pool_batch_with pool__c_batch_with
-#define pool_conn_batch pool__c_conn_batch
+#define pool_conn_batch_with pool__c_conn_batch_with
 #define pool_transaction pool__c_transaction
+#define pool_transaction_with pool__c_transaction_with
 #endif
 /* A function pool_stats beside a struct pool_stats, and structs without constructors: plain C. */
 #pragma GCC diagnostic push
@@ -96,12 +108,14 @@ struct pool_result; /* the rows that a statement returned */
     X(POOL_ERR_TOO_BIG, "POOL_TOO_BIG", "a row, a result or a packet is over its limit")           \
     X(POOL_ERR_STALE, "POOL_STALE", "the handle was released, or belongs to another process")      \
     X(POOL_ERR_UNSUPPORTED, "POOL_UNSUPPORTED", "not supported by this server or library")         \
-    X(POOL_ERR_NO_ROW, "POOL_NO_ROW", "the statement returned no row, and one was asked for")
+    X(POOL_ERR_NO_ROW, "POOL_NO_ROW", "the statement returned no row, and one was asked for")      \
+    X(POOL_ERR_ROLLED_BACK, "POOL_ROLLED_BACK", "the transaction function chose to roll back")
 
 enum pool_code {
 #define POOL_CODE_ENUM(id, name, text) id,
     POOL_CODES(POOL_CODE_ENUM)
 #undef POOL_CODE_ENUM
+    POOL_CODE_LAST = POOL_ERR_ROLLED_BACK
 };
 
 struct pool_error {
@@ -117,6 +131,16 @@ struct pool_error {
 /* The name of a code, such as "POOL_CLOSED" (Node's name where Node has one).
  * Never NULL. threads: any. callback: yes. */
 const char *pool_code_name(enum pool_code code);
+
+/* Fills in an error, for functions of the program's that are given one: those of transactions
+ * and of the set-up. `err` may be NULL; the message is like printf's, cut to what fits; everything
+ * else of `err` is cleared. Returns false, so that it can be what the function returns.
+ * threads: any. callback: yes. */
+bool pool_error_set(struct pool_error *err, enum pool_code code, const char *format, ...)
+#ifdef __GNUC__
+    __attribute__((format(printf, 3, 4)))
+#endif
+    ;
 
 /* Errors of the server that programs ask for, as they are in server_errno: X(identifier,
  * number). The names are the servers' own with POOL_ before them; where the number has two,
@@ -196,7 +220,8 @@ enum pool_type {
     POOL_TYPE_DATE,     /* year, month, day */
     POOL_TYPE_TIME,     /* a signed span of up to 838:59:59.999999 */
     POOL_TYPE_DATETIME, /* DATETIME and TIMESTAMP */
-    POOL_TYPE_LIST      /* values of IN (?); arguments only */
+    POOL_TYPE_LIST,     /* values of IN (?); arguments only */
+    POOL_TYPE_LAST = POOL_TYPE_LIST
 };
 
 /* "INT", "DATETIME", "LIST": what follows POOL_TYPE_. Never NULL. threads: any. callback: yes. */
@@ -339,7 +364,7 @@ struct pool_args {
 typedef struct pool_args pool_args_view;
 #endif
 
-/* threads: any. callback: yes (all of them). A NULL text is the SQL NULL. */
+/* A NULL text is the SQL NULL. threads: any. callback: yes. */
 struct pool_value pool_null(void);
 struct pool_value pool_int(int64_t value);
 struct pool_value pool_uint(uint64_t value);
@@ -353,8 +378,9 @@ struct pool_value pool_time(struct pool_time time);
  * (1, '1x') means is up to the server. As an element of IN (...) the list is padded with repeated
  * last values up to a power of two, so that few different statements are cached; anywhere else it
  * is exactly its values. Nothing is IN an empty list, and everything, NULL included, is NOT IN it;
- * elsewhere an empty list is POOL_ERR_INVALID. */
+ * elsewhere an empty list is POOL_ERR_INVALID. threads: any. callback: yes. */
 struct pool_value pool_list(const struct pool_value *values, size_t count);
+/* For a :name placeholder. threads: any. callback: yes. */
 struct pool_value pool_named(const char *name, struct pool_value value);
 
 /* ------------------------------------------------------------------------
@@ -367,7 +393,8 @@ struct pool_value pool_named(const char *name, struct pool_value value);
 enum pool_reset_policy {
     POOL_RESET_AUTO,   /* reset unless the connection is proven clean */
     POOL_RESET_ALWAYS, /* reset after every borrow */
-    POOL_RESET_NEVER   /* never: session state is the program's own affair */
+    POOL_RESET_NEVER,  /* never: session state is the program's own affair */
+    POOL_RESET_LAST = POOL_RESET_NEVER
 };
 
 enum pool_isolation {
@@ -375,14 +402,16 @@ enum pool_isolation {
     POOL_ISOLATION_READ_UNCOMMITTED,
     POOL_ISOLATION_READ_COMMITTED,
     POOL_ISOLATION_REPEATABLE_READ,
-    POOL_ISOLATION_SERIALIZABLE
+    POOL_ISOLATION_SERIALIZABLE,
+    POOL_ISOLATION_LAST = POOL_ISOLATION_SERIALIZABLE
 };
 
 enum pool_tls_mode {
     POOL_TLS_DEFAULT, /* off on Unix sockets and loopback addresses, VERIFY elsewhere */
     POOL_TLS_OFF,
     POOL_TLS_VERIFY,           /* encrypted; chain and host name verified */
-    POOL_TLS_UNVERIFIED_UNSAFE /* encrypted, but to anybody: open to a man in the middle */
+    POOL_TLS_UNVERIFIED_UNSAFE, /* encrypted, but to anybody: open to a man in the middle */
+    POOL_TLS_LAST = POOL_TLS_UNVERIFIED_UNSAFE
 };
 
 /* What the credentials callback fills in. */
@@ -415,20 +444,26 @@ enum pool_close_reason {
     POOL_CLOSE_DESTROYED, /* pool_conn_destroy */
     POOL_CLOSE_RESET,     /* the reset failed, or could not have made the session like a new one */
     POOL_CLOSE_READ_ONLY, /* the server became read-only */
-    POOL_CLOSE_END        /* pool_end */
+    POOL_CLOSE_END,       /* pool_end */
+    POOL_CLOSE_LAST = POOL_CLOSE_END
 };
 
 enum pool_state {
     POOL_STATE_UP,       /* connects succeed, or none has been tried */
     POOL_STATE_RETRYING, /* the last connect failed, or led to a server that refuses writes as
                             read-only; the next is delayed */
-    POOL_STATE_DOWN      /* nothing is open and connects fail: callers fail fast */
+    POOL_STATE_DOWN,     /* nothing is open and connects fail: callers fail fast */
+    POOL_STATE_LAST = POOL_STATE_DOWN
 };
 
-/* "up", "retrying" or "down"; and why, as "server", "idle", "read_only": what follows
- * POOL_CLOSE_. For logs and labels of metrics. Never NULL. threads: any. callback: yes. */
+/* Names for logs and labels of metrics: "up", "retrying", "down"; what follows POOL_CLOSE_, as
+ * "server" or "read_only"; and of options what a URL calls them, as "auto", "read-committed",
+ * "verify". "unknown" for what is none. Never NULL. threads: any. callback: yes. */
 const char *pool_state_name(enum pool_state state);
 const char *pool_close_reason_name(enum pool_close_reason reason);
+const char *pool_reset_policy_name(enum pool_reset_policy policy);
+const char *pool_isolation_name(enum pool_isolation isolation);
+const char *pool_tls_mode_name(enum pool_tls_mode mode);
 
 /* Hooks are called without any lock, on whichever thread does the work; they
  * must be quick, and blocking functions of the pool are refused inside them. Any may be
@@ -451,8 +486,9 @@ struct pool_hooks {
     void (*on_query)(const char *label, uint64_t digest, uint64_t elapsed_ns, uint64_t rows,
                      enum pool_code code, void *arg);
     void (*on_state)(enum pool_state state, const char *cause, void *arg);
-    void (*on_leak)(const char *label, uint64_t held_ms, void *arg);
-    void *arg;
+    void (*on_leak)(const char *label, uint32_t held_ms, void *arg);
+    void *arg;             /* for each of them */
+    void *reserved[16];    /* zero */
 };
 
 /*
@@ -461,48 +497,19 @@ struct pool_hooks {
  */
 /* clang-format off */
 struct pool_options {
-    const char *host;   /* name or address; default "localhost" by TCP [authority of the URL] */
-    unsigned port;      /* TCP port; default 3306; 1 to 65535 [authority] */
-    const char *socket; /* path of a Unix socket, instead of host and port [socketPath] */
+    /* The server. */
+    const char *host;     /* name or address; default "localhost" by TCP [authority of the URL] */
+    unsigned port;        /* TCP port; default 3306; 1 to 65535 [authority] */
+    const char *socket;   /* path of a Unix socket, instead of host and port [socketPath] */
     const char *user;     /* required unless credentials is set [authority] */
     const char *password; /* default "" [authority] */
     const char *database; /* default none [path] */
+    pool_credentials_fn *credentials; /* asked before each connect; default user and password */
+    void *credentials_arg;
+    const char *application_name; /* connection attribute program_name; default none
+                                     [applicationName] */
 
-    unsigned connection_limit;   /* connections at most; default 10; 1 to 4096 [connectionLimit] */
-    unsigned min_idle;           /* kept open even if unused; default 0; 0 to connection_limit
-                                    [minIdle] */
-    uint32_t queue_limit;        /* callers that wait for others at most; default unlimited
-                                    [queueLimit] */
-    bool no_waiting;             /* fail with NO_CONNECTION instead of waiting for another caller;
-                                    what the pool itself does with a connection is waited for all
-                                    the same [waitForConnections=false] */
-    uint32_t acquire_timeout_ms; /* wait for a connection; default 10000; or POOL_NEVER
-                                    [acquireTimeout] */
-    uint32_t connect_timeout_ms; /* one connect, all of it; default 5000 [connectTimeout] */
-    uint32_t query_timeout_ms;   /* one statement; default POOL_NEVER [queryTimeout] */
-    uint32_t idle_timeout_ms;    /* close what is idle longer; default 60000; or POOL_NEVER
-                                    [idleTimeout] */
-    uint32_t max_lifetime_ms;    /* retire older ones; default 1800000, less up to 25 % at random;
-                                    or POOL_NEVER [maxLifetime] */
-    uint32_t keepalive_ms;       /* ping what is idle longer; default 120000; or POOL_NEVER
-                                    [keepalive] */
-    uint32_t fair_after_ms;      /* newcomers may overtake a waiter younger than this; default 1
-                                    [fairAfter] */
-    uint32_t fail_fast_ms;       /* while nothing is open and connects fail, callers wait this long
-                                    at most; default 1000; POOL_NEVER: their whole deadline
-                                    [failFast] */
-    uint32_t leak_after_ms;      /* report a connection that is out longer; default POOL_NEVER
-                                    [leakAfter] */
-
-    enum pool_reset_policy reset_policy; /* default AUTO [resetPolicy=auto|always|never] */
-    unsigned statement_cache; /* prepared statements per connection; default 256; 1 to 65535
-                                 [statementCache] */
-    bool no_prepare;          /* send everything as text [prepare=false] */
-    uint32_t max_rows;        /* rows of one result set; default unlimited [maxRows] */
-    size_t max_result_bytes;  /* memory of one result; default 256 MiB [maxResultBytes] */
-    size_t max_packet_bytes;  /* packet to or from the server; default 64 MiB; 4 KiB to 1 GiB
-                                 [maxPacketBytes] */
-
+    /* TLS and logins. */
     enum pool_tls_mode tls; /* [tls=default|off|verify|unverified-unsafe] */
     const char *tls_ca;     /* PEM file of the authorities; default the system's [tlsCa] */
     const char *tls_cert;   /* PEM file of the client's certificate [tlsCert] */
@@ -511,28 +518,57 @@ struct pool_options {
                                  client_ed25519 and, with verified TLS or on a Unix socket,
                                  caching_sha2_password [authPlugins] */
 
-    const char *const *init_sql; /* statements for each new or reset connection, NULL-terminated */
-    pool_init_fn *init;          /* the same in C, after init_sql */
-    void *init_arg;
-    pool_credentials_fn *credentials; /* asked before each connect; default user and password */
-    void *credentials_arg;
-    bool multi_statements;   /* allow several statements in one text request; default no
-                                [multipleStatements] */
-    const char *application_name; /* connection attribute program_name; default none
-                                     [applicationName] */
-    struct pool_hooks hooks;
-    unsigned pipeline_depth; /* statements on their way at once on one connection; default 16;
-                                1 (never more than one) to 64; 1 whatever this says where the
-                                server is not known to cope [pipelineDepth] */
-    bool manual_dispatch;    /* callbacks run in pool_dispatch alone; default on a thread of the
-                                pool's [manualDispatch] */
-    bool use_affected_rows;  /* pool_affected_rows of an UPDATE counts the rows that changed;
-                                default those that matched [useAffectedRows] */
-    bool no_autocommit;      /* sessions begin with autocommit off; default on, whatever the server
-                                says [autocommit=false] */
+    /* How many connections, and for how long. */
+    unsigned connection_limit; /* connections at most; default 10; 1 to 4096 [connectionLimit] */
+    unsigned min_idle;         /* kept open even if unused; default 0; 0 to connection_limit
+                                  [minIdle] */
+    uint32_t idle_timeout_ms;  /* close what is idle longer; default 60000; or POOL_NEVER
+                                  [idleTimeout] */
+    uint32_t max_lifetime_ms;  /* retire older ones; default 1800000, less up to 25 % at random;
+                                  or POOL_NEVER [maxLifetime] */
+    uint32_t keepalive_ms;     /* ping what is idle longer; default 120000; or POOL_NEVER
+                                  [keepalive] */
+
+    /* Waiting for one. */
+    uint32_t queue_limit;        /* callers that wait for others at most; default unlimited
+                                    [queueLimit] */
+    bool no_waiting;             /* fail with NO_CONNECTION instead of waiting for another caller;
+                                    what the pool itself does with a connection is waited for all
+                                    the same [waitForConnections=false] */
+    uint32_t acquire_timeout_ms; /* wait for a connection; default 10000; or POOL_NEVER
+                                    [acquireTimeout] */
+    uint32_t connect_timeout_ms; /* one connect, all of it; default 5000 [connectTimeout] */
+    uint32_t fair_after_ms;      /* newcomers may overtake a waiter younger than this; default 1
+                                    [fairAfter] */
+    uint32_t fail_fast_ms;       /* while nothing is open and connects fail, callers wait this long
+                                    at most; default 1000; POOL_NEVER: their whole deadline
+                                    [failFast] */
+    uint32_t leak_after_ms;      /* report a connection that is out longer; default POOL_NEVER
+                                    [leakAfter] */
+
+    /* Statements and what they return. */
+    uint32_t query_timeout_ms; /* one statement; default POOL_NEVER [queryTimeout] */
+    unsigned statement_cache;  /* prepared statements per connection; default 256; 1 to 65535
+                                  [statementCache] */
+    unsigned pipeline_depth;   /* statements on their way at once on one connection; default 16;
+                                  1 (never more than one) to 64; 1 whatever this says where the
+                                  server is not known to cope [pipelineDepth] */
+    bool no_prepare;           /* send everything as text [prepare=false] */
+    bool multi_statements;     /* allow several statements in one text request; default no
+                                  [multipleStatements] */
+    bool use_affected_rows;    /* pool_affected_rows of an UPDATE counts the rows that changed;
+                                  default those that matched [useAffectedRows] */
+    uint32_t max_rows;         /* rows of one result set; default unlimited [maxRows] */
+    size_t max_result_bytes;   /* memory of one result; default 256 MiB [maxResultBytes] */
+    size_t max_packet_bytes;   /* packet to or from the server; default 64 MiB; 4 KiB to 1 GiB
+                                  [maxPacketBytes] */
 
     /* What each session begins with, at its open and after each reset, without a round trip
-     * of its own. A server that refuses one fails the connect with the option's name. */
+     * of its own (but for init_sql and init). A server that refuses one fails the connect with the
+     * option's name. */
+    enum pool_reset_policy reset_policy; /* default AUTO [resetPolicy=auto|always|never] */
+    bool no_autocommit;      /* sessions begin with autocommit off; default on, whatever the server
+                                says [autocommit=false] */
     const char *sql_mode;    /* modes with commas; "" for none; default the server's [sqlMode] */
     const char *time_zone;   /* "+02:00", "Europe/Berlin" (if the server has the names), "SYSTEM":
                                 TIMESTAMP columns and NOW() arrive in it; default the server's
@@ -544,6 +580,10 @@ struct pool_options {
     const char *const *session_variables; /* "name=value", NULL-terminated; a number, DEFAULT, TRUE
                                 or FALSE goes as it is, anything else, and what is in '', as a
                                 text; default none [var.NAME=value, once for each] */
+    const char *const *init_sql; /* statements for each new or reset connection, NULL-terminated */
+    pool_init_fn *init;          /* the same in C, after init_sql */
+    void *init_arg;
+
     /* Silence of the network, noticed by the kernel; without effect on Unix sockets. */
     uint32_t tcp_keepalive_ms; /* a connection on which nothing comes is probed after this, in whole
                                 seconds, and three times more, a third of it apart: lost after
@@ -553,6 +593,13 @@ struct pool_options {
                                 for this long (a quarter more at most) makes a connection lost, if
                                 a call waits on it; default 60000; from 1000; or POOL_NEVER
                                 [tcpUserTimeout] */
+
+    /* The program. */
+    bool manual_dispatch;    /* callbacks run in pool_dispatch alone; default on a thread of the
+                                pool's [manualDispatch] */
+    struct pool_hooks hooks; /* default none */
+
+    uint64_t reserved[32]; /* zero */
 };
 /* clang-format on */
 
@@ -565,17 +612,12 @@ struct pool_options {
  * min_idle > 0, and never fails because the server is down. A libmariadb older than
  * 3.3.14 is refused (POOL_ERR_UNSUPPORTED).
  * Returns NULL on failure. threads: any. callback: yes. */
-struct pool *pool_create_sized(const struct pool_options *options, size_t options_size,
-                               struct pool_error *err);
-
-static inline struct pool *pool_create(const struct pool_options *options, struct pool_error *err)
-{
-    return pool_create_sized(options, sizeof(struct pool_options), err);
-}
+struct pool *pool_create(const struct pool_options *options, struct pool_error *err);
 
 /* The same from mysql://user:password@host:port/database?connectionLimit=10&...
  * User, password, host and database are percent-decoded; unknown, repeated or
- * malformed parameters are refused by name. The scheme may also be mariadb. */
+ * malformed parameters are refused by name. The scheme may also be mariadb.
+ * threads: any. callback: yes. */
 struct pool *pool_create_url(const char *url, struct pool_error *err);
 
 /* The same with options that a URL cannot give (hooks, callbacks, init_sql), and with
@@ -583,40 +625,34 @@ struct pool *pool_create_url(const char *url, struct pool_error *err);
  * does not say stays. The server is the URL's: its host replaces a socket of `base`, its
  * socketPath a host and port; variables (var.NAME) are joined by name. `base` and its
  * texts are not needed afterwards. threads: any. callback: yes. */
-struct pool *pool_create_url_with_sized(const char *url, const struct pool_options *base,
-                                        size_t base_size, struct pool_error *err);
-
-static inline struct pool *pool_create_url_with(const char *url, const struct pool_options *base,
-                                                struct pool_error *err)
-{
-    return pool_create_url_with_sized(url, base, sizeof(struct pool_options), err);
-}
+struct pool *pool_create_url_with(const char *url, const struct pool_options *base,
+                                  struct pool_error *err);
 
 /* Reads a URL into options; what the URL does not say is zero, whatever *ret_options was
  * before. The strings are one allocation, returned in *ret_memory, to be freed with free()
  * when the pool has been created; they contain the password. On failure both targets are
  * untouched. threads: any. callback: yes. */
-bool pool_options_from_url_sized(const char *url, struct pool_options *ret_options,
-                                 size_t options_size, void **ret_memory, struct pool_error *err);
-
-static inline bool pool_options_from_url(const char *url, struct pool_options *ret_options,
-                                         void **ret_memory, struct pool_error *err)
-{
-    return pool_options_from_url_sized(url, ret_options, sizeof(struct pool_options), ret_memory,
-                                       err);
-}
+bool pool_options_from_url(const char *url, struct pool_options *ret_options, void **ret_memory,
+                           struct pool_error *err);
 
 /* The same over options that are there already, as pool_create_url_with does: the URL
  * replaces what it says and keeps the rest. The texts of `options` must stay valid as long
  * as they are used. threads: any. callback: yes. */
-bool pool_options_apply_url_sized(const char *url, struct pool_options *options,
-                                  size_t options_size, void **ret_memory, struct pool_error *err);
+bool pool_options_apply_url(const char *url, struct pool_options *options, void **ret_memory,
+                            struct pool_error *err);
 
-static inline bool pool_options_apply_url(const char *url, struct pool_options *options,
-                                          void **ret_memory, struct pool_error *err)
-{
-    return pool_options_apply_url_sized(url, options, sizeof(struct pool_options), ret_memory, err);
-}
+/* The first half of an end, for a program that has to go on meanwhile, such as one with a loop of
+ * its own. From now on new calls on the pool are refused with POOL_ERR_CLOSED. What was accepted
+ * before, and who waits already, is served as ever, until its own deadline: transactions and
+ * their further attempts, streams, and whatever is done on borrowed connections. Returns at once
+ * and may be repeated; pool_drained says when pool_end will find nothing to wait for.
+ * threads: any. callback: yes. */
+bool pool_drain(struct pool *pool, struct pool_error *err);
+
+/* Whether nothing is on its way: no connection borrowed, nobody waiting, no callback to come. It
+ * stays so only after pool_drain. False if `pool` is NULL. threads: any; never blocks.
+ * callback: yes. */
+bool pool_drained(struct pool *pool);
 
 /* Refuses new calls at once, fails queued ones with POOL_ERR_CLOSED, lets running
  * ones finish for up to drain_ms, then cuts the rest, and frees the pool. Calls with
@@ -625,9 +661,9 @@ static inline bool pool_options_apply_url(const char *url, struct pool_options *
  * within drain_ms + 100 ms; true if nothing had to be cut. Connections that are
  * still borrowed are cut; their handles stay safe to release, and what is left
  * of the pool goes with the last of them. No other call may be started on the
- * pool once pool_end has returned.
+ * pool once pool_end has returned. POOL_NEVER as drain_ms cuts nothing, however long that takes.
  * threads: any, once. callback: no (POOL_ERR_INVALID). */
-bool pool_end(struct pool *pool, unsigned drain_ms, struct pool_error *err);
+bool pool_end(struct pool *pool, uint32_t drain_ms, struct pool_error *err);
 
 /* Borrows a connection and sends a ping: is the service ready? threads: any. callback: no. */
 bool pool_ping(struct pool *pool, struct pool_error *err);
@@ -643,6 +679,7 @@ struct pool_stats {
     uint64_t connecting; /* being opened */
     uint64_t closing;    /* being closed, or their statement is being killed */
     uint64_t waiting;    /* callers in the queue */
+    uint64_t pending;    /* calls with callbacks that were accepted and have not ended */
     enum pool_state state;
     /* counters */
     uint64_t acquired; /* borrows, those of one statement on another's connection included */
@@ -653,7 +690,7 @@ struct pool_stats {
     uint64_t opened;
     uint64_t connect_failures;
     uint64_t closed;
-    uint64_t closed_by_reason[9]; /* by enum pool_close_reason */
+    uint64_t closed_by_reason[16]; /* by enum pool_close_reason */
     uint64_t resets;
     uint64_t pings;
     uint64_t kills;   /* statements killed after their deadline */
@@ -666,43 +703,32 @@ struct pool_stats {
     uint64_t leaks;          /* connections reported as leaked */
     uint64_t waited_ns;      /* in the queue, by callers that were served */
     uint64_t pipelined;      /* statements that went along on another caller's connection */
+    uint64_t reserved[64];   /* zero, or what a newer library counts */
 };
 
-/* threads: any; never blocks. callback: yes. */
-void pool_stats_sized(struct pool *pool, struct pool_stats *ret_stats, size_t stats_size);
-
-static inline void pool_stats(struct pool *pool, struct pool_stats *ret_stats)
-{
-    pool_stats_sized(pool, ret_stats, sizeof(struct pool_stats));
-}
+/* Zeros if the pool is NULL, or of the process before a fork. threads: any; never blocks.
+ * callback: yes. */
+void pool_stats(struct pool *pool, struct pool_stats *ret_stats);
 
 /* ------------------------------------------------------------------------
  * Queries
  */
 
-enum pool_request_flags {
-    POOL_TEXT = 1,       /* do not prepare; needed for several statements in one request */
-    POOL_IDEMPOTENT = 2, /* may be sent again after a lost connection */
-    POOL_ALONE = 4       /* never pipelined with other callers' statements */
-};
-
-/* An accepted call with a callback, until that runs; a value, {0} is none. */
-struct pool_call {
-    struct pool *pool;
-    uint64_t ticket;
-};
-
 struct pool_request {
     const char *sql;
     size_t sql_len; /* bytes; 0: sql is NUL-terminated */
     struct pool_args args;
-    uint32_t timeout_ms;         /* whole call; 0: acquire timeout plus query timeout of the pool */
+    uint32_t timeout_ms;         /* whole call; 0: acquire timeout plus query timeout of the pool;
+                                    or POOL_NEVER */
     uint32_t acquire_timeout_ms; /* 0: the pool's */
-    const char *label;    /* call site, for hooks, leak reports and errors; copied (63 bytes) */
-    unsigned flags;       /* enum pool_request_flags */
-    unsigned reserved[3]; /* zero */
-    struct pool_call *ret_call; /* calls with callbacks: where the handle for pool_cancel goes;
-                                   NULL: not wanted */
+    const char *label;           /* call site, for hooks, leak reports and errors; copied
+                                    (63 bytes) */
+    bool text;                   /* do not prepare; needed for several statements in one request */
+    bool idempotent;             /* may be sent again after a lost connection */
+    bool alone;                  /* never pipelined with other callers' statements */
+    bool pause_stops_deadline;   /* pool_stream_async_with: while the stream is paused its time does
+                                    not run; default: it does */
+    uint64_t reserved[4];        /* zero */
 };
 
 /* Runs one statement on a borrowed connection and gives the connection back.
@@ -739,6 +765,8 @@ typedef bool pool_row_fn(struct pool_result *row, void *arg);
  * the callback stopped; stopping early costs the connection. threads: any. callback: no. */
 bool pool_stream(struct pool *pool, const char *sql, pool_args_view args, pool_row_fn *fn,
                  void *arg, struct pool_error *err);
+bool pool_stream_with(struct pool *pool, const struct pool_request *request, pool_row_fn *fn,
+                      void *arg, struct pool_error *err);
 
 /* ------------------------------------------------------------------------
  * Batches: one INSERT, REPLACE, UPDATE or DELETE for many rows of values
@@ -764,9 +792,7 @@ struct pool_batch_request {
                             query_timeout_ms for each chunk */
     uint32_t acquire_timeout_ms; /* 0: the pool's */
     const char *label;    /* call site, for hooks, leak reports and errors; copied (63 bytes) */
-    unsigned reserved[4]; /* zero */
-    struct pool_call *ret_call; /* pool_batch_async: where the handle for pool_cancel goes; NULL:
-                                   not wanted */
+    uint64_t reserved[4]; /* zero */
 };
 
 /* Executes the statement once for each row, in chunks of about 1 MiB, smaller than
@@ -788,62 +814,74 @@ struct pool_batch_request {
  * NULL on failure. threads: any. callback: no. */
 struct pool_result *pool_batch_with(struct pool *pool, const struct pool_batch_request *request,
                                     struct pool_error *err);
-/* The same with no more than that; not atomic. */
+/* The same with no more than that; not atomic. threads: any. callback: no. */
 struct pool_result *pool_batch(struct pool *pool, const char *sql, const struct pool_value *values,
                                size_t rows, size_t columns, struct pool_error *err);
+
 /* ------------------------------------------------------------------------
- * Results: independent of the connection. One thread at a time. callback: yes.
+ * Results: the rows of statements, independent of the connection
  */
 
-void pool_result_free(struct pool_result *result); /* NULL is allowed */
+/* NULL is allowed. threads: one at a time. callback: yes. */
+void pool_result_free(struct pool_result *result);
 
-/* To the next row; false at the end, if NULL, and after a mistake (pool_result_error). */
+/* To the next row; false at the end, if NULL, and after a mistake (pool_result_error).
+ * threads: one at a time. callback: yes. */
 bool pool_next(struct pool_result *result);
-/* To the next result set (CALL), before its first row. */
+/* To the next result set (CALL), before its first row. threads: one at a time. callback: yes. */
 bool pool_next_set(struct pool_result *result);
-/* Before the first row of the first set. */
+/* Before the first row of the first set. threads: one at a time. callback: yes. */
 void pool_rewind(struct pool_result *result);
 
 /* What went wrong while the rows were read: the first value that POOL_SCAN found not to fit its
  * variable, with row and column from 1, or the first name that no column has. NULL if all went
  * well, or if `result` is NULL. It stays, and pool_next and pool_next_set are false, so that a
  * loop over the rows ends and this, asked after it, tells whether it has seen all of them.
- * pool_rewind forgets it. Valid until then, or until the result is freed. */
+ * pool_rewind forgets it. Valid until then, or until the result is freed.
+ * threads: one at a time. callback: yes. */
 const struct pool_error *pool_result_error(const struct pool_result *result);
 
+/* The columns of the present set, from 0: NULL and POOL_TYPE_NULL for one that there is not.
+ * threads: one at a time. callback: yes. */
 unsigned pool_column_count(const struct pool_result *result);
-const char *pool_column_name(const struct pool_result *result, unsigned column); /* NULL if none */
+const char *pool_column_name(const struct pool_result *result, unsigned column);
 enum pool_type pool_column_type(const struct pool_result *result, unsigned column);
-/* The first of that name, exactly or else but for the case of ASCII letters; -1 if none. */
+/* The first of that name, exactly or else but for the case of ASCII letters; -1 if none.
+ * threads: one at a time. callback: yes. */
 int pool_column_index(const struct pool_result *result, const char *name);
 
-uint64_t pool_row_count(const struct pool_result *result); /* of this set */
+/* Of the present set. threads: one at a time. callback: yes. */
+uint64_t pool_row_count(const struct pool_result *result);
 /* The rows that an UPDATE has matched, whether or not they had the new values already; those
  * that INSERT, REPLACE or DELETE has written or removed; of a set with columns its rows. With
- * use_affected_rows those of an UPDATE that have changed. Upserts: see docs/queries.md. */
+ * use_affected_rows those of an UPDATE that have changed. Upserts: see docs/queries.md.
+ * threads: one at a time. callback: yes. */
 uint64_t pool_affected_rows(const struct pool_result *result);
 /* The rows that an UPDATE has really changed; of everything else pool_affected_rows. A server
- * that takes a batch of UPDATEs in bulk does not tell: then it is pool_affected_rows, too. */
+ * that takes a batch of UPDATEs in bulk does not tell: then it is pool_affected_rows, too.
+ * threads: one at a time. callback: yes. */
 uint64_t pool_changed_rows(const struct pool_result *result);
+/* What AUTO_INCREMENT gave, 0 if nothing; and how many warnings the server has.
+ * threads: one at a time. callback: yes. */
 uint64_t pool_insert_id(const struct pool_result *result);
 unsigned pool_warning_count(const struct pool_result *result);
 
 /* The value of a column of the current row. Numbers are converted like strtoll
- * and strtod would; what does not fit is clamped; NULL, and a column or row that
- * does not exist, is 0, NULL or false, true for pool_is_null. Pointers live as long as
- * the result. */
+ * and strtod would; what does not fit is clamped; text is of any type and NUL-terminated. NULL,
+ * and a column or row that does not exist, is 0, NULL or false, true for pool_is_null. Pointers
+ * live as long as the result. threads: one at a time. callback: yes. */
 bool pool_is_null(const struct pool_result *result, unsigned column);
 int64_t pool_get_int(const struct pool_result *result, unsigned column);
 uint64_t pool_get_uint(const struct pool_result *result, unsigned column);
 double pool_get_double(const struct pool_result *result, unsigned column);
-/* Of any type, NUL-terminated. */
 const char *pool_get_text(struct pool_result *result, unsigned column);
 const void *pool_get_bytes(struct pool_result *result, unsigned column, size_t *ret_len);
 bool pool_get_time(const struct pool_result *result, unsigned column, struct pool_time *ret_time);
 
 /* The same by the name of the column, without regard to the case of ASCII letters. A name that
  * no column has, or several have and none in just these letters, gives 0, NULL or false, true
- * for pool_is_null_by, and is told by pool_result_error. */
+ * for pool_is_null_by, and is told by pool_result_error.
+ * threads: one at a time. callback: yes. */
 bool pool_is_null_by(struct pool_result *result, const char *name);
 int64_t pool_get_int_by(struct pool_result *result, const char *name);
 uint64_t pool_get_uint_by(struct pool_result *result, const char *name);
@@ -868,9 +906,13 @@ enum pool_target_type {
     POOL_TO_TEXT,
     POOL_TO_BYTES,
     POOL_TO_TIME,
-    POOL_TO_SKIP,    /* nowhere; `to` is NULL */
-    POOL_TO_NEW_TEXT /* char *, a copy to be freed with free(); of pool_query_one alone */
+    POOL_TO_SKIP,     /* nowhere; `to` is NULL */
+    POOL_TO_NEW_TEXT, /* char *, a copy to be freed with free(); of pool_query_one alone */
+    POOL_TO_LAST = POOL_TO_NEW_TEXT
 };
+/* "I64", "NEW_TEXT": what follows POOL_TO_. Never NULL. threads: any. callback: yes. */
+const char *pool_target_type_name(enum pool_target_type type);
+
 struct pool_target {
     enum pool_target_type type;
     void *to;
@@ -880,7 +922,7 @@ struct pool_target {
  * written, if there is no row, there are fewer columns, or a value does not fit
  * its variable; all but the end of the rows is kept for pool_result_error. The SQL NULL
  * gives 0, NULL or an empty pool_bytes. Use POOL_SCAN; NULL (nullptr in C++) in place of a
- * variable skips its column. */
+ * variable skips its column. threads: one at a time. callback: yes. */
 bool pool_scan(struct pool_result *result, const struct pool_target *targets, size_t count);
 
 /* Runs a statement and reads the first `count` columns of its only row, like pool_scan. False,
@@ -911,49 +953,73 @@ struct pool_conn {
 
 /* Borrows a connection, unseen: one that died within the last millisecond may be among
  * them. Then the first call on it fails with POOL_ERR_LOST and, unless it was sent all
- * the same, not_executed: release it and borrow another one.
- * threads: any. callback: no. (All of them, unless said otherwise.) */
+ * the same, not_executed: release it and borrow another one. Of the request timeout_ms or
+ * acquire_timeout_ms, and label, are used. threads: any. callback: no. */
 bool pool_get_connection(struct pool *pool, struct pool_conn *ret_conn, struct pool_error *err);
-/* Uses timeout_ms or acquire_timeout_ms, and label, of the request. */
 bool pool_get_connection_with(struct pool *pool, const struct pool_request *request,
                               struct pool_conn *ret_conn, struct pool_error *err);
+
+/* The same as the functions of a pool with such names, on this connection; what a request says of
+ * the wait for one is not used. threads: any. callback: no. */
 struct pool_result *pool_conn_query(struct pool_conn conn, const char *sql, pool_args_view args,
                                     struct pool_error *err);
 struct pool_result *pool_conn_query_with(struct pool_conn conn, const struct pool_request *request,
                                          struct pool_error *err);
-/* Like pool_exec and pool_query_one, which see; with POOL_CONN_QUERY_ONE. */
 bool pool_conn_exec(struct pool_conn conn, const char *sql, pool_args_view args,
                     struct pool_outcome *ret_outcome, struct pool_error *err);
 bool pool_conn_query_one(struct pool_conn conn, const char *sql, pool_args_view args,
                          const struct pool_target *targets, size_t count, struct pool_error *err);
 bool pool_conn_stream(struct pool_conn conn, const char *sql, pool_args_view args, pool_row_fn *fn,
                       void *arg, struct pool_error *err);
-/* Like pool_batch_with; acquire_timeout_ms is not used. */
-struct pool_result *pool_conn_batch(struct pool_conn conn, const struct pool_batch_request *request,
+bool pool_conn_stream_with(struct pool_conn conn, const struct pool_request *request,
+                           pool_row_fn *fn, void *arg, struct pool_error *err);
+struct pool_result *pool_conn_batch(struct pool_conn conn, const char *sql,
+                                    const struct pool_value *values, size_t rows, size_t columns,
                                     struct pool_error *err);
+struct pool_result *pool_conn_batch_with(struct pool_conn conn,
+                                         const struct pool_batch_request *request,
+                                         struct pool_error *err);
+bool pool_conn_ping(struct pool_conn conn, struct pool_error *err);
+
 /* A transaction, begun here or in SQL. After a deadlock the server has undone it and left it:
  * then everything but a rollback or another begin is refused, the commit too, with the number of
- * that error, retry_transaction and not_executed. */
+ * that error, retry_transaction and not_executed. threads: any. callback: no. */
 bool pool_conn_begin(struct pool_conn conn, struct pool_error *err);
 bool pool_conn_commit(struct pool_conn conn, struct pool_error *err);
 bool pool_conn_rollback(struct pool_conn conn, struct pool_error *err);
-bool pool_conn_ping(struct pool_conn conn, struct pool_error *err);
 
 /* Gives the connection back. An open transaction is rolled back and a changed
  * session is reset, by the pool, before anybody else gets it. Sends nothing
- * itself. callback: yes. */
+ * itself. threads: any. callback: yes. */
 bool pool_conn_release(struct pool_conn conn, struct pool_error *err);
-/* Gives it back to be closed. callback: yes. */
+/* Gives it back to be closed. threads: any. callback: yes. */
 bool pool_conn_destroy(struct pool_conn conn, struct pool_error *err);
-unsigned long pool_conn_thread_id(struct pool_conn conn); /* 0 if stale */
+/* The server's number of the connection, as in its process list; 0 if stale.
+ * threads: any. callback: yes. */
+unsigned long pool_conn_thread_id(struct pool_conn conn);
 /* The MYSQL * below, for what the pool does not offer; the session counts as
  * changed and is reset on release. NULL if stale. The caller must leave no result
- * unread. */
+ * unread. threads: any. callback: yes. */
 void *pool_conn_native(struct pool_conn conn);
 
 /* True commits, false rolls back; `err` is the caller's own, to be filled on
- * false. */
+ * false (pool_error_set): it is what the call fails with. Left as it is, that is
+ * POOL_ERR_ROLLED_BACK. */
 typedef bool pool_transaction_fn(struct pool_conn conn, void *arg, struct pool_error *err);
+
+struct pool_transaction_request {
+    enum pool_isolation isolation; /* of this transaction; costs a round trip; default: that of
+                                      the session */
+    bool read_only;              /* the server refuses to write in it */
+    unsigned tries;              /* runs at most, as long as the server asks for another; 0: 4; 1:
+                                    never a second one */
+    uint32_t timeout_ms;         /* whole call: its runs, the waits and pauses between them and each
+                                    statement in it; 0: no limit of its own; or POOL_NEVER */
+    uint32_t acquire_timeout_ms; /* 0: the pool's */
+    const char *label;           /* call site, for hooks, leak reports and errors; copied
+                                    (63 bytes) */
+    uint64_t reserved[4];        /* zero */
+};
 
 /* Borrows a connection, begins, calls fn, commits or rolls back, releases. If fn
  * or the commit failed with retry_transaction (deadlock, lock wait timeout) all of
@@ -968,6 +1034,8 @@ typedef bool pool_transaction_fn(struct pool_conn conn, void *arg, struct pool_e
  * repeated: POOL_ERR_LOST with not_executed false. threads: any. callback: no. */
 bool pool_transaction(struct pool *pool, pool_transaction_fn *fn, void *arg,
                       struct pool_error *err);
+bool pool_transaction_with(struct pool *pool, const struct pool_transaction_request *request,
+                           pool_transaction_fn *fn, void *arg, struct pool_error *err);
 
 /* ------------------------------------------------------------------------
  * Callbacks
@@ -988,35 +1056,51 @@ bool pool_transaction(struct pool *pool, pool_transaction_fn *fn, void *arg,
  * that they hold, which let others run while they wait. All must return: no longjmp, no
  * pthread_exit, no C++ exception (see the end of this header).
  *
- * threads: any. callback: yes.
+ * The forms with _with take a request, and give a handle for pool_cancel and pool_resume:
+ * `ret_call` may be NULL. It is set before the callback can run.
  */
+
+/* An accepted call with a callback, until that runs; a value, {0} is none. */
+struct pool_call {
+    struct pool *pool;
+    uint64_t ticket;
+};
 
 typedef void pool_query_fn(const struct pool_error *err, struct pool_result *result, void *arg);
 typedef void pool_conn_fn(const struct pool_error *err, struct pool_conn conn, void *arg);
 
+/* Like pool_query. threads: any. callback: yes. */
 bool pool_query_async(struct pool *pool, const char *sql, pool_args_view args, pool_query_fn *fn,
                       void *arg, struct pool_error *err);
 bool pool_query_async_with(struct pool *pool, const struct pool_request *request, pool_query_fn *fn,
-                           void *arg, struct pool_error *err);
+                           void *arg, struct pool_call *ret_call, struct pool_error *err);
 
-/* Like pool_batch_with: everything is copied, all values too, and checked before the call
+/* Like pool_batch: everything is copied, all values too, and checked before the call
  * returns. The progress function runs where callbacks run, on a stack of 256 KiB. A batch that
- * is cancelled ends with its chunk; those before it stay executed, unless it is atomic. */
-bool pool_batch_async(struct pool *pool, const struct pool_batch_request *request,
-                      pool_query_fn *fn, void *arg, struct pool_error *err);
+ * is cancelled ends with its chunk; those before it stay executed, unless it is atomic.
+ * threads: any. callback: yes. */
+bool pool_batch_async(struct pool *pool, const char *sql, const struct pool_value *values,
+                      size_t rows, size_t columns, pool_query_fn *fn, void *arg,
+                      struct pool_error *err);
+bool pool_batch_async_with(struct pool *pool, const struct pool_batch_request *request,
+                           pool_query_fn *fn, void *arg, struct pool_call *ret_call,
+                           struct pool_error *err);
 
-/* The connection is the program's until it is released, like one of pool_get_connection. */
+/* The connection is the program's until it is released, like one of pool_get_connection.
+ * threads: any. callback: yes. */
 bool pool_get_connection_async(struct pool *pool, pool_conn_fn *fn, void *arg,
                                struct pool_error *err);
 bool pool_get_connection_async_with(struct pool *pool, const struct pool_request *request,
-                                    pool_conn_fn *fn, void *arg, struct pool_error *err);
+                                    pool_conn_fn *fn, void *arg, struct pool_call *ret_call,
+                                    struct pool_error *err);
 
 /* On a borrowed connection, one call at a time: the next one is refused until the callback
- * of the last runs. */
+ * of the last runs. threads: any. callback: yes. */
 bool pool_conn_query_async(struct pool_conn conn, const char *sql, pool_args_view args,
                            pool_query_fn *fn, void *arg, struct pool_error *err);
 bool pool_conn_query_async_with(struct pool_conn conn, const struct pool_request *request,
-                                pool_query_fn *fn, void *arg, struct pool_error *err);
+                                pool_query_fn *fn, void *arg, struct pool_call *ret_call,
+                                struct pool_error *err);
 bool pool_conn_begin_async(struct pool_conn conn, pool_query_fn *fn, void *arg,
                            struct pool_error *err);
 bool pool_conn_commit_async(struct pool_conn conn, pool_query_fn *fn, void *arg,
@@ -1027,64 +1111,82 @@ bool pool_conn_ping_async(struct pool_conn conn, pool_query_fn *fn, void *arg,
                           struct pool_error *err);
 
 /* Cancels a call. One that waits is dropped; a statement that runs is stopped on the server
- * (KILL QUERY), and its connection stays, but for that of a stream among its rows. The callback
+ * (KILL QUERY), and its connection stays, but for that of a stream among its rows. A transaction
+ * is rolled back: the statement that runs in it is stopped, those that follow are refused; its
+ * commit, once it is on its way, is not stopped. The callback
  * still runs exactly once, with POOL_ERR_CANCELLED, or with the result if the call had ended
  * before. A statement that was sent along with those of other callers is not stopped; its
  * result is dropped. True if the call had not ended; POOL_ERR_STALE if its callback has run or
- * is about to. */
+ * is about to. threads: any. callback: yes. */
 bool pool_cancel(struct pool_call call, struct pool_error *err);
 
 /* What a stream is to do after a row. */
 enum pool_flow {
     POOL_FLOW_STOP, /* no more rows, please; the connection is closed */
-    POOL_FLOW_GO_ON,
-    POOL_FLOW_PAUSE /* no more until pool_resume; the connection waits, and its deadline runs */
+    POOL_FLOW_CONTINUE,
+    POOL_FLOW_PAUSE, /* no more until pool_resume; the connection waits, and so does its time if
+                        the request says pause_stops_deadline */
+    POOL_FLOW_LAST = POOL_FLOW_PAUSE
 };
+/* "STOP", "CONTINUE", "PAUSE". Never NULL. threads: any. callback: yes. */
+const char *pool_flow_name(enum pool_flow flow);
+
 typedef enum pool_flow pool_flow_fn(struct pool_result *row, void *arg);
 
 /* Reads rows one by one in constant memory, like pool_stream. `row_fn` is called for each, on
  * a stack of 256 KiB; then `fn` once, with a result without rows, or the error. To pause, the
- * request must ask for the handle (ret_call); otherwise a pause, which nobody could end, fails the
- * stream with POOL_ERR_INVALID, as what is no enum pool_flow does. `arg` is for both. */
-bool pool_stream_async(struct pool *pool, const struct pool_request *request, pool_flow_fn *row_fn,
-                       pool_query_fn *fn, void *arg, struct pool_error *err);
-/* A paused stream goes on; one that has not paused yet will not. POOL_ERR_STALE if it is over. */
+ * call must have asked for its handle; otherwise a pause, which nobody could end, fails the
+ * stream with POOL_ERR_INVALID, as what is no enum pool_flow does. `arg` is for both.
+ * threads: any. callback: yes. */
+bool pool_stream_async(struct pool *pool, const char *sql, pool_args_view args,
+                       pool_flow_fn *row_fn, pool_query_fn *fn, void *arg, struct pool_error *err);
+bool pool_stream_async_with(struct pool *pool, const struct pool_request *request,
+                            pool_flow_fn *row_fn, pool_query_fn *fn, void *arg,
+                            struct pool_call *ret_call, struct pool_error *err);
+/* A paused stream goes on. If it has not paused yet, its next pause is skipped. POOL_ERR_STALE if
+ * it is over. threads: any. callback: yes. */
 bool pool_resume(struct pool_call call, struct pool_error *err);
 
 /* pool_transaction with a callback at its end (its result is NULL). `transaction` runs on a
  * fiber, a stack of 256 KiB, with the blocking calls on its connection, and is run again like
- * that of pool_transaction. `arg` is for both. */
+ * that of pool_transaction. `arg` is for both. threads: any. callback: yes. */
 bool pool_transaction_async(struct pool *pool, pool_transaction_fn *transaction, pool_query_fn *fn,
                             void *arg, struct pool_error *err);
+bool pool_transaction_async_with(struct pool *pool, const struct pool_transaction_request *request,
+                                 pool_transaction_fn *transaction, pool_query_fn *fn, void *arg,
+                                 struct pool_call *ret_call, struct pool_error *err);
 
 /* For a program with an event loop of its own, and manual_dispatch. The descriptor can be
  * read whenever pool_dispatch has something to do; it is the pool's: poll it, and nothing
  * else. -1 on failure. threads: any. callback: yes. */
 int pool_fd(struct pool *pool);
-/* Waits up to timeout_ms for something to do (0: not at all, -1: without limit), does a
+/* Waits up to timeout_ms for something to do (0: not at all; or POOL_NEVER), does a
  * bounded amount of it, callbacks included, and returns how many things that was. -1 if the
  * pool is closed or dispatches itself, if another thread is at it, or inside a callback.
  * threads: one at a time. callback: no. */
-int pool_dispatch(struct pool *pool, int timeout_ms);
+int pool_dispatch(struct pool *pool, uint32_t timeout_ms);
 
-/* For pool_init_fn: runs a statement on the connection being set up. */
+/* For pool_init_fn: runs a statement on the connection being set up, on the thread that the
+ * function was called on. threads: one at a time. callback: yes, in the init function alone. */
 struct pool_result *pool_setup_query(struct pool_setup *setup, const char *sql, pool_args_view args,
                                      struct pool_error *err);
 
 /* ------------------------------------------------------------------------
- * SQL text. threads: any. callback: yes. Results are freed with free().
+ * SQL text. Results are freed with free().
  */
 
 /* A quoted literal, safe with and without NO_BACKSLASH_ESCAPES: quotes are
  * doubled, and text with a backslash or a NUL is written in hexadecimal, which is an
- * expression, not a string to the grammar (SHOW ... LIKE, COMMENT); a request with POOL_TEXT
- * writes both as strings. NULL if out of memory. `text` NULL gives NULL the SQL word. */
+ * expression, not a string to the grammar (SHOW ... LIKE, COMMENT); a request that is sent as text
+ * writes both as strings. NULL if out of memory. `text` NULL gives NULL the SQL word.
+ * threads: any. callback: yes. */
 char *pool_escape(const char *text, size_t len);
 /* An identifier in backticks; "a.b" stays one name. NULL if it is empty, has a
- * NUL, or memory is out. */
+ * NUL, or memory is out. threads: any. callback: yes. */
 char *pool_escape_id(const char *name);
 /* `sql` with its placeholders replaced by literals, for sessions of every SQL mode. NULL on
- * failure, which includes a placeholder that some of them would take for a part of a string. */
+ * failure, which includes a placeholder that some of them would take for a part of a string.
+ * threads: any. callback: yes. */
 char *pool_format(const char *sql, pool_args_view args, struct pool_error *err);
 
 #ifdef __cplusplus
@@ -1653,8 +1755,9 @@ static inline struct pool_value pool__nullptr(typeof(nullptr) v)
 /* ------------------------------------------------------------------------
  * C++ exceptions
  *
- * One that leaves the function given to pool_stream, pool_conn_stream or pool_transaction,
- * or the progress function of pool_batch_with or pool_conn_batch, is taken past the C code:
+ * One that leaves the function given to pool_stream, pool_conn_stream or pool_transaction, to
+ * one of those with _with behind it, or the progress function of pool_batch_with or
+ * pool_conn_batch_with, is taken past the C code:
  * the call ends as if the function had returned false - the stream is stopped, the
  * transaction rolled back and not run again, the batch stopped and, if atomic, undone - the
  * connection is given back, and then the exception goes on to the caller.
@@ -1666,10 +1769,13 @@ static inline struct pool_value pool__nullptr(typeof(nullptr) v)
  */
 #ifdef POOL__CARRIES
 #undef pool_stream
+#undef pool_stream_with
 #undef pool_conn_stream
+#undef pool_conn_stream_with
 #undef pool_batch_with
-#undef pool_conn_batch
+#undef pool_conn_batch_with
 #undef pool_transaction
+#undef pool_transaction_with
 #undef POOL__CARRIES
 
 /* A function of the program's, its argument, and what it has thrown. */
@@ -1716,16 +1822,12 @@ inline bool pool__carry_progress(size_t done, size_t rows, void *arg)
 }
 inline bool pool__carry_transaction(struct pool_conn conn, void *arg, struct pool_error *err)
 {
-    static const char text[] = "the transaction function threw an exception";
     pool__carrier<pool_transaction_fn> *carrier =
         static_cast<pool__carrier<pool_transaction_fn> *>(arg);
     if (carrier->call(conn, carrier->arg, err))
         return true;
-    if (carrier->thrown) {
-        *err = pool_error();
-        err->code = POOL_ERR_CANCELLED;
-        std::memcpy(err->message, text, sizeof text);
-    }
+    if (carrier->thrown)
+        pool_error_set(err, POOL_ERR_ROLLED_BACK, "the transaction function threw an exception");
     return false;
 }
 
@@ -1736,12 +1838,33 @@ inline bool pool_stream(struct pool *pool, const char *sql, pool_args_view args,
     return carrier.after(
         pool__c_stream(pool, sql, args, fn ? pool__carry_row : nullptr, &carrier, err));
 }
+inline bool pool_stream_with(struct pool *pool, const struct pool_request *request, pool_row_fn *fn,
+                             void *arg, struct pool_error *err)
+{
+    pool__carrier<pool_row_fn> carrier(fn, arg);
+    return carrier.after(
+        pool__c_stream_with(pool, request, fn ? pool__carry_row : nullptr, &carrier, err));
+}
 inline bool pool_conn_stream(struct pool_conn conn, const char *sql, pool_args_view args,
                              pool_row_fn *fn, void *arg, struct pool_error *err)
 {
     pool__carrier<pool_row_fn> carrier(fn, arg);
     return carrier.after(
         pool__c_conn_stream(conn, sql, args, fn ? pool__carry_row : nullptr, &carrier, err));
+}
+inline bool pool_conn_stream_with(struct pool_conn conn, const struct pool_request *request,
+                                  pool_row_fn *fn, void *arg, struct pool_error *err)
+{
+    pool__carrier<pool_row_fn> carrier(fn, arg);
+    return carrier.after(
+        pool__c_conn_stream_with(conn, request, fn ? pool__carry_row : nullptr, &carrier, err));
+}
+inline bool pool_transaction_with(struct pool *pool, const struct pool_transaction_request *request,
+                                  pool_transaction_fn *fn, void *arg, struct pool_error *err)
+{
+    pool__carrier<pool_transaction_fn> carrier(fn, arg);
+    return carrier.after(pool__c_transaction_with(
+        pool, request, fn ? pool__carry_transaction : nullptr, &carrier, err));
 }
 inline bool pool_transaction(struct pool *pool, pool_transaction_fn *fn, void *arg,
                              struct pool_error *err)
@@ -1762,17 +1885,17 @@ pool_batch_with(struct pool *pool, const struct pool_batch_request *request, str
     carried.progress_arg = &carrier;
     return carrier.after(pool__c_batch_with(pool, &carried, err));
 }
-inline struct pool_result *pool_conn_batch(struct pool_conn conn,
-                                           const struct pool_batch_request *request,
-                                           struct pool_error *err)
+inline struct pool_result *pool_conn_batch_with(struct pool_conn conn,
+                                                const struct pool_batch_request *request,
+                                                struct pool_error *err)
 {
     if (!request || !request->progress)
-        return pool__c_conn_batch(conn, request, err);
+        return pool__c_conn_batch_with(conn, request, err);
     pool__carrier<pool_progress_fn> carrier(request->progress, request->progress_arg);
     struct pool_batch_request carried = *request;
     carried.progress = pool__carry_progress;
     carried.progress_arg = &carrier;
-    return carrier.after(pool__c_conn_batch(conn, &carried, err));
+    return carrier.after(pool__c_conn_batch_with(conn, &carried, err));
 }
 #endif
 

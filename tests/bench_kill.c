@@ -98,7 +98,7 @@ static bool kill_session(long id)
 {
     char sql[40];
     struct pool_error err;
-    struct pool_request request = {.sql = sql, .flags = POOL_TEXT};
+    struct pool_request request = {.sql = sql, .text = true};
     snprintf(sql, sizeof sql, "KILL %ld", id);
     struct pool_result *done = pool_query_with(admin, &request, &err);
     pool_result_free(done);

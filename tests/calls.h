@@ -109,7 +109,7 @@ static inline void start_with(const struct pool_request *request, struct seen *s
 {
     struct pool_error err;
     memset(seen, 0, sizeof *seen);
-    if (!pool_query_async_with(f.pool, request, on_result, seen, &err))
+    if (!pool_query_async_with(f.pool, request, on_result, seen, NULL, &err))
         fail_with(request->sql, &err);
 }
 

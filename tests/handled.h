@@ -23,8 +23,7 @@ static inline void start_request(struct pool_request request, struct handled *ha
 {
     struct pool_error err;
     memset(handled, 0, sizeof *handled);
-    request.ret_call = &handled->call;
-    if (!pool_query_async_with(f.pool, &request, on_result, &handled->seen, &err))
+    if (!pool_query_async_with(f.pool, &request, on_result, &handled->seen, &handled->call, &err))
         fail_with(request.sql, &err);
 }
 

@@ -59,7 +59,7 @@ static inline struct pool *pool_of_one(const char *more)
 /* Runs it as it is. False if the server refuses. */
 static inline bool runs(struct pool *pool, const char *sql, struct pool_error *err)
 {
-    struct pool_request request = {.sql = sql, .flags = POOL_TEXT};
+    struct pool_request request = {.sql = sql, .text = true};
     struct pool_result *result = pool_query_with(pool, &request, err);
     pool_result_free(result);
     return result != NULL;
@@ -87,7 +87,7 @@ static inline void put_rows(struct text *text, struct pool_result *result)
 static inline void put_table(struct text *text, struct pool *pool, const char *select)
 {
     struct pool_error err;
-    struct pool_request request = {.sql = select, .flags = POOL_TEXT};
+    struct pool_request request = {.sql = select, .text = true};
     struct pool_result *result = pool_query_with(pool, &request, &err);
     if (!result)
         fail_msg("%s: %s", select, err.message);

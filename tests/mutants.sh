@@ -234,7 +234,7 @@ mutant slots.c "who clears a wrong bit looks before, not after" \
 mutant slots.c "a return does not set the bit" \
     's/    if \(moved && pool__slot_state_of\(next\) == POOL__SLOT_IDLE\)\n[^\n]*\n//'
 mutant slots.c "a slot leaves its count before scanners can find it" \
-    's/(    if \(moved && pool__slot_state_of\(next\) == POOL__SLOT_IDLE\)\n[^\n]*\n)(.*?)(\n    return moved;)/\2\n\1\3/s'
+    's/(    if \(moved && pool__slot_state_of\(next\) == POOL__SLOT_IDLE\)\n[^\n]*\n)(.*)(\n    return moved;)/\2\n\1\3/'
 mutant queue.c "a nudge is forgotten when the nudged one times out" \
     's/    if \(nudged\)\n        pool__handover_serve\(core\); \/\* the slot that it was nudged for/    if (false)\n        pool__handover_serve(core); \/* the slot that it was nudged for/'
 mutant queue.c "a nudged waiter looks before returners nudge again" \
@@ -418,7 +418,7 @@ server_mutant leader.c test_pipeline more_go_along_while_the_next_connection_is_
     's/wanted \+= sooner_here\(borrowed->conn, own, open\);/(void)sooner_here(borrowed->conn, own, open);/'
 server_mutant job.c test_pipeline who_asks_to_be_alone_does_not_go_along \
     "who asks to be alone rides" \
-    's/!\(job->request->flags & POOL_ALONE\) && //'
+    's/!job->request->alone && //'
 server_mutant joinable.c test_pipeline a_slow_statement_does_not_go_along \
     "slow statements ride" \
     's/ && stmt->mean_ns < QUICK_NS//'

@@ -22,10 +22,10 @@ static struct pool *pool_with(struct pool_options wish)
 }
 
 static struct pool_result *run(struct pool *pool, const char *sql, struct pool_args args,
-                               unsigned flags)
+                               bool as_text)
 {
     struct pool_error err;
-    struct pool_request request = {.sql = sql, .args = args, .flags = flags};
+    struct pool_request request = {.sql = sql, .args = args, .text = as_text};
     struct pool_result *result = pool_query_with(pool, &request, &err);
     if (!result)
         fail_msg("%s: %s", sql, err.message);
@@ -68,7 +68,7 @@ static void an_update_affects_the_rows_that_it_matches(void **state)
     struct pool *pool = pool_with_rows((struct pool_options){0});
     assert_counts(run(pool, UPDATE, POOL_ARGS(7), 0), 3, 1);
     assert_counts(run(pool, UPDATE, POOL_ARGS(7), 0), 3, 0); /* prepared by now */
-    assert_counts(run(pool, UPDATE, POOL_ARGS(8), POOL_TEXT), 3, 3);
+    assert_counts(run(pool, UPDATE, POOL_ARGS(8), true), 3, 3);
     assert_counts(run(pool, UPDATE " WHERE id = 4", POOL_ARGS(8), 0), 0, 0);
     end(pool);
 }
@@ -78,7 +78,7 @@ static void with_the_option_it_affects_the_rows_that_it_changes(void **state)
     (void)state;
     struct pool *pool = pool_with_rows((struct pool_options){.use_affected_rows = true});
     assert_counts(run(pool, UPDATE, POOL_ARGS(7), 0), 1, 1);
-    assert_counts(run(pool, UPDATE, POOL_ARGS(7), POOL_TEXT), 0, 0);
+    assert_counts(run(pool, UPDATE, POOL_ARGS(7), true), 0, 0);
     end(pool);
 }
 
@@ -139,7 +139,7 @@ static void each_statement_of_a_request_has_its_own(void **state)
     struct pool_result *sets = run(pool,
                                    "UPDATE counted SET v = 7; DELETE FROM counted WHERE id = 1; "
                                    "UPDATE counted SET v = 7",
-                                   POOL_NO_ARGS, POOL_TEXT);
+                                   POOL_NO_ARGS, true);
     assert_int_equal(pool_affected_rows(sets), 3);
     assert_int_equal(pool_changed_rows(sets), 1);
     assert_true(pool_next_set(sets));

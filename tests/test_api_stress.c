@@ -195,7 +195,7 @@ static enum pool_flow on_flow(struct pool_result *row, void *arg)
     struct ticket *ticket = arg;
     unsigned what = draw(&ticket->seed, 60);
     (void)row;
-    return what == 0 ? POOL_FLOW_STOP : what < 3 ? POOL_FLOW_PAUSE : POOL_FLOW_GO_ON;
+    return what == 0 ? POOL_FLOW_STOP : what < 3 ? POOL_FLOW_PAUSE : POOL_FLOW_CONTINUE;
 }
 
 static bool on_row(struct pool_result *row, void *arg)
@@ -255,8 +255,11 @@ static const char *const texts[] = {
 
 static struct pool_request any_request(unsigned *seed, const struct pool_value *value)
 {
-    struct pool_request request = {
-        .sql = texts[draw(seed, TEXTS)], .args = {value, 1}, .flags = draw(seed, 8)};
+    struct pool_request request = {.sql = texts[draw(seed, TEXTS)],
+                                   .args = {value, 1},
+                                   .text = draw(seed, 2),
+                                   .idempotent = draw(seed, 2),
+                                   .alone = draw(seed, 2)};
     if (draw(seed, 3) == 0)
         request.timeout_ms = 1 + draw(seed, 50);
     return request;
@@ -379,9 +382,8 @@ static void query_async(unsigned *seed)
         return;
     if (known)
         request.sql = "SELECT ?";
-    request.ret_call = &call;
-    accepted(seed, ticket, pool_query_async_with(r.pool, &request, take_result, ticket, NULL),
-             &call);
+    accepted(seed, ticket,
+             pool_query_async_with(r.pool, &request, take_result, ticket, &call, NULL), &call);
 }
 
 static void conn_async(unsigned *seed)
@@ -394,21 +396,28 @@ static void conn_async(unsigned *seed)
 static void stream_async(unsigned *seed)
 {
     struct pool_call call;
-    struct pool_request request = {
-        .sql = "SELECT seq FROM seq_1_to_200", .timeout_ms = 60, .ret_call = &call};
+    struct pool_request request = {.sql = "SELECT seq FROM seq_1_to_200", .timeout_ms = 60};
     struct ticket *ticket = new_ticket(-1, seed);
     if (ticket)
-        accepted(seed, ticket,
-                 pool_stream_async(r.pool, &request, on_flow, take_result, ticket, NULL), &call);
+        accepted(
+            seed, ticket,
+            pool_stream_async_with(r.pool, &request, on_flow, take_result, ticket, &call, NULL),
+            &call);
 }
 
 static void transact_async(unsigned *seed)
 {
+    struct pool_call call;
+    struct pool_transaction_request request = {.tries = draw(seed, 3),
+                                               .timeout_ms = draw(seed, 2) * 50,
+                                               .read_only = draw(seed, 4) == 0,
+                                               .isolation = (enum pool_isolation)draw(seed, 5)};
     struct ticket *ticket = new_ticket(-1, seed);
     if (ticket)
         accepted(seed, ticket,
-                 pool_transaction_async(r.pool, in_transaction_async, take_result, ticket, NULL),
-                 NULL);
+                 pool_transaction_async_with(r.pool, &request, in_transaction_async, take_result,
+                                             ticket, &call, NULL),
+                 &call);
 }
 
 static void batch_async(unsigned *seed)
@@ -417,10 +426,9 @@ static void batch_async(unsigned *seed)
     struct pool_call call;
     struct pool_batch_request request = any_batch(seed, values);
     struct ticket *ticket = new_ticket(-1, seed);
-    request.ret_call = &call;
     if (ticket)
-        accepted(seed, ticket, pool_batch_async(r.pool, &request, take_result, ticket, NULL),
-                 &call);
+        accepted(seed, ticket,
+                 pool_batch_async_with(r.pool, &request, take_result, ticket, &call, NULL), &call);
 }
 
 static void use_a_shared_handle_async(unsigned *seed)

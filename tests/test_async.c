@@ -28,7 +28,7 @@ static void refused_query(struct pool *pool, const struct pool_request *request,
 {
     struct seen seen = {.calls = 0};
     struct pool_error err;
-    assert_false(pool_query_async_with(pool, request, fn, &seen, &err));
+    assert_false(pool_query_async_with(pool, request, fn, &seen, NULL, &err));
     assert_refused(&err, code, 0);
     assert_int_equal(atomic_load(&seen.calls), 0);
 }
@@ -39,7 +39,7 @@ static void wrong_values_are_refused(void **state)
     struct pool_value inner = pool_list(&(struct pool_value){.type = POOL_TYPE_NULL}, 1);
     struct pool_request good = {.sql = "SELECT 1"};
     struct pool_request no_sql = {.sql = NULL};
-    struct pool_request flags = {.sql = "SELECT 1", .flags = 0x8000};
+    struct pool_request newer = {.sql = "SELECT 1", .reserved = {0, 1}};
     struct pool_request no_values = {.sql = "SELECT ?", .args = {NULL, 1}};
     struct pool_request too_few = {.sql = "SELECT ?, ?", .args = POOL_ARGS(1)};
     struct pool_request nested = {.sql = "SELECT 1 IN (?)",
@@ -49,12 +49,12 @@ static void wrong_values_are_refused(void **state)
     refused_query(f.pool, NULL, on_result, POOL_ERR_INVALID);
     refused_query(f.pool, &good, NULL, POOL_ERR_INVALID);
     refused_query(f.pool, &no_sql, on_result, POOL_ERR_INVALID);
-    refused_query(f.pool, &flags, on_result, POOL_ERR_INVALID);
+    refused_query(f.pool, &newer, on_result, POOL_ERR_INVALID);
     refused_query(f.pool, &no_values, on_result, POOL_ERR_INVALID);
     refused_query(f.pool, &nested, on_result, POOL_ERR_INVALID);
     refused_query(f.pool, &too_few, on_result, POOL_ERR_INVALID);
     assert_false(pool_get_connection_async(f.pool, NULL, NULL, NULL));
-    assert_false(pool_get_connection_async_with(f.pool, NULL, on_conn, NULL, NULL));
+    assert_false(pool_get_connection_async_with(f.pool, NULL, on_conn, NULL, NULL, NULL));
     assert_int_equal(stats_now().queries, 0);
 }
 
@@ -171,7 +171,7 @@ static void start_and_spoil(struct seen *seen)
                                   pool_named(names[2], pool_list(list, 3))};
     struct pool_request request = {
         .sql = sql, .sql_len = strlen(sql) - 3, .args = {values, 3}, .label = label};
-    assert_true(pool_query_async_with(f.pool, &request, on_result, seen, NULL));
+    assert_true(pool_query_async_with(f.pool, &request, on_result, seen, NULL, NULL));
     char *spoilt[] = {sql, label, text, names[0], names[1], names[2]};
     for (unsigned i = 0; i < sizeof spoilt / sizeof *spoilt; i++)
         memset(spoilt[i], '!', strlen(spoilt[i]));

@@ -163,7 +163,7 @@ static void *dispatch_until_told(void *arg)
 {
     struct tally *tally = arg;
     unsigned before = told(tally);
-    while (told(tally) == before && pool_dispatch(f.pool, -1) >= 0)
+    while (told(tally) == before && pool_dispatch(f.pool, POOL_NEVER) >= 0)
         ;
     return NULL;
 }
@@ -187,7 +187,7 @@ static void threads_may_dispatch_in_turn(void **state)
 static void *dispatch_once(void *arg)
 {
     int *done = arg;
-    *done = pool_dispatch(f.pool, -1);
+    *done = pool_dispatch(f.pool, POOL_NEVER);
     return NULL;
 }
 
@@ -217,7 +217,7 @@ static void *dispatch_for_ever(void *arg)
 {
     _Atomic bool *started = arg;
     atomic_store(started, true);
-    while (pool_dispatch(f.pool, -1) >= 0)
+    while (pool_dispatch(f.pool, POOL_NEVER) >= 0)
         pthread_testcancel();
     return NULL;
 }
@@ -564,7 +564,7 @@ static bool dispatch_the_other(struct pool_result *row, void *arg)
                           NULL))
         return false;
     while (atomic_load(&two->quick.calls) == 0)
-        pool_dispatch(two->other, -1);
+        pool_dispatch(two->other, POOL_NEVER);
     return true;
 }
 

@@ -92,15 +92,14 @@ static bool in_transaction(struct pool_conn conn, void *arg, struct pool_error *
 
 static bool start_one(struct request *request, unsigned random, struct pool_call *ret_call)
 {
-    struct pool_request wish = {.sql = random % 16 == 0 ? "SELECT SLEEP(0.002)" : "SELECT 1 + 1",
-                                .ret_call = ret_call};
+    struct pool_request wish = {.sql = random % 16 == 0 ? "SELECT SLEEP(0.002)" : "SELECT 1 + 1"};
     if (random % 5 == 0)
         wish.timeout_ms = 1 + random / 16 % 40;
     if (random % 11 == 3)
-        return pool_get_connection_async_with(s.pool, &wish, on_borrowed, request, NULL);
+        return pool_get_connection_async_with(s.pool, &wish, on_borrowed, request, ret_call, NULL);
     if (random % 31 == 5)
         return pool_transaction_async(s.pool, in_transaction, on_rows, request, NULL);
-    return pool_query_async_with(s.pool, &wish, on_rows, request, NULL);
+    return pool_query_async_with(s.pool, &wish, on_rows, request, ret_call, NULL);
 }
 
 static bool has_room(void)

@@ -226,7 +226,7 @@ static void a_batch_with_a_callback_commits(void **state)
     struct pool_batch_request request = {
         .sql = "INSERT INTO held VALUES (?)", .values = values, .rows = 2, .columns = 1};
     make_pool_without();
-    assert_true(pool_batch_async(f.pool, &request, on_batch, &seen, &err));
+    assert_true(pool_batch_async_with(f.pool, &request, on_batch, &seen, NULL, &err));
     assert_seen_ok(&seen);
     pool_result_free(seen.result);
     assert_rows(2);
@@ -288,7 +288,7 @@ static void a_batch_on_a_handle_is_part_of_its_transaction(void **state)
                                          .atomic = true};
     make_pool_without();
     struct pool_conn conn = borrow();
-    struct pool_result *result = pool_conn_batch(conn, &request, &err);
+    struct pool_result *result = pool_conn_batch_with(conn, &request, &err);
     assert_non_null(result);
     pool_result_free(result);
     assert_rows(0);
@@ -320,7 +320,7 @@ static void so_is_what_one_of_several_statements_leaves_open(void **state)
     (void)state;
     struct pool_error err;
     struct pool_options options = app_options();
-    struct pool_request request = {.sql = "START TRANSACTION; " INSERT, .flags = POOL_TEXT};
+    struct pool_request request = {.sql = "START TRANSACTION; " INSERT, .text = true};
     make_table();
     options.multi_statements = true;
     make_pool(options);

@@ -1067,7 +1067,7 @@ static struct pool_result *conn_batch(struct pool_conn conn, struct pool_value *
 {
     struct pool_batch_request request = pairs_request(values, rows);
     request.atomic = atomic;
-    struct pool_result *result = pool_conn_batch(conn, &request, err);
+    struct pool_result *result = pool_conn_batch_with(conn, &request, err);
     free(values);
     return result;
 }
@@ -1222,10 +1222,11 @@ static void on_answer(const struct pool_error *err, struct pool_result *result, 
     atomic_fetch_add(&answer->calls, 1);
 }
 
-static void run_async(const struct pool_batch_request *request, struct answer *answer)
+static void run_async(const struct pool_batch_request *request, struct answer *answer,
+                      struct pool_call *ret_call)
 {
     struct pool_error err;
-    if (!pool_batch_async(f.pool, request, on_answer, answer, &err))
+    if (!pool_batch_async_with(f.pool, request, on_answer, answer, ret_call, &err))
         fail_with("async", &err);
 }
 
@@ -1239,7 +1240,7 @@ static void a_callback_gets_the_result_of_a_batch(void **state)
     struct pool_value *values = new_pairs(0, SOME);
     struct pool_batch_request request = pairs_request(values, SOME);
     request.atomic = true;
-    run_async(&request, &answer);
+    run_async(&request, &answer, NULL);
     memset(values, 0xff, 2 * SOME * sizeof *values); /* they have been copied */
     free(values);
     assert_within(GENEROUS, atomic_load(&answer.calls) == 1);
@@ -1261,7 +1262,7 @@ static void a_callback_gets_the_failure_of_a_batch(void **state)
     struct pool_batch_request request = pairs_request(values, SOME);
     request.progress = on_progress;
     request.progress_arg = &progress;
-    run_async(&request, &answer);
+    run_async(&request, &answer, NULL);
     free(values);
     assert_within(GENEROUS, atomic_load(&answer.calls) == 1);
     assert_int_equal(answer.code, POOL_ERR_CANCELLED);
@@ -1292,8 +1293,7 @@ static void a_cancelled_atomic_batch_leaves_nothing(void **state)
     request.atomic = true;
     request.progress = cancel_and_go_on;
     request.progress_arg = &cancels;
-    request.ret_call = &to_cancel;
-    run_async(&request, &answer);
+    run_async(&request, &answer, &to_cancel);
     free(values);
     assert_within(GENEROUS, atomic_load(&answer.calls) == 1);
     assert_int_equal(answer.code, POOL_ERR_CANCELLED);
@@ -1308,7 +1308,7 @@ static void a_callback_comes_for_no_rows_too(void **state)
     answer = (struct answer){.affected = 1};
     make_pool_of_one(NULL);
     struct pool_batch_request request = pairs_request(NULL, 0);
-    run_async(&request, &answer);
+    run_async(&request, &answer, NULL);
     assert_within(GENEROUS, atomic_load(&answer.calls) == 1);
     assert_int_equal(answer.code, POOL_OK);
     assert_int_equal(answer.affected, 0);
@@ -1323,9 +1323,9 @@ static void a_wrong_batch_is_refused_without_a_callback(void **state)
     make_pool_of_one(NULL);
     struct pool_value values[] = {pool_int(1), pool_list(NULL, 0)};
     struct pool_batch_request request = pairs_request(values, 1);
-    assert_false(pool_batch_async(f.pool, &request, on_answer, &answer, &err));
+    assert_false(pool_batch_async_with(f.pool, &request, on_answer, &answer, NULL, &err));
     assert_says(&err, POOL_ERR_INVALID, "row 1, column 2 is a list");
-    assert_false(pool_batch_async(f.pool, &request, NULL, NULL, &err));
+    assert_false(pool_batch_async_with(f.pool, &request, NULL, NULL, NULL, &err));
     assert_int_equal(err.code, POOL_ERR_INVALID);
     assert_int_equal(answer.calls, 0);
 }
@@ -1341,7 +1341,7 @@ static void many_batches_with_callbacks_run_side_by_side(void **state)
     for (int i = 0; i < BATCHES; i++) {
         struct pool_value *values = new_pairs(i * ROWS, ROWS);
         struct pool_batch_request request = pairs_request(values, ROWS);
-        run_async(&request, &answers[i]);
+        run_async(&request, &answers[i], NULL);
         free(values);
     }
     for (int i = 0; i < BATCHES; i++) {
@@ -1384,7 +1384,7 @@ static void a_big_batch_with_a_callback_goes_over_tls(void **state)
     make_pairs_table();
     struct pool_value *values = new_pairs(0, MANY);
     struct pool_batch_request request = pairs_request(values, MANY);
-    run_async(&request, &answer);
+    run_async(&request, &answer, NULL);
     free(values);
     assert_within(GENEROUS, atomic_load(&answer.calls) == 1);
     assert_int_equal(answer.affected, MANY);

@@ -268,7 +268,7 @@ static bool run_as_rows(const struct shape *shape, const struct pool_value *valu
     }
     put(&sql, "%s", place + strlen(row_of_two));
     seed(shape);
-    struct pool_request request = {.sql = sql.data, .flags = POOL_TEXT};
+    struct pool_request request = {.sql = sql.data, .text = true};
     struct pool_result *result = pool_query_with(pool, &request, &err);
     if (!result)
         fail_msg("%s: %s", sql.data, err.message);

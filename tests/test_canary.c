@@ -107,7 +107,7 @@ static void note_state(enum pool_state state, const char *cause, void *arg)
     atomic_fetch_add(&f.calls[5], 1);
 }
 
-static void note_leak(const char *label, uint64_t held_ms, void *arg)
+static void note_leak(const char *label, uint32_t held_ms, void *arg)
 {
     (void)arg, (void)held_ms;
     hear(&f.library, label);
@@ -115,9 +115,14 @@ static void note_leak(const char *label, uint64_t held_ms, void *arg)
     atomic_fetch_add(&f.calls[6], 1);
 }
 
-static const struct pool_hooks all_hooks = {note_connection, note_enqueue, note_time,
-                                            note_time,       note_close,   note_query,
-                                            note_state,      note_leak,    NULL};
+static const struct pool_hooks all_hooks = {.on_connection = note_connection,
+                                            .on_enqueue = note_enqueue,
+                                            .on_acquire = note_time,
+                                            .on_release = note_time,
+                                            .on_close = note_close,
+                                            .on_query = note_query,
+                                            .on_state = note_state,
+                                            .on_leak = note_leak};
 
 /* Watching a deed */
 
@@ -152,10 +157,10 @@ static void watch(void (*deed)(void), enum pool_code code)
 
 /* Deeds: they assert nothing */
 
-static bool runs(const char *sql, struct pool_args args, unsigned flags, uint32_t timeout_ms)
+static bool runs(const char *sql, struct pool_args args, bool as_text, uint32_t timeout_ms)
 {
     struct pool_request request = {
-        .sql = sql, .args = args, .label = "deed", .flags = flags, .timeout_ms = timeout_ms};
+        .sql = sql, .args = args, .label = "deed", .text = as_text, .timeout_ms = timeout_ms};
     struct pool_error err;
     struct pool_result *result = pool_query_with(f.pool, &request, &err);
     hear_error(&err);
@@ -193,7 +198,7 @@ static void succeed_in_every_way(void)
     struct pool_error err;
     struct pool_stats stats;
     runs("SELECT ?, '" LITERAL "'", POOL_ARGS(VALUE), 0, 0);
-    runs("SELECT ?, '" LITERAL "'", POOL_ARGS(VALUE), POOL_TEXT, 0);
+    runs("SELECT ?, '" LITERAL "'", POOL_ARGS(VALUE), true, 0);
     runs("SELECT 1 WHERE 'a' IN (?)", POOL_ARGS(pool_list(list, 2)), 0, 0);
     pool_stream(f.pool, "SELECT ?", POOL_ARGS(VALUE), take_row, NULL, &err);
     hear_error(&err);
@@ -238,7 +243,7 @@ static void insert_text_as_number(void)
 static void give_wrong_counts(void)
 {
     runs("SELECT ?, '" LITERAL "'", POOL_ARGS(VALUE, VALUE), 0, 0);
-    runs("SELECT ?, '" LITERAL "'", POOL_ARGS(VALUE, VALUE), POOL_TEXT, 0);
+    runs("SELECT ?, '" LITERAL "'", POOL_ARGS(VALUE, VALUE), true, 0);
     runs("SELECT :v, :w, '" LITERAL "'", POOL_ARGS(POOL_NAMED("v", VALUE)), 0, 0);
     runs("SELECT :v", POOL_ARGS(VALUE), 0, 0);
 }
@@ -250,7 +255,7 @@ static void give_wrong_values(void)
     struct pool_value odd = pool_text(VALUE);
     odd.type = (enum pool_type)77;
     runs("SELECT ?", POOL_ARGS(pool_decimal(VALUE)), 0, 0);
-    runs("SELECT ?", POOL_ARGS(pool_decimal(VALUE)), POOL_TEXT, 0);
+    runs("SELECT ?", POOL_ARGS(pool_decimal(VALUE)), true, 0);
     runs("SELECT 1 WHERE 1 IN (?)", POOL_ARGS(pool_list(mixed, 2)), 0, 0);
     runs("SELECT 1 WHERE 1 IN (?)", POOL_ARGS(pool_list(nested, 1)), 0, 0);
     runs("SELECT ?", POOL_ARGS(pool_text_n(VALUE "\xff", sizeof VALUE)), 0, 0);
@@ -259,7 +264,7 @@ static void give_wrong_values(void)
 
 static void write_odd_sql(void)
 {
-    runs("SELECT '" LITERAL "\\', ?", POOL_ARGS(VALUE), POOL_TEXT, 0);
+    runs("SELECT '" LITERAL "\\', ?", POOL_ARGS(VALUE), true, 0);
     runs("SELECT ?, '" LITERAL, POOL_ARGS(VALUE), 0, 0);
     runs("SELECT ?, '" LITERAL "\xff'", POOL_ARGS(VALUE), 0, 0);
     runs("SELECT ?; SELECT '" LITERAL "'", POOL_ARGS(VALUE), 0, 0);
@@ -307,7 +312,7 @@ static void move_too_much(void)
     memset(big, 'x', sizeof big);
     memcpy(big, VALUE, strlen(VALUE));
     runs("SELECT ?", POOL_ARGS(pool_bytes(big, sizeof big)), 0, 0);
-    runs("SELECT ?", POOL_ARGS(pool_bytes(big, sizeof big)), POOL_TEXT, 0);
+    runs("SELECT ?", POOL_ARGS(pool_bytes(big, sizeof big)), true, 0);
     runs("SELECT REPEAT(?, 10000)", POOL_ARGS(VALUE), 0, 0);
 }
 

@@ -78,10 +78,10 @@ static void waiting_for_a_connection_can_be_cancelled(void **state)
     (void)state;
     struct seen seen = {.calls = 0};
     struct pool_call call;
-    struct pool_request request = {.ret_call = &call};
+    struct pool_request request = {.sql = NULL};
     make_pool_of(1, false);
     struct pool_conn conn = borrow();
-    assert_true(pool_get_connection_async_with(f.pool, &request, on_conn, &seen, NULL));
+    assert_true(pool_get_connection_async_with(f.pool, &request, on_conn, &seen, &call, NULL));
     assert_within(GENEROUS, stats_now().waiting == 1);
     cancel(call);
     assert_seen_failed(&seen, POOL_ERR_CANCELLED);
@@ -127,12 +127,13 @@ static void a_statement_on_a_borrowed_connection_is_stopped(void **state)
 {
     (void)state;
     struct handled call;
-    struct pool_request request = {.sql = FOR_LONG, .ret_call = &call.call};
+    struct pool_request request = {.sql = FOR_LONG};
     memset(&call, 0, sizeof call);
     make_pool_of(1, false);
     struct pool_conn conn = borrow_async();
     must_on(conn, "SET @mine = 7");
-    assert_true(pool_conn_query_async_with(conn, &request, on_result, &call.seen, NULL));
+    assert_true(
+        pool_conn_query_async_with(conn, &request, on_result, &call.seen, &call.call, NULL));
     assert_within(GENEROUS, server_runs(FOR_LONG, 1));
     cancel(call.call);
     assert_seen_failed(&call.seen, POOL_ERR_CANCELLED);
@@ -144,7 +145,7 @@ static void a_commit_can_be_cancelled(void **state)
 {
     (void)state;
     struct handled call;
-    struct pool_request request = {.sql = "COMMIT", .flags = POOL_TEXT, .ret_call = &call.call};
+    struct pool_request request = {.sql = "COMMIT", .text = true};
     memset(&call, 0, sizeof call);
     make_table();
     make_pool_of(1, false);
@@ -152,7 +153,8 @@ static void a_commit_can_be_cancelled(void **state)
     run_command(conn, pool_conn_begin_async);
     must_on(conn, "INSERT INTO held VALUES (1)");
     admin_does(f.admin, "FLUSH TABLES WITH READ LOCK");
-    assert_true(pool_conn_query_async_with(conn, &request, on_result, &call.seen, NULL));
+    assert_true(
+        pool_conn_query_async_with(conn, &request, on_result, &call.seen, &call.call, NULL));
     assert_within(GENEROUS, server_runs("COMMIT", 1));
     cancel(call.call);
     assert_seen_failed(&call.seen, POOL_ERR_CANCELLED);
@@ -253,12 +255,12 @@ static void a_callback_cancels_others_and_is_over_itself(void **state)
     (void)state;
     struct handled call;
     struct one_cancels one = {.other_ok = false};
-    struct pool_request request = {.sql = "SELECT 5", .ret_call = &one.own};
+    struct pool_request request = {.sql = "SELECT 5"};
     make_pool_of(2, false);
     start_handled(FOR_LONG, &call);
     assert_within(GENEROUS, server_runs(FOR_LONG, 1));
     one.other = call.call;
-    assert_true(pool_query_async_with(f.pool, &request, cancel_both, &one, NULL));
+    assert_true(pool_query_async_with(f.pool, &request, cancel_both, &one, &one.own, NULL));
     assert_int_equal(value_of(&one.seen), 5);
     assert_true(one.other_ok);
     assert_int_equal(one.own_err.code, POOL_ERR_STALE);
@@ -277,7 +279,7 @@ static enum pool_flow cancel_at_ten(struct pool_result *row, void *arg)
     (void)row;
     if (++rows->count == 10)
         pool_cancel(rows->call, NULL);
-    return POOL_FLOW_GO_ON;
+    return POOL_FLOW_CONTINUE;
 }
 
 static void on_rows_end(const struct pool_error *err, struct pool_result *result, void *arg)
@@ -290,10 +292,10 @@ static void a_row_callback_may_cancel_its_own_stream(void **state)
 {
     (void)state;
     struct rows rows = {.count = 0};
-    struct pool_request request = {.sql = "SELECT REPEAT('x', 1000) FROM seq_1_to_1000000",
-                                   .ret_call = &rows.call};
+    struct pool_request request = {.sql = "SELECT REPEAT('x', 1000) FROM seq_1_to_1000000"};
     make_pool_of(1, false);
-    assert_true(pool_stream_async(f.pool, &request, cancel_at_ten, on_rows_end, &rows, NULL));
+    assert_true(pool_stream_async_with(f.pool, &request, cancel_at_ten, on_rows_end, &rows,
+                                       &rows.call, NULL));
     assert_seen_failed(&rows.seen, POOL_ERR_CANCELLED);
     assert_true(rows.count >= 10 && rows.count < 1000000);
     must("SELECT 1");

@@ -218,8 +218,7 @@ static void start_some(struct mix *mix, unsigned i)
     static const char *const kinds[] = {"SELECT SLEEP(0.001)", "SELECT SLEEP(0.0002)",
                                         "SELECT 1 + 1", "SELECT COUNT(*) FROM seq_1_to_3000",
                                         "SELECT seq FROM seq_1_to_200"};
-    struct pool_request request = {.sql = kinds[dice(mix, 5)],
-                                   .flags = dice(mix, 2) ? POOL_ALONE : 0};
+    struct pool_request request = {.sql = kinds[dice(mix, 5)], .alone = dice(mix, 2)};
     start_request(request, &mix->calls[i]);
     mix->used[i] = true;
     mix->spared[i] = dice(mix, 3) == 0;

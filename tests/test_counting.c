@@ -192,7 +192,7 @@ static void attempts_are_not_calls(void **state)
     struct pool_options options = observed();
     struct pool_error err;
     struct seen seen;
-    struct pool_request request = {.sql = "KILL CONNECTION_ID()", .flags = POOL_IDEMPOTENT};
+    struct pool_request request = {.sql = "KILL CONNECTION_ID()", .idempotent = true};
     (void)state;
     make_pool(options);
     assert_null(pool_query_with(f.pool, &request, &err));
@@ -230,7 +230,8 @@ static void a_cancelled_call_counts_as_failed(void **state)
     struct seen seen;
     (void)state;
     make_pool(observed());
-    start_with(&(struct pool_request){.sql = "SELECT SLEEP(60)", .ret_call = &handle}, &seen);
+    struct pool_request request = {.sql = "SELECT SLEEP(60)"};
+    assert_true(pool_query_async_with(f.pool, &request, on_result, &seen, &handle, NULL));
     assert_within(GENEROUS, stats_now().in_use == 1);
     assert_true(pool_cancel(handle, NULL));
     assert_seen_failed(&seen, POOL_ERR_CANCELLED);

@@ -141,7 +141,7 @@ static void a_template_argument_list_has_commas(void **)
 static void a_request_owns_its_values(void **)
 {
     struct pool_request request = {};
-    if (request.flags == 0)
+    if (!request.text)
         request.args = POOL_ARGS("x", 1);
     spoil_the_heap();
     assert_written("SELECT ?, ?", request.args, "SELECT 'x', 1");
@@ -153,8 +153,8 @@ static void a_request_owns_its_values(void **)
 
 static void a_request_is_made_with_its_values(void **)
 {
-    struct pool_request request = {"SELECT ?", 0,      POOL_ARGS(long_text('a')), 0, 0, nullptr, 0,
-                                   {},         nullptr};
+    struct pool_request request = {"SELECT ?", 0,     POOL_ARGS(long_text('a')), 0, 0, nullptr,
+                                   false,      false, false, false, {}};
     struct pool_request copy = request;
     request.args = {};
     spoil_the_heap();
@@ -339,7 +339,7 @@ static void an_exception_rolls_the_transaction_back_once(void **)
     seen = 0;
     assert_string_equal(
         thrown_by([&] { pool_transaction(pool, insert_and_throw, why, &err); }).c_str(), why);
-    assert_int_equal(err.code, POOL_ERR_CANCELLED);
+    assert_int_equal(err.code, POOL_ERR_ROLLED_BACK);
     assert_string_equal(err.message, "the transaction function threw an exception");
     assert_int_equal(seen, 1);
     assert_all_is_well();
@@ -375,7 +375,7 @@ static void an_exception_of_the_progress_function_undoes_the_batch(void **)
     assert_int_equal(err.code, POOL_ERR_CANCELLED);
     assert_all_is_well();
     assert_true(pool_get_connection(pool, &conn, &err));
-    assert_string_equal(thrown_by([&] { pool_conn_batch(conn, &request, &err); }).c_str(), why);
+    assert_string_equal(thrown_by([&] { pool_conn_batch_with(conn, &request, &err); }).c_str(), why);
     assert_true(pool_conn_release(conn, &err));
     assert_all_is_well();
 }
@@ -584,7 +584,7 @@ static void an_exception_of_a_row_function_reaches_the_transaction_on_a_fiber(vo
     for (int i = 0; i < GENEROUS && !done; i++)
         pool_dispatch(own, 1000);
     assert_true(done);
-    assert_int_equal(code, POOL_ERR_CANCELLED);
+    assert_int_equal(code, POOL_ERR_ROLLED_BACK);
     assert_true(pool_end(own, 5000, &err));
 }
 

@@ -53,8 +53,8 @@ static void check_wrong_numbers(bool no_prepare)
         assert_told_at_once((struct pool_request){.sql = "SELECT '?'", .args = POOL_ARGS(1)});
         assert_told_at_once((struct pool_request){.sql = "SELECT :a"});
         assert_told_at_once(
-            (struct pool_request){.sql = "SELECT ?", .args = POOL_ARGS(1, 2), .flags = POOL_TEXT});
-        assert_told_at_once((struct pool_request){.sql = "SELECT ?", .flags = POOL_TEXT});
+            (struct pool_request){.sql = "SELECT ?", .args = POOL_ARGS(1, 2), .text = true});
+        assert_told_at_once((struct pool_request){.sql = "SELECT ?", .text = true});
     }
     pool_conn_release(conn, NULL);
     must("SELECT 1");
@@ -83,7 +83,7 @@ static enum pool_flow take_flow(struct pool_result *row, void *arg)
 {
     (void)row;
     (void)arg;
-    return POOL_FLOW_GO_ON;
+    return POOL_FLOW_CONTINUE;
 }
 
 static void streams_are_told_as_well(void **state)
@@ -95,7 +95,7 @@ static void streams_are_told_as_well(void **state)
     struct pool_conn conn = make_and_hold(false);
     assert_false(pool_stream(f.pool, "SELECT ?", POOL_NO_ARGS, take_row, NULL, &err));
     assert_refused(&err, POOL_ERR_INVALID, 0);
-    assert_false(pool_stream_async(f.pool, &request, take_flow, on_result, &seen, &err));
+    assert_false(pool_stream_async_with(f.pool, &request, take_flow, on_result, &seen, NULL, &err));
     assert_refused(&err, POOL_ERR_INVALID, 0);
     pool_conn_release(conn, NULL);
 }
@@ -116,8 +116,8 @@ static void what_is_not_certainly_wrong_waits(void **state)
         assert_waits((struct pool_request){.sql = "SELECT 1 /*!50000 + ? */"});
         assert_waits((struct pool_request){.sql = "SELECT 1 /*M!100100 + ? */"});
         assert_waits((struct pool_request){.sql = "SELECT $$?$$"});
-        assert_waits((struct pool_request){
-            .sql = "SELECT 1; SELECT ?", .args = POOL_ARGS(1), .flags = POOL_TEXT});
+        assert_waits(
+            (struct pool_request){.sql = "SELECT 1; SELECT ?", .args = POOL_ARGS(1), .text = true});
     }
     pool_conn_release(conn, NULL);
 }
@@ -188,7 +188,7 @@ static void try_conn_calls(struct pool_conn conn)
     expect_refusal(pool_conn_query(conn, "DO 1", POOL_NO_ARGS, &err), &err, "conn_query");
     expect_refusal(pool_conn_stream(conn, "DO 1", POOL_NO_ARGS, take_row, NULL, &err), &err,
                    "conn_stream");
-    expect_refusal(pool_conn_batch(conn, &batch, &err), &err, "conn_batch");
+    expect_refusal(pool_conn_batch_with(conn, &batch, &err), &err, "conn_batch");
     expect_refusal(pool_conn_begin(conn, &err), &err, "begin");
     expect_refusal(pool_conn_commit(conn, &err), &err, "commit");
     expect_refusal(pool_conn_ping(conn, &err), &err, "conn_ping");
@@ -252,7 +252,7 @@ static void in_query(const char *label, uint64_t digest, uint64_t elapsed_ns, ui
     try_what_blocks();
 }
 
-static void in_leak(const char *label, uint64_t held_ms, void *arg)
+static void in_leak(const char *label, uint32_t held_ms, void *arg)
 {
     (void)label;
     (void)held_ms;

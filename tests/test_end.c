@@ -117,8 +117,7 @@ struct blocked {
 static void *run_into_lock(void *arg)
 {
     struct blocked *blocked = arg;
-    struct pool_request request = {.sql = blocked->sql ? blocked->sql : BLOCKED,
-                                   .flags = POOL_TEXT};
+    struct pool_request request = {.sql = blocked->sql ? blocked->sql : BLOCKED, .text = true};
     struct pool_result *result = blocked->conn.pool
                                      ? pool_conn_query_with(blocked->conn, &request, &blocked->err)
                                      : pool_query_with(blocked->pool, &request, &blocked->err);
@@ -495,7 +494,7 @@ static struct pool *pool_with_everything(void)
     struct pool *pool =
         pool_of("MYPOOL_URL",
                 (struct pool_options){.connection_limit = 4, .acquire_timeout_ms = PATIENCE_MS});
-    struct pool_request brief = {.sql = BLOCKED, .flags = POOL_TEXT, .timeout_ms = 100};
+    struct pool_request brief = {.sql = BLOCKED, .text = true, .timeout_ms = 100};
     assert_null(pool_query_with(pool, &brief, NULL)); /* killed by the control connection */
     WAIT_UNTIL(stats_of(pool).kills == 1 && stats_of(pool).closing == 0);
     struct pool_conn conns[] = {borrow(pool), borrow(pool), borrow(pool)};

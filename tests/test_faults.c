@@ -749,7 +749,7 @@ static void what_the_server_closes_for_idleness_is_never_handed_out(void **state
 
 /* Dead, and the keeper does not know it yet */
 
-static void wait_at_gate(const char *label, uint64_t held_ms, void *arg)
+static void wait_at_gate(const char *label, uint32_t held_ms, void *arg)
 {
     struct gate *gate = arg;
     (void)label;
@@ -1115,7 +1115,7 @@ static struct pool_options patient_options(void)
     return options;
 }
 
-static void count_leak(const char *label, uint64_t held_ms, void *arg)
+static void count_leak(const char *label, uint32_t held_ms, void *arg)
 {
     (void)label;
     (void)held_ms;

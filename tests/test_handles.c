@@ -470,7 +470,7 @@ struct leak {
     uint64_t held_ms;
 };
 
-static void note_leak(const char *label, uint64_t held_ms, void *arg)
+static void note_leak(const char *label, uint32_t held_ms, void *arg)
 {
     struct leak *leak = arg;
     snprintf(leak->label, sizeof leak->label, "%s", label);

@@ -140,9 +140,11 @@ struct pool_result *only_cxx(struct pool *pool, struct pool_result *, struct poo
                            .timeout_ms = 0,
                            .acquire_timeout_ms = 0,
                            .label = nullptr,
-                           .flags = 0,
-                           .reserved = {},
-                           .ret_call = nullptr};
+                           .text = false,
+                           .idempotent = false,
+                           .alone = false,
+                           .pause_stops_deadline = false,
+                           .reserved = {}};
 #endif
     pool_result_free(pool_query(pool, "SELECT ?", {values, 2}, err));
     pool_result_free(pool_query(pool, "SELECT ?", held, err));

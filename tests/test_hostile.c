@@ -474,10 +474,10 @@ static void assert_no_secret(const struct pool_error *err)
 }
 
 /* Starts the script and a pool, and asks `sql`. */
-static struct pool_result *ask_with(struct pool_options options, const char *sql, unsigned flags,
+static struct pool_result *ask_with(struct pool_options options, const char *sql, bool as_text,
                                     struct pool_error *err)
 {
-    struct pool_request request = {.sql = sql, .timeout_ms = 2 * GENEROUS_MS, .flags = flags};
+    struct pool_request request = {.sql = sql, .timeout_ms = 2 * GENEROUS_MS, .text = as_text};
     if (!server.port)
         start_server();
     options.port = server.port;
@@ -492,10 +492,10 @@ static struct pool_result *ask_with(struct pool_options options, const char *sql
     return result;
 }
 
-static struct pool_error fail_to_ask(unsigned flags)
+static struct pool_error fail_to_ask(bool as_text)
 {
     struct pool_error err;
-    struct pool_result *result = ask_with(victim(), "SELECT n FROM t", flags, &err);
+    struct pool_result *result = ask_with(victim(), "SELECT n FROM t", as_text, &err);
     if (result) {
         pool_result_free(result);
         fail_msg("the call should have failed");
@@ -505,7 +505,7 @@ static struct pool_error fail_to_ask(unsigned flags)
 
 static void assert_connect_fails(enum pool_code code)
 {
-    struct pool_error err = fail_to_ask(POOL_TEXT);
+    struct pool_error err = fail_to_ask(true);
     struct pool_stats stats;
     pool_stats(the_pool, &stats);
     if (err.code != code)
@@ -517,7 +517,7 @@ static void assert_connect_fails(enum pool_code code)
 /* What exactly is wrong with nonsense is a matter of taste. */
 static void assert_login_fails(void)
 {
-    struct pool_error err = fail_to_ask(POOL_TEXT);
+    struct pool_error err = fail_to_ask(true);
     struct pool_stats stats;
     pool_stats(the_pool, &stats);
     assert_true(err.code == POOL_ERR_CONNECT || err.code == POOL_ERR_AUTH);
@@ -525,9 +525,9 @@ static void assert_login_fails(void)
 }
 
 /* The reply is refused, and so is the connection. */
-static void assert_reply_refused(unsigned flags)
+static void assert_reply_refused(bool as_text)
 {
-    struct pool_error err = fail_to_ask(flags);
+    struct pool_error err = fail_to_ask(as_text);
     struct pool_stats stats;
     uint64_t end = now_ms() + LATE_MS;
     assert_true(err.fatal);
@@ -550,7 +550,7 @@ static void an_honest_server_is_understood(void **state)
 {
     struct pool_error err;
     (void)state;
-    struct pool_result *rows = ask_with(victim(), "SELECT n FROM t", POOL_TEXT, &err);
+    struct pool_result *rows = ask_with(victim(), "SELECT n FROM t", true, &err);
     if (!rows)
         fail_msg("%s: %s", pool_code_name(err.code), err.message);
     assert_true(pool_next(rows));
@@ -614,7 +614,7 @@ static void an_endless_greeting_is_refused(void **state)
         put_byte(&server.greeting, 0xff);
     server.greeting_repeats = true;
     getrusage(RUSAGE_SELF, &before);
-    struct pool_error err = fail_to_ask(POOL_TEXT);
+    struct pool_error err = fail_to_ask(true);
     getrusage(RUSAGE_SELF, &after);
     assert_true(err.code == POOL_ERR_CONNECT || err.code == POOL_ERR_TOO_BIG);
     assert_true(after.ru_maxrss - before.ru_maxrss < 512 * 1024); /* KiB */
@@ -636,7 +636,7 @@ static void a_login_without_a_set_up_frees_its_place_as_soon_as_the_server_lets_
     struct pool_stats stats;
     (void)state;
     server.lets_nobody_in = server.sets_nothing_up = true;
-    struct pool_error err = fail_to_ask(POOL_TEXT);
+    struct pool_error err = fail_to_ask(true);
     assert_int_equal(err.code, POOL_ERR_CONNECT);
     assert_non_null(strstr(err.message, "set-up"));
     assert_within(GENEROUS_MS,
@@ -649,7 +649,7 @@ static void a_refusal_instead_of_a_greeting_is_passed_on(void **state)
     (void)state;
     forget(&server.greeting);
     PUT_PACKET(&server.greeting, 0, "\xff\x69\x04Host is blocked");
-    struct pool_error err = fail_to_ask(POOL_TEXT);
+    struct pool_error err = fail_to_ask(true);
     assert_int_equal(err.code, POOL_ERR_CONNECT);
     assert_int_equal(err.server_errno, 1129);
 }
@@ -666,7 +666,7 @@ static void truncated_greetings_are_refused(void **state)
         struct pool_error err;
         struct pool_options options = victim();
         options.connect_timeout_ms = 100;
-        pool_result_free(ask_with(options, "SELECT n FROM t", POOL_TEXT, &err));
+        pool_result_free(ask_with(options, "SELECT n FROM t", true, &err));
         end_it();
     }
 }
@@ -746,7 +746,7 @@ static void a_greeting_that_wants_clear_text_gets_none(void **state)
     (void)state;
     forget(&server.greeting);
     put_greeting(&server.greeting, "mysql_clear_password");
-    pool_result_free(ask_with(victim(), "SELECT n FROM t", POOL_TEXT, &err));
+    pool_result_free(ask_with(victim(), "SELECT n FROM t", true, &err));
 }
 
 static void endless_switches_end_at_the_deadline(void **state)
@@ -756,7 +756,7 @@ static void endless_switches_end_at_the_deadline(void **state)
     forget(&server.login);
     put_switch(&server.login, 2, "mysql_native_password");
     server.login_repeats = true;
-    struct pool_error err = fail_to_ask(POOL_TEXT);
+    struct pool_error err = fail_to_ask(true);
     assert_true(err.code == POOL_ERR_AUTH || err.code == POOL_ERR_CONNECT ||
                 err.code == POOL_ERR_TIMEOUT); /* of the login, or of the call that waits for it */
 }
@@ -766,7 +766,7 @@ static void a_refused_password_is_not_repeated_in_the_message(void **state)
     (void)state;
     forget(&server.login);
     put_error(&server.login, 2, 1045, "Access denied for user 'victim'");
-    struct pool_error err = fail_to_ask(POOL_TEXT);
+    struct pool_error err = fail_to_ask(true);
     assert_int_equal(err.code, POOL_ERR_AUTH);
     assert_int_equal(err.server_errno, 1045);
 }
@@ -777,7 +777,7 @@ static void a_server_that_hides_its_tls_gets_nothing(void **state)
     struct pool_error err;
     (void)state;
     options.tls = POOL_TLS_VERIFY;
-    assert_null(ask_with(options, "SELECT n FROM t", POOL_TEXT, &err));
+    assert_null(ask_with(options, "SELECT n FROM t", true, &err));
     assert_int_equal(err.code, POOL_ERR_TLS);
     assert_false(was_heard("victim"));
     assert_int_equal(server.heard_len, 0);
@@ -800,12 +800,12 @@ static void ask_for_file(char ret_path[64])
     PUT_PACKET(&server.reply, 3, OK_PACKET);
 }
 
-static void assert_no_file_for(const char *sql, unsigned flags)
+static void assert_no_file_for(const char *sql, bool as_text)
 {
     struct pool_error err;
     char path[64];
     ask_for_file(path);
-    struct pool_result *result = ask_with(victim(), sql, flags, &err);
+    struct pool_result *result = ask_with(victim(), sql, as_text, &err);
     unlink(path);
     assert_false(was_heard(FILE_CONTENT));
     assert_null(result);
@@ -815,7 +815,7 @@ static void assert_no_file_for(const char *sql, unsigned flags)
 static void no_file_is_sent_in_answer_to_a_statement(void **state)
 {
     (void)state;
-    assert_no_file_for("SELECT n FROM t", POOL_TEXT);
+    assert_no_file_for("SELECT n FROM t", true);
 }
 
 static void no_file_is_sent_in_answer_to_a_prepared_statement(void **state)
@@ -827,7 +827,7 @@ static void no_file_is_sent_in_answer_to_a_prepared_statement(void **state)
 static void no_file_is_sent_even_if_the_program_asks_for_one(void **state)
 {
     (void)state;
-    assert_no_file_for("LOAD DATA LOCAL INFILE '/tmp/another' INTO TABLE t", POOL_TEXT);
+    assert_no_file_for("LOAD DATA LOCAL INFILE '/tmp/another' INTO TABLE t", true);
 }
 
 /* Replies */
@@ -841,7 +841,7 @@ static void truncated_ok_packets_do_no_harm(void **state)
         be_honest();
         forget(&server.reply);
         put_packet(&server.reply, 1, ok, len);
-        pool_result_free(ask_with(victim(), "DELETE FROM t", POOL_TEXT, &err));
+        pool_result_free(ask_with(victim(), "DELETE FROM t", true, &err));
         end_it();
     }
 }
@@ -854,7 +854,7 @@ static void truncated_error_packets_are_errors(void **state)
         be_honest();
         forget(&server.reply);
         put_packet(&server.reply, 1, error, len);
-        struct pool_error err = fail_to_ask(POOL_TEXT);
+        struct pool_error err = fail_to_ask(true);
         assert_int_not_equal(err.code, POOL_OK);
         end_it();
     }
@@ -865,7 +865,7 @@ static void an_empty_reply_is_refused(void **state)
     (void)state;
     forget(&server.reply);
     PUT_PACKET(&server.reply, 1, "");
-    assert_reply_refused(POOL_TEXT);
+    assert_reply_refused(true);
 }
 
 static void a_huge_column_count_is_refused(void **state)
@@ -874,7 +874,7 @@ static void a_huge_column_count_is_refused(void **state)
     server.has_no_end = true;
     forget(&server.reply);
     PUT_PACKET(&server.reply, 1, "\xfe\xff\xff\xff\xff\xff\xff\xff\x7f");
-    assert_reply_refused(POOL_TEXT);
+    assert_reply_refused(true);
 }
 
 static void a_column_count_without_columns_ends_at_the_deadline(void **state)
@@ -883,7 +883,7 @@ static void a_column_count_without_columns_ends_at_the_deadline(void **state)
     server.has_no_end = true;
     forget(&server.reply);
     PUT_PACKET(&server.reply, 1, "\xfd\xff\xff\x0f");
-    assert_reply_refused(POOL_TEXT);
+    assert_reply_refused(true);
 }
 
 static void a_column_whose_parts_are_too_long_is_refused(void **state)
@@ -893,10 +893,10 @@ static void a_column_whose_parts_are_too_long_is_refused(void **state)
     PUT_PACKET(&server.reply, 1, "\1");
     PUT_PACKET(&server.reply, 2, "\3def\0\0\0\xfd\xff\xff\xff");
     PUT_PACKET(&server.reply, 3, EOF_PACKET);
-    assert_reply_refused(POOL_TEXT);
+    assert_reply_refused(true);
 }
 
-static void assert_row_refused(const char *row, size_t len, unsigned type, unsigned flags)
+static void assert_row_refused(const char *row, size_t len, unsigned type, bool as_text)
 {
     forget(&server.reply);
     put_columns(&server.reply, type);
@@ -904,7 +904,7 @@ static void assert_row_refused(const char *row, size_t len, unsigned type, unsig
     PUT_PACKET(&server.reply, 5, EOF_PACKET);
     forget(&server.prepare);
     put_prepared(&server.prepare, type);
-    assert_reply_refused(flags);
+    assert_reply_refused(as_text);
 }
 
 static void a_text_value_longer_than_its_packet_is_refused(void **state)
@@ -912,7 +912,7 @@ static void a_text_value_longer_than_its_packet_is_refused(void **state)
     (void)state;
     assert_row_refused("\x7f"
                        "short",
-                       6, TYPE_VARCHAR, POOL_TEXT);
+                       6, TYPE_VARCHAR, true);
 }
 
 static void a_text_value_with_an_immense_length_is_refused(void **state)
@@ -920,7 +920,7 @@ static void a_text_value_with_an_immense_length_is_refused(void **state)
     (void)state;
     assert_row_refused("\xfe\xff\xff\xff\xff\xff\xff\xff\xff"
                        "x",
-                       10, TYPE_VARCHAR, POOL_TEXT);
+                       10, TYPE_VARCHAR, true);
 }
 
 static void a_text_row_that_goes_on_after_its_last_value_is_refused(void **state)
@@ -928,7 +928,7 @@ static void a_text_row_that_goes_on_after_its_last_value_is_refused(void **state
     (void)state;
     assert_row_refused("\1x"
                        "more",
-                       6, TYPE_VARCHAR, POOL_TEXT);
+                       6, TYPE_VARCHAR, true);
 }
 
 static void a_binary_value_longer_than_its_packet_is_refused(void **state)
@@ -1053,7 +1053,7 @@ static void endless_rows_end_at_the_limit_of_memory(void **state)
     (void)state;
     put_endless_rows();
     options.max_result_bytes = 1 << 20;
-    assert_null(ask_with(options, "SELECT n FROM t", POOL_TEXT, &err));
+    assert_null(ask_with(options, "SELECT n FROM t", true, &err));
     assert_int_equal(err.code, POOL_ERR_TOO_BIG);
     assert_true(err.fatal);
 }
@@ -1126,7 +1126,7 @@ static void endless_result_sets_end_at_a_limit(void **state)
     PUT_PACKET(&server.reply, 4, EOF_WITH_MORE);
     options.max_result_bytes = 8 << 20;
     alarm(60);
-    assert_null(ask_with(options, "SELECT n FROM t", POOL_TEXT, &err));
+    assert_null(ask_with(options, "SELECT n FROM t", true, &err));
     alarm(0);
     assert_true(err.code == POOL_ERR_TOO_BIG || err.code == POOL_ERR_QUERY_TIMEOUT);
 }
@@ -1143,7 +1143,7 @@ static void endless_packets_end_at_the_limit_of_a_packet(void **state)
     while (server.reply.len < sizeof server.reply.data)
         put_byte(&server.reply, 0xff); /* is a header of 0xffffff bytes wherever one is read */
     options.max_packet_bytes = 1 << 20;
-    assert_null(ask_with(options, "SELECT n FROM t", POOL_TEXT, &err));
+    assert_null(ask_with(options, "SELECT n FROM t", true, &err));
     assert_true(err.code == POOL_ERR_TOO_BIG || err.code == POOL_ERR_LOST);
     assert_true(err.fatal);
 }
@@ -1159,7 +1159,7 @@ static void endless_progress_reports_end_at_the_deadline(void **state)
     server.repeat_from = server.reply.len;
     PUT_PACKET(&server.reply, 1, "\xff\xff\xff\1\1\2\0\0\0\4abcd");
     alarm(60);
-    struct pool_error err = fail_to_ask(POOL_TEXT);
+    struct pool_error err = fail_to_ask(true);
     alarm(0);
     assert_int_not_equal(err.code, POOL_OK);
 }
@@ -1169,7 +1169,7 @@ static void the_end_does_not_listen_to_who_talks_after_the_goodbye(void **state)
     struct pool_error err;
     (void)state;
     server.says_more_after_quit = true;
-    pool_result_free(ask_with(victim(), "SELECT n FROM t", POOL_TEXT, &err));
+    pool_result_free(ask_with(victim(), "SELECT n FROM t", true, &err));
     assert_int_equal(err.code, POOL_OK);
     uint64_t begin = now_ms();
     pool_end(the_pool, 100, NULL);
@@ -1205,14 +1205,14 @@ static void read_everything(struct pool_result *result)
     while (pool_next_set(result));
 }
 
-static void assert_noise_does_no_harm(unsigned flags)
+static void assert_noise_does_no_harm(bool as_text)
 {
     struct pool_options options = victim();
     struct pool_error err;
     options.query_timeout_ms = 60; /* a changed length makes the reader wait for more */
     for (uint32_t seed = 1; seed <= MUTATIONS; seed++) {
         be_honest();
-        if (!flags) {
+        if (!as_text) {
             forget(&server.reply);
             put_columns(&server.reply, TYPE_VARCHAR);
             PUT_PACKET(&server.reply, 4,
@@ -1220,8 +1220,8 @@ static void assert_noise_does_no_harm(unsigned flags)
                        "42");
             PUT_PACKET(&server.reply, 5, EOF_PACKET);
         }
-        mutate(!flags && seed % 4 == 0 ? &server.prepare : &server.reply, seed);
-        struct pool_result *result = ask_with(options, "SELECT n FROM t", flags, &err);
+        mutate(!as_text && seed % 4 == 0 ? &server.prepare : &server.reply, seed);
+        struct pool_result *result = ask_with(options, "SELECT n FROM t", as_text, &err);
         if (result)
             read_everything(result);
         pool_result_free(result);
@@ -1232,7 +1232,7 @@ static void assert_noise_does_no_harm(unsigned flags)
 static void noise_in_a_text_reply_does_no_harm(void **state)
 {
     (void)state;
-    assert_noise_does_no_harm(POOL_TEXT);
+    assert_noise_does_no_harm(true);
 }
 
 static void noise_in_a_prepared_reply_does_no_harm(void **state)

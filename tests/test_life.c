@@ -952,7 +952,7 @@ static void end_on_query(const char *label, uint64_t digest, uint64_t elapsed_ns
     misuse(arg);
 }
 
-static void end_on_leak(const char *label, uint64_t held_ms, void *arg)
+static void end_on_leak(const char *label, uint32_t held_ms, void *arg)
 {
     (void)label;
     (void)held_ms;
@@ -1089,7 +1089,7 @@ static int end_in_child(struct pool *pool, struct pool_conn conn)
 
 static int64_t bytes_received(struct pool_conn conn)
 {
-    struct pool_request request = {.sql = BYTES, .flags = POOL_TEXT};
+    struct pool_request request = {.sql = BYTES, .text = true};
     struct pool_result *result = pool_conn_query_with(conn, &request, NULL);
     assert_true(pool_next(result));
     int64_t bytes = pool_get_int(result, 0);

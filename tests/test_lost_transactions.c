@@ -378,7 +378,7 @@ static void after_a_swallowed_deadlock_false_leaves_nothing(void **state)
     make_plain_pool();
     start_rival();
     assert_false(pool_transaction(f.pool, stubborn, &runs, &err));
-    assert_int_equal(err.code, POOL_ERR_CANCELLED);
+    assert_int_equal(err.code, POOL_ERR_ROLLED_BACK);
     assert_int_equal(runs, 1);
     assert_journal(0, 0);
 }
@@ -418,7 +418,7 @@ static void after_a_rollback_nothing_runs_on_its_own(void **state)
     make_plain_pool();
     start_rival();
     assert_false(pool_transaction(f.pool, rolls_back_and_goes_on, &runs, &err));
-    assert_int_equal(err.code, POOL_ERR_CANCELLED);
+    assert_int_equal(err.code, POOL_ERR_ROLLED_BACK);
     assert_journal(0, 0);
 }
 
@@ -488,7 +488,7 @@ static void what_ddl_has_committed_is_told_and_not_run_again(void **state)
     struct pool_error err;
     struct script script = {.sql = {BEFORE, DDL}, .refuse = true, .want_retry = true};
     assert_false(plays(&script, &err));
-    assert_int_equal(err.code, POOL_ERR_CANCELLED);
+    assert_int_equal(err.code, POOL_ERR_ROLLED_BACK);
     assert_non_null(strstr(err.message, "was not undone"));
     assert_false(err.retry_transaction);
     assert_int_equal(script.runs, 1);
@@ -554,7 +554,7 @@ static void a_function_that_rolls_back_and_says_true_has_not_succeeded(void **st
     struct pool_error err;
     struct script script = {.sql = {BEFORE, "ROLLBACK", AFTER}};
     assert_false(plays(&script, &err));
-    assert_int_equal(err.code, POOL_ERR_CANCELLED);
+    assert_int_equal(err.code, POOL_ERR_ROLLED_BACK);
     assert_int_equal(script.failed, 1);
     assert_journal(0, 0);
 }
@@ -740,7 +740,7 @@ static void nor_on_a_handle_that_has_lost_one(void **state)
 
 static bool commits_and_begins(struct pool_conn conn, void *arg, struct pool_error *err)
 {
-    struct pool_request request = {.sql = BEFORE "; COMMIT; BEGIN", .flags = POOL_TEXT};
+    struct pool_request request = {.sql = BEFORE "; COMMIT; BEGIN", .text = true};
     ++*(unsigned *)arg;
     pool_result_free(pool_conn_query_with(conn, &request, err));
     err->retry_transaction = true;
@@ -862,10 +862,10 @@ static void nor_are_they_inside_a_transaction(void **state)
     struct pool_conn conn = borrow();
     start_rival();
     assert_true(pool_conn_begin(conn, &err));
-    assert_null(pool_conn_batch(conn, &request, &err));
+    assert_null(pool_conn_batch_with(conn, &request, &err));
     assert_int_equal(err.server_errno, 1213);
     join_rival();
-    assert_null(pool_conn_batch(conn, &request, &err));
+    assert_null(pool_conn_batch_with(conn, &request, &err));
     assert_true(err.retry_transaction && err.not_executed);
     assert_false(pool_conn_commit(conn, &err));
     assert_true(err.retry_transaction);

@@ -193,7 +193,7 @@ static bool act_empty_list(struct pool *pool, struct pool_error *err)
     struct pool_request request = {.sql = "SELECT 'a\\'b\\'' IN (?), 1 NOT IN ('it', ?)",
                                    .args = POOL_ARGS(pool_list(NULL, 0), pool_list(NULL, 0))};
     struct pool_result *rows = pool_query_with(pool, &request, err);
-    request.flags = POOL_TEXT;
+    request.text = true;
     pool_result_free(rows);
     rows = rows ? pool_query_with(pool, &request, err) : NULL;
     pool_result_free(rows);
@@ -205,7 +205,7 @@ static bool act_question(struct pool *pool, struct pool_error *err)
 {
     struct pool_conn conn;
     struct pool_request request = {
-        .sql = "SELECT 'it\\'s', ?", .args = POOL_ARGS("x\\y"), .flags = POOL_TEXT};
+        .sql = "SELECT 'it\\'s', ?", .args = POOL_ARGS("x\\y"), .text = true};
     if (!pool_get_connection(pool, &conn, err))
         return false;
     struct pool_result *rows = pool_conn_query(conn, "DO 1", POOL_NO_ARGS, err);
@@ -220,7 +220,7 @@ static bool act_named_text(struct pool *pool, struct pool_error *err)
 {
     struct pool_request request = {.sql = "SELECT :a, :b",
                                    .args = POOL_ARGS(POOL_NAMED("a", 1), POOL_NAMED("b", "x\\y")),
-                                   .flags = POOL_TEXT};
+                                   .text = true};
     struct pool_result *rows = pool_query_with(pool, &request, err);
     pool_result_free(rows);
     return rows != NULL;
@@ -450,9 +450,8 @@ static bool act_async(struct pool *pool, struct pool_error *err)
     struct pool_call call;
     struct pool_request request = {
         .sql = "SELECT :text, 2 IN (:list)",
-        .args = POOL_ARGS(POOL_NAMED("text", "abc"), POOL_NAMED("list", pool_list(values, 3))),
-        .ret_call = &call};
-    return wait_until_told(pool_query_async_with(pool, &request, on_result, NULL, err), err);
+        .args = POOL_ARGS(POOL_NAMED("text", "abc"), POOL_NAMED("list", pool_list(values, 3)))};
+    return wait_until_told(pool_query_async_with(pool, &request, on_result, NULL, &call, err), err);
 }
 
 static bool act_async_conn(struct pool *pool, struct pool_error *err)
@@ -497,7 +496,7 @@ static bool act_batch_async(struct pool *pool, struct pool_error *err)
                                          .values = values,
                                          .rows = 2,
                                          .columns = 2};
-    return wait_until_told(pool_batch_async(pool, &request, on_result, NULL, err), err);
+    return wait_until_told(pool_batch_async_with(pool, &request, on_result, NULL, NULL, err), err);
 }
 
 static const struct row {

@@ -33,16 +33,16 @@ static int tear_down(void **state)
 }
 
 static struct pool_result *query(struct pool *pool, const char *sql, struct pool_args args,
-                                 unsigned flags, struct pool_error *err)
+                                 bool as_text, struct pool_error *err)
 {
-    struct pool_request request = {.sql = sql, .args = args, .flags = flags};
+    struct pool_request request = {.sql = sql, .args = args, .text = as_text};
     return pool_query_with(pool, &request, err);
 }
 
 static void run(struct pool *pool, const char *sql)
 {
     struct pool_error err;
-    struct pool_result *result = query(pool, sql, POOL_NO_ARGS, POOL_TEXT, &err);
+    struct pool_result *result = query(pool, sql, POOL_NO_ARGS, true, &err);
     if (!result)
         fail_msg("%s: %s", sql, err.message);
     pool_result_free(result);
@@ -121,7 +121,7 @@ static void check_rows(struct pool_result *prepared, struct pool_result *text, c
 static bool compare(struct pool *pool, const char *what, const char *sql, struct pool_args args)
 {
     struct pool_error err;
-    struct pool_result *text = query(pool, sql, args, POOL_TEXT, &err);
+    struct pool_result *text = query(pool, sql, args, true, &err);
     struct pool_result *prepared = text ? query(pool, sql, args, 0, &err) : NULL;
     if (text && !prepared)
         fail_msg("%s: %s", sql, err.message);
@@ -432,9 +432,9 @@ static void doubles_at_random_come_back_both_ways(void **state)
         values[i] = pool_double(value);
     }
     fill_table(*state, "DOUBLE", values);
-    for (unsigned flags = 0; flags <= POOL_TEXT; flags++) {
+    for (unsigned as_text = 0; as_text < 2; as_text++) {
         struct pool_result *rows =
-            query(*state, "SELECT v FROM random_numbers ORDER BY id", POOL_NO_ARGS, flags, &err);
+            query(*state, "SELECT v FROM random_numbers ORDER BY id", POOL_NO_ARGS, as_text, &err);
         for (size_t i = 0; i < ROWS; i++)
             if (!pool_next(rows) || pool_get_double(rows, 0) != values[i].as.d)
                 fail_msg("%a came back as %a", values[i].as.d, pool_get_double(rows, 0));
@@ -457,7 +457,7 @@ static void floats_at_random_come_back_prepared_and_with_six_digits_as_text(void
     struct pool_result *prepared =
         query(*state, "SELECT v FROM random_numbers ORDER BY id", POOL_NO_ARGS, 0, &err);
     struct pool_result *text =
-        query(*state, "SELECT v FROM random_numbers ORDER BY id", POOL_NO_ARGS, POOL_TEXT, &err);
+        query(*state, "SELECT v FROM random_numbers ORDER BY id", POOL_NO_ARGS, true, &err);
     for (size_t i = 0; i < ROWS; i++) {
         float exact = 0;
         char six[30];
@@ -479,9 +479,9 @@ static void all_digits_can_be_had_both_ways(void **state)
     run(*state, "DROP TABLE IF EXISTS both_ways");
     run(*state, "CREATE TABLE both_ways (v FLOAT)");
     run(*state, "INSERT INTO both_ways VALUES (16777215)");
-    for (unsigned flags = 0; flags <= POOL_TEXT; flags++) {
+    for (unsigned as_text = 0; as_text < 2; as_text++) {
         struct pool_result *row =
-            query(*state, "SELECT v + 0e0, PI() + 0e0 FROM both_ways", POOL_NO_ARGS, flags, &err);
+            query(*state, "SELECT v + 0e0, PI() + 0e0 FROM both_ways", POOL_NO_ARGS, as_text, &err);
         assert_true(pool_next(row) && pool_get_double(row, 0) == 16777215);
         assert_string_equal(pool_get_text(row, 1), "3.141592653589793");
         pool_result_free(row);
@@ -493,9 +493,9 @@ static void all_digits_can_be_had_both_ways(void **state)
 static void a_number_of_digits_is_truncated_as_a_number(void **state)
 {
     struct pool_error err;
-    for (unsigned flags = 0; flags <= POOL_TEXT; flags++) {
+    for (unsigned as_text = 0; as_text < 2; as_text++) {
         struct pool_result *row =
-            query(*state, "SELECT 1e20, 2.5e16, '2.5e16', -1e300", POOL_NO_ARGS, flags, &err);
+            query(*state, "SELECT 1e20, 2.5e16, '2.5e16', -1e300", POOL_NO_ARGS, as_text, &err);
         assert_true(pool_next(row));
         assert_true(pool_get_int(row, 0) == INT64_MAX && pool_get_int(row, 1) == 25000000000000000);
         assert_true(pool_get_int(row, 2) == 2); /* text, of which a number begins */

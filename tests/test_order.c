@@ -39,7 +39,7 @@ static void call(unsigned number, struct pool_request request)
     struct pool_error err;
     if (number == 0)
         memset(&told, 0, sizeof told);
-    if (!pool_query_async_with(q.pool, &request, on_told, (void *)(uintptr_t)number, &err))
+    if (!pool_query_async_with(q.pool, &request, on_told, (void *)(uintptr_t)number, NULL, &err))
         fail_msg("%s: %s", request.sql, err.message);
 }
 
@@ -96,7 +96,7 @@ static void callbacks_come_in_the_order_of_the_calls(void **state)
                                                  : i % 3 == 2 ? SET
                                                               : PLUS,
                                           .args = POOL_ARGS(2),
-                                          .flags = i % 11 == 10 ? POOL_TEXT : 0});
+                                          .text = i % 11 == 10});
         let_go_when_queued(CALLS);
         assert_all_told_in_order(CALLS);
         assert_true(stats_now().pipelined > 0);
@@ -179,7 +179,7 @@ static void calls_that_are_tried_again_keep_their_place(void **state)
     warm(PLUS, POOL_ARGS(1));
     hold();
     for (unsigned i = 0; i < 20; i++)
-        call(i, (struct pool_request){.sql = PLUS, .args = POOL_ARGS(i), .flags = POOL_IDEMPOTENT});
+        call(i, (struct pool_request){.sql = PLUS, .args = POOL_ARGS(i), .idempotent = true});
     assert_within(GENEROUS, stats_now().waiting == 20);
     atomic_store(&proxy.swallow[DOWN], true);
     let_go();
@@ -205,10 +205,10 @@ static void blocking_callers_do_not_overtake_each_other_when_tried_again(void **
     admin_does("ALTER TABLE mypool.t AUTO_INCREMENT = 1");
     /* The first is lost before it has arrived, and may be tried again. */
     for (int i = 1; i <= 4; i++)
-        queue_up_with((struct pool_request){.sql = insert,
-                                            .args = POOL_ARGS(i),
-                                            .flags = POOL_IDEMPOTENT | POOL_ALONE},
-                      call_query);
+        queue_up_with(
+            (struct pool_request){
+                .sql = insert, .args = POOL_ARGS(i), .idempotent = true, .alone = true},
+            call_query);
     atomic_store(&proxy.swallow[UP], true);
     let_go();
     assert_within(GENEROUS, stats_now().waiting == 3 && atomic_load(&proxy.swallowed[UP]) > 0);

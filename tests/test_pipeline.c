@@ -172,7 +172,7 @@ static void nobody_is_taken_past_one_who_stays_behind(void **state)
     make_pool(one_connection());
     warm_and_hold();
     queue_up_plus(2);
-    queue_up_with((struct pool_request){.sql = PLUS, .args = POOL_ARGS(5), .flags = POOL_ALONE},
+    queue_up_with((struct pool_request){.sql = PLUS, .args = POOL_ARGS(5), .alone = true},
                   call_query);
     for (unsigned i = 0; i < 5; i++)
         queue_up(PLUS, POOL_ARGS(i));
@@ -210,7 +210,7 @@ static void with_one_connection_statements_run_in_the_order_of_the_calls(void **
     for (unsigned i = 0; i < CALLERS; i++)
         queue_up_with((struct pool_request){.sql = i % 7 == 6 ? other : insert,
                                             .args = POOL_ARGS(1 + i),
-                                            .flags = i % 5 == 4 ? POOL_TEXT : 0},
+                                            .text = i % 5 == 4},
                       call_query);
     let_go();
     join_callers();
@@ -246,8 +246,7 @@ static void assert_stays_behind(struct pool_request request)
 static void who_asks_to_be_alone_does_not_go_along(void **state)
 {
     (void)state;
-    assert_stays_behind(
-        (struct pool_request){.sql = PLUS, .args = POOL_ARGS(5), .flags = POOL_ALONE});
+    assert_stays_behind((struct pool_request){.sql = PLUS, .args = POOL_ARGS(5), .alone = true});
 }
 
 static void who_asks_to_be_alone_takes_nobody_along(void **state)
@@ -255,7 +254,7 @@ static void who_asks_to_be_alone_takes_nobody_along(void **state)
     (void)state;
     make_pool(one_connection());
     warm_and_hold();
-    queue_up_with((struct pool_request){.sql = PLUS, .args = POOL_ARGS(5), .flags = POOL_ALONE},
+    queue_up_with((struct pool_request){.sql = PLUS, .args = POOL_ARGS(5), .alone = true},
                   call_query);
     queue_up_plus(1);
     let_go();
@@ -267,8 +266,7 @@ static void who_asks_to_be_alone_takes_nobody_along(void **state)
 static void text_does_not_go_along(void **state)
 {
     (void)state;
-    assert_stays_behind(
-        (struct pool_request){.sql = PLUS, .args = POOL_ARGS(5), .flags = POOL_TEXT});
+    assert_stays_behind((struct pool_request){.sql = PLUS, .args = POOL_ARGS(5), .text = true});
 }
 
 static bool ignore_row(struct pool_result *row, void *arg)

@@ -130,7 +130,7 @@ static void the_time_of_a_ride_counts_when_its_statement_is_sent_again(void **st
     hold();
     struct caller *leader = queue_up_increment(1, 0);
     struct caller *rider = queue_up_with(
-        (struct pool_request){.sql = INCREMENT, .args = POOL_ARGS(2), .flags = POOL_IDEMPOTENT},
+        (struct pool_request){.sql = INCREMENT, .args = POOL_ARGS(2), .idempotent = true},
         call_query);
     admin_does("BEGIN");
     admin_does("SELECT * FROM mypool.t WHERE k = 2 FOR UPDATE");
@@ -293,7 +293,7 @@ static struct gate {
     _Atomic bool armed, entered, open;
 } gate;
 
-static void wait_at_gate(const char *label, uint64_t held_ms, void *arg)
+static void wait_at_gate(const char *label, uint32_t held_ms, void *arg)
 {
     (void)label;
     (void)held_ms;

@@ -105,10 +105,10 @@ static bool select_in_transaction(struct pool_conn conn, void *arg, struct pool_
     return result != NULL;
 }
 
-static bool queries(const char *sql, unsigned flags)
+static bool queries(const char *sql, bool as_text)
 {
     struct pool_value values[] = {pool_double(0.1), pool_text("text")};
-    struct pool_request request = {.sql = sql, .args = {values, 2}, .flags = flags};
+    struct pool_request request = {.sql = sql, .args = {values, 2}, .text = as_text};
     struct pool_result *result = pool_query_with(f.pool, &request, &f.err);
     bool ok = result && pool_next(result) && pool_get_text(result, 0) && pool_get_text(result, 2);
     pool_result_free(result);
@@ -140,7 +140,7 @@ static void *call_everything(void *arg)
     static const char sql[] = "SELECT ?, NOW(6), REPEAT(?, 40000), 1.5, PI(), 1 << 40";
     struct pool_stats stats;
     bool ok = (f.pool = pool_create_url(f.url, &f.err)) && queries(sql, 0) && queries(sql, 0) &&
-              queries(sql, POOL_TEXT) && fails() && borrows() &&
+              queries(sql, true) && fails() && borrows() &&
               pool_stream(f.pool, "SELECT 1", POOL_NO_ARGS, take_row, NULL, &f.err) &&
               pool_transaction(f.pool, select_in_transaction, NULL, &f.err) &&
               pool_ping(f.pool, &f.err);

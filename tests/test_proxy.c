@@ -173,7 +173,7 @@ enum outcome { SUCCESS, NOT_EXECUTED, UNKNOWN, WRONG };
 struct manner {
     bool by_handle;   /* pool_conn_query, which never sends again */
     bool prepared;    /* the statement has been prepared on the connection before */
-    bool text;        /* POOL_TEXT */
+    bool text;        /* true */
     bool late;        /* the thread receives late */
     bool by_reset;    /* RST instead of FIN */
     bool transaction; /* the cut hits COMMIT */
@@ -196,7 +196,7 @@ static bool increment(const struct manner *manner, struct pool_conn conn, int64_
     struct pool_request request = {.sql = "UPDATE counters SET n = n + 1 WHERE id = ?",
                                    .args = {&value, 1},
                                    .timeout_ms = 10000,
-                                   .flags = manner->text ? POOL_TEXT : 0};
+                                   .text = manner->text};
     struct pool_result *result = manner->by_handle
                                      ? pool_conn_query_with(conn, &request, &last_error)
                                      : pool_query_with(f.pool, &request, &last_error);

@@ -57,9 +57,9 @@ static int tear_down(void **state)
 }
 
 static struct pool_result *ask(struct pool *pool, const char *sql, struct pool_args args,
-                               unsigned flags, struct pool_error *err)
+                               bool as_text, struct pool_error *err)
 {
-    struct pool_request request = {.sql = sql, .args = args, .flags = flags};
+    struct pool_request request = {.sql = sql, .args = args, .text = as_text};
     return pool_query_with(pool, &request, err);
 }
 
@@ -70,10 +70,10 @@ static void fail_with(const char *sql, const struct pool_error *err)
 
 /* At its row, if it has one. */
 static struct pool_result *must(struct pool *pool, const char *sql, struct pool_args args,
-                                unsigned flags)
+                                bool as_text)
 {
     struct pool_error err;
-    struct pool_result *result = ask(pool, sql, args, flags, &err);
+    struct pool_result *result = ask(pool, sql, args, as_text, &err);
     if (!result)
         fail_with(sql, &err);
     pool_next(result);
@@ -82,16 +82,16 @@ static struct pool_result *must(struct pool *pool, const char *sql, struct pool_
 
 static void run(struct pool *pool, const char *sql)
 {
-    pool_result_free(must(pool, sql, POOL_NO_ARGS, POOL_TEXT));
+    pool_result_free(must(pool, sql, POOL_NO_ARGS, true));
 }
 
-static void assert_answer(struct pool *pool, const char *sql, struct pool_args args, unsigned flags,
+static void assert_answer(struct pool *pool, const char *sql, struct pool_args args, bool as_text,
                           const char *expected)
 {
-    struct pool_result *row = must(pool, sql, args, flags);
+    struct pool_result *row = must(pool, sql, args, as_text);
     const char *text = pool_is_null(row, 0) ? "NULL" : pool_get_text(row, 0);
     if (strcmp(text, expected) != 0)
-        fail_msg("%s, %s: %s instead of %s", sql, flags ? "text" : "prepared", text, expected);
+        fail_msg("%s, %s: %s instead of %s", sql, as_text ? "text" : "prepared", text, expected);
     pool_result_free(row);
 }
 
@@ -99,14 +99,14 @@ static void assert_both_answer(struct pool *pool, const char *sql, struct pool_a
                                const char *expected)
 {
     assert_answer(pool, sql, args, 0, expected);
-    assert_answer(pool, sql, args, POOL_TEXT, expected);
+    assert_answer(pool, sql, args, true, expected);
 }
 
 static struct pool_error assert_fails(struct pool *pool, const char *sql, struct pool_args args,
-                                      unsigned flags)
+                                      bool as_text)
 {
     struct pool_error err;
-    struct pool_result *result = ask(pool, sql, args, flags, &err);
+    struct pool_result *result = ask(pool, sql, args, as_text, &err);
     if (result)
         fail_msg("%s was accepted", sql);
     return err;
@@ -134,10 +134,10 @@ static void lists_outside_of_in_take_exactly_their_values(void **state)
     assert_both_answer(pool, "SELECT ('d' IN (?, 'd')) + ('c' IN ('x', ?)) * 2",
                        POOL_ARGS(pool_list(l, 3), pool_list(l, 3)), "3");
     run(pool, "CREATE TABLE four (a TEXT, b TEXT, c TEXT, d VARCHAR(9) DEFAULT 'D')");
-    for (unsigned flags = 0; flags <= POOL_TEXT; flags += POOL_TEXT) {
-        struct pool_error err = assert_fails(pool, "INSERT INTO four VALUES (?)", args, flags);
+    for (unsigned as_text = 0; as_text < 2; as_text++) {
+        struct pool_error err = assert_fails(pool, "INSERT INTO four VALUES (?)", args, as_text);
         assert_int_equal(err.server_errno, 1136);
-        pool_result_free(must(pool, "INSERT INTO four (a, b, c) VALUES (?)", args, flags));
+        pool_result_free(must(pool, "INSERT INTO four (a, b, c) VALUES (?)", args, as_text));
     }
     assert_both_answer(pool, "SELECT COUNT(*) FROM four WHERE CONCAT(a, b, c, d) = 'abcD'",
                        POOL_NO_ARGS, "2");
@@ -165,11 +165,12 @@ static void nothing_is_in_an_empty_list_and_everything_is_not_in_it(void **state
                  columns[i]);
         assert_both_answer(pool, sql, twice, "4");
     }
-    for (unsigned flags = 0; flags <= POOL_TEXT; flags += POOL_TEXT) {
-        struct pool_result *result = must(pool, "DELETE FROM kinds WHERE i IN (?)", none, flags);
+    for (unsigned as_text = 0; as_text < 2; as_text++) {
+        struct pool_result *result = must(pool, "DELETE FROM kinds WHERE i IN (?)", none, as_text);
         assert_int_equal(pool_affected_rows(result), 0);
         pool_result_free(result);
-        result = must(pool, "UPDATE kinds SET f = f + 1 WHERE i NOT IN (?) AND i = 1", none, flags);
+        result =
+            must(pool, "UPDATE kinds SET f = f + 1 WHERE i NOT IN (?) AND i = 1", none, as_text);
         assert_int_equal(pool_affected_rows(result), 1);
         pool_result_free(result);
     }
@@ -179,9 +180,9 @@ static void nothing_is_in_an_empty_list_and_everything_is_not_in_it(void **state
 static void an_empty_list_outside_of_in_is_refused_unsent(void **state)
 {
     struct pool *pool = ((struct pool **)*state)[0];
-    for (unsigned flags = 0; flags <= POOL_TEXT; flags += POOL_TEXT) {
-        struct pool_error err =
-            assert_fails(pool, "SELECT JSON_ARRAY(?, ?)", POOL_ARGS(1, pool_list(NULL, 0)), flags);
+    for (unsigned as_text = 0; as_text < 2; as_text++) {
+        struct pool_error err = assert_fails(pool, "SELECT JSON_ARRAY(?, ?)",
+                                             POOL_ARGS(1, pool_list(NULL, 0)), as_text);
         assert_int_equal(err.code, POOL_ERR_INVALID);
         assert_true(err.not_executed);
         assert_non_null(strstr(err.message, "value 2 is an empty list"));
@@ -240,9 +241,9 @@ static const char *const hostile[] = {
 /* clang-format on */
 
 static void assert_values_return(struct pool *pool, const char *sql, struct pool_args args,
-                                 unsigned flags)
+                                 bool as_text)
 {
-    struct pool_result *row = must(pool, sql, args, flags);
+    struct pool_result *row = must(pool, sql, args, as_text);
     assert_int_equal(pool_column_count(row), args.count);
     for (unsigned i = 0; i < args.count; i++) {
         size_t len;
@@ -261,7 +262,7 @@ static void values_with_backslashes_return_from_every_session(void **state)
         for (size_t i = 0; i < COUNT(hostile); i++)
             for (size_t k = 0; k < COUNT(hostile); k++) {
                 struct pool_args args = POOL_ARGS(hostile[i], hostile[k], pool_text_n("\\\0'", 3));
-                assert_values_return(pools[mode], "SELECT ?, ?, ?", args, POOL_TEXT);
+                assert_values_return(pools[mode], "SELECT ?, ?, ?", args, true);
             }
 }
 
@@ -272,20 +273,18 @@ static void text_with_a_backslash_is_a_string_to_the_grammar(void **state)
     for (int mode = 0; mode < MODES; mode++) {
         struct pool *pool = pools[mode];
         pool_result_free(must(pool, "CREATE TABLE my_t (a INT COMMENT ?, e ENUM(?, ?)) COMMENT ?",
-                              POOL_ARGS("C:\\", "x", "y\\'z", "\\"), POOL_TEXT));
-        struct pool_result *tables =
-            must(pool, "SHOW TABLES LIKE ?", POOL_ARGS("my\\_t"), POOL_TEXT);
+                              POOL_ARGS("C:\\", "x", "y\\'z", "\\"), true));
+        struct pool_result *tables = must(pool, "SHOW TABLES LIKE ?", POOL_ARGS("my\\_t"), true);
         if (mode % 2 == 0) /* to MySQL the backslash means nothing in the other modes */
             assert_string_equal(pool_get_text(tables, 0), "my_t");
         pool_result_free(tables);
         assert_answer(pool, "SELECT GROUP_CONCAT(x SEPARATOR ?) FROM (SELECT 1 x UNION SELECT 2) t",
-                      POOL_ARGS("\\'"), POOL_TEXT, "1\\'2");
+                      POOL_ARGS("\\'"), true, "1\\'2");
         assert_answer(pool,
                       "SELECT column_comment FROM information_schema.columns"
                       " WHERE table_name = 'my_t' AND column_name = ?",
-                      POOL_ARGS("a"), POOL_TEXT, "C:\\");
-        pool_result_free(
-            must(pool, "INSERT INTO my_t VALUES (1, ?)", POOL_ARGS("y\\'z"), POOL_TEXT));
+                      POOL_ARGS("a"), true, "C:\\");
+        pool_result_free(must(pool, "INSERT INTO my_t VALUES (1, ?)", POOL_ARGS("y\\'z"), true));
         assert_both_answer(pool, "SELECT a FROM my_t WHERE e = ?", POOL_ARGS("y\\'z"), "1");
         run(pool, "DROP TABLE my_t");
     }
@@ -313,10 +312,10 @@ static void a_string_with_a_quote_needs_no_value(void **state)
 static void a_reading_that_the_session_has_not_is_refused(void **state)
 {
     struct pool **pools = *state;
-    for (unsigned flags = 0; flags <= POOL_TEXT; flags += POOL_TEXT) {
-        assert_fails(pools[1], "SELECT 'it\\'s', ?", POOL_ARGS("a"), flags);
-        assert_fails(pools[0], "SELECT 'C:\\', ?", POOL_ARGS(", 1 -- "), flags);
-        assert_fails(pools[0], "SELECT ? AS \"C:\\\"", POOL_ARGS("x"), flags);
+    for (unsigned as_text = 0; as_text < 2; as_text++) {
+        assert_fails(pools[1], "SELECT 'it\\'s', ?", POOL_ARGS("a"), as_text);
+        assert_fails(pools[0], "SELECT 'C:\\', ?", POOL_ARGS(", 1 -- "), as_text);
+        assert_fails(pools[0], "SELECT ? AS \"C:\\\"", POOL_ARGS("x"), as_text);
     }
 }
 
@@ -336,10 +335,10 @@ static void the_server_counts_the_placeholders_before_anything_is_bound(void **s
             assert_true(err.not_executed);
             assert_non_null(strstr(err.message, bare ? "counts 2" : "counts 1"));
         }
-        assert_int_equal(assert_fails(pools[mode], sql, bare ? one : two, POOL_TEXT).code,
+        assert_int_equal(assert_fails(pools[mode], sql, bare ? one : two, true).code,
                          POOL_ERR_INVALID);
         pool_result_free(must(pools[mode], sql, bare ? two : one, 0));
-        pool_result_free(must(pools[mode], sql, bare ? two : one, POOL_TEXT));
+        pool_result_free(must(pools[mode], sql, bare ? two : one, true));
     }
     assert_both_answer(pools[0], "SELECT GROUP_CONCAT(DISTINCT a ORDER BY a) FROM counted",
                        POOL_NO_ARGS, "a', ? -- x,a\\yz");
@@ -355,8 +354,8 @@ static void names_that_depend_on_the_session_are_refused(void **state)
     struct pool_error err = assert_fails(pools[0], sql, args, 0);
     assert_int_equal(err.code, POOL_ERR_INVALID);
     assert_non_null(strstr(err.message, "the SQL mode of the session decides"));
-    assert_answer(pools[0], sql, args, POOL_TEXT, "a', :a -- x");
-    assert_answer(pools[1], sql, args, POOL_TEXT, "a\\xx");
+    assert_answer(pools[0], sql, args, true, "a', :a -- x");
+    assert_answer(pools[1], sql, args, true, "a\\xx");
 }
 
 static void placeholders_in_a_comment_for_others_are_counted_by_the_server(void **state)
@@ -441,7 +440,7 @@ static bool same_rows(struct pool_result *a, struct pool_result *b)
 static bool agree_on(struct pool *pool, const char *sql, struct pool_args args)
 {
     struct pool_error as_text, prepared;
-    struct pool_result *text = ask(pool, sql, args, POOL_TEXT, &as_text);
+    struct pool_result *text = ask(pool, sql, args, true, &as_text);
     struct pool_result *other = ask(pool, sql, args, 0, &prepared);
     bool both = text && other;
     if (!text != !other)
@@ -487,7 +486,7 @@ static struct pool_conn borrow(struct pool *pool)
 static void run_on(struct pool_conn conn, const char *sql)
 {
     struct pool_error err;
-    struct pool_request request = {.sql = sql, .flags = POOL_TEXT};
+    struct pool_request request = {.sql = sql, .text = true};
     struct pool_result *result = pool_conn_query_with(conn, &request, &err);
     if (!result)
         fail_with(sql, &err);
@@ -500,7 +499,7 @@ static void assert_is_understood(struct pool_conn conn)
     static const char injection[] = "\\', 'other') -- ";
     struct pool_error err;
     struct pool_request request = {
-        .sql = "SELECT CONCAT(?, '')", .args = POOL_ARGS(injection), .flags = POOL_TEXT};
+        .sql = "SELECT CONCAT(?, '')", .args = POOL_ARGS(injection), .text = true};
     struct pool_result *row = pool_conn_query_with(conn, &request, &err);
     if (!row)
         fail_with("on the connection", &err);
@@ -522,7 +521,7 @@ static void a_change_of_the_mode_is_noticed(void **state)
             assert_is_understood(conn);
         }
         assert_true(pool_conn_release(conn, NULL));
-        assert_values_return(pools[mode], "SELECT ?", POOL_ARGS("\\', 'other' -- "), POOL_TEXT);
+        assert_values_return(pools[mode], "SELECT ?", POOL_ARGS("\\', 'other' -- "), true);
     }
 }
 
@@ -579,9 +578,8 @@ static void in_other_charsets_a_backslash_stays_out_of_sight(void **state)
     struct pool **pools = *state;
     struct pool_conn conn = borrow(pools[0]);
     struct pool_error err;
-    struct pool_request request = {.sql = "SELECT HEX(?), 'end'",
-                                   .args = POOL_ARGS("\xed\x95\x9c\\', 1 -- "),
-                                   .flags = POOL_TEXT};
+    struct pool_request request = {
+        .sql = "SELECT HEX(?), 'end'", .args = POOL_ARGS("\xed\x95\x9c\\', 1 -- "), .text = true};
     run_on(conn, "SET NAMES gbk");
     struct pool_result *row = pool_conn_query_with(conn, &request, &err);
     if (!row)
@@ -598,21 +596,20 @@ static void several_statements_may_change_the_mode_between_them(void **state)
     struct pool *pool = open_pool("", (struct pool_options){.multi_statements = true});
     struct pool_result *result = must(
         pool, "SET sql_mode = 'NO_BACKSLASH_ESCAPES'; SELECT ?, ?; SET sql_mode = ''; SELECT ?, ?",
-        POOL_ARGS("\\', 1 -- ", "\\", "\\', 2 -- ", "\\"), POOL_TEXT);
+        POOL_ARGS("\\', 1 -- ", "\\", "\\', 2 -- ", "\\"), true);
     assert_true(pool_next_set(result) && pool_next(result));
     assert_string_equal(pool_get_text(result, 0), "\\', 1 -- ");
     assert_true(pool_next_set(result) && pool_next_set(result) && pool_next(result));
     assert_string_equal(pool_get_text(result, 0), "\\', 2 -- ");
     pool_result_free(result);
-    struct pool_error err =
-        assert_fails(pool, "SELECT 'it\\'s'; SELECT ?", POOL_ARGS(1), POOL_TEXT);
+    struct pool_error err = assert_fails(pool, "SELECT 'it\\'s'; SELECT ?", POOL_ARGS(1), true);
     assert_non_null(strstr(err.message, "pass such text as a value"));
     assert_true(pool_end(pool, 5000, NULL));
 }
 
 static bool is_mariadb(struct pool *pool)
 {
-    struct pool_result *row = must(pool, "SELECT VERSION()", POOL_NO_ARGS, POOL_TEXT);
+    struct pool_result *row = must(pool, "SELECT VERSION()", POOL_NO_ARGS, true);
     bool mariadb = strstr(pool_get_text(row, 0), "MariaDB");
     pool_result_free(row);
     return mariadb;

@@ -226,7 +226,7 @@ static enum pool_flow read_age_and_pause(struct pool_result *row, void *arg)
 {
     uint8_t age;
     (void)arg;
-    return POOL_SCAN(row, NULL, &age) ? POOL_FLOW_GO_ON : POOL_FLOW_PAUSE;
+    return POOL_SCAN(row, NULL, &age) ? POOL_FLOW_CONTINUE : POOL_FLOW_PAUSE;
 }
 
 struct end {
@@ -249,7 +249,8 @@ static void a_stream_with_callbacks_fails_and_does_not_pause(void **state)
     struct end end = {.calls = 0};
     struct pool_error err;
     struct pool_request request = {.sql = THREE};
-    assert_true(pool_stream_async(*state, &request, read_age_and_pause, on_end, &end, &err));
+    assert_true(
+        pool_stream_async_with(*state, &request, read_age_and_pause, on_end, &end, NULL, &err));
     assert_within(GENEROUS, atomic_load(&end.calls) > 0);
     assert_says(&end.err, POOL_ERR_INVALID, "row 2, column 2 'age'");
     assert_null(end.result);

@@ -132,7 +132,7 @@ static void a_batch_survives_that(void **state)
     make_pool_of_one(NULL);
     struct pool_conn conn = borrow();
     assert_int_equal(mysql_select_db(pool_conn_native(conn), "mypool_other"), 0);
-    struct pool_result *result = pool_conn_batch(conn, &request, &err);
+    struct pool_result *result = pool_conn_batch_with(conn, &request, &err);
     if (!result)
         fail_with("batch", &err);
     pool_result_free(result);

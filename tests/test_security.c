@@ -187,7 +187,7 @@ static void note_query(const char *label, uint64_t digest, uint64_t elapsed_ns, 
     hear(label);
 }
 
-static void note_leak(const char *label, uint64_t held_ms, void *arg)
+static void note_leak(const char *label, uint32_t held_ms, void *arg)
 {
     (void)held_ms, (void)arg;
     hear(label);

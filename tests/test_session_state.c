@@ -61,14 +61,14 @@ static void describe(struct pool_result *result, const struct pool_error *err, c
 static void look(struct pool *pool, const char *sql, char ret_text[TEXT])
 {
     struct pool_error err;
-    struct pool_request request = {.sql = sql, .flags = POOL_TEXT};
+    struct pool_request request = {.sql = sql, .text = true};
     describe(pool_query_with(pool, &request, &err), &err, ret_text);
 }
 
 static void look_with(struct pool_conn conn, const char *sql, char ret_text[TEXT])
 {
     struct pool_error err;
-    struct pool_request request = {.sql = sql, .flags = POOL_TEXT};
+    struct pool_request request = {.sql = sql, .text = true};
     describe(pool_conn_query_with(conn, &request, &err), &err, ret_text);
 }
 
@@ -374,7 +374,7 @@ static void state_does_not_outlive_a_pool_query(void **state)
 static int64_t counter(struct pool *pool, const char *sql)
 {
     struct pool_error err;
-    struct pool_request request = {.sql = sql, .flags = POOL_TEXT};
+    struct pool_request request = {.sql = sql, .text = true};
     struct pool_result *result = pool_query_with(pool, &request, &err);
     if (!result || !pool_next(result))
         fail_msg("%s", err.message);
@@ -391,7 +391,7 @@ static int64_t cost(struct pool *pool, const char *status, const char *sql, int 
     int64_t before = counter(pool, status);
     for (int i = 0; i < count; i++) {
         struct pool_conn conn = borrow(pool);
-        struct pool_request request = {.sql = sql, .flags = POOL_TEXT};
+        struct pool_request request = {.sql = sql, .text = true};
         pool_result_free(pool_conn_query_with(conn, &request, NULL));
         pool_conn_release(conn, NULL);
     }

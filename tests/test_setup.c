@@ -29,7 +29,7 @@ static void assert_refused(struct pool_options options, const char *words)
     struct pool__options o;
     struct pool_error err;
     options.user = "app";
-    if (pool__options_init(&o, &options, sizeof options, &err)) {
+    if (pool__options_init(&o, &options, &err)) {
         pool__options_fini(&o);
         fail_msg("accepted, but expected a complaint about %s", words);
     }
@@ -46,7 +46,7 @@ static void assert_writes(struct pool_options options, const char *piece)
     struct pool__options o;
     struct pool_error err;
     options.user = "app";
-    if (!pool__options_init(&o, &options, sizeof options, &err))
+    if (!pool__options_init(&o, &options, &err))
         fail_msg("%s", err.message);
     const char *sql = pool__setup_text(&o.setup, true, 101100);
     if (!strstr(sql, piece))
@@ -112,7 +112,7 @@ static void the_isolation_level_has_the_name_that_the_server_knows(void **state)
     struct pool_options options = {.user = "app", .isolation = POOL_ISOLATION_SERIALIZABLE};
     struct pool__options o;
     (void)state;
-    assert_true(pool__options_init(&o, &options, sizeof options, NULL));
+    assert_true(pool__options_init(&o, &options, NULL));
     for (size_t i = 0; i < COUNT(servers); i++)
         assert_non_null(strstr(pool__setup_text(&o.setup, servers[i].mariadb, servers[i].version),
                                servers[i].name));
@@ -237,7 +237,7 @@ static void the_variables_are_copied(void **state)
     struct pool_options options = {.user = "app", .session_variables = variables};
     struct pool__options o;
     (void)state;
-    assert_true(pool__options_init(&o, &options, sizeof options, NULL));
+    assert_true(pool__options_init(&o, &options, NULL));
     first[0] = 'X';
     assert_string_equal(o.v.session_variables[0], "lock_wait_timeout=7");
     assert_string_equal(o.v.session_variables[1], "sql_mode=ANSI");

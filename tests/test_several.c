@@ -17,7 +17,7 @@ static struct pool *pool;
 static struct pool_error failure_of(const char *sql, struct pool_args args)
 {
     struct pool_error err;
-    struct pool_request request = {.sql = sql, .args = args, .flags = POOL_TEXT};
+    struct pool_request request = {.sql = sql, .args = args, .text = true};
     struct pool_result *result = pool_query_with(pool, &request, &err);
     assert_null(result);
     return err;
@@ -84,7 +84,7 @@ static void a_text_that_works_says_nothing(void **state)
 {
     (void)state;
     struct pool_error err;
-    struct pool_request request = {.sql = "SELECT 1; SELECT 2", .flags = POOL_TEXT};
+    struct pool_request request = {.sql = "SELECT 1; SELECT 2", .text = true};
     struct pool_result *result = pool_query_with(pool, &request, &err);
     assert_non_null(result);
     assert_string_equal(err.message, "");

@@ -50,7 +50,7 @@ static enum pool_flow on_row(struct pool_result *row, void *arg)
     if (number_of == stream->stop_at)
         return POOL_FLOW_STOP;
     if (!stream->pause_every || number_of % stream->pause_every)
-        return POOL_FLOW_GO_ON;
+        return POOL_FLOW_CONTINUE;
     if (stream->resume_itself)
         pool_resume(stream->call, NULL);
     atomic_fetch_add(&stream->pauses, 1);
@@ -60,9 +60,9 @@ static enum pool_flow on_row(struct pool_result *row, void *arg)
 /* This must be accepted. */
 static void start_stream(const char *sql, uint32_t timeout_ms, struct stream *stream)
 {
-    struct pool_request request = {.sql = sql, .timeout_ms = timeout_ms, .ret_call = &stream->call};
+    struct pool_request request = {.sql = sql, .timeout_ms = timeout_ms};
     struct pool_error err;
-    if (!pool_stream_async(f.pool, &request, on_row, on_result, stream, &err))
+    if (!pool_stream_async_with(f.pool, &request, on_row, on_result, stream, &stream->call, &err))
         fail_with(sql, &err);
 }
 
@@ -81,7 +81,7 @@ static void assert_misuse_is_told(enum pool_flow flow, const char *message)
     struct stream stream = {.flow = flow};
     struct pool_error err;
     make_pool_of(1, false);
-    if (!pool_stream_async(f.pool, &request, never_resumed, on_result, &stream, &err))
+    if (!pool_stream_async_with(f.pool, &request, never_resumed, on_result, &stream, NULL, &err))
         fail_with("stream", &err);
     assert_seen_failed(&stream.seen, POOL_ERR_INVALID);
     assert_non_null(strstr(stream.seen.err.message, message));
@@ -289,6 +289,44 @@ static void the_deadline_passes_while_it_pauses(void **state)
     assert_int_equal(atomic_load(&stream.rows), 1);
 }
 
+/* Three pauses, each longer than the stream may take. */
+static void its_time_stands_still_with_it_if_the_request_says_so(void **state)
+{
+    (void)state;
+    struct stream stream = {.pause_every = 1, .stop_at = 0};
+    struct pool_request request = {
+        .sql = "SELECT seq FROM seq_1_to_3", .timeout_ms = 1000, .pause_stops_deadline = true};
+    struct pool_error err;
+    make_pool_of(1, false);
+    if (!pool_stream_async_with(f.pool, &request, on_row, on_result, &stream, &stream.call, &err))
+        fail_with("stream", &err);
+    for (unsigned i = 1; i <= 3; i++) {
+        assert_within(GENEROUS, has_paused(&stream, i));
+        pause_ms(1100);
+        resume(&stream);
+    }
+    assert_seen_ok(&stream.seen);
+    pool_result_free(stream.seen.result);
+    assert_int_equal(atomic_load(&stream.rows), 3);
+}
+
+static void but_runs_while_rows_are_awaited(void **state)
+{
+    (void)state;
+    struct stream stream = {.pause_every = 1};
+    struct pool_request request = {.sql = "SELECT seq, SLEEP(IF(seq > 1, 600, 0)) FROM seq_1_to_3",
+                                   .timeout_ms = 300,
+                                   .pause_stops_deadline = true};
+    struct pool_error err;
+    make_pool_of(1, false);
+    if (!pool_stream_async_with(f.pool, &request, on_row, on_result, &stream, &stream.call, &err))
+        fail_with("stream", &err);
+    while (!WITHIN(100, atomic_load(&stream.seen.calls)))
+        if (has_paused(&stream, 1))
+            pool_resume(stream.call, NULL);
+    assert_failed(&stream, POOL_ERR_QUERY_TIMEOUT);
+}
+
 static void a_paused_stream_is_cancelled(void **state)
 {
     (void)state;
@@ -433,7 +471,7 @@ static void a_row_callback_may_use_a_connection_that_it_holds(void **state)
 static void a_pause_that_nobody_can_end_fails_the_stream(void **state)
 {
     (void)state;
-    assert_misuse_is_told(POOL_FLOW_PAUSE, "no ret_call");
+    assert_misuse_is_told(POOL_FLOW_PAUSE, "no handle");
 }
 
 static void what_is_no_flow_fails_the_stream(void **state)
@@ -450,13 +488,13 @@ static void wrong_streams_are_refused(void **state)
     struct pool_request bad = {.sql = NULL};
     struct pool_error err;
     make_pool_of(1, false);
-    assert_false(pool_stream_async(f.pool, &good, NULL, on_result, &stream, &err));
+    assert_false(pool_stream_async_with(f.pool, &good, NULL, on_result, &stream, NULL, &err));
     assert_refused(&err, POOL_ERR_INVALID, 0);
-    assert_false(pool_stream_async(f.pool, &good, on_row, NULL, &stream, &err));
+    assert_false(pool_stream_async_with(f.pool, &good, on_row, NULL, &stream, NULL, &err));
     assert_refused(&err, POOL_ERR_INVALID, 0);
-    assert_false(pool_stream_async(f.pool, &bad, on_row, on_result, &stream, &err));
+    assert_false(pool_stream_async_with(f.pool, &bad, on_row, on_result, &stream, NULL, &err));
     assert_refused(&err, POOL_ERR_INVALID, 0);
-    assert_false(pool_stream_async(NULL, &good, on_row, on_result, &stream, &err));
+    assert_false(pool_stream_async_with(NULL, &good, on_row, on_result, &stream, NULL, &err));
     assert_refused(&err, POOL_ERR_INVALID, 0);
     assert_int_equal(atomic_load(&stream.seen.calls), 0);
 }
@@ -475,6 +513,8 @@ int main(int argc, char **argv)
         HANDLED_TEST(many_threads_may_resume_one_stream),
         HANDLED_TEST(a_result_of_any_size_takes_constant_memory),
         HANDLED_TEST(the_deadline_passes_while_it_pauses),
+        HANDLED_TEST(its_time_stands_still_with_it_if_the_request_says_so),
+        HANDLED_TEST(but_runs_while_rows_are_awaited),
         HANDLED_TEST(a_paused_stream_is_cancelled),
         HANDLED_TEST(a_cancelled_stream_does_not_pause),
         HANDLED_TEST(the_server_gives_up_on_who_pauses_too_long),

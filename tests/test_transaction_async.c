@@ -117,7 +117,7 @@ static void false_rolls_back(void **state)
     struct deed deed = {.sql = {ADD_1}, .refuse = true};
     make_accounts(2);
     begin_deed(&deed);
-    assert_seen_failed(&deed.seen, POOL_ERR_CANCELLED);
+    assert_seen_failed(&deed.seen, POOL_ERR_ROLLED_BACK);
     assert_value(1, 0);
     assert_int_equal(atomic_load(&deed.runs), 1);
     assert_int_equal(stats_now().resets, 0);

@@ -183,7 +183,7 @@ static void a_transaction_that_returns_false_is_rolled_back(void **state)
     struct job job = {.pool = *state, .sql = {"UPDATE account SET n = n + 1"}, .refuse = true};
     transact(&job);
     assert_false(job.ok);
-    assert_int_equal(job.err.code, POOL_ERR_CANCELLED);
+    assert_int_equal(job.err.code, POOL_ERR_ROLLED_BACK);
     assert_int_equal(atomic_load(&job.runs), 1);
     assert_int_equal(sum(*state), 0);
 }

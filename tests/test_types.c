@@ -66,7 +66,7 @@ static struct pool_result *query(struct pool *pool, const char *sql, struct pool
                                  bool as_text)
 {
     struct pool_error err;
-    struct pool_request request = {.sql = sql, .args = args, .flags = as_text ? POOL_TEXT : 0};
+    struct pool_request request = {.sql = sql, .args = args, .text = as_text};
     struct pool_result *result = pool_query_with(pool, &request, &err);
     if (!result)
         fail_msg("%.200s: %s %u %s", sql, pool_code_name(err.code), err.server_errno, err.message);

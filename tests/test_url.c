@@ -603,41 +603,16 @@ static void a_url_that_is_refused_changes_nothing(void **state)
     assert_ptr_equal(memory, &options);
 }
 
-static void a_program_with_an_older_header_gets_its_part(void **state)
+static void options_that_ask_for_what_is_newer_are_refused(void **state)
 {
-    struct parsed p;
-    struct pool_error err;
-    size_t older = offsetof(struct pool_options, sql_mode);
-    (void)state;
-    memset(&p, 0x5a, sizeof p);
-    assert_true(pool_options_from_url_sized("mysql://db?minIdle=2", &p.o, older, &p.memory, &err));
-    assert_int_equal(p.o.min_idle, 2);
-    assert_int_equal(*((unsigned char *)&p.o + older), 0x5a);
-    done(&p);
-    assert_true(pool_options_apply_url_sized("mysql://db?minIdle=3", &p.o, older, &p.memory, &err));
-    assert_int_equal(p.o.min_idle, 3);
-    assert_int_equal(*((unsigned char *)&p.o + older), 0x5a);
-    done(&p);
-    assert_false(
-        pool_options_from_url_sized("mysql://db?sqlMode=ANSI", &p.o, older, &p.memory, &err));
-    assert_non_null(strstr(err.message, "newer"));
-}
-
-static void a_program_with_a_newer_header_gets_zeros(void **state)
-{
-    struct {
-        struct pool_options o;
-        long extra;
-    } newer;
-    void *memory;
+    struct pool_options options = {.reserved = {1}};
+    void *memory = &options;
     struct pool_error err;
     (void)state;
-    memset(&newer, 0x5a, sizeof newer);
-    assert_true(pool_options_from_url_sized("mysql://db", &newer.o, sizeof newer, &memory, &err));
-    assert_int_equal(newer.extra, 0);
-    pool__url_free(memory);
-    newer.extra = 1;
-    assert_false(pool_options_apply_url_sized("mysql://db", &newer.o, sizeof newer, &memory, &err));
+    assert_false(pool_options_apply_url("mysql://db", &options, &memory, &err));
+    assert_non_null(strstr(err.message, "newer than this library"));
+    assert_ptr_equal(memory, &options);
+    assert_null(pool_create_url_with("mysql://app@db", &options, &err));
     assert_non_null(strstr(err.message, "newer than this library"));
 }
 
@@ -799,7 +774,7 @@ static bool is_accepted(const char *url)
     struct pool_error err = {0};
     bool success = pool_options_from_url(url, &p.o, &p.memory, &err);
     if (success) {
-        success = pool__options_init(&o, &p.o, sizeof p.o, &err);
+        success = pool__options_init(&o, &p.o, &err);
         if (success)
             pool__options_fini(&o);
         done(&p);
@@ -863,8 +838,7 @@ int main(void)
         cmocka_unit_test(the_server_is_that_of_the_url),
         cmocka_unit_test(variables_are_joined_by_name),
         cmocka_unit_test(a_url_that_is_refused_changes_nothing),
-        cmocka_unit_test(a_program_with_an_older_header_gets_its_part),
-        cmocka_unit_test(a_program_with_a_newer_header_gets_zeros),
+        cmocka_unit_test(options_that_ask_for_what_is_newer_are_refused),
         cmocka_unit_test(a_pool_of_a_url_and_options_has_both),
         cmocka_unit_test(a_parameter_is_given_once_and_has_a_value),
         cmocka_unit_test(parameters_cannot_reach_what_belongs_before_them),

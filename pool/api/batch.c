@@ -12,6 +12,7 @@
 #include "async/op.h"
 #include "base/error.h"
 #include "base/list.h"
+#include "base/reserved.h"
 #include "base/loop.h"
 #include "conn/batch.h"
 #include "conn/bulk_packet.h"
@@ -126,6 +127,8 @@ static bool check_request(const struct pool_batch_request *request, struct pool_
         return pool__fail(err, POOL_ERR_INVALID, "the request is NULL");
     if (!request->sql)
         return pool__fail(err, POOL_ERR_INVALID, "the SQL is NULL");
+    if (!pool__reserved_check(request->reserved, sizeof request->reserved, "the request", err))
+        return false;
     if (request->columns == 0)
         return pool__fail(err, POOL_ERR_INVALID, "the rows of a batch need at least one column");
     if (request->rows > SIZE_MAX / sizeof(struct pool_value) / request->columns)
@@ -164,7 +167,8 @@ static bool make(struct pool *pool, const struct pool_batch_request *from,
         .timeout_ms = from->timeout_ms,
         .acquire_timeout_ms = from->acquire_timeout_ms,
         .label = from->label,
-        .flags = POOL_TEXT | POOL_ALONE, /* the text as it is; the rows are the batch's affair */
+        .text = true, /* as it is; the rows are the batch's affair */
+        .alone = true,
     };
     return true;
 }
@@ -201,10 +205,8 @@ struct pool_result *pool_batch_with(struct pool *pool, const struct pool_batch_r
 {
     struct pool_request text;
     struct pool__batch batch;
-    struct pool_error own = {.code = POOL_OK};
-    err = err ? err : &own;
-    pool__ok(err);
-    if (!pool__check_blocking(pool, err) || !prepare(pool, request, &text, &batch, err))
+    POOL__OWN_ERROR(err);
+    if (!pool__check_new_blocking(pool, err) || !prepare(pool, request, &text, &batch, err))
         return NULL;
     return batch.table.rows ? pool__query_as(pool, &text, NULL, &batch, err)
                             : result_of_nothing(err);
@@ -218,15 +220,14 @@ struct pool_result *pool_batch(struct pool *pool, const char *sql, const struct 
     return pool_batch_with(pool, &request, err);
 }
 
-struct pool_result *pool_conn_batch(struct pool_conn conn, const struct pool_batch_request *request,
-                                    struct pool_error *err)
+struct pool_result *pool_conn_batch_with(struct pool_conn conn,
+                                         const struct pool_batch_request *request,
+                                         struct pool_error *err)
 {
     struct pool_request text;
     struct pool__batch batch;
     struct pool__borrowed borrowed;
-    struct pool_error own = {.code = POOL_OK};
-    err = err ? err : &own;
-    pool__ok(err);
+    POOL__OWN_ERROR(err);
     if (!prepare(conn.pool, request, &text, &batch, err))
         return NULL;
     if (batch.table.rows)
@@ -235,6 +236,15 @@ struct pool_result *pool_conn_batch(struct pool_conn conn, const struct pool_bat
         return NULL;
     pool__handle_unclaim(conn.pool, &borrowed);
     return result_of_nothing(err);
+}
+
+struct pool_result *pool_conn_batch(struct pool_conn conn, const char *sql,
+                                    const struct pool_value *values, size_t rows, size_t columns,
+                                    struct pool_error *err)
+{
+    struct pool_batch_request request = {
+        .sql = sql, .values = values, .rows = rows, .columns = columns};
+    return pool_conn_batch_with(conn, &request, err);
 }
 
 /* ---- with a callback ---- */
@@ -258,30 +268,35 @@ static void begin_and_end(struct pool__task *task)
     pool__op_deliver(op, &err);
 }
 
-bool pool_batch_async(struct pool *pool, const struct pool_batch_request *request,
-                      pool_query_fn *fn, void *arg, struct pool_error *err)
+bool pool_batch_async_with(struct pool *pool, const struct pool_batch_request *request,
+                           pool_query_fn *fn, void *arg, struct pool_call *ret_call,
+                           struct pool_error *err)
 {
     static const struct pool__op_kind kind = {
         .queues = true, .statement = true, .run = run_batch, .deliver = pool__op_tell};
     struct pool_request text;
     struct pool__batch batch;
-    struct pool_error own = {.code = POOL_OK};
-    err = err ? err : &own;
-    pool__ok(err);
-    if (!fn)
-        return pool__fail(err, POOL_ERR_INVALID, "the callback is NULL");
-    if (!pool__check(pool, err) || !prepare(pool, request, &text, &batch, err))
+    POOL__OWN_ERROR(err);
+    if (!pool__check_new(pool, err) || !prepare(pool, request, &text, &batch, err))
         return false;
-    struct pool__op *op = pool__accept_new(pool, &kind, &text, err);
+    const struct pool__op_start start = {&kind, &text, {.query = fn}, arg};
+    struct pool__op *op = pool__accept_new(pool, &start, err);
     if (!op)
         return false;
     op->batch = batch;
     op->batch.table.values = op->request.args.values; /* the copies */
     op->batch.stop = &op->cancelled;
     op->job.batch = &op->batch;
-    op->fn.query = fn;
-    op->arg = arg;
     if (batch.table.rows == 0)
         op->task.run = begin_and_end;
-    return pool__accept(op, request->ret_call, err);
+    return pool__accept(op, ret_call, err);
+}
+
+bool pool_batch_async(struct pool *pool, const char *sql, const struct pool_value *values,
+                      size_t rows, size_t columns, pool_query_fn *fn, void *arg,
+                      struct pool_error *err)
+{
+    struct pool_batch_request request = {
+        .sql = sql, .values = values, .rows = rows, .columns = columns};
+    return pool_batch_async_with(pool, &request, fn, arg, NULL, err);
 }

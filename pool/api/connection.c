@@ -8,6 +8,7 @@
 
 #include "api/query.h"
 #include "base/error.h"
+#include "base/reserved.h"
 #include "base/fiber.h"
 #include "base/loop.h"
 #include "base/sync.h"
@@ -26,13 +27,18 @@
 
 static const struct pool_request plain;
 
-bool pool_get_connection_with(struct pool *pool, const struct pool_request *request,
-                              struct pool_conn *ret_conn, struct pool_error *err)
+uint32_t pool__connection_ms_until(uint64_t deadline_ns)
+{
+    if (deadline_ns == POOL__FOREVER)
+        return POOL_NEVER;
+    uint64_t now = pool__now_ns();
+    return deadline_ns > now ? (uint32_t)((deadline_ns - now) / POOL__NS_PER_MS) + 1 : 1;
+}
+
+bool pool__connection_borrow(struct pool *pool, const struct pool_request *request,
+                             struct pool_conn *ret_conn, struct pool_error *err)
 {
     struct pool__borrowed borrowed;
-    pool__ok(err);
-    if (!ret_conn || !request)
-        return pool__fail(err, POOL_ERR_INVALID, "the %s is NULL", request ? "handle" : "request");
     if (!pool__check_blocking(pool, err))
         return false;
     struct pool__ask ask = pool__borrow_ask(pool, request, 0);
@@ -40,6 +46,17 @@ bool pool_get_connection_with(struct pool *pool, const struct pool_request *requ
         return false;
     *ret_conn = pool__handle_of(pool, borrowed.slot, borrowed.generation);
     return true;
+}
+
+bool pool_get_connection_with(struct pool *pool, const struct pool_request *request,
+                              struct pool_conn *ret_conn, struct pool_error *err)
+{
+    pool__ok(err);
+    if (!ret_conn || !request)
+        return pool__fail(err, POOL_ERR_INVALID, "the %s is NULL", request ? "handle" : "request");
+    return pool__reserved_check(request->reserved, sizeof request->reserved, "the request", err) &&
+           pool__check_new_blocking(pool, err) &&
+           pool__connection_borrow(pool, request, ret_conn, err);
 }
 
 bool pool_get_connection(struct pool *pool, struct pool_conn *ret_conn, struct pool_error *err)
@@ -133,47 +150,105 @@ bool pool_conn_stream(struct pool_conn conn, const char *sql, struct pool_args a
                       pool_row_fn *fn, void *arg, struct pool_error *err)
 {
     struct pool_request request = {.sql = sql, .args = args};
+    return pool_conn_stream_with(conn, &request, fn, arg, err);
+}
+
+bool pool_conn_stream_with(struct pool_conn conn, const struct pool_request *request,
+                           pool_row_fn *fn, void *arg, struct pool_error *err)
+{
     struct pool__sink sink = {fn, arg};
     if (!pool__query_check_row_fn(fn, err))
         return false;
-    struct pool_result *result = pool__connection_query(conn, &request, &sink, NULL, err);
+    struct pool_result *result = pool__connection_query(conn, request, &sink, NULL, err);
     pool_result_free(result);
     return result != NULL;
 }
 
-static bool conn_command(struct pool_conn conn, const char *sql, struct pool_error *err)
+/* Runs a command that returns no rows. `tries` and the other limits: NULL, none. */
+static bool command(struct pool_conn conn, const char *sql, const struct pool__limits *limits,
+                    struct pool__tries *tries, struct pool_error *err)
 {
-    struct pool_request request = {.sql = sql, .flags = POOL_TEXT};
-    struct pool_result *result = pool__connection_query(conn, &request, NULL, NULL, err);
-    pool_result_free(result);
-    return result != NULL;
-}
-
-bool pool__connection_begin(struct pool_conn conn, struct pool__tries *tries,
-                            struct pool_error *err)
-{
-    static const struct pool_request request = {.sql = "START TRANSACTION", .flags = POOL_TEXT};
-    pool__ok(err);
-    if (!pool__handle_check_no_transaction(conn, err))
-        return false;
+    struct pool_request request = {.sql = sql, .text = true};
+    if (limits) {
+        request.timeout_ms = pool__connection_ms_until(limits->deadline_ns);
+        request.label = limits->label;
+    }
     struct pool_result *result = conn_query(conn, &request, NULL, NULL, tries, err);
     pool_result_free(result);
     return result != NULL;
 }
 
+/* For the next transaction alone: once that has begun, nothing of it is left in the session. */
+static const char *set_isolation(enum pool_isolation isolation)
+{
+    switch (isolation) {
+    case POOL_ISOLATION_READ_UNCOMMITTED: return "SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED";
+    case POOL_ISOLATION_READ_COMMITTED: return "SET TRANSACTION ISOLATION LEVEL READ COMMITTED";
+    case POOL_ISOLATION_REPEATABLE_READ: return "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ";
+    case POOL_ISOLATION_SERIALIZABLE: return "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE";
+    case POOL_ISOLATION_DEFAULT: break;
+    }
+    return NULL;
+}
+
+static bool is_dirty(struct pool_conn conn)
+{
+    struct pool__borrowed borrowed;
+    if (!pool__handle_claim_open(conn, &borrowed, NULL))
+        return true;
+    bool dirty = borrowed.conn->dirty;
+    pool__handle_unclaim(conn.pool, &borrowed);
+    return dirty;
+}
+
+static void set_clean(struct pool_conn conn)
+{
+    struct pool__borrowed borrowed;
+    if (!pool__handle_claim_open(conn, &borrowed, NULL))
+        return;
+    borrowed.conn->dirty = false;
+    pool__handle_unclaim(conn.pool, &borrowed);
+}
+
+bool pool__connection_begin(struct pool_conn conn, const struct pool__begin *begin,
+                            struct pool__tries *tries, struct pool_error *err)
+{
+    pool__ok(err);
+    if (!pool__handle_check_no_transaction(conn, err))
+        return false;
+    const char *set = begin ? set_isolation(begin->isolation) : NULL;
+    const struct pool__limits *limits = begin ? &begin->limits : NULL;
+    bool dirty = set && is_dirty(conn);
+    if (set && !command(conn, set, limits, tries, err))
+        return false;
+    if (!command(conn,
+                 begin && begin->read_only ? "START TRANSACTION READ ONLY" : "START TRANSACTION",
+                 limits, tries, err))
+        return false;
+    if (set && !dirty)
+        set_clean(conn);
+    return true;
+}
+
+bool pool__connection_end(struct pool_conn conn, const char *sql, const struct pool__limits *limits,
+                          struct pool_error *err)
+{
+    return command(conn, sql, limits, NULL, err);
+}
+
 bool pool_conn_begin(struct pool_conn conn, struct pool_error *err)
 {
-    return pool__connection_begin(conn, NULL, err);
+    return pool__connection_begin(conn, NULL, NULL, err);
 }
 
 bool pool_conn_commit(struct pool_conn conn, struct pool_error *err)
 {
-    return conn_command(conn, "COMMIT", err);
+    return command(conn, "COMMIT", NULL, NULL, err);
 }
 
 bool pool_conn_rollback(struct pool_conn conn, struct pool_error *err)
 {
-    return conn_command(conn, "ROLLBACK", err);
+    return command(conn, "ROLLBACK", NULL, NULL, err);
 }
 
 bool pool_conn_ping(struct pool_conn conn, struct pool_error *err)

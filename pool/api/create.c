@@ -60,8 +60,8 @@ static bool init_pool(struct pool *pool)
 {
     const struct pool_options *v = &pool->options.v;
     pool->fork_count = atomic_load(&pool__fork_count);
-    pool->hooked =
-        v->hooks.on_acquire || v->hooks.on_release || v->reset_policy == POOL_RESET_ALWAYS;
+    pool->hooked = pool->options.v.hooks.on_acquire || pool->options.v.hooks.on_release ||
+                   v->reset_policy == POOL_RESET_ALWAYS;
     pool->epoll_fd = pool->poke_fd = pool->cut_fd = pool->stop_fd = -1;
     pool__health_init(&pool->health, v->connection_limit);
     pool__loop_init(&pool->loop, v->connection_limit, v->manual_dispatch);
@@ -75,13 +75,12 @@ static bool init_pool(struct pool *pool)
            init_places(pool) && pool__workers_start(pool) && start_keeper(pool);
 }
 
-struct pool *pool_create_sized(const struct pool_options *options, size_t options_size,
-                               struct pool_error *err)
+struct pool *pool_create(const struct pool_options *options, struct pool_error *err)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct pool__options checked;
     POOL__OWN_ERROR(err);
-    if (!pool__library_check(err) || !pool__options_init(&checked, options, options_size, err))
+    if (!pool__library_check(err) || !pool__options_init(&checked, options, err))
         return NULL;
     pthread_once(&once, start_process);
     struct pool *pool = aligned_alloc(_Alignof(struct pool), sizeof *pool);
@@ -104,12 +103,12 @@ struct pool *pool_create_sized(const struct pool_options *options, size_t option
     return NULL;
 }
 
-struct pool *pool_create_url_with_sized(const char *url, const struct pool_options *base,
-                                        size_t base_size, struct pool_error *err)
+struct pool *pool_create_url_with(const char *url, const struct pool_options *base,
+                                  struct pool_error *err)
 {
     struct pool_options options;
     void *memory = NULL;
-    if (!pool__url_read(url, base, base_size, &options, &memory, err))
+    if (!pool__url_read(url, base, &options, &memory, err))
         return NULL;
     struct pool *pool = pool_create(&options, err);
     pool__url_free(memory);

@@ -268,7 +268,26 @@ static bool drain(struct pool *pool, uint64_t deadline_ns)
     return clean;
 }
 
-bool pool_end(struct pool *pool, unsigned drain_ms, struct pool_error *err)
+bool pool_drain(struct pool *pool, struct pool_error *err)
+{
+    pool__ok(err);
+    if (!pool__check(pool, err))
+        return false;
+    atomic_store(&pool->draining, true);
+    return true;
+}
+
+/* Who waits gets a connection before it leaves the queue: so the connections are looked at last. */
+bool pool_drained(struct pool *pool)
+{
+    if (!pool || pool->fork_count != atomic_load(&pool__fork_count))
+        return pool != NULL;
+    bool calls = atomic_load(&pool->core.waiting) || atomic_load(&pool->followers) ||
+                 atomic_load(&pool->loop.work);
+    return !calls && !any_is_busy(pool);
+}
+
+bool pool_end(struct pool *pool, uint32_t drain_ms, struct pool_error *err)
 {
     pool__ok(err);
     if (!pool)

@@ -3,7 +3,7 @@
  * lock while they run, and their one deadline covers queue, connect and statement.
  *
  * A statement is sent again only if it is proven not to have run, or if the caller
- * said that it may be (POOL_IDEMPOTENT).
+ * said that it may be (`idempotent`).
  */
 #include "api/query.h"
 
@@ -104,7 +104,7 @@ struct pool_result *pool__query_as(struct pool *pool, const struct pool_request 
 {
     struct pool__job job;
     POOL__OWN_ERROR(err);
-    if (!pool__request_check(request, err) || !pool__check_blocking(pool, err) ||
+    if (!pool__request_check(request, err) || !pool__check_new_blocking(pool, err) ||
         !pool__job_init(&job, pool, request, sink, err))
         return NULL;
     job.batch = batch;
@@ -135,10 +135,16 @@ bool pool_stream(struct pool *pool, const char *sql, struct pool_args args, pool
                  void *arg, struct pool_error *err)
 {
     struct pool_request request = {.sql = sql, .args = args};
+    return pool_stream_with(pool, &request, fn, arg, err);
+}
+
+bool pool_stream_with(struct pool *pool, const struct pool_request *request, pool_row_fn *fn,
+                      void *arg, struct pool_error *err)
+{
     struct pool__sink sink = {fn, arg};
     if (!pool__query_check_row_fn(fn, err))
         return false;
-    struct pool_result *result = pool__query_as(pool, &request, &sink, NULL, err);
+    struct pool_result *result = pool__query_as(pool, request, &sink, NULL, err);
     pool_result_free(result);
     return result != NULL;
 }
@@ -160,7 +166,7 @@ bool pool_ping(struct pool *pool, struct pool_error *err)
     struct pool__borrowed borrowed;
     bool ok = false;
     POOL__OWN_ERROR(err);
-    if (!pool__check_blocking(pool, err))
+    if (!pool__check_new_blocking(pool, err))
         return false;
     struct pool__ask ask = pool__borrow_ask(pool, &plain, POOL__SLOT_CLAIMED);
     for (unsigned attempt = 0; !ok && attempt < PINGS + pool->core.limit; attempt++) {
@@ -177,7 +183,7 @@ bool pool_ping(struct pool *pool, struct pool_error *err)
 struct pool_result *pool_setup_query(struct pool_setup *setup, const char *sql,
                                      struct pool_args args, struct pool_error *err)
 {
-    struct pool_request request = {.sql = sql, .args = args, .flags = POOL_TEXT};
+    struct pool_request request = {.sql = sql, .args = args, .text = true};
     pool__ok(err);
     if (!setup) {
         pool__fail(err, POOL_ERR_INVALID, "the set-up is NULL");

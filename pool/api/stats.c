@@ -51,7 +51,7 @@ static void add_counters(struct pool *pool, struct pool_stats *stats)
     stats->opened = read_counter(&counters->opened);
     stats->connect_failures = read_counter(&counters->connect_failures);
     stats->closed = read_counter(&counters->closed);
-    for (unsigned i = 0; i < 9; i++)
+    for (unsigned i = 0; i <= POOL_CLOSE_LAST; i++)
         stats->closed_by_reason[i] = read_counter(&counters->closed_by_reason[i]);
     stats->resets = read_counter(&counters->resets);
     stats->pings = read_counter(&counters->pings);
@@ -65,6 +65,7 @@ static void add_counters(struct pool *pool, struct pool_stats *stats)
 static void add_queue(struct pool *pool, struct pool_stats *stats)
 {
     pool__lock(&pool->core.lock);
+    stats->pending = atomic_load(&pool->loop.work);
     stats->enqueued = pool->core.enqueued;
     stats->acquire_timeouts = pool->core.timeouts;
     pool__unlock(&pool->core.lock);
@@ -73,16 +74,12 @@ static void add_queue(struct pool *pool, struct pool_stats *stats)
     pool__unlock(&pool->health.lock);
 }
 
-void pool_stats_sized(struct pool *pool, struct pool_stats *ret_stats, size_t stats_size)
+void pool_stats(struct pool *pool, struct pool_stats *ret_stats)
 {
-    struct pool_stats stats;
-    memset(&stats, 0, sizeof stats);
+    memset(ret_stats, 0, sizeof *ret_stats);
     if (pool && pool->core.slots && pool->fork_count == atomic_load(&pool__fork_count)) {
-        add_slots(pool, &stats);
-        add_counters(pool, &stats);
-        add_queue(pool, &stats);
+        add_slots(pool, ret_stats);
+        add_counters(pool, ret_stats);
+        add_queue(pool, ret_stats);
     }
-    if (stats_size > sizeof stats)
-        memset(ret_stats, 0, stats_size);
-    memcpy(ret_stats, &stats, stats_size < sizeof stats ? stats_size : sizeof stats);
 }

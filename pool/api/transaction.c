@@ -9,9 +9,11 @@
  */
 #include "api/connection.h"
 #include "async/accept.h"
+#include "async/cancel.h"
 #include "async/op.h"
 #include "base/barrier.h"
 #include "base/error.h"
+#include "base/reserved.h"
 #include "base/sync.h"
 #include "conn/conn.h"
 #include "conn/doubt.h"
@@ -23,8 +25,18 @@
 #include <stdio.h>
 #include <time.h>
 
-#define RETRIES 3
+#define RUNS 4   /* at most, unless the request says otherwise */
 #define BEGINS 3 /* that are lost after they were sent */
+
+/* What is the same in all runs of a transaction. */
+struct transaction {
+    pool_transaction_fn *fn;
+    void *arg;
+    const struct pool_transaction_request *request;
+    uint64_t deadline_ns;
+    struct pool__op *op; /* of a call with a callback; else NULL */
+    bool kept;           /* set: part of what the function did in the last run was committed */
+};
 
 /* Run again after 1 to 16 ms, more each time, so that the two victims of one deadlock
  * do not meet again. The low bits of the clock are random enough for that. */
@@ -41,15 +53,6 @@ static void pause_before(unsigned retry)
     nanosleep(&pause, NULL);
 }
 
-/* What is left until the deadline, for a request; not 0, which would mean no limit. */
-static uint32_t ms_until(uint64_t deadline_ns)
-{
-    if (deadline_ns == POOL__FOREVER)
-        return POOL_NEVER;
-    uint64_t now = pool__now_ns();
-    return deadline_ns > now ? (uint32_t)((deadline_ns - now) / POOL__NS_PER_MS) + 1 : 1;
-}
-
 /* After a begin that failed: another one? No more connections can have died while they
  * were idle than the pool has places. */
 static bool may_begin_again(const struct pool *pool, const struct pool_error *err, unsigned begins)
@@ -58,20 +61,34 @@ static bool may_begin_again(const struct pool *pool, const struct pool_error *er
     return err->code == POOL_ERR_LOST && begins < BEGINS + (sent ? 0 : pool->core.limit);
 }
 
+static struct pool__limits limits_of(const struct transaction *trx)
+{
+    return (struct pool__limits){trx->deadline_ns, trx->request->label};
+}
+
+static struct pool__begin begin_of(const struct transaction *trx)
+{
+    return (struct pool__begin){.isolation = trx->request->isolation,
+                                .read_only = trx->request->read_only,
+                                .limits = limits_of(trx)};
+}
+
 /* Borrows a connection and begins. The wait for a connection has one limit, however many
  * of them prove to be dead. */
-static bool begin(struct pool *pool, struct pool_conn *ret_conn, struct pool_error *err)
+static bool begin(struct pool *pool, const struct transaction *trx, struct pool_conn *ret_conn,
+                  struct pool_error *err)
 {
-    struct pool_request request = {0};
-    if (!pool__check_blocking(pool, err))
-        return false;
-    uint64_t deadline_ns = pool__deadline_in(pool->options.v.acquire_timeout_ms);
+    struct pool_request request = {.label = trx->request->label};
+    struct pool__begin begin = begin_of(trx);
+    uint32_t acquire_ms = trx->request->acquire_timeout_ms;
+    acquire_ms = acquire_ms ? acquire_ms : pool->options.v.acquire_timeout_ms;
+    uint64_t deadline_ns = pool__earlier(pool__deadline_in(acquire_ms), trx->deadline_ns);
     for (unsigned begins = 1;; begins++) {
-        request.acquire_timeout_ms = ms_until(deadline_ns);
-        if (!pool_get_connection_with(pool, &request, ret_conn, err))
+        request.acquire_timeout_ms = pool__connection_ms_until(deadline_ns);
+        if (!pool__connection_borrow(pool, &request, ret_conn, err))
             return false;
         struct pool__tries tries = {may_begin_again, begins, deadline_ns, false};
-        if (pool__connection_begin(*ret_conn, &tries, err))
+        if (pool__connection_begin(*ret_conn, &begin, &tries, err))
             return true;
         pool__handle_give_up(*ret_conn);
         if (err->fatal) /* the begin is gone with its session */
@@ -84,40 +101,63 @@ static bool begin(struct pool *pool, struct pool_conn *ret_conn, struct pool_err
 /* ---- what the function may do to the transaction ---- */
 
 /* From now on nothing runs outside of a transaction. */
-static void guard(struct pool_conn conn)
+static void guard(struct pool_conn conn, const struct transaction *trx)
 {
     struct pool__borrowed borrowed;
     if (!pool__handle_claim_open(conn, &borrowed, NULL))
         return; /* then nothing runs at all */
-    borrowed.conn->trx = (struct pool__trx){.guarded = true};
+    borrowed.conn->trx = (struct pool__trx){
+        .guarded = true,
+        .deadline_ns = trx->deadline_ns == POOL__FOREVER ? 0 : trx->deadline_ns,
+        .stop = trx->op ? &trx->op->cancelled : NULL,
+    };
     pool__handle_unclaim(conn.pool, &borrowed);
+}
+
+/* A statement that was stopped: nothing else is to meet the blow. And whether the transaction may
+ * still be committed. */
+static bool settle_cancel(const struct transaction *trx, struct pool__conn *conn)
+{
+    struct pool__op *op = trx->op;
+    if (!op)
+        return true;
+    op->borrowed.conn = conn;
+    pool__cancel_absorb_kill(op);
+    op->borrowed.conn = NULL;
+    op->commits = !op->cancelled;
+    return op->commits;
 }
 
 /* The function may not have run anything since a statement failed that may have ended the
  * transaction. */
-static void resolve(const struct pool *pool, struct pool__conn *conn)
+static void resolve(const struct pool *pool, struct pool__conn *conn, uint64_t deadline_ns)
 {
     /* A thread that ended here would leave it claimed. */
     int cancel_state = pool__uncancellable_begin();
-    pool__doubt_resolve(conn, pool__deadline_in(pool->options.v.query_timeout_ms));
+    uint64_t own_ns = pool__deadline_in(pool->options.v.query_timeout_ms);
+    pool__doubt_resolve(conn, pool__earlier(own_ns, deadline_ns));
     pool__uncancellable_end(cancel_state);
 }
 
 /* Ends that, and tells what has become of the transaction. False if the handle is stale, or
  * busy, which the function should not have left it. */
-static bool unguard(struct pool_conn conn, struct pool__trx *ret_trx, struct pool_error *err)
+static bool unguard(struct pool_conn conn, const struct transaction *of, struct pool__trx *ret_trx,
+                    struct pool_error *err)
 {
     struct pool__borrowed borrowed;
     if (!pool__handle_claim_open(conn, &borrowed, err))
         return false;
     struct pool__trx *trx = &borrowed.conn->trx;
-    resolve(conn.pool, borrowed.conn);
+    bool goes_on = settle_cancel(of, borrowed.conn);
+    resolve(conn.pool, borrowed.conn, of->deadline_ns);
     *ret_trx = *trx;
     trx->guarded = false;
+    trx->deadline_ns = 0;
+    trx->stop = NULL;
     if (trx->end == POOL__TRX_COMMITTED || trx->end == POOL__TRX_ROLLED_BACK)
         trx->end = POOL__TRX_OPEN;
     pool__handle_unclaim(conn.pool, &borrowed);
-    return true;
+    return goes_on || pool__fail(err, POOL_ERR_CANCELLED, "the transaction was cancelled");
 }
 
 #define ASKED_FOR_A_ROLLBACK "the transaction function asked for a rollback"
@@ -127,7 +167,7 @@ static void tell_what_is_kept(struct pool_error *err)
 {
     struct pool_error told = *err;
     bool reason = err->code != POOL_OK;
-    told.code = reason ? err->code : POOL_ERR_CANCELLED;
+    told.code = reason ? err->code : POOL_ERR_ROLLED_BACK;
     snprintf(told.message, sizeof told.message,
              "%.320s; the function had ended the transaction itself, and what it did before that "
              "was not undone",
@@ -137,87 +177,161 @@ static void tell_what_is_kept(struct pool_error *err)
     *err = told;
 }
 
-static bool commit(struct pool_conn conn, const struct pool__trx *trx, struct pool_error *err)
+static bool commit(struct pool_conn conn, const struct pool__trx *trx,
+                   const struct pool__limits *limits, struct pool_error *err)
 {
     if (trx->end == POOL__TRX_ROLLED_BACK)
-        return pool__fail(err, POOL_ERR_CANCELLED,
+        return pool__fail(err, POOL_ERR_ROLLED_BACK,
                           "the transaction function has rolled the transaction back itself");
     if (trx->end == POOL__TRX_COMMITTED && trx->refused)
         return pool__fail(err, POOL_ERR_INVALID,
                           "the transaction function has ended the transaction itself, and "
                           "statements after that were refused");
     if (trx->end != POOL__TRX_COMMITTED)
-        return pool_conn_commit(conn, err);
+        return pool__connection_end(conn, "COMMIT", limits, err);
     pool__ok(err); /* it has done that, too */
     return true;
 }
 
+/* If it fails, or there is no time left for it, the release finds the transaction open and
+ * resets. */
+static void roll_back(struct pool_conn conn, const struct pool__limits *limits)
+{
+    struct pool_error ignored;
+    if (limits->deadline_ns == POOL__FOREVER || pool__now_ns() < limits->deadline_ns)
+        pool__connection_end(conn, "ROLLBACK", limits, &ignored);
+}
+
 /* One run on a borrowed connection with a transaction. False with code POOL_OK: the
  * function said no and gave no reason. */
-static bool attempt(struct pool_conn conn, pool_transaction_fn *fn, void *arg,
-                    struct pool_error *err)
+static bool attempt(struct pool_conn conn, struct transaction *of, struct pool_error *err)
 {
     struct pool__trx trx = {.guarded = false};
+    struct pool__limits limits = limits_of(of);
     struct pool_error ignored;
-    guard(conn);
+    guard(conn, of);
     POOL__BARRIER();
-    bool ok = fn(conn, arg, err);
-    bool here = unguard(conn, &trx, ok ? err : &ignored);
+    bool ok = of->fn(conn, of->arg, err);
+    bool here = unguard(conn, of, &trx, ok ? err : &ignored);
     if (ok && !here && err->code == POOL_ERR_STALE)
         pool__fail(err, POOL_ERR_STALE, "the transaction function has released its connection");
-    if (ok && here && commit(conn, &trx, err))
+    if (ok && here && commit(conn, &trx, &limits, err))
         return true;
-    if (!ok) /* if this fails too, the release finds the transaction open and resets */
-        pool_conn_rollback(conn, &ignored);
+    if (!ok || err->code == POOL_ERR_CANCELLED)
+        roll_back(conn, &limits);
+    of->kept = trx.kept;
     if (trx.kept)
         tell_what_is_kept(err);
     return false;
 }
 
-bool pool_transaction(struct pool *pool, pool_transaction_fn *fn, void *arg, struct pool_error *err)
+static bool check_request(const struct pool_transaction_request *request, struct pool_error *err)
+{
+    if (!request)
+        return pool__fail(err, POOL_ERR_INVALID, "the request is NULL");
+    if ((unsigned)request->isolation > POOL_ISOLATION_LAST)
+        return pool__fail(err, POOL_ERR_INVALID, "the isolation of the request is no level: %u",
+                          (unsigned)request->isolation);
+    return pool__reserved_check(request->reserved, sizeof request->reserved, "the request", err);
+}
+
+static unsigned runs_of(const struct pool_transaction_request *request)
+{
+    return request->tries ? request->tries : RUNS;
+}
+
+/* The last run has failed with `err`: a second pause would be in vain. */
+static bool may_run_once_more(const struct transaction *trx, unsigned runs,
+                              const struct pool_error *err)
+{
+    return err->retry_transaction && runs < runs_of(trx->request) &&
+           (trx->deadline_ns == POOL__FOREVER || pool__now_ns() < trx->deadline_ns);
+}
+
+static bool run_all(struct pool *pool, struct transaction *trx, struct pool_error *err)
 {
     struct pool_conn conn;
-    POOL__OWN_ERROR(err);
-    if (!fn)
-        return pool__fail(err, POOL_ERR_INVALID, "the transaction function is NULL");
-    for (unsigned retry = 0;; retry++) {
-        if (begin(pool, &conn, err)) {
-            bool done = attempt(conn, fn, arg, err);
+    for (unsigned runs = 1;; runs++) {
+        if (begin(pool, trx, &conn, err)) {
+            bool done = attempt(conn, trx, err);
             pool__handle_give_up(conn);
             if (done)
                 return true;
         }
-        if (!err->retry_transaction || retry == RETRIES)
+        if (!may_run_once_more(trx, runs, err))
             break;
-        pause_before(retry);
+        pause_before(runs - 1);
         pool__ok(err);
     }
     if (err->code == POOL_OK)
-        pool__fail(err, POOL_ERR_CANCELLED, ASKED_FOR_A_ROLLBACK);
+        pool__fail(err, POOL_ERR_ROLLED_BACK, ASKED_FOR_A_ROLLBACK);
     return false;
+}
+
+bool pool_transaction_with(struct pool *pool, const struct pool_transaction_request *request,
+                           pool_transaction_fn *fn, void *arg, struct pool_error *err)
+{
+    POOL__OWN_ERROR(err);
+    if (!fn)
+        return pool__fail(err, POOL_ERR_INVALID, "the transaction function is NULL");
+    if (!check_request(request, err) || !pool__check_new_blocking(pool, err))
+        return false;
+    uint64_t deadline_ns =
+        request->timeout_ms ? pool__deadline_in(request->timeout_ms) : POOL__FOREVER;
+    struct transaction trx = {fn, arg, request, deadline_ns, NULL, false};
+    return run_all(pool, &trx, err);
+}
+
+bool pool_transaction(struct pool *pool, pool_transaction_fn *fn, void *arg, struct pool_error *err)
+{
+    static const struct pool_transaction_request plain;
+    return pool_transaction_with(pool, &plain, fn, arg, err);
 }
 
 /* ---- with a callback: the same on a fiber ---- */
 
+static struct transaction transaction_of(struct pool__op *op)
+{
+    return (struct transaction){op->with.transaction.fn, op->arg, &op->with.transaction.request,
+                                op->ask.deadline_ns,     op,      false};
+}
+
+/* One that was cancelled at its begin. */
+static void settle_begin(struct pool__op *op, const struct transaction *trx)
+{
+    struct pool__borrowed borrowed;
+    if (!op->cancelled || !pool__handle_claim_open(op->conn, &borrowed, NULL))
+        return;
+    settle_cancel(trx, borrowed.conn);
+    pool__handle_unclaim(op->queued.pool, &borrowed);
+}
+
 static void run_transaction(struct pool__op *op, struct pool_error *err)
 {
-    struct pool__tries tries = {may_begin_again, op->attempt, POOL__FOREVER, false};
-    op->began = pool__connection_begin(op->conn, &tries, err);
-    bool done = op->began && attempt(op->conn, op->with.transaction, op->arg, err);
+    struct transaction trx = transaction_of(op);
+    struct pool__begin begin = begin_of(&trx);
+    struct pool__tries tries = {may_begin_again, op->attempt, trx.deadline_ns, false};
+    op->began = pool__connection_begin(op->conn, &begin, &tries, err);
+    if (!op->began)
+        settle_begin(op, &trx);
+    bool done = op->began && attempt(op->conn, &trx, err);
     pool__handle_give_up(op->conn);
     if (!op->began && err->fatal) /* the begin is gone with its session */
         err->not_executed = true;
     bool again = err->retry_transaction; /* the function may say so without another reason */
     if (!done && err->code == POOL_OK)
-        pool__fail(err, POOL_ERR_CANCELLED, ASKED_FOR_A_ROLLBACK);
+        pool__fail(err, POOL_ERR_ROLLED_BACK, ASKED_FOR_A_ROLLBACK);
     err->retry_transaction = again;
+    if (op->cancelled && !op->commits)
+        err->not_executed = !trx.kept;
 }
 
 static bool may_run_again(struct pool__op *op, const struct pool_error *err, uint64_t *ret_pause_ns)
 {
+    struct transaction trx = transaction_of(op);
     if (!op->began)
         return may_begin_again(op->queued.pool, err, op->attempt);
-    if (!err->retry_transaction || op->retries == RETRIES)
+    if (!may_run_once_more(&trx, op->retries + 1, err))
         return false;
     *ret_pause_ns = pause_ns(op->retries++);
     op->ask.waited_ns = 0; /* the wait for a connection is a new one, */
@@ -225,8 +339,9 @@ static bool may_run_again(struct pool__op *op, const struct pool_error *err, uin
     return true;
 }
 
-bool pool_transaction_async(struct pool *pool, pool_transaction_fn *transaction, pool_query_fn *fn,
-                            void *arg, struct pool_error *err)
+bool pool_transaction_async_with(struct pool *pool, const struct pool_transaction_request *request,
+                                 pool_transaction_fn *transaction, pool_query_fn *fn, void *arg,
+                                 struct pool_call *ret_call, struct pool_error *err)
 {
     static const struct pool__op_kind kind = {.queues = true,
                                               .handle = true,
@@ -234,17 +349,28 @@ bool pool_transaction_async(struct pool *pool, pool_transaction_fn *transaction,
                                               .deliver = pool__op_tell,
                                               .again = may_run_again};
     POOL__OWN_ERROR(err);
-    if (!transaction || !fn)
-        return pool__fail(err, POOL_ERR_INVALID, "the %s is NULL",
-                          fn ? "transaction function" : "callback");
-    if (!pool__check(pool, err))
+    if (!transaction)
+        return pool__fail(err, POOL_ERR_INVALID, "the transaction function is NULL");
+    if (!check_request(request, err))
         return false;
-    struct pool__op *op = pool__accept_new(pool, &kind, NULL, err);
+    const struct pool_request borrow = {.sql = "",
+                                        .alone = true,
+                                        .timeout_ms = request->timeout_ms,
+                                        .acquire_timeout_ms = request->acquire_timeout_ms,
+                                        .label = request->label};
+    const struct pool__op_start start = {&kind, &borrow, {.query = fn}, arg};
+    struct pool__op *op = pool__accept_new(pool, &start, err);
     if (!op)
         return false;
-    op->job.may_follow = false;
-    op->with.transaction = transaction;
-    op->fn.query = fn;
-    op->arg = arg;
-    return pool__accept(op, NULL, err);
+    op->with.transaction.fn = transaction;
+    op->with.transaction.request = *request;
+    op->with.transaction.request.label = op->request.label; /* the copy */
+    return pool__accept(op, ret_call, err);
+}
+
+bool pool_transaction_async(struct pool *pool, pool_transaction_fn *transaction, pool_query_fn *fn,
+                            void *arg, struct pool_error *err)
+{
+    static const struct pool_transaction_request plain;
+    return pool_transaction_async_with(pool, &plain, transaction, fn, arg, NULL, err);
 }

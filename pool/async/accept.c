@@ -14,15 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct pool__op *pool__accept_new(struct pool *pool, const struct pool__op_kind *kind,
-                                  const struct pool_request *request, struct pool_error *err)
+static struct pool__op *new_op(struct pool *pool, const struct pool__op_kind *kind,
+                               const struct pool_request *request, struct pool_error *err)
 {
-    static const struct pool_request nothing = {.sql = ""};
-    request = request ? request : &nothing;
-    if (!pool__value_check_args(request->args, err)) {
-        err->not_executed = true;
-        return NULL;
-    }
     struct pool__op *op = malloc(sizeof *op + pool__request_size(request));
     if (!op) {
         pool__fail_unsent(err, POOL_ERR_NOMEM, "out of memory for a call with a callback");
@@ -43,13 +37,44 @@ struct pool__op *pool__accept_new(struct pool *pool, const struct pool__op_kind 
     return op;
 }
 
-bool pool__accept_check_values(struct pool__op *op, struct pool_error *err)
+/* A call on a borrowed connection has claimed it, and goes on while the pool drains. */
+static bool check(struct pool *pool, const struct pool__op_start *start, struct pool_error *err)
 {
-    if (pool__arity_check(&op->queued.pool->arities, &op->job.statement, err))
+    if (!start->fn.query)
+        return pool__fail(err, POOL_ERR_INVALID, "the callback is NULL");
+    return (!start->kind->statement || pool__request_check(start->request, err)) &&
+           (!start->kind->queues || pool__check_new(pool, err));
+}
+
+static bool check_values(struct pool__op *op, struct pool_error *err)
+{
+    if (!op->kind->checks || pool__arity_check(&op->queued.pool->arities, &op->job.statement, err))
         return true;
     err->not_executed = true;
-    pool__op_drop(op);
     return false;
+}
+
+struct pool__op *pool__accept_new(struct pool *pool, const struct pool__op_start *start,
+                                  struct pool_error *err)
+{
+    static const struct pool_request nothing = {.sql = ""};
+    const struct pool_request *request = start->request ? start->request : &nothing;
+    if (!check(pool, start, err))
+        return NULL;
+    if (!pool__value_check_args(request->args, err)) {
+        err->not_executed = true;
+        return NULL;
+    }
+    struct pool__op *op = new_op(pool, start->kind, request, err);
+    if (op && !check_values(op, err)) {
+        pool__op_drop(op);
+        return NULL;
+    }
+    if (op) {
+        op->fn = start->fn;
+        op->arg = start->arg;
+    }
+    return op;
 }
 
 static bool open_loop(struct pool__loop *loop, struct pool_error *err)

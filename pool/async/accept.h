@@ -8,11 +8,17 @@
 
 #include <stdbool.h>
 
-/* Copies the request (NULL: none) and makes everything ready. */
-struct pool__op *pool__accept_new(struct pool *pool, const struct pool__op_kind *kind,
-                                  const struct pool_request *request, struct pool_error *err);
-/* Before it is accepted: whether it has as many values as placeholders; else it is freed. */
-bool pool__accept_check_values(struct pool__op *op, struct pool_error *err);
+/* What a call with a callback is made of. */
+struct pool__op_start {
+    const struct pool__op_kind *kind;
+    const struct pool_request *request; /* copied; NULL: none, if the kind is no statement */
+    union pool__op_fn fn;
+    void *arg;
+};
+
+/* Checks what it is given, copies it, and makes everything ready. NULL on failure. */
+struct pool__op *pool__accept_new(struct pool *pool, const struct pool__op_start *start,
+                                  struct pool_error *err);
 /* Hands the op to the loop, or frees it. `ret_call`: NULL, or where its handle goes. */
 bool pool__accept(struct pool__op *op, struct pool_call *ret_call, struct pool_error *err);
 

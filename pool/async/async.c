@@ -51,38 +51,32 @@ static void run_conn_ping(struct pool__op *op, struct pool_error *err)
     pool__handle_unclaim(pool, &op->borrowed);
 }
 
-static bool check_fn(bool there, struct pool_error *err)
-{
-    return there || pool__fail(err, POOL_ERR_INVALID, "the callback is NULL");
-}
-
 /* ---- a pool ---- */
 
 bool pool_query_async_with(struct pool *pool, const struct pool_request *request, pool_query_fn *fn,
-                           void *arg, struct pool_error *err)
+                           void *arg, struct pool_call *ret_call, struct pool_error *err)
 {
-    static const struct pool__op_kind kind = {
-        .queues = true, .statement = true, .run = run_query, .deliver = pool__op_tell};
+    static const struct pool__op_kind kind = {.queues = true,
+                                              .statement = true,
+                                              .checks = true,
+                                              .run = run_query,
+                                              .deliver = pool__op_tell};
     POOL__OWN_ERROR(err);
-    if (!check_fn(fn, err) || !pool__request_check(request, err) || !pool__check(pool, err))
-        return false;
-    struct pool__op *op = pool__accept_new(pool, &kind, request, err);
-    if (!op || !pool__accept_check_values(op, err))
-        return false;
-    op->fn.query = fn;
-    op->arg = arg;
-    return pool__accept(op, request->ret_call, err);
+    const struct pool__op_start start = {&kind, request, {.query = fn}, arg};
+    struct pool__op *op = pool__accept_new(pool, &start, err);
+    return op && pool__accept(op, ret_call, err);
 }
 
 bool pool_query_async(struct pool *pool, const char *sql, struct pool_args args, pool_query_fn *fn,
                       void *arg, struct pool_error *err)
 {
     struct pool_request request = {.sql = sql, .args = args};
-    return pool_query_async_with(pool, &request, fn, arg, err);
+    return pool_query_async_with(pool, &request, fn, arg, NULL, err);
 }
 
 bool pool_get_connection_async_with(struct pool *pool, const struct pool_request *request,
-                                    pool_conn_fn *fn, void *arg, struct pool_error *err)
+                                    pool_conn_fn *fn, void *arg, struct pool_call *ret_call,
+                                    struct pool_error *err)
 {
     static const struct pool__op_kind kind = {
         .queues = true, .handle = true, .deliver = deliver_conn};
@@ -93,40 +87,34 @@ bool pool_get_connection_async_with(struct pool *pool, const struct pool_request
     borrow.sql = "";
     borrow.sql_len = 0;
     borrow.args = POOL_NO_ARGS;
-    borrow.flags = POOL_ALONE;
-    if (!check_fn(fn, err) || !pool__check(pool, err))
+    borrow.alone = true;
+    const struct pool__op_start start = {&kind, &borrow, {.conn = fn}, arg};
+    if (!pool__request_check(&borrow, err))
         return false;
-    struct pool__op *op = pool__accept_new(pool, &kind, &borrow, err);
-    if (!op)
-        return false;
-    op->fn.conn = fn;
-    op->arg = arg;
-    return pool__accept(op, request->ret_call, err);
+    struct pool__op *op = pool__accept_new(pool, &start, err);
+    return op && pool__accept(op, ret_call, err);
 }
 
 bool pool_get_connection_async(struct pool *pool, pool_conn_fn *fn, void *arg,
                                struct pool_error *err)
 {
     struct pool_request request = {.sql = NULL};
-    return pool_get_connection_async_with(pool, &request, fn, arg, err);
+    return pool_get_connection_async_with(pool, &request, fn, arg, NULL, err);
 }
 
 /* ---- a borrowed connection ---- */
 
 /* Claims the handle for as long as the op runs. */
-static bool conn_op(struct pool_conn conn, const struct pool__op_kind *kind,
-                    const struct pool_request *request, pool_query_fn *fn, void *arg,
-                    struct pool_error *err)
+static bool conn_op(struct pool_conn conn, const struct pool__op_start *start,
+                    struct pool_call *ret_call, struct pool_error *err)
 {
     struct pool__borrowed borrowed;
-    if (!check_fn(fn, err) || !pool__handle_claim_open(conn, &borrowed, err))
+    if (!pool__handle_claim_open(conn, &borrowed, err))
         return false;
-    struct pool__op *op = pool__accept_new(conn.pool, kind, request, err);
+    struct pool__op *op = pool__accept_new(conn.pool, start, err);
     if (op) {
         op->borrowed = borrowed;
-        op->fn.query = fn;
-        op->arg = arg;
-        if (pool__accept(op, request ? request->ret_call : NULL, err))
+        if (pool__accept(op, ret_call, err))
             return true;
     }
     pool__handle_unclaim(conn.pool, &borrowed);
@@ -134,26 +122,28 @@ static bool conn_op(struct pool_conn conn, const struct pool__op_kind *kind,
 }
 
 bool pool_conn_query_async_with(struct pool_conn conn, const struct pool_request *request,
-                                pool_query_fn *fn, void *arg, struct pool_error *err)
+                                pool_query_fn *fn, void *arg, struct pool_call *ret_call,
+                                struct pool_error *err)
 {
     static const struct pool__op_kind kind = {
         .statement = true, .run = run_conn_query, .deliver = pool__op_tell};
     POOL__OWN_ERROR(err);
-    return pool__request_check(request, err) && conn_op(conn, &kind, request, fn, arg, err);
+    const struct pool__op_start start = {&kind, request, {.query = fn}, arg};
+    return conn_op(conn, &start, ret_call, err);
 }
 
 bool pool_conn_query_async(struct pool_conn conn, const char *sql, struct pool_args args,
                            pool_query_fn *fn, void *arg, struct pool_error *err)
 {
     struct pool_request request = {.sql = sql, .args = args};
-    return pool_conn_query_async_with(conn, &request, fn, arg, err);
+    return pool_conn_query_async_with(conn, &request, fn, arg, NULL, err);
 }
 
 static bool command(struct pool_conn conn, const char *sql, pool_query_fn *fn, void *arg,
                     struct pool_error *err)
 {
-    struct pool_request request = {.sql = sql, .flags = POOL_TEXT};
-    return pool_conn_query_async_with(conn, &request, fn, arg, err);
+    struct pool_request request = {.sql = sql, .text = true};
+    return pool_conn_query_async_with(conn, &request, fn, arg, NULL, err);
 }
 
 bool pool_conn_begin_async(struct pool_conn conn, pool_query_fn *fn, void *arg,
@@ -181,5 +171,6 @@ bool pool_conn_ping_async(struct pool_conn conn, pool_query_fn *fn, void *arg,
 {
     static const struct pool__op_kind kind = {.run = run_conn_ping, .deliver = pool__op_tell};
     POOL__OWN_ERROR(err);
-    return conn_op(conn, &kind, NULL, fn, arg, err);
+    const struct pool__op_start start = {&kind, NULL, {.query = fn}, arg};
+    return conn_op(conn, &start, NULL, err);
 }

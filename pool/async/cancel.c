@@ -57,16 +57,41 @@ static void run_kill(struct pool *pool, struct pool__chore *chore)
     pool__queued_drop(&op->queued);
 }
 
-/* Only the statement that runs alone on its connection. */
+/* Of a transaction: whether a call runs on its connection, which is then nobody else's. Under the
+ * lock pool_end holds none for a moment. 0: none runs. */
+static unsigned long id_of_running_call(struct pool *pool, const struct pool__borrowed *borrowed)
+{
+    const struct pool__slot *slot = &pool->core.slots[borrowed->slot];
+    uint64_t busy = (uint64_t)borrowed->generation << 32 | POOL__SLOT_BUSY | POOL__SLOT_CLAIMED;
+    const uint64_t flags = POOL__SLOT_EVICT | POOL__SLOT_UNCLEAN;
+    pool__lock(&pool->end_lock);
+    bool runs = (atomic_load(&slot->word) & ~flags) == busy;
+    const struct pool__conn *conn = slot->conn;
+    unsigned long id = runs && conn ? conn->thread_id : 0;
+    pool__unlock(&pool->end_lock);
+    return id;
+}
+
+/* The session whose statement is to be stopped: one that runs alone on its connection, and no
+ * commit. 0: there is none. */
+static unsigned long session_to_stop(const struct pool__op *op)
+{
+    if (op->job.pipelined || op->commits)
+        return 0;
+    if (op->kind->handle)
+        return id_of_running_call(op->queued.pool, &op->borrowed);
+    return op->borrowed.conn ? op->borrowed.conn->thread_id : 0;
+}
+
 static void stop_on_server(struct pool__op *op)
 {
     uint32_t none = POOL__OP_KILL_NONE;
-    if (op->job.pipelined || !op->borrowed.conn ||
-        !atomic_compare_exchange_strong(&op->kill, &none, POOL__OP_KILL_ORDERED))
+    unsigned long thread_id = session_to_stop(op);
+    if (!thread_id || !atomic_compare_exchange_strong(&op->kill, &none, POOL__OP_KILL_ORDERED))
         return;
     atomic_fetch_add(&op->queued.holders, 1);
     op->kill_chore.run = run_kill;
-    op->kill_thread_id = op->borrowed.conn->thread_id;
+    op->kill_thread_id = thread_id;
     pool__workers_order(op->queued.pool, &op->kill_chore);
 }
 

@@ -10,6 +10,8 @@
 #include "core/hooked.h"
 #include "engine/pool.h"
 
+#include <limits.h>
+
 int pool_fd(struct pool *pool)
 {
     struct pool_error ignored;
@@ -34,13 +36,14 @@ static int dispatch(struct pool *pool, int timeout_ms)
     return done;
 }
 
-int pool_dispatch(struct pool *pool, int timeout_ms)
+int pool_dispatch(struct pool *pool, uint32_t timeout_ms)
 {
     struct pool_error ignored;
+    int most_ms = timeout_ms == POOL_NEVER ? -1 : timeout_ms < INT_MAX ? (int)timeout_ms : INT_MAX;
     if (!pool__check(pool, &ignored) || !pool->loop.manual || pool__loop_is_here(&pool->loop) ||
         pool__hooked_in(pool) || !pool__loop_open(&pool->loop))
         return -1;
-    return dispatch(pool, timeout_ms);
+    return dispatch(pool, most_ms);
 }
 
 bool pool__dispatch_run(struct pool *pool, int timeout_ms)

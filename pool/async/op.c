@@ -70,6 +70,14 @@ void pool__op_drop_result(struct pool__op *op, struct pool_error *err)
     pool__fail(err, POOL_ERR_CANCELLED, "cancelled");
 }
 
+static const char *when_cancelled(const struct pool__op *op, bool not_executed)
+{
+    if (!op->kind->statement && op->kind->run && op->kind->queues)
+        return not_executed ? ", and nothing of its transaction is left"
+                            : "; part of its transaction may be left";
+    return not_executed ? " before its statement was sent" : "; it may have run";
+}
+
 void pool__op_deliver(struct pool__op *op, struct pool_error *err)
 {
     struct pool *pool = op->queued.pool;
@@ -79,7 +87,7 @@ void pool__op_deliver(struct pool__op *op, struct pool_error *err)
     if (op->cancelled && err->code != POOL_OK) {
         struct pool_error was = *err;
         pool__fail(err, POOL_ERR_CANCELLED, "the call was cancelled%s",
-                   was.not_executed ? " before its statement was sent" : "; it may have run");
+                   when_cancelled(op, was.not_executed));
         err->not_executed = was.not_executed;
         err->fatal = was.fatal;
     }

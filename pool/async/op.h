@@ -26,6 +26,7 @@ struct pool__op_kind {
     bool queues;    /* for a connection; else it has one */
     bool handle;    /* what it borrows is a handle, not for one statement */
     bool statement; /* it counts as one */
+    bool checks;    /* when it is accepted: whether it has as many values as placeholders */
     /* On a fiber; NULL: the connection is all that it wants. */
     void (*run)(struct pool__op *op, struct pool_error *err);
     void (*deliver)(struct pool__op *op, const struct pool_error *err); /* NULL: success */
@@ -42,6 +43,11 @@ enum pool__op_kill {
     POOL__OP_KILL_GIVEN_UP /* the connection is lost: nobody is to be killed */
 };
 
+union pool__op_fn {
+    pool_query_fn *query;
+    pool_conn_fn *conn;
+};
+
 struct pool__op {
     struct pool__queued queued; /* first: it is freed as one */
     struct pool__task task;
@@ -55,17 +61,18 @@ struct pool__op {
     unsigned attempt;
     unsigned retries; /* of a transaction */
     bool began;
-    bool waits; /* in the queue, or taken along */
-    bool early; /* it is delivered as a task, whether or not its fiber has ended by then */
+    bool commits; /* it is too late to cancel */
+    bool waits;   /* in the queue, or taken along */
+    bool early;   /* it is delivered as a task, whether or not its fiber has ended by then */
     bool delivered;
     struct pool__fiber *fiber; /* while it runs */
-    union {
-        pool_query_fn *query;
-        pool_conn_fn *conn;
-    } fn;
+    union pool__op_fn fn;
     union {
         pool_flow_fn *flow;
-        pool_transaction_fn *transaction;
+        struct {
+            pool_transaction_fn *fn;
+            struct pool_transaction_request request;
+        } transaction;
     } with;
     void *arg;
     /* Cancelling; see cancel.c. */

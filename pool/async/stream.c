@@ -16,11 +16,11 @@
 
 static const char *misuse_of(const struct pool__op *op, enum pool_flow flow)
 {
-    if (flow != POOL_FLOW_STOP && flow != POOL_FLOW_GO_ON && flow != POOL_FLOW_PAUSE)
+    if (flow != POOL_FLOW_STOP && flow != POOL_FLOW_CONTINUE && flow != POOL_FLOW_PAUSE)
         return "the row function returned what is no enum pool_flow";
     if (flow == POOL_FLOW_PAUSE && !op->ticket)
-        return "the row function paused the stream, and nobody can resume it: the request has no "
-               "ret_call";
+        return "the row function paused the stream, and nobody can resume it: the call has no "
+               "handle";
     return NULL;
 }
 
@@ -35,7 +35,7 @@ static bool deliver_row(struct pool_result *row, void *arg)
         return false;
     if (flow == POOL_FLOW_PAUSE && !op->resumed && !op->cancelled) {
         op->paused = true;
-        pool__wait_pause();
+        pool__wait_pause(op->request.pause_stops_deadline);
         op->paused = false;
     }
     if (flow == POOL_FLOW_PAUSE)
@@ -58,25 +58,32 @@ static void run_stream(struct pool__op *op, struct pool_error *err)
     pool__fail(err, POOL_ERR_INVALID, "%s", op->misuse);
 }
 
-bool pool_stream_async(struct pool *pool, const struct pool_request *request, pool_flow_fn *row_fn,
-                       pool_query_fn *fn, void *arg, struct pool_error *err)
+bool pool_stream_async_with(struct pool *pool, const struct pool_request *request,
+                            pool_flow_fn *row_fn, pool_query_fn *fn, void *arg,
+                            struct pool_call *ret_call, struct pool_error *err)
 {
-    static const struct pool__op_kind kind = {
-        .queues = true, .statement = true, .run = run_stream, .deliver = pool__op_tell};
+    static const struct pool__op_kind kind = {.queues = true,
+                                              .statement = true,
+                                              .checks = true,
+                                              .run = run_stream,
+                                              .deliver = pool__op_tell};
     POOL__OWN_ERROR(err);
-    if (!row_fn || !fn)
-        return pool__fail(err, POOL_ERR_INVALID, "the callback%s is NULL",
-                          row_fn ? "" : " for rows");
-    if (!pool__request_check(request, err) || !pool__check(pool, err))
-        return false;
-    struct pool__op *op = pool__accept_new(pool, &kind, request, err);
-    if (!op || !pool__accept_check_values(op, err))
+    const struct pool__op_start start = {&kind, request, {.query = fn}, arg};
+    if (!row_fn)
+        return pool__fail(err, POOL_ERR_INVALID, "the callback for rows is NULL");
+    struct pool__op *op = pool__accept_new(pool, &start, err);
+    if (!op)
         return false;
     op->sink = (struct pool__sink){deliver_row, op};
     op->job.sink = &op->sink;
     op->job.may_follow = false;
     op->with.flow = row_fn;
-    op->fn.query = fn;
-    op->arg = arg;
-    return pool__accept(op, request->ret_call, err);
+    return pool__accept(op, ret_call, err);
+}
+
+bool pool_stream_async(struct pool *pool, const char *sql, struct pool_args args,
+                       pool_flow_fn *row_fn, pool_query_fn *fn, void *arg, struct pool_error *err)
+{
+    struct pool_request request = {.sql = sql, .args = args};
+    return pool_stream_async_with(pool, &request, row_fn, fn, arg, NULL, err);
 }

@@ -48,6 +48,15 @@ __attribute__((format(printf, 3, 0))) static void fill(struct pool_error *err, e
     memcpy(err->message, message, strlen(message) + 1);
 }
 
+bool pool_error_set(struct pool_error *err, enum pool_code code, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fill(err, code, format, args);
+    va_end(args);
+    return false;
+}
+
 bool pool__fail(struct pool_error *err, enum pool_code code, const char *format, ...)
 {
     va_list args;

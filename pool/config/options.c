@@ -10,6 +10,7 @@
 #include "config/options.h"
 
 #include "base/error.h"
+#include "base/reserved.h"
 #include "base/secret.h"
 #include "config/option_check.h"
 #include "config/option_table.h"
@@ -23,18 +24,11 @@
 #include <sys/mman.h>
 #include <sys/un.h>
 
-bool pool__options_take(struct pool_options *ret, const struct pool_options *options,
-                        size_t options_size, struct pool_error *err)
+bool pool__options_check_reserved(const struct pool_options *options, struct pool_error *err)
 {
-    const unsigned char *bytes = (const unsigned char *)options;
-    for (size_t i = sizeof *ret; i < options_size; i++)
-        if (bytes[i])
-            return pool__fail(err, POOL_ERR_INVALID,
-                              "an option at byte %zu is newer than this library, which knows %zu",
-                              i, sizeof *ret);
-    memset(ret, 0, sizeof *ret);
-    memcpy(ret, options, options_size < sizeof *ret ? options_size : sizeof *ret);
-    return true;
+    const struct pool_hooks *hooks = &options->hooks;
+    return pool__reserved_check(options->reserved, sizeof options->reserved, "the options", err) &&
+           pool__reserved_check(hooks->reserved, sizeof hooks->reserved, "the hooks", err);
 }
 
 size_t pool__options_count_texts(const char *const *texts)
@@ -132,14 +126,15 @@ static void take_brackets_off(struct pool_options *v)
 }
 
 bool pool__options_init(struct pool__options *ret, const struct pool_options *options,
-                        size_t options_size, struct pool_error *err)
+                        struct pool_error *err)
 {
     struct pool__options o = {0};
     if (!options)
         return pool__fail(err, POOL_ERR_INVALID, "'options' is NULL");
     if (!pool__option_check_environment(getauxval(AT_SECURE) != 0, err))
         return false;
-    if (!pool__options_take(&o.v, options, options_size, err) || !pool__option_check(&o.v, err))
+    o.v = *options;
+    if (!pool__options_check_reserved(&o.v, err) || !pool__option_check(&o.v, err))
         return false;
     if (!pool__setup_init(&o.setup, &o.v, err))
         return false;

@@ -31,18 +31,13 @@ struct pool__options {
     struct pool__setup_sql setup; /* how each session begins */
 };
 
-/* Copies and validates. `options_size` is what the caller's compiler thought
- * sizeof(struct pool_options) was: fields that an older caller does not know are
- * defaults, fields that only a newer one knows must be zero. The error names the
- * option and the bad value. On failure *ret is untouched and there is nothing to
- * free; on success *err is untouched. Any thread. */
+/* Copies and validates. The error names the option and the bad value. On failure *ret is
+ * untouched and there is nothing to free; on success *err is untouched. Any thread. */
 bool pool__options_init(struct pool__options *ret, const struct pool_options *options,
-                        size_t options_size, struct pool_error *err);
+                        struct pool_error *err);
 
-/* Takes the bytes that both the caller and this library know, and zeroes the others. False
- * if the caller uses one that the library does not know. Any thread. */
-bool pool__options_take(struct pool_options *ret, const struct pool_options *options,
-                        size_t options_size, struct pool_error *err);
+/* Whether they ask for nothing that is newer than this library. Any thread. */
+bool pool__options_check_reserved(const struct pool_options *options, struct pool_error *err);
 
 /* Of an array that ends with NULL, or is NULL. */
 size_t pool__options_count_texts(const char *const *texts);

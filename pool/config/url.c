@@ -77,63 +77,35 @@ static bool read_over(const char *url, struct pool_options *options, void **ret_
     return true;
 }
 
-/* Fails if something was set of which the caller does not know. */
-static bool give(struct pool_options *ret, size_t size, const struct pool_options *options,
-                 struct pool_error *err)
-{
-    const unsigned char *bytes = (const unsigned char *)options;
-    for (size_t i = size; i < sizeof *options; i++)
-        if (bytes[i])
-            return pool__fail(err, POOL_ERR_INVALID,
-                              "URL: a parameter is newer than the header of this program");
-    memcpy(ret, options, size < sizeof *options ? size : sizeof *options);
-    return true;
-}
-
 static bool check_arguments(const void *a, const void *b, const void *c, struct pool_error *err)
 {
     pool__ok(err);
     return (a && b && c) || pool__fail(err, POOL_ERR_INVALID, "URL: an argument is NULL");
 }
 
-bool pool_options_apply_url_sized(const char *url, struct pool_options *options,
-                                  size_t options_size, void **ret_memory, struct pool_error *err)
+bool pool_options_apply_url(const char *url, struct pool_options *options, void **ret_memory,
+                            struct pool_error *err)
 {
-    struct pool_options full;
-    void *memory = NULL;
-    if (!check_arguments(url, options, ret_memory, err) ||
-        !pool__options_take(&full, options, options_size, err) ||
-        !read_over(url, &full, &memory, err))
+    return check_arguments(url, options, ret_memory, err) &&
+           pool__options_check_reserved(options, err) && read_over(url, options, ret_memory, err);
+}
+
+bool pool_options_from_url(const char *url, struct pool_options *ret_options, void **ret_memory,
+                           struct pool_error *err)
+{
+    struct pool_options options = {0};
+    if (!check_arguments(url, ret_options, ret_memory, err) ||
+        !read_over(url, &options, ret_memory, err))
         return false;
-    if (!give(options, options_size, &full, err)) {
-        pool__url_free(memory);
-        return false;
-    }
-    *ret_memory = memory;
+    *ret_options = options;
     return true;
 }
 
-bool pool_options_from_url_sized(const char *url, struct pool_options *ret_options,
-                                 size_t options_size, void **ret_memory, struct pool_error *err)
-{
-    struct pool_options full = {0};
-    void *memory = NULL;
-    if (!check_arguments(url, ret_options, ret_memory, err) || !read_over(url, &full, &memory, err))
-        return false;
-    if (!give(ret_options, options_size, &full, err)) {
-        pool__url_free(memory);
-        return false;
-    }
-    if (options_size > sizeof full)
-        memset((char *)ret_options + sizeof full, 0, options_size - sizeof full);
-    *ret_memory = memory;
-    return true;
-}
-
-bool pool__url_read(const char *url, const struct pool_options *base, size_t base_size,
+bool pool__url_read(const char *url, const struct pool_options *base,
                     struct pool_options *ret_options, void **ret_memory, struct pool_error *err)
 {
-    return check_arguments(url, base, base, err) &&
-           pool__options_take(ret_options, base, base_size, err) &&
-           read_over(url, ret_options, ret_memory, err);
+    if (!check_arguments(url, base, base, err) || !pool__options_check_reserved(base, err))
+        return false;
+    *ret_options = *base;
+    return read_over(url, ret_options, ret_memory, err);
 }

@@ -7,9 +7,9 @@
 
 #include "mypool.h"
 
-/* The options are those of `base`, of so many bytes, and over them what the URL says. They point
- * into `base` and into *ret_memory. */
-bool pool__url_read(const char *url, const struct pool_options *base, size_t base_size,
+/* The options are those of `base`, and over them what the URL says. They point into `base` and into
+ * *ret_memory. */
+bool pool__url_read(const char *url, const struct pool_options *base,
                     struct pool_options *ret_options, void **ret_memory, struct pool_error *err);
 
 /* Wipes and frees the memory that pool_options_from_url or its kin returned. NULL is fine.

@@ -62,8 +62,8 @@ bool pool__execution_check_single(struct pool__execution *exec, const struct poo
         return true;
     return pool__fail(exec->err, POOL_ERR_INVALID,
                       "several statements in one request need the option multi_statements and "
-                      "the flag POOL_TEXT: there is no %s",
-                      text ? "multi_statements" : "POOL_TEXT");
+                      "a request with `text`: there is no %s",
+                      text ? "multi_statements" : "`text`");
 }
 
 void pool__execution_note_time(const struct pool__conn *conn, struct pool__stmt *stmt, uint64_t ns,

@@ -181,13 +181,17 @@ static enum pool__wake await_on_fiber(struct pool__fiber *fiber, struct pool__wa
     return wake;
 }
 
-void pool__wait_pause(void)
+void pool__wait_pause(bool stops_deadline)
 {
     struct pool__wait *wait = get_current();
     struct pool__fiber *fiber = pool__fiber_current();
+    uint64_t began_ns = pool__now_ns();
     /* A deadline that passes meanwhile is noticed before the next row. */
-    if (await_on_fiber(fiber, wait, -1, true, wait->deadline_ns) == POOL__WAKE_CUT)
+    uint64_t until_ns = stops_deadline ? POOL__FOREVER : wait->deadline_ns;
+    if (await_on_fiber(fiber, wait, -1, true, until_ns) == POOL__WAKE_CUT)
         wait->cut = true;
+    if (stops_deadline && wait->deadline_ns != POOL__FOREVER)
+        wait->deadline_ns += pool__now_ns() - began_ns;
 }
 
 bool pool__is_cut(int cut_fd)

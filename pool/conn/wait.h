@@ -69,8 +69,9 @@ struct pool__wait *pool__wait_swap(struct pool__wait *wait);
  * like the hook does. */
 bool pool__wait_is_over(struct pool__wait *wait, int fd, bool look_at_cut);
 
-/* On a fiber, inside a call: lets others run until somebody wakes it, or its time is up. */
-void pool__wait_pause(void);
+/* On a fiber, inside a call: lets others run until somebody wakes it, or its time is up; or, if
+ * `stops_deadline`, for any time, by which the call's own is then longer. */
+void pool__wait_pause(bool stops_deadline);
 
 /* Everything has to stop. One system call. */
 bool pool__is_cut(int cut_fd);

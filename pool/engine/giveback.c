@@ -78,6 +78,8 @@ static void note_release(struct pool *pool, unsigned slot)
 static void settle(struct pool *pool, unsigned slot)
 {
     struct pool__conn *conn = pool->core.slots[slot].conn;
+    if (conn->trx.stop && *conn->trx.stop)
+        conn->broken = true; /* given away by a transaction that is being stopped on the server */
     conn->trx = (struct pool__trx){.guarded = false}; /* the next holder believes nothing */
     switch (pool__policy_returned(pool->options.v.reset_policy, conn->broken, conn->dirty,
                                   conn->in_transaction)) {

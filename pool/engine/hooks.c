@@ -87,7 +87,7 @@ void pool__hooks_tell_state(struct pool *pool, enum pool_state state, const char
     pool__hooked_leave(&hooked);
 }
 
-void pool__hooks_tell_leak(struct pool *pool, const char *label, uint64_t held_ms)
+void pool__hooks_tell_leak(struct pool *pool, const char *label, uint32_t held_ms)
 {
     const struct pool_hooks *hooks = &pool->options.v.hooks;
     struct pool__hooked hooked;

@@ -17,7 +17,7 @@ void pool__hooks_tell_query(struct pool *pool, const char *label, uint64_t diges
                             uint64_t elapsed_ns, uint64_t rows, enum pool_code code);
 /* `cause`: NULL if all is well. */
 void pool__hooks_tell_state(struct pool *pool, enum pool_state state, const char *cause);
-void pool__hooks_tell_leak(struct pool *pool, const char *label, uint64_t held_ms);
+void pool__hooks_tell_leak(struct pool *pool, const char *label, uint32_t held_ms);
 
 /* Around a hook of a caller without a connection: pool_end waits for it. False: it is too late
  * for a hook, and there is nothing to let go. */

@@ -7,6 +7,7 @@
  */
 #include "engine/job.h"
 
+#include "base/error.h"
 #include "conn/command.h"
 #include "conn/conn.h"
 #include "conn/keep.h"
@@ -30,7 +31,7 @@
 static bool may_ever_ride(const struct pool_options *options, const struct pool__job *job)
 {
     return options->pipeline_depth > 1 && !job->sink && job->statement.hash &&
-           !(job->request->flags & POOL_ALONE) && job->statement.size <= POOL__PIPELINE_BYTES / 4 &&
+           !job->request->alone && job->statement.size <= POOL__PIPELINE_BYTES / 4 &&
            options->query_timeout_ms >= POOL__SHORTEST_PIPELINED_MS;
 }
 
@@ -158,12 +159,26 @@ uint64_t pool__job_deadline(const struct pool *pool, struct pool__job *job,
     return pool__earlier(own, call_deadline_ns);
 }
 
+/* Of the transaction that the statement is a part of. */
+static bool transaction_allows(const struct pool__conn *conn, struct pool_error *err)
+{
+    const struct pool__trx *trx = &conn->trx;
+    if (trx->stop && *trx->stop)
+        return pool__fail_unsent(err, POOL_ERR_CANCELLED, "the transaction was cancelled");
+    return !trx->deadline_ns || pool__now_ns() < trx->deadline_ns ||
+           pool__fail_unsent(err, POOL_ERR_QUERY_TIMEOUT, "the time of the transaction is up");
+}
+
 /* Of a batch each chunk is a statement with a deadline of its own. */
 static struct pool_result *run(struct pool *pool, struct pool__conn *conn, struct pool__job *job,
                                uint64_t call_deadline_ns, uint64_t waited_ns,
                                struct pool_error *err)
 {
     conn->handed_over = waited_ns != 0;
+    if (conn->trx.deadline_ns)
+        call_deadline_ns = pool__earlier(call_deadline_ns, conn->trx.deadline_ns);
+    if (!transaction_allows(conn, err))
+        return NULL;
     if (job->batch)
         return pool__batch_run(conn, job->batch, &job->statement, job->held, call_deadline_ns, err);
     uint64_t deadline_ns = pool__job_deadline(pool, job, call_deadline_ns, waited_ns);
@@ -195,7 +210,7 @@ static unsigned most_attempts(const struct pool *pool, const struct pool__job *j
         return 1;
     if (err->not_executed && err->server_errno == 0)
         return ATTEMPTS + pool->core.limit;
-    bool allowed = err->not_executed || (job->request->flags & POOL_IDEMPOTENT);
+    bool allowed = err->not_executed || job->request->idempotent;
     return allowed && !job->sink ? ATTEMPTS : 1;
 }
 

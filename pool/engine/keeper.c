@@ -165,7 +165,8 @@ static void look_at_busy(struct pool *pool, unsigned slot, uint64_t now)
     atomic_fetch_add(&pool->counters.leaks, 1);
     char label[64];
     pool__label_copy(pool, slot, label);
-    pool__hooks_tell_leak(pool, label, held / POOL__NS_PER_MS);
+    uint64_t held_ms = held / POOL__NS_PER_MS;
+    pool__hooks_tell_leak(pool, label, held_ms < POOL_NEVER ? (uint32_t)held_ms : POOL_NEVER);
 }
 
 static void look_at_closing(struct pool *pool, unsigned slot, uint64_t now)

@@ -29,3 +29,19 @@ bool pool__check_blocking(struct pool *pool, struct pool_error *err)
     return !pool__hooked_in(pool) ||
            pool__fail(err, POOL_ERR_INVALID, "a call that blocks, inside a hook of the same pool");
 }
+
+static bool check_drain(const struct pool *pool, struct pool_error *err)
+{
+    return !atomic_load_explicit(&pool->draining, memory_order_relaxed) ||
+           pool__fail_unsent(err, POOL_ERR_CLOSED, "the pool drains: no new calls are taken");
+}
+
+bool pool__check_new(struct pool *pool, struct pool_error *err)
+{
+    return pool__check(pool, err) && check_drain(pool, err);
+}
+
+bool pool__check_new_blocking(struct pool *pool, struct pool_error *err)
+{
+    return pool__check_blocking(pool, err) && check_drain(pool, err);
+}

@@ -78,7 +78,7 @@ struct pool__counters {
     _Atomic uint64_t opened;
     _Atomic uint64_t connect_failures;
     _Atomic uint64_t closed;
-    _Atomic uint64_t closed_by_reason[9];
+    _Atomic uint64_t closed_by_reason[POOL_CLOSE_LAST + 1];
     _Atomic uint64_t resets;
     _Atomic uint64_t pings;
     _Atomic uint64_t kills;
@@ -90,8 +90,9 @@ struct pool__counters {
 struct pool {
     struct pool__core core;
     struct pool__options options;
-    unsigned fork_count; /* of the process that made the pool */
-    bool hooked;         /* acquire or release are observed, or every return resets */
+    unsigned fork_count;   /* of the process that made the pool */
+    bool hooked;           /* acquire or release are observed, or every return resets */
+    _Atomic bool draining; /* new calls are refused, and all else goes on */
     struct pool__place *places;
     struct pool__stmt_budget budget;
     struct pool__health health;
@@ -134,6 +135,7 @@ static inline bool pool__may_borrow_quickly(struct pool *pool)
 {
     return pool && !pool->hooked &&
            pool->fork_count == atomic_load_explicit(&pool__fork_count, memory_order_relaxed) &&
+           !atomic_load_explicit(&pool->draining, memory_order_relaxed) &&
            !atomic_load_explicit(&pool->core.shut, memory_order_relaxed);
 }
 
@@ -153,5 +155,8 @@ bool pool__check(struct pool *pool, struct pool_error *err);
 /* The same for a call that waits: not inside a callback, where it would hold up the loop that
  * it waits for, nor inside a hook, where others wait for the thread. */
 bool pool__check_blocking(struct pool *pool, struct pool_error *err);
+/* The same two for what begins: while the pool drains, only what has begun goes on. */
+bool pool__check_new(struct pool *pool, struct pool_error *err);
+bool pool__check_new_blocking(struct pool *pool, struct pool_error *err);
 
 #endif

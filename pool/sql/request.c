@@ -6,10 +6,9 @@
 #include "sql/request.h"
 
 #include "base/error.h"
+#include "base/reserved.h"
 
 #include <string.h>
-
-#define KNOWN_FLAGS (POOL_TEXT | POOL_IDEMPOTENT | POOL_ALONE)
 
 bool pool__request_check(const struct pool_request *request, struct pool_error *err)
 {
@@ -21,10 +20,7 @@ bool pool__request_check(const struct pool_request *request, struct pool_error *
         return pool__fail(err, POOL_ERR_INVALID,
                           "the number of values is %zu, but the pointer to them is NULL",
                           request->args.count);
-    if (request->flags & ~(unsigned)KNOWN_FLAGS)
-        return pool__fail(err, POOL_ERR_INVALID, "unknown request flags 0x%x",
-                          request->flags & ~(unsigned)KNOWN_FLAGS);
-    return true;
+    return pool__reserved_check(request->reserved, sizeof request->reserved, "the request", err);
 }
 
 /* Where the next value and the next byte go; while measuring both count from 0. */

@@ -97,7 +97,7 @@ bool pool__statement_init(struct pool__statement *statement, const struct pool_r
     statement->text = request->sql;
     statement->text_len = request->sql_len ? request->sql_len : strlen(request->sql);
     statement->args = request->args;
-    statement->as_text = no_prepare || (request->flags & POOL_TEXT);
+    statement->as_text = no_prepare || request->text;
     statement->own = false;
     statement->depends_on_quotes =
         statement->as_text && pool__statement_has_special_text(statement);
@@ -109,7 +109,7 @@ bool pool__statement_init(struct pool__statement *statement, const struct pool_r
     statement->size = 0;
     statement->expanded = (struct pool__expanded){0};
     statement->many = NULL;
-    if (no_prepare && !(request->flags & POOL_TEXT)) {
+    if (no_prepare && !request->text) {
         statement->hash = pool__hash_text(statement->text, statement->text_len);
         statement->size = size_as_text(statement);
     }
