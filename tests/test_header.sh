@@ -122,7 +122,7 @@ struct pool_result *only_cxx(struct pool *pool, struct pool_result *, struct poo
     std::string text = "x";
     struct pool_args args = {nullptr, 0};
     struct pool_value values[] = {pool_int(1), pool_text(text.c_str())};
-    struct pool_request request = {"SELECT ?", 0, POOL_ARGS(nullptr, text), 0, 0, nullptr, 0, {}, nullptr};
+    struct pool_request request = {"SELECT ?", 0, POOL_ARGS(nullptr, text), 0, 0, nullptr, false, false, false, false, {}};
     struct { unsigned bits : 3; } packed = {1};
     auto held = POOL_ARGS(packed.bits, std::string("x"), POOL_NAMED("y", text), POOL_NAMED("z", text + "y"));
     args = made(text);
