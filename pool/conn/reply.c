@@ -13,6 +13,7 @@
 #include "conn/outcome.h"
 #include "result/result.h"
 #include "result/sets.h"
+#include "sql/chars.h"
 
 #include <mysql.h>
 #include <stdlib.h>
@@ -117,7 +118,7 @@ static const char *read_number(const char *text, uint64_t *ret_number)
     text += strcspn(text, "0123456789");
     if (!*text)
         return NULL;
-    for (; *text >= '0' && *text <= '9'; text++)
+    for (; pool__is_digit(*text); text++)
         number = number * 10 + (uint64_t)(*text - '0');
     *ret_number = number;
     return text;

@@ -115,17 +115,12 @@ static bool read_sign(struct pool__parser *parser)
     return false;
 }
 
-static bool is_space(uint8_t c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
 /* The integer at the start of a text, as strtoll reads it. */
 static struct pool__number leading_integer(const struct pool__field *field)
 {
     struct pool__parser parser = {field->data, field->data + field->len};
     struct pool__number number = {.is_double = false};
-    while (parser.at < parser.end && is_space(*parser.at))
+    while (parser.at < parser.end && pool__is_blank(*parser.at))
         parser.at++;
     number.negative = read_sign(&parser);
     read_digits(&parser, &number.magnitude);

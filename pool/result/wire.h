@@ -4,6 +4,8 @@
 #ifndef POOL_RESULT_WIRE_H
 #define POOL_RESULT_WIRE_H
 
+#include "sql/chars.h"
+
 #include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,7 +40,7 @@ static inline bool pool__wire_accept(struct pool__parser *parser, char c)
 
 static inline bool pool__is_digit_next(const struct pool__parser *parser)
 {
-    return parser->at < parser->end && *parser->at >= '0' && *parser->at <= '9';
+    return parser->at < parser->end && pool__is_digit(*parser->at);
 }
 
 #endif

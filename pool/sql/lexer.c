@@ -27,19 +27,10 @@
 #include "sql/lexer.h"
 
 #include "base/error.h"
+#include "sql/chars.h"
 #include "sql/value.h"
 
 #include <string.h>
-
-static bool is_blank(char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
 
 static bool is_name_start(char c)
 {
@@ -145,7 +136,7 @@ static bool skip_comment(struct pool__lexer *lexer, struct pool_error *err)
 static bool skip_silence(struct pool__lexer *lexer, struct pool_error *err)
 {
     for (;;) {
-        if (is_blank(peek(lexer, 0))) {
+        if (pool__is_blank(peek(lexer, 0))) {
             lexer->at++;
         } else if (lexer->in_comment && looking_at(lexer, "*/")) {
             lexer->in_comment = false;
@@ -167,7 +158,7 @@ static void scan_executable_comment(struct pool__lexer *lexer)
     lexer->in_comment = true;
     lexer->comment_start = lexer->at;
     lexer->at += looking_at(lexer, "/*!") ? 3 : 4;
-    while (is_digit(peek(lexer, 0)))
+    while (pool__is_digit(peek(lexer, 0)))
         lexer->at++; /* the version from which on it is SQL */
 }
 

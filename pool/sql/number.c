@@ -18,6 +18,8 @@
  */
 #include "sql/number.h"
 
+#include "sql/chars.h"
+
 #include <float.h>
 #include <locale.h>
 #include <math.h>
@@ -50,7 +52,7 @@ static void take_digits(struct digits *digits, const char *text)
 {
     digits->count = 0;
     for (; *text && *text != 'e'; text++)
-        if (*text >= '0' && *text <= '9')
+        if (pool__is_digit(*text))
             digits->digits[digits->count++] = *text;
     digits->point = (int)strtol(text + 1, NULL, 10) + 1;
     while (digits->count > 1 && digits->digits[digits->count - 1] == '0')
@@ -170,7 +172,7 @@ static size_t rounded_text(double value, unsigned decimals, char *text)
     char *to = text;
     int len = snprintf(text, POOL__NUMBER_SIZE, "%.*f", (int)decimals, value);
     for (int i = 0; i < len; i++) {
-        if ((text[i] >= '0' && text[i] <= '9') || text[i] == '-')
+        if (pool__is_digit(text[i]) || text[i] == '-')
             *to++ = text[i];
         else if (to[-1] != '.')
             *to++ = '.';

@@ -14,6 +14,7 @@
 #include "sql/value.h"
 
 #include "base/error.h"
+#include "sql/chars.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -88,7 +89,7 @@ struct pool_value pool_named(const char *name, struct pool_value value)
 static size_t count_digits(const char *text, size_t len)
 {
     size_t count = 0;
-    while (count < len && text[count] >= '0' && text[count] <= '9')
+    while (count < len && pool__is_digit(text[count]))
         count++;
     return count;
 }
