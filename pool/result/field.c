@@ -10,6 +10,8 @@
 
 #include "result/moment.h"
 #include "result/wire.h"
+#include "sql/calendar.h"
+#include "sql/chars.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -17,11 +19,6 @@
 
 #define TWO_TO_63 9223372036854775808.0
 #define TWO_TO_64 18446744073709551616.0
-
-static bool is_time_type(unsigned type)
-{
-    return type == POOL_TYPE_DATE || type == POOL_TYPE_TIME || type == POOL_TYPE_DATETIME;
-}
 
 /* ---- numbers ---- */
 
@@ -184,7 +181,7 @@ bool pool__field_number(const struct pool__field *field, struct pool__number *re
     case POOL__WIRE_FLOAT: *ret_number = number_from_float(field); return true;
     case POOL__WIRE_DOUBLE: *ret_number = number_from_bytes(field); return true;
     case POOL__WIRE_CHARS:
-        return !is_time_type(field->column->type) && whole_number(field, ret_number);
+        return !pool__calendar_is_type(field->column->type) && whole_number(field, ret_number);
     default: return false;
     }
 }
@@ -216,7 +213,7 @@ double pool__field_number_double(const struct pool__number *number)
 static struct pool__number lenient_number(const struct pool__field *field)
 {
     struct pool__number number = {.is_double = false};
-    if (is_time_type(field->column->type))
+    if (pool__calendar_is_type(field->column->type))
         return number;
     if (field->column->form == POOL__WIRE_CHARS)
         return pool__is_real_type(field->column->type) ? number_from_double(double_of_chars(field))
@@ -261,7 +258,7 @@ uint64_t pool__field_uint(const struct pool__field *field)
 
 double pool__field_double(const struct pool__field *field)
 {
-    if (field->column->form == POOL__WIRE_CHARS && !is_time_type(field->column->type))
+    if (field->column->form == POOL__WIRE_CHARS && !pool__calendar_is_type(field->column->type))
         return double_of_chars(field);
     struct pool__number number = lenient_number(field);
     return pool__field_number_double(&number);
@@ -308,7 +305,7 @@ static size_t format_time(const struct pool__field *field, char *text)
 {
     struct pool_time time = {.type = POOL_TYPE_DATE};
     pool__field_time(field, &time);
-    return pool__moment_format(&time, field->column->decimals, text);
+    return pool__calendar_text(&time, field->column->decimals, text);
 }
 
 size_t pool__field_format(const struct pool__field *field, char text[POOL__TEXT_SIZE])

@@ -5,19 +5,7 @@
 #include "result/moment.h"
 
 #include "result/wire.h"
-
-#include <stdio.h>
-
-static bool is_date_valid(const struct pool_time *time)
-{
-    return time->year <= 9999 && time->month <= 12 && time->day <= 31;
-}
-
-static bool is_clock_valid(const struct pool_time *time)
-{
-    return time->hour <= (time->type == POOL_TYPE_TIME ? 838u : 23u) && time->minute <= 59 &&
-           time->second <= 59 && time->microsecond <= 999999;
-}
+#include "sql/calendar.h"
 
 /* Parts that are not sent are zero. */
 bool pool__moment_unpack(const uint8_t *data, size_t len, enum pool_type type,
@@ -38,7 +26,7 @@ bool pool__moment_unpack(const uint8_t *data, size_t len, enum pool_type type,
     }
     if (len == 11)
         time.microsecond = (unsigned)pool__little_endian(data + 7, 4);
-    if (!is_date_valid(&time) || !is_clock_valid(&time))
+    if (!pool__calendar_has_date(&time) || !pool__calendar_has_clock(&time))
         return false;
     *ret_time = time;
     return true;
@@ -58,7 +46,7 @@ bool pool__moment_unpack_span(const uint8_t *data, size_t len, struct pool_time 
     }
     if (len == 12)
         time.microsecond = (unsigned)pool__little_endian(data + 8, 4);
-    if (!is_clock_valid(&time))
+    if (!pool__calendar_has_clock(&time))
         return false;
     *ret_time = time;
     return true;
@@ -96,14 +84,14 @@ static bool read_clock(struct pool__parser *parser, struct pool_time *time)
            read_unit(parser, 2, false, &time->minute) && pool__wire_accept(parser, ':') &&
            read_unit(parser, 2, false, &time->second) &&
            read_fraction(parser, &time->microsecond) && parser->at == parser->end &&
-           is_clock_valid(time);
+           pool__calendar_has_clock(time);
 }
 
 static bool read_date(struct pool__parser *parser, struct pool_time *time)
 {
     return read_unit(parser, 4, false, &time->year) && pool__wire_accept(parser, '-') &&
            read_unit(parser, 2, false, &time->month) && pool__wire_accept(parser, '-') &&
-           read_unit(parser, 2, false, &time->day) && is_date_valid(time);
+           read_unit(parser, 2, false, &time->day) && pool__calendar_has_date(time);
 }
 
 /* "YYYY-MM-DD", the same with " hh:mm:ss[.ffffff]", or "[-]h:mm:ss[.ffffff]". A bare date
@@ -129,24 +117,4 @@ bool pool__moment_parse(const uint8_t *text, size_t len, bool is_datetime,
     }
     *ret_time = time;
     return true;
-}
-
-size_t pool__moment_format(const struct pool_time *time, unsigned decimals,
-                           char text[POOL__MOMENT_SIZE])
-{
-    int len = 0;
-    if (time->type != POOL_TYPE_TIME)
-        len = snprintf(text, POOL__MOMENT_SIZE, "%04u-%02u-%02u%s", time->year, time->month,
-                       time->day, time->type == POOL_TYPE_DATE ? "" : " ");
-    if (time->type == POOL_TYPE_DATE)
-        return (size_t)len;
-    len += snprintf(text + len, POOL__MOMENT_SIZE - (size_t)len, "%s%02u:%02u:%02u.%06u",
-                    time->negative ? "-" : "", time->hour, time->minute, time->second,
-                    time->microsecond);
-    int digits = (int)decimals;
-    if (digits > 6)
-        digits = time->microsecond > 0 ? 6 : 0;
-    len -= digits > 0 ? 6 - digits : 7; /* without digits the point goes too */
-    text[len] = '\0';
-    return (size_t)len;
 }

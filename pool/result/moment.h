@@ -6,8 +6,6 @@
 
 #include "mypool.h"
 
-#define POOL__MOMENT_SIZE 96
-
 /* Of the binary protocol: a date or a date and time, given the type of the column, and a TIME.
  * False if the length or a part is impossible. */
 bool pool__moment_unpack(const uint8_t *data, size_t len, enum pool_type type,
@@ -17,9 +15,5 @@ bool pool__moment_unpack_span(const uint8_t *data, size_t len, struct pool_time 
 /* Of characters, all of them. */
 bool pool__moment_parse(const uint8_t *text, size_t len, bool is_datetime,
                         struct pool_time *ret_time);
-
-/* With so many digits of the second; above 6: as many as needed. Returns the length. */
-size_t pool__moment_format(const struct pool_time *time, unsigned decimals,
-                           char text[POOL__MOMENT_SIZE]);
 
 #endif

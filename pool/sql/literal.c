@@ -26,6 +26,7 @@
 #include "sql/literal.h"
 
 #include "base/error.h"
+#include "sql/calendar.h"
 #include "sql/give.h"
 #include "sql/number.h"
 #include "sql/places.h"
@@ -173,16 +174,6 @@ static void put_double(struct buffer *buffer, double value)
     put(buffer, text, pool__number_double_literal(value, text));
 }
 
-/* False for a zero in it, or the 30th of February. */
-static bool is_day_of_calendar(const struct pool_time *time)
-{
-    static const unsigned char days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    bool leap = time->year % 4 == 0 && (time->year % 100 != 0 || time->year % 400 == 0);
-    if (time->year == 0 || time->month == 0 || time->day == 0)
-        return false;
-    return time->day <= days[time->month - 1] + (unsigned)(leap && time->month == 2);
-}
-
 /* A literal of the type that the value has in a prepared statement. What such a literal may
  * refuse, depending on server and SQL mode, is text. */
 static const char *word_before(const struct pool_time *time)
@@ -190,27 +181,15 @@ static const char *word_before(const struct pool_time *time)
     bool last_second = time->hour == 838 && time->minute == 59 && time->second == 59;
     if (time->type == POOL_TYPE_TIME)
         return last_second && time->microsecond > 0 ? "" : "TIME";
-    if (!is_day_of_calendar(time))
+    if (!pool__calendar_is_day(time))
         return "";
     return time->type == POOL_TYPE_DATE ? "DATE" : "TIMESTAMP";
 }
 
 static void put_time(struct buffer *buffer, const struct pool_time *time)
 {
-    char text[128] = "";
-    size_t len = 0;
-    if (time->type != POOL_TYPE_TIME)
-        len += (size_t)snprintf(text, sizeof text, "%04u-%02u-%02u", time->year, time->month,
-                                time->day);
-    if (time->type == POOL_TYPE_DATETIME)
-        text[len++] = ' ';
-    if (time->type == POOL_TYPE_TIME && time->negative)
-        text[len++] = '-';
-    if (time->type != POOL_TYPE_DATE)
-        len += (size_t)snprintf(text + len, sizeof text - len, "%02u:%02u:%02u", time->hour,
-                                time->minute, time->second);
-    if (time->type != POOL_TYPE_DATE && time->microsecond > 0)
-        len += (size_t)snprintf(text + len, sizeof text - len, ".%06u", time->microsecond);
+    char text[POOL__CALENDAR_SIZE];
+    size_t len = pool__calendar_text(time, POOL__ANY_FRACTION, text);
     put_word(buffer, word_before(time));
     put_quoted(buffer, text, len, '\'');
 }

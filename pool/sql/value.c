@@ -14,6 +14,7 @@
 #include "sql/value.h"
 
 #include "base/error.h"
+#include "sql/calendar.h"
 #include "sql/chars.h"
 
 #include <math.h>
@@ -64,14 +65,9 @@ struct pool_value pool_decimal(const char *digits)
     return (struct pool_value){.type = POOL_TYPE_DECIMAL, .as.bytes = {digits, strlen(digits)}};
 }
 
-static bool is_time_type(enum pool_type type)
-{
-    return type == POOL_TYPE_DATE || type == POOL_TYPE_TIME || type == POOL_TYPE_DATETIME;
-}
-
 struct pool_value pool_time(struct pool_time time)
 {
-    enum pool_type type = is_time_type(time.type) ? time.type : POOL_TYPE_DATETIME;
+    enum pool_type type = pool__calendar_is_type(time.type) ? time.type : POOL_TYPE_DATETIME;
     return (struct pool_value){.type = type, .as.time = time};
 }
 
@@ -116,16 +112,16 @@ static const char *wrong_with_time(const struct pool_value *value)
     if (time->type != value->type)
         return "has a struct pool_time whose type is not DATE, TIME or DATETIME";
     if (time->type != POOL_TYPE_TIME) {
-        if (time->year > 9999 || time->month > 12 || time->day > 31)
+        if (!pool__calendar_has_date(time))
             return "has a year, month or day out of range";
         if (time->negative)
             return "is a negative date";
     }
     if (time->type == POOL_TYPE_DATE)
         return NULL;
-    if (time->hour > (time->type == POOL_TYPE_TIME ? 838u : 23u))
+    if (!pool__calendar_has_hour(time))
         return "has an hour out of range";
-    if (time->minute > 59 || time->second > 59 || time->microsecond > 999999)
+    if (!pool__calendar_has_clock(time))
         return "has a minute, second or microsecond out of range";
     return NULL;
 }
