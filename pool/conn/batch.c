@@ -276,7 +276,7 @@ static bool check_biggest(const struct run *run)
     const struct pool__table *table = &run->batch->table;
     const struct pool_value *row = table->values + run->batch->biggest * table->columns;
     size_t size = 1 + pool__bulk_packet_size(row, table->columns);
-    size_t limit = pool__bulk_limit(run->conn);
+    size_t limit = pool__conn_packet_limit(run->conn);
     return size < limit ||
            pool__fail(run->err, POOL_ERR_TOO_BIG,
                       "row %zu takes %zu bytes, which is over the limit of a packet, %zu "

@@ -135,17 +135,10 @@ bool pool__bulk_prepare(struct pool__bulk *bulk, uint64_t deadline_ns, struct po
 
 /* ---- a packet ---- */
 
-size_t pool__bulk_limit(const struct pool__conn *conn)
-{
-    uint64_t limit = conn->options->v.max_packet_bytes;
-    if (conn->max_packet && conn->max_packet < limit)
-        limit = conn->max_packet;
-    return (size_t)limit;
-}
-
 static bool pack(struct pool__bulk *bulk, size_t from)
 {
-    size_t most = pool__bulk_limit(bulk->conn) - 2; /* the command byte, and less than that */
+    size_t most =
+        pool__conn_packet_limit(bulk->conn) - 2; /* the command byte, and less than that */
     bulk->packed_at = from;
     return pool__bulk_packet_rows(&bulk->pack, bulk->table, from,
                                   most < PACKET_BYTES ? most : PACKET_BYTES);

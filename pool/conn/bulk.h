@@ -45,7 +45,4 @@ bool pool__bulk_pack(struct pool__bulk *bulk, size_t from, size_t *ret_count,
 enum pool__bulk_end pool__bulk_run(struct pool__bulk *bulk, uint64_t deadline_ns,
                                    struct pool_result **ret_result, struct pool_error *err);
 
-/* A packet stays below this many bytes. */
-size_t pool__bulk_limit(const struct pool__conn *conn);
-
 #endif

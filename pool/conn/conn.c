@@ -56,6 +56,12 @@ int pool__conn_socket(const struct pool__conn *conn)
     return mysql_get_socket(conn->mysql);
 }
 
+size_t pool__conn_packet_limit(const struct pool__conn *conn)
+{
+    size_t own = conn->options->v.max_packet_bytes;
+    return conn->max_packet && conn->max_packet < own ? (size_t)conn->max_packet : own;
+}
+
 bool pool__conn_commits_by_itself(const struct pool__conn *conn)
 {
     return conn->mysql->server_status & SERVER_STATUS_AUTOCOMMIT;

@@ -75,6 +75,10 @@ bool pool__conn_has_just_answered(const struct pool__conn *conn, uint64_t now);
 /* Its descriptor, which stays libmariadb's. */
 int pool__conn_socket(const struct pool__conn *conn);
 
+/* A packet to the server has to stay below so many bytes: max_packet_bytes, or what the server
+ * takes, if that is known and less. */
+size_t pool__conn_packet_limit(const struct pool__conn *conn);
+
 /* Autocommit is on in its session, by its last reply. */
 bool pool__conn_commits_by_itself(const struct pool__conn *conn);
 

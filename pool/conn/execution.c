@@ -42,17 +42,14 @@ bool pool__execution_begin(struct pool__execution *exec)
  * depending on timing: better not to send it. */
 bool pool__execution_check_size(struct pool__execution *exec, size_t len)
 {
-    uint64_t limit = exec->conn->options->v.max_packet_bytes;
-    const char *whose = "max_packet_bytes";
-    if (exec->conn->max_packet && exec->conn->max_packet < limit) {
-        limit = exec->conn->max_packet;
-        whose = "the server's max_allowed_packet";
-    }
+    size_t limit = pool__conn_packet_limit(exec->conn);
     if (len < limit)
         return true;
     return pool__fail_unsent(exec->err, POOL_ERR_TOO_BIG,
-                             "a statement of %zu bytes is over the limit of %llu (%s)", len,
-                             (unsigned long long)limit, whose);
+                             "a statement of %zu bytes is over the limit of %zu (%s)", len, limit,
+                             limit == exec->conn->options->v.max_packet_bytes
+                                 ? "max_packet_bytes"
+                                 : "the server's max_allowed_packet");
 }
 
 bool pool__execution_check_single(struct pool__execution *exec, const struct pool__sql_info *info,
