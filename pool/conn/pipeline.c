@@ -27,6 +27,7 @@
 #include "conn/text.h"
 
 #include <mysql.h>
+#include <errmsg.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -217,7 +218,7 @@ static void fail_with_others(struct pipeline *pipeline, struct entry *entry)
  * those of the others are there and in order. */
 static bool is_in_step(const struct pipeline *pipeline, const struct pool_error *err)
 {
-    return !pipeline->conn->broken || (err->server_errno > 0 && err->server_errno < 2000);
+    return !pipeline->conn->broken || (err->server_errno > 0 && err->server_errno < CR_MIN_ERROR);
 }
 
 static void fail_reply(struct pipeline *pipeline, struct entry *entry)
@@ -228,7 +229,7 @@ static void fail_reply(struct pipeline *pipeline, struct entry *entry)
         return;
     }
     /* What it says of not having been sent is not true: that was before. */
-    if (entry->exec.err->code == POOL_ERR_LOST && entry->exec.err->server_errno >= 2000)
+    if (entry->exec.err->code == POOL_ERR_LOST && entry->exec.err->server_errno >= CR_MIN_ERROR)
         entry->exec.err->not_executed = false;
     fail(pipeline, entry);
 }

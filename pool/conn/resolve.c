@@ -12,6 +12,7 @@
 #include "conn/wait.h"
 
 #include <arpa/inet.h>
+#include <errmsg.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,7 +66,7 @@ static bool fail(struct pool_error *err, const char *host, const char *why)
 {
     pool__fail(err, POOL_ERR_CONNECT, "host \"%s\" cannot be resolved: %s", host, why);
     if (err) {
-        err->server_errno = 2005;
+        err->server_errno = CR_UNKNOWN_HOST;
         err->not_executed = true;
         err->fatal = true;
     }
