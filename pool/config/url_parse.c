@@ -21,6 +21,7 @@
 
 #include "base/error.h"
 #include "config/option_check.h"
+#include "config/setup_check.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -167,16 +168,10 @@ static bool set_value(struct pool__url_reader *r, const struct pool__option *opt
 
 /* ---- Names of parameters ---- */
 
-static bool same_variable(const char *a, const char *b)
-{
-    size_t len = strcspn(a, "=");
-    return len == strcspn(b, "=") && !strncasecmp(a, b, len);
-}
-
 static bool has_variable(const char *const *variables, size_t count, const char *variable)
 {
     for (size_t i = 0; i < count; i++)
-        if (same_variable(variables[i], variable))
+        if (pool__setup_check_same_variable(variables[i], variable))
             return true;
     return false;
 }
