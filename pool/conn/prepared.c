@@ -121,7 +121,7 @@ static bool prepare_and_execute(struct pool__execution *exec, struct pool__stmt 
     return ok || has_fewer_columns(native);
 }
 
-bool pool__prepared_send(struct pool__execution *exec, struct pool__stmt *stmt)
+static bool send_execution(struct pool__execution *exec, struct pool__stmt *stmt)
 {
     MYSQL *mysql = exec->conn->mysql;
     my_bool on = 1;
@@ -140,7 +140,7 @@ bool pool__prepared_bind_and_send(struct pool__execution *exec, struct pool__stm
 {
     const struct pool__statement *statement = exec->statement;
     if (pool__bind_values(stmt->binds, stmt->store, statement->values, statement->count, exec->err))
-        return pool__prepared_send(exec, stmt);
+        return send_execution(exec, stmt);
     exec->err->not_executed = true;
     return false;
 }
@@ -196,7 +196,7 @@ static enum attempt execute(struct pool__execution *exec, struct pool__stmt *stm
     if (prepare ? !pool__execution_look(exec) : !counts_agree(exec, stmt))
         return FAILED;
     bool ok = prepare ? prepare_and_execute(exec, stmt)
-                      : pool__prepared_send(exec, stmt) && pool__prepared_receive(exec, stmt);
+                      : send_execution(exec, stmt) && pool__prepared_receive(exec, stmt);
     if (ok)
         return read_reply(exec, stmt, prepare);
     if (exec->err->code != POOL_OK) /* before anything was bound */

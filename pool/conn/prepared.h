@@ -13,9 +13,8 @@
  */
 bool pool__prepared_run(struct pool__execution *exec, struct pool__stmt *stmt);
 
-/* Of one that is prepared and bound: send it, and wait for the reply up to its first set. */
-bool pool__prepared_send(struct pool__execution *exec, struct pool__stmt *stmt);
-/* The same for one that is prepared and not bound yet. */
+/* Of one that is prepared: bind its values and send it; and wait for the reply up to its first set.
+ */
 bool pool__prepared_bind_and_send(struct pool__execution *exec, struct pool__stmt *stmt);
 bool pool__prepared_receive(struct pool__execution *exec, struct pool__stmt *stmt);
 

@@ -33,21 +33,45 @@ void pool__stmt_cache_init(struct pool__stmt_cache *cache, unsigned limit,
     pool__list_init(&cache->recent);
 }
 
+static struct pool__stmt **bucket_of(const struct pool__stmt_cache *cache, uint64_t hash)
+{
+    return &cache->buckets[hash & (cache->bucket_count - 1)];
+}
+
+static void free_stmt(struct pool__stmt *stmt)
+{
+    if (!stmt)
+        return;
+    free(stmt->sql);
+    free(stmt->columns);
+    free(stmt->binds);
+    free(stmt->store);
+    free(stmt->types);
+    free(stmt);
+}
+
+static void remove_stmt(struct pool__stmt_cache *cache, struct pool__stmt *stmt)
+{
+    struct pool__stmt **place = bucket_of(cache, stmt->hash);
+    while (*place != stmt)
+        place = &(*place)->next_in_bucket;
+    *place = stmt->next_in_bucket;
+    pool__list_remove(&stmt->link);
+    cache->count--;
+    pool__stmt_close_native(cache, stmt);
+    free_stmt(stmt);
+}
+
 void pool__stmt_cache_fini(struct pool__stmt_cache *cache)
 {
     struct pool__link *link;
     while (cache->count && (link = pool__list_first(&cache->recent)))
-        pool__stmt_remove(cache, POOL__ENTRY(link, struct pool__stmt, link));
+        remove_stmt(cache, POOL__ENTRY(link, struct pool__stmt, link));
     free(cache->buckets);
     cache->buckets = NULL;
     cache->bucket_count = 0;
     cache->prepared = false;
     cache->writes_last = false;
-}
-
-static struct pool__stmt **bucket_of(const struct pool__stmt_cache *cache, uint64_t hash)
-{
-    return &cache->buckets[hash & (cache->bucket_count - 1)];
 }
 
 static void touch(struct pool__stmt_cache *cache, struct pool__stmt *stmt)
@@ -129,19 +153,7 @@ static bool make_buckets(struct pool__stmt_cache *cache)
 
 static void evict_oldest(struct pool__stmt_cache *cache)
 {
-    pool__stmt_remove(cache, POOL__ENTRY(cache->recent.prev, struct pool__stmt, link));
-}
-
-static void free_stmt(struct pool__stmt *stmt)
-{
-    if (!stmt)
-        return;
-    free(stmt->sql);
-    free(stmt->columns);
-    free(stmt->binds);
-    free(stmt->store);
-    free(stmt->types);
-    free(stmt);
+    remove_stmt(cache, POOL__ENTRY(cache->recent.prev, struct pool__stmt, link));
 }
 
 static struct pool__stmt *new_stmt(const char *sql, size_t len, uint64_t hash)
@@ -183,7 +195,7 @@ static void evict_one_of_too_many(struct pool__stmt_cache *cache, const struct p
         }
     }
     if (count >= MOST_ALIKE)
-        pool__stmt_remove(cache, oldest);
+        remove_stmt(cache, oldest);
 }
 
 struct pool__stmt *pool__stmt_add(struct pool__stmt_cache *cache, const char *sql, size_t len,
@@ -278,16 +290,4 @@ void pool__stmt_cache_close_natives(struct pool__stmt_cache *cache)
         return;
     for (struct pool__link *link = cache->recent.next; link != &cache->recent; link = link->next)
         pool__stmt_close_native(cache, POOL__ENTRY(link, struct pool__stmt, link));
-}
-
-void pool__stmt_remove(struct pool__stmt_cache *cache, struct pool__stmt *stmt)
-{
-    struct pool__stmt **place = bucket_of(cache, stmt->hash);
-    while (*place != stmt)
-        place = &(*place)->next_in_bucket;
-    *place = stmt->next_in_bucket;
-    pool__list_remove(&stmt->link);
-    cache->count--;
-    pool__stmt_close_native(cache, stmt);
-    free_stmt(stmt);
 }

@@ -109,6 +109,5 @@ bool pool__stmt_cache_is_void(const struct pool__stmt_cache *cache);
 /* All have to be prepared again. */
 void pool__stmt_cache_close_natives(struct pool__stmt_cache *cache);
 void pool__stmt_close_native(struct pool__stmt_cache *cache, struct pool__stmt *stmt);
-void pool__stmt_remove(struct pool__stmt_cache *cache, struct pool__stmt *stmt);
 
 #endif

@@ -45,8 +45,9 @@ static struct pool__stmt *find_text(struct pool__execution *exec)
     return stmt;
 }
 
-char *pool__text_format(struct pool__execution *exec, const struct pool__sql_info *info,
-                        size_t *ret_len)
+/* The text with its values written into it, to be freed; NULL if there are none, or on failure. */
+static char *write_values(struct pool__execution *exec, const struct pool__sql_info *info,
+                          size_t *ret_len)
 {
     const struct pool__statement *statement = exec->statement;
     char *formatted = NULL;
@@ -61,7 +62,7 @@ bool pool__text_send(struct pool__execution *exec)
 {
     size_t len;
     pool__quotes_use(exec, exec->info);
-    char *formatted = pool__text_format(exec, exec->info, &len);
+    char *formatted = write_values(exec, exec->info, &len);
     bool ok = exec->err->code == POOL_OK;
     if (ok) {
         exec->sent = true;
@@ -81,7 +82,7 @@ static bool run_known_text(struct pool__execution *exec, struct pool__stmt *stmt
     const struct pool__sql_info *info = exec->info;
     if (!pool__execution_check_single(exec, info, true) || !pool__quotes_find(exec, info))
         return false;
-    char *formatted = pool__text_format(exec, info, &len);
+    char *formatted = write_values(exec, info, &len);
     bool ok = exec->err->code == POOL_OK && pool__execution_check_size(exec, len) &&
               send_text(exec, formatted ? formatted : exec->statement->text, len);
     free(formatted);

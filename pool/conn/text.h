@@ -17,8 +17,4 @@ bool pool__text_run(struct pool__execution *exec);
  * in, libmariadb has it. */
 bool pool__text_send(struct pool__execution *exec);
 
-/* The text with its values written into it, to be freed; NULL if there are none, or on failure. */
-char *pool__text_format(struct pool__execution *exec, const struct pool__sql_info *info,
-                        size_t *ret_len);
-
 #endif

@@ -53,7 +53,7 @@ void pool__giveback_hand_in(struct pool *pool, unsigned slot, bool reset,
         finish(pool, slot);
 }
 
-void pool__giveback_close(struct pool *pool, unsigned slot, enum pool_close_reason reason)
+static void close_slot(struct pool *pool, unsigned slot, enum pool_close_reason reason)
 {
     pool__slots_to_chore(&pool->core, slot);
     pool__giveback_hand_in(pool, slot, false, reason);
@@ -83,7 +83,7 @@ static void settle(struct pool *pool, unsigned slot)
     conn->trx = (struct pool__trx){.guarded = false}; /* the next holder believes nothing */
     switch (pool__policy_returned(pool->options.v.reset_policy, conn->broken, conn->dirty,
                                   conn->in_transaction)) {
-    case POOL__FATE_CLOSE: pool__giveback_close(pool, slot, reason_of(pool, slot)); break;
+    case POOL__FATE_CLOSE: close_slot(pool, slot, reason_of(pool, slot)); break;
     case POOL__FATE_RESET:
         pool__slots_to_chore(&pool->core, slot);
         pool__giveback_hand_in(pool, slot, true, POOL_CLOSE_RESET);
@@ -123,7 +123,7 @@ static void give_back(struct pool *pool, unsigned slot, bool destroy)
     note_release(pool, slot);
     bool done = is_done_for(pool);
     if (done || destroy)
-        pool__giveback_close(pool, slot, done ? POOL_CLOSE_END : POOL_CLOSE_DESTROYED);
+        close_slot(pool, slot, done ? POOL_CLOSE_END : POOL_CLOSE_DESTROYED);
     else
         settle(pool, slot);
     if (ending)

@@ -11,8 +11,6 @@ struct pool;
 /* The owner of a BUSY slot gives it back, whatever its condition; or to be closed. */
 void pool__giveback(struct pool *pool, unsigned slot);
 void pool__giveback_destroy(struct pool *pool, unsigned slot);
-/* Without being told or counted as a return: it is closed. */
-void pool__giveback_close(struct pool *pool, unsigned slot, enum pool_close_reason reason);
 /* A caller orders work on a slot in CHORE, to reset or else to close its connection; the only way
  * to do so that is right at any time. */
 void pool__giveback_hand_in(struct pool *pool, unsigned slot, bool reset,

@@ -49,8 +49,8 @@ static enum pool__claim claim(struct pool *pool, unsigned slot, uint32_t generat
     return claimed;
 }
 
-bool pool__handle_claim(struct pool_conn conn, struct pool__borrowed *ret_borrowed,
-                        struct pool_error *err)
+static bool claim_handle(struct pool_conn conn, struct pool__borrowed *ret_borrowed,
+                         struct pool_error *err)
 {
     unsigned slot;
     uint32_t generation;
@@ -124,7 +124,7 @@ bool pool_conn_destroy(struct pool_conn conn, struct pool_error *err)
 bool pool__handle_claim_open(struct pool_conn conn, struct pool__borrowed *ret_borrowed,
                              struct pool_error *err)
 {
-    if (!pool__handle_claim(conn, ret_borrowed, err))
+    if (!claim_handle(conn, ret_borrowed, err))
         return false;
     if (ret_borrowed->conn)
         return true;

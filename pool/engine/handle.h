@@ -16,15 +16,14 @@ static inline struct pool_conn pool__handle_of(struct pool *pool, unsigned slot,
     struct pool_conn conn = {pool, (uint64_t)generation << 32 | (slot + 1)};
     return conn;
 }
-bool pool__handle_claim(struct pool_conn conn, struct pool__borrowed *ret_borrowed,
-                        struct pool_error *err);
+
+/* Claims the handle and makes sure that there still is a connection behind it. */
+bool pool__handle_claim_open(struct pool_conn conn, struct pool__borrowed *ret_borrowed,
+                             struct pool_error *err);
 void pool__handle_unclaim(struct pool *pool, const struct pool__borrowed *borrowed);
 /* Releases it in any case: if another thread has been let in and runs a call on it, that gives
  * the connection back when it is over. */
 void pool__handle_give_up(struct pool_conn conn);
-/* Claims the handle and makes sure that there still is a connection behind it. */
-bool pool__handle_claim_open(struct pool_conn conn, struct pool__borrowed *ret_borrowed,
-                             struct pool_error *err);
 bool pool__handle_check_no_transaction(struct pool_conn conn, struct pool_error *err);
 
 #endif
