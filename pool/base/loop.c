@@ -13,18 +13,18 @@
  */
 #include "base/loop.h"
 
+#include "base/event.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 #define ROUND 256 /* tasks, and alarms, in one round */
-#define EVENTS 64
 
-enum tag { TAG_EVENT, TAG_TIMER, TAG_CUT, TAG_STRAND };
+enum kind { ON_POKE, ON_TIMER, ON_CUT, ON_STRAND };
 
 static _Thread_local const struct pool__loop *here;
 
@@ -48,7 +48,7 @@ void pool__loop_init(struct pool__loop *loop, unsigned strand_limit, bool manual
     memset(loop, 0, sizeof *loop);
     pool__mutex_init(&loop->lock);
     pool__list_init(&loop->arrivals);
-    pool__strands_init(&loop->strands, &loop->alarms, strand_limit, TAG_STRAND);
+    pool__strands_init(&loop->strands, &loop->alarms, strand_limit, ON_STRAND);
     atomic_store(&loop->asleep, true);
     loop->cut_fd = -1;
     loop->manual = manual;
@@ -58,10 +58,10 @@ void pool__loop_init(struct pool__loop *loop, unsigned strand_limit, bool manual
 
 /* ---- opening and closing ---- */
 
-static bool watch(struct pool__loop *loop, int fd, enum tag tag, uint32_t events)
+static bool watch(struct pool__loop *loop, int fd, enum kind kind, uint32_t when)
 {
-    struct epoll_event event = {.events = events, .data.u64 = tag};
-    return fd >= 0 && epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
+    struct pool__event event = {.kind = kind};
+    return fd >= 0 && pool__event_watch(loop->epoll_fd, EPOLL_CTL_ADD, fd, when, event);
 }
 
 static bool open_descriptors(struct pool__loop *loop)
@@ -70,9 +70,9 @@ static bool open_descriptors(struct pool__loop *loop)
     loop->strands.epoll_fd = loop->epoll_fd;
     loop->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     loop->alarms.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    return loop->epoll_fd >= 0 && watch(loop, loop->event_fd, TAG_EVENT, EPOLLIN) &&
-           watch(loop, loop->alarms.fd, TAG_TIMER, EPOLLIN) &&
-           watch(loop, loop->cut_fd, TAG_CUT, EPOLLIN | EPOLLONESHOT);
+    return loop->epoll_fd >= 0 && watch(loop, loop->event_fd, ON_POKE, EPOLLIN) &&
+           watch(loop, loop->alarms.fd, ON_TIMER, EPOLLIN) &&
+           watch(loop, loop->cut_fd, ON_CUT, EPOLLIN | EPOLLONESHOT);
 }
 
 static void close_descriptors(struct pool__loop *loop)
@@ -229,14 +229,14 @@ bool pool__loop_reserve(struct pool__loop *loop, uint64_t count)
 
 /* ---- rounds ---- */
 
-static void on_event(struct pool__loop *loop, uint64_t data)
+static void on_event(struct pool__loop *loop, struct pool__event event)
 {
     eventfd_t value;
-    switch ((enum tag)(data & 3)) {
-    case TAG_EVENT: eventfd_read(loop->event_fd, &value); break;
-    case TAG_TIMER: pool__alarms_went_off(&loop->alarms); break;
-    case TAG_CUT: pool__strands_cut(&loop->strands); break;
-    case TAG_STRAND: pool__strands_on_event(&loop->strands, data); break;
+    switch ((enum kind)event.kind) {
+    case ON_POKE: eventfd_read(loop->event_fd, &value); break;
+    case ON_TIMER: pool__alarms_went_off(&loop->alarms); break;
+    case ON_CUT: pool__strands_cut(&loop->strands); break;
+    case ON_STRAND: pool__strands_on_event(&loop->strands, event); break;
     }
 }
 
@@ -255,17 +255,17 @@ static bool has_more(struct pool__loop *loop)
 
 static void sleep_until_event(struct pool__loop *loop, int timeout_ms)
 {
-    struct epoll_event events[EVENTS];
+    struct epoll_event events[POOL__EVENT_ROUND];
     pool__alarms_set_fd(&loop->alarms);
     atomic_store(&loop->asleep, true);
     if (has_more(loop)) {
         atomic_store(&loop->asleep, false);
         timeout_ms = 0;
     }
-    int count = epoll_wait(loop->epoll_fd, events, EVENTS, timeout_ms);
+    int count = epoll_wait(loop->epoll_fd, events, POOL__EVENT_ROUND, timeout_ms);
     atomic_store(&loop->asleep, false);
     for (int i = 0; i < count; i++)
-        on_event(loop, events[i].data.u64);
+        on_event(loop, pool__event_unpack(events[i].data.u64));
 }
 
 /* The program may wait for the descriptor before it comes again. */

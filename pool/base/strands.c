@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
 
 struct pool__strand {
     struct pool__link link; /* in waiting, ready or spare */
@@ -26,9 +25,10 @@ struct pool__strand {
 };
 
 void pool__strands_init(struct pool__strands *strands, struct pool__alarms *alarms, unsigned limit,
-                        unsigned tag)
+                        unsigned kind)
 {
-    *strands = (struct pool__strands){.alarms = alarms, .epoll_fd = -1, .tag = tag, .limit = limit};
+    *strands =
+        (struct pool__strands){.alarms = alarms, .epoll_fd = -1, .kind = kind, .limit = limit};
     pool__list_init(&strands->waiting);
     pool__list_init(&strands->ready);
     pool__list_init(&strands->spare);
@@ -63,14 +63,11 @@ static void ring_strand(struct pool__alarm *alarm)
 
 static bool arm(struct pool__strand *strand, int fd, bool for_read)
 {
-    struct epoll_event event = {
-        .events = (for_read ? EPOLLIN : EPOLLOUT) | EPOLLONESHOT,
-        .data.u64 =
-            (uint64_t)strand->serial << 32 | (uint64_t)strand->number << 2 | strand->strands->tag,
-    };
+    struct pool__event event = {strand->strands->kind, strand->number, strand->serial};
+    uint32_t when = (for_read ? EPOLLIN : EPOLLOUT) | EPOLLONESHOT;
     int epoll_fd = strand->strands->epoll_fd;
-    return epoll_ctl(epoll_fd, EPOLL_CTL_MOD, fd, &event) == 0 ||
-           (errno == ENOENT && epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0);
+    return pool__event_watch(epoll_fd, EPOLL_CTL_MOD, fd, when, event) ||
+           (errno == ENOENT && pool__event_watch(epoll_fd, EPOLL_CTL_ADD, fd, when, event));
 }
 
 static enum pool__wake await(struct pool__fiber *fiber, int fd, bool for_read, uint64_t deadline_ns)
@@ -170,9 +167,9 @@ void pool__strands_cut(struct pool__strands *strands)
         wake(POOL__ENTRY(link, struct pool__strand, link), POOL__WAKE_CUT);
 }
 
-void pool__strands_on_event(struct pool__strands *strands, uint64_t data)
+void pool__strands_on_event(struct pool__strands *strands, struct pool__event event)
 {
-    struct pool__strand *strand = strands->all[(data & 0xffffffff) >> 2];
-    if (strand->serial == (uint32_t)(data >> 32))
+    struct pool__strand *strand = strands->all[event.number];
+    if (strand->serial == event.serial)
         wake(strand, POOL__WAKE_READY);
 }

@@ -5,6 +5,7 @@
 #define POOL_BASE_STRANDS_H
 
 #include "base/alarms.h"
+#include "base/event.h"
 #include "base/fiber.h"
 #include "base/list.h"
 
@@ -15,8 +16,8 @@ struct pool__strand; /* a fiber with what is known of its wait */
 
 struct pool__strands {
     struct pool__alarms *alarms;
-    int epoll_fd; /* where they arm their descriptors; its data end with `tag`, of two bits */
-    unsigned tag;
+    int epoll_fd;              /* where they arm their descriptors */
+    unsigned kind;             /* of their events */
     bool cut;                  /* nobody waits any more */
     struct pool__link waiting; /* struct pool__strand */
     struct pool__link ready;
@@ -28,7 +29,7 @@ struct pool__strands {
 
 /* `limit`: fibers at most. epoll_fd is set before the first one waits for a descriptor. */
 void pool__strands_init(struct pool__strands *strands, struct pool__alarms *alarms, unsigned limit,
-                        unsigned tag);
+                        unsigned kind);
 
 /* Runs the function on a fiber, and `after` on the loop itself when it has returned, perhaps
  * before this call returns. False if there is none. */
@@ -42,8 +43,8 @@ void pool__strands_wake(struct pool__strands *strands, struct pool__fiber *fiber
 int pool__strands_run(struct pool__strands *strands);
 /* Ends all waits, now and from now on. */
 void pool__strands_cut(struct pool__strands *strands);
-/* An event with the tag. */
-void pool__strands_on_event(struct pool__strands *strands, uint64_t data);
+/* An event of their kind. */
+void pool__strands_on_event(struct pool__strands *strands, struct pool__event event);
 /* None is running. */
 void pool__strands_free(struct pool__strands *strands);
 

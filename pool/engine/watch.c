@@ -11,23 +11,25 @@
  */
 #include "engine/watch.h"
 
+#include "base/event.h"
 #include "base/sync.h"
 #include "core/slots.h"
 #include "engine/pool.h"
 
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define EVENTS 64
 #define KILL_AGAIN_NS (1000 * POOL__NS_PER_MS)
 #define CLOSING_MOST_NS (30000 * POOL__NS_PER_MS) /* then the server is taken for gone */
 
-enum tag { TAG_POKE, TAG_CONN, TAG_CLOSING };
+enum kind { ON_POKE, ON_CONN, ON_CLOSING };
 
-static uint64_t make_tag(enum tag tag, uint32_t serial, unsigned slot)
+/* Of the slot's next connection, or the end of its last. */
+static bool watch_socket(struct pool *pool, unsigned slot, int fd, enum kind kind)
 {
-    return (uint64_t)serial << 32 | (uint64_t)slot << 2 | tag;
+    uint32_t serial = atomic_fetch_add(&pool->places[slot].serial, 1) + 1;
+    return pool__event_watch(pool->epoll_fd, EPOLL_CTL_ADD, fd, EPOLLRDHUP | EPOLLET,
+                             (struct pool__event){kind, slot, serial});
 }
 
 void pool__watch_poke(struct pool *pool)
@@ -38,10 +40,7 @@ void pool__watch_poke(struct pool *pool)
 
 bool pool__watch_open(struct pool *pool, unsigned slot, int fd)
 {
-    uint32_t serial = atomic_fetch_add(&pool->places[slot].serial, 1) + 1;
-    struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET,
-                                .data.u64 = make_tag(TAG_CONN, serial, slot)};
-    return epoll_ctl(pool->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
+    return watch_socket(pool, slot, fd, ON_CONN);
 }
 
 static void slot_is_empty(struct pool *pool, unsigned slot)
@@ -58,12 +57,9 @@ void pool__watch_closing(struct pool *pool, unsigned slot, int fd, enum pool__ki
         slot_is_empty(pool, slot);
         return;
     }
-    uint32_t serial = atomic_fetch_add(&place->serial, 1) + 1;
-    struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET,
-                                .data.u64 = make_tag(TAG_CLOSING, serial, slot)};
     pthread_mutex_lock(&pool->closing_lock);
     place->kill = kill;
-    bool watched = epoll_ctl(pool->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
+    bool watched = watch_socket(pool, slot, fd, ON_CLOSING);
     place->closing_fd = watched ? fd : -1;
     pthread_mutex_unlock(&pool->closing_lock);
     if (!watched) {
@@ -119,22 +115,20 @@ bool pool__watch_wants_kill(struct pool *pool, unsigned slot, uint64_t now)
     return true;
 }
 
-static void on_event(struct pool *pool, uint64_t tag,
+static void on_event(struct pool *pool, struct pool__event event,
                      void (*lost)(struct pool *pool, unsigned slot))
 {
-    unsigned slot = (unsigned)(tag & 0xffffffff) >> 2;
-    uint32_t serial = (uint32_t)(tag >> 32);
-    enum tag kind = (enum tag)(tag & 3);
-    if (kind == TAG_POKE) {
+    unsigned slot = event.number;
+    if (event.kind == ON_POKE) {
         eventfd_t value;
         eventfd_read(pool->poke_fd, &value);
         /* After the read: a poke in between is answered by the look that follows. */
         atomic_store(&pool->poked, false);
         return;
     }
-    if (serial != atomic_load(&pool->places[slot].serial))
+    if (event.serial != atomic_load(&pool->places[slot].serial))
         return; /* of a connection that has gone meanwhile */
-    if (kind == TAG_CONN)
+    if (event.kind == ON_CONN)
         lost(pool, slot);
     else if (proves_end(pool, slot))
         end_closing(pool, slot);
@@ -143,17 +137,17 @@ static void on_event(struct pool *pool, uint64_t tag,
 void pool__watch_wait(struct pool *pool, int timeout_ms,
                       void (*lost)(struct pool *pool, unsigned slot))
 {
-    struct epoll_event events[EVENTS];
-    int count = epoll_wait(pool->epoll_fd, events, EVENTS, timeout_ms);
+    struct epoll_event events[POOL__EVENT_ROUND];
+    int count = epoll_wait(pool->epoll_fd, events, POOL__EVENT_ROUND, timeout_ms);
     for (int i = 0; i < count; i++)
-        on_event(pool, events[i].data.u64, lost);
+        on_event(pool, pool__event_unpack(events[i].data.u64), lost);
 }
 
 bool pool__watch_init(struct pool *pool)
 {
-    struct epoll_event event = {.events = EPOLLIN, .data.u64 = make_tag(TAG_POKE, 0, 0)};
     pool->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     pool->poke_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     return pool->epoll_fd >= 0 && pool->poke_fd >= 0 &&
-           epoll_ctl(pool->epoll_fd, EPOLL_CTL_ADD, pool->poke_fd, &event) == 0;
+           pool__event_watch(pool->epoll_fd, EPOLL_CTL_ADD, pool->poke_fd, EPOLLIN,
+                             (struct pool__event){.kind = ON_POKE});
 }
