@@ -228,11 +228,6 @@ static uint64_t first_look_ns(const struct pool__wait *wait)
     return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec + look_ns(wait);
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 static enum pool__wake sleep_until(struct pool__wait *wait, int fd, bool for_read,
                                    uint64_t deadline_ns)
 {
@@ -241,7 +236,7 @@ static enum pool__wake sleep_until(struct pool__wait *wait, int fd, bool for_rea
     uint64_t listen_ns = first_look_ns(wait);
     for (;;) {
         uint64_t pause_ns = wait->before_sleep ? wait->before_sleep(wait) : POOL__FOREVER;
-        uint64_t until_ns = earlier(deadline_ns, earlier(pause_ns, listen_ns));
+        uint64_t until_ns = pool__earlier(deadline_ns, pool__earlier(pause_ns, listen_ns));
         enum pool__wake wake = fiber ? await_on_fiber(fiber, wait, fd, for_read, until_ns)
                                      : sleep_here(wait, fd, for_read, until_ns);
         if (wake != POOL__WAKE_LATE || until_ns == deadline_ns)
@@ -256,13 +251,9 @@ static enum pool__wake sleep_until(struct pool__wait *wait, int fd, bool for_rea
     }
 }
 
-int pool__wait_hook(int fd, char for_read, int ignored_timeout)
+/* libmariadb would block: what that says of its call. */
+static void note_entry(struct pool__wait *wait, int fd, bool for_read)
 {
-    (void)ignored_timeout;
-    struct pool__wait *wait = get_current();
-    struct pool__wait unlimited = {.deadline_ns = POOL__FOREVER, .cut_fd = -1, .kept_fd = -1};
-    if (!wait)
-        wait = &unlimited; /* the program's own use of pool_conn_native */
     if (wait->connecting)
         pool__wait_prepare_socket(fd);
     if (wait->connecting && wait->on_entry)
@@ -270,22 +261,48 @@ int pool__wait_hook(int fd, char for_read, int ignored_timeout)
     /* After a failed write the library may still try to read: that proves nothing. */
     if (for_read && !pool__wait_was_ended(wait))
         wait->reading = true;
-    if (wait->unheard)
-        return give_up(wait, fd);
-    if (is_past(wait->deadline_ns)) {
+}
+
+/* Its time was up before it came here. */
+static bool is_late(struct pool__wait *wait)
+{
+    if (!wait->unheard && is_past(wait->deadline_ns))
         wait->timed_out = true;
-        return give_up(wait, fd);
-    }
+    return wait->unheard || wait->timed_out;
+}
+
+/* Until when the call may sleep now. */
+static uint64_t limit_of(const struct pool__wait *wait)
+{
     bool reaching = wait->connecting && wait->reach_ns && !wait->reading;
-    uint64_t deadline_ns =
-        reaching ? pool__earlier(wait->reach_ns, wait->deadline_ns) : wait->deadline_ns;
-    switch (sleep_until(wait, fd, for_read, deadline_ns)) {
-    case POOL__WAKE_CUT: wait->cut = true; return give_up(wait, fd);
+    return reaching ? pool__earlier(wait->reach_ns, wait->deadline_ns) : wait->deadline_ns;
+}
+
+/* True if the call may go on. */
+static bool note_wake(struct pool__wait *wait, enum pool__wake wake, uint64_t limit_ns)
+{
+    switch (wake) {
+    case POOL__WAKE_CUT: wait->cut = true; return false;
     case POOL__WAKE_LATE:
-        wait->timed_out = !wait->unheard && deadline_ns == wait->deadline_ns;
+        wait->timed_out = !wait->unheard && limit_ns == wait->deadline_ns;
         wait->reach_ns = 0; /* libmariadb may go on to the next address */
-        return give_up(wait, fd);
+        return false;
     case POOL__WAKE_READY: break;
     }
-    return 1;
+    return true;
+}
+
+int pool__wait_hook(int fd, char for_read, int ignored_timeout)
+{
+    (void)ignored_timeout;
+    struct pool__wait *wait = get_current();
+    struct pool__wait unlimited = {.deadline_ns = POOL__FOREVER, .cut_fd = -1, .kept_fd = -1};
+    if (!wait)
+        wait = &unlimited; /* the program's own use of pool_conn_native */
+    note_entry(wait, fd, for_read);
+    if (is_late(wait))
+        return give_up(wait, fd);
+    uint64_t limit_ns = limit_of(wait);
+    enum pool__wake wake = sleep_until(wait, fd, for_read, limit_ns);
+    return note_wake(wait, wake, limit_ns) ? 1 : give_up(wait, fd);
 }

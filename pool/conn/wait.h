@@ -5,7 +5,7 @@
  * user pointer, so the limits of the running call are in a thread-local variable:
  *
  *     struct pool__wait wait = {.deadline_ns = ..., .cut_fd = ...};
- *     pool__wait_begin(&wait);
+ *     pool__wait_begin(&wait, tls);
  *     ... any blocking libmariadb call ...
  *     pool__wait_end(&wait);
  *     if (wait.timed_out) ...
