@@ -21,19 +21,16 @@
 #include "conn/backlog.h"
 #include "conn/client.h"
 #include "conn/resolve.h"
-#include "core/classify.h"
-#include "core/server_errors.h"
+#include "conn/verdict.h"
 
 #include <mysql.h>
-#include <errmsg.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* A server that got the password in clear may say it back, into a log. Short passwords
  * are not looked for: they turn up as parts of ordinary words. */
-static const char *text_without(const char *password, MYSQL *mysql)
+static const char *text_without(const char *password, const char *text)
 {
-    const char *text = mysql_error(mysql);
     if (strlen(password) < 8 || !strstr(text, password))
         return text;
     return "the server's message is not shown, for it contains the password";
@@ -42,29 +39,18 @@ static const char *text_without(const char *password, MYSQL *mysql)
 static bool fail_connect(const struct pool__wait *wait, MYSQL *mysql, const char *password,
                          struct pool_error *err)
 {
-    bool lost = wait->timed_out || pool__is_cut_off(mysql_errno(mysql), mysql_error(mysql));
-    unsigned code = lost ? CR_SERVER_LOST : mysql_errno(mysql);
-    enum pool_code kind = POOL_ERR_CONNECT;
-    if (wait->timed_out)
-        pool__fail(err, kind, "connect timed out");
-    else if (wait->cut)
-        pool__fail(err, POOL_ERR_CLOSED, "the pool is being closed");
-    else {
-        enum pool__connect_class class_ = pool__classify_connect(code);
-        if (class_ == POOL__CONNECT_TLS)
-            kind = POOL_ERR_TLS;
-        else if (class_ == POOL__CONNECT_PASSWORD || class_ == POOL__CONNECT_PERMANENT ||
-                 (class_ == POOL__CONNECT_BLOCKED &&
-                  code != POOL__ER_HOST_IS_BLOCKED) /* others are of the account */)
-            kind = POOL_ERR_AUTH;
-        pool__fail(err, code == CR_OUT_OF_MEMORY ? POOL_ERR_NOMEM : kind, "connect: %s",
-                   text_without(password, mysql));
-    }
+    struct pool__failure failure = {.timed_out = wait->timed_out,
+                                    .cut = wait->cut,
+                                    .number = mysql_errno(mysql),
+                                    .text = mysql_error(mysql)};
+    struct pool__verdict verdict = pool__verdict_of_connect(&failure);
+    if (verdict.is_answer)
+        pool__fail_lost(err, verdict.code, "connect: %s", text_without(password, verdict.text));
+    else
+        pool__fail_lost(err, verdict.code, "%s", verdict.text);
     if (err) {
-        err->server_errno = code;
+        err->server_errno = verdict.number;
         memcpy(err->sqlstate, mysql_sqlstate(mysql), 5);
-        err->not_executed = true;
-        err->fatal = true;
     }
     return false;
 }

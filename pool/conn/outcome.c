@@ -5,9 +5,8 @@
 #include "conn/outcome.h"
 
 #include "base/error.h"
-#include "core/classify.h"
+#include "conn/verdict.h"
 
-#include <errmsg.h>
 #include <mysql.h>
 #include <string.h>
 
@@ -58,78 +57,49 @@ void pool__outcome_note_status(struct pool__conn *conn, enum pool__sql_class cla
         conn->dirty = true;
 }
 
-static void describe(struct pool__conn *conn, MYSQL_STMT *stmt, unsigned code,
-                     struct pool_error *err)
+static void mark(struct pool__conn *conn, const struct pool__verdict *verdict)
 {
+    conn->broken = conn->broken || verdict->breaks;
+    if (!verdict->is_answer) {
+        conn->running = verdict->may_run;
+        return;
+    }
+    pool__trx_note_error(conn, verdict->number, &verdict->facts);
+    conn->dirty = conn->dirty || verdict->dirties;
+}
+
+static void tell(const struct pool__conn *conn, const struct pool__verdict *verdict,
+                 const char *sqlstate, struct pool_error *err)
+{
+    pool__fail(err, verdict->code, "%s", verdict->text);
     if (!err)
         return;
-    err->server_errno = code;
-    memcpy(err->sqlstate, stmt ? mysql_stmt_sqlstate(stmt) : mysql_sqlstate(conn->mysql), 5);
-}
-
-static enum pool_code code_of(enum pool__error_class class_)
-{
-    static const enum pool_code codes[] = {
-        [POOL__ERROR_STATEMENT] = POOL_ERR_SERVER, [POOL__ERROR_DIRTY] = POOL_ERR_SERVER,
-        [POOL__ERROR_RETRY] = POOL_ERR_SERVER,     [POOL__ERROR_TIMEOUT] = POOL_ERR_QUERY_TIMEOUT,
-        [POOL__ERROR_READ_ONLY] = POOL_ERR_SERVER, [POOL__ERROR_TOO_BIG] = POOL_ERR_TOO_BIG,
-        [POOL__ERROR_LOST] = POOL_ERR_LOST,        [POOL__ERROR_UNSENT] = POOL_ERR_LOST,
-        [POOL__ERROR_NOMEM] = POOL_ERR_NOMEM,
-    };
-    return codes[class_];
-}
-
-static bool breaks(enum pool__error_class class_)
-{
-    return class_ == POOL__ERROR_LOST || class_ == POOL__ERROR_UNSENT ||
-           class_ == POOL__ERROR_TOO_BIG || class_ == POOL__ERROR_NOMEM;
-}
-
-static void fail_by_wait(struct pool__conn *conn, const struct pool__wait *wait, bool sent,
-                         struct pool_error *err)
-{
-    if (wait->cut)
-        pool__fail(err, POOL_ERR_CLOSED, "the pool was closed while the statement ran");
-    else
-        pool__fail(err, POOL_ERR_QUERY_TIMEOUT, "the statement passed its deadline%s",
-                   sent ? " and is being killed" : " before it was sent");
-    conn->broken = true;
-    conn->running = sent;
-    if (err) {
-        err->fatal = true;
-        err->not_executed = !sent;
-    }
+    err->fatal = conn->broken;
+    err->not_executed = verdict->not_executed;
+    if (!verdict->is_answer)
+        return;
+    err->server_errno = verdict->number;
+    memcpy(err->sqlstate, sqlstate, 5);
+    err->retry_transaction = verdict->facts.class_ == POOL__ERROR_RETRY;
 }
 
 void pool__outcome_fail(struct pool__conn *conn, const struct pool__wait *wait, MYSQL_STMT *stmt,
                         bool sent, struct pool_error *err)
 {
-    if (wait && (wait->timed_out || wait->cut)) {
-        fail_by_wait(conn, wait, sent, err);
-        return;
-    }
-    unsigned code = stmt ? mysql_stmt_errno(stmt) : mysql_errno(conn->mysql);
-    /* libmariadb says "lost" for a packet over its limit, too; its error state differs. */
-    if (code == CR_SERVER_LOST && conn->mysql->net.error == 1)
-        code = CR_NET_PACKET_TOO_LARGE;
-    const char *text = stmt ? mysql_stmt_error(stmt) : mysql_error(conn->mysql);
-    struct pool__error_facts facts = pool__classify(code, text, conn->mariadb);
-    if (code == CR_NET_PACKET_TOO_LARGE)
-        text = "a packet from the server is over max_packet_bytes";
-    if (wait && wait->unheard)
-        text = "the network is silent: what was sent is not acknowledged";
-    pool__fail(err, code_of(facts.class_), "%s", text);
-    describe(conn, stmt, code, err);
-    if (breaks(facts.class_))
-        conn->broken = true;
-    pool__trx_note_error(conn, code, &facts);
-    /* An error carries no status, and a function or a trigger may have changed the
-     * session before it: only refusals to even start leave it clean for certain. */
-    if (!facts.before_start || conn->in_transaction)
-        conn->dirty = true;
-    if (!err)
-        return;
-    err->fatal = conn->broken;
-    err->retry_transaction = facts.class_ == POOL__ERROR_RETRY;
-    err->not_executed = facts.not_executed && conn->class_ != POOL__SQL_OTHER;
+    MYSQL *mysql = conn->mysql;
+    struct pool__failure failure = {
+        .timed_out = wait->timed_out,
+        .cut = wait->cut,
+        .unheard = wait->unheard,
+        .sent = sent,
+        .number = stmt ? mysql_stmt_errno(stmt) : mysql_errno(mysql),
+        .text = stmt ? mysql_stmt_error(stmt) : mysql_error(mysql),
+        .over_limit = mysql->net.error == 1,
+        .mariadb = conn->mariadb,
+        .in_transaction = conn->in_transaction,
+        .class_ = conn->class_,
+    };
+    struct pool__verdict verdict = pool__verdict_of_statement(&failure);
+    mark(conn, &verdict);
+    tell(conn, &verdict, stmt ? mysql_stmt_sqlstate(stmt) : mysql_sqlstate(mysql), err);
 }
