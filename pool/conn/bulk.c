@@ -73,18 +73,13 @@ void pool__bulk_fini(struct pool__bulk *bulk)
 }
 
 /* Apart from the execution: it is one round trip per batch, and the packet is big. */
-static int prepare_native(struct pool__bulk *bulk)
+static bool prepare_native(struct pool__bulk *bulk)
 {
     struct pool__stmt *stmt = bulk->stmt;
-    struct pool__stmt_cache *cache = &bulk->conn->cache;
     pool__outcome_note_send(bulk->conn, &stmt->info);
-    atomic_fetch_add_explicit(&cache->budget->prepares, 1, memory_order_relaxed);
-    int failed = mysql_stmt_prepare(stmt->native, stmt->sql, stmt->len);
-    if (failed && mysql_stmt_errno(stmt->native) == POOL_ER_MAX_PREPARED_STMT_COUNT_REACHED)
-        atomic_store(&cache->budget->careful, true);
-    cache->prepared = true;
-    cache->writes_last = !stmt->info.read_only;
-    return failed;
+    bool ok = mysql_stmt_prepare(stmt->native, stmt->sql, stmt->len) == 0;
+    pool__prepared_note(&bulk->conn->cache, stmt, ok);
+    return ok;
 }
 
 /* Then pool__query finds out the rest. */
@@ -103,7 +98,7 @@ static bool prepare(struct pool__bulk *bulk, const struct pool__wait *wait, stru
         bulk->stmt = NULL; /* no room for it, unless memory is out */
         return err->code == POOL_OK;
     }
-    if (!prepare_native(bulk))
+    if (prepare_native(bulk))
         return true;
     bool refused = is_refused(wait, stmt);
     if (refused)

@@ -99,26 +99,31 @@ static bool execute_apart(struct pool__execution *exec, struct pool__stmt *stmt)
            mysql_stmt_execute(native) == 0;
 }
 
+bool pool__prepared_note(struct pool__stmt_cache *cache, const struct pool__stmt *stmt, bool ok)
+{
+    bool no_room = !ok && stmt->native->state < MYSQL_STMT_PREPARED &&
+                   mysql_stmt_errno(stmt->native) == POOL_ER_MAX_PREPARED_STMT_COUNT_REACHED;
+    atomic_fetch_add_explicit(&cache->budget->prepares, 1, memory_order_relaxed);
+    if (no_room)
+        atomic_store(&cache->budget->careful, true);
+    cache->prepared = true;
+    cache->writes_last = !stmt->info.read_only;
+    return no_room;
+}
+
 static bool prepare_and_execute(struct pool__execution *exec, struct pool__stmt *stmt)
 {
     struct pool__stmt_cache *cache = &exec->conn->cache;
-    MYSQL_STMT *native = stmt->native;
     bool together = may_go_together(exec, stmt);
+    bool another_before = cache->prepared;
     exec->sent = true;
     stmt->refused = false;
     pool__outcome_note_send(exec->conn, &stmt->info);
-    atomic_fetch_add_explicit(&cache->budget->prepares, 1, memory_order_relaxed);
     pool__stmt_note_types(stmt, pool__stmt_values_of(exec->statement));
     bool ok = together ? execute_together(exec, stmt) : execute_apart(exec, stmt);
-    if (!ok && mysql_stmt_errno(native) == POOL_ER_MAX_PREPARED_STMT_COUNT_REACHED &&
-        native->state < MYSQL_STMT_PREPARED) {
-        atomic_store(&cache->budget->careful, true);
-        if (together && cache->prepared) /* the answer of the one before may be under way */
-            exec->conn->broken = true;
-    }
-    cache->prepared = true;
-    cache->writes_last = !stmt->info.read_only;
-    return ok || has_fewer_columns(native);
+    if (pool__prepared_note(cache, stmt, ok) && together && another_before)
+        exec->conn->broken = true; /* the answer of the one before may be under way */
+    return ok || has_fewer_columns(stmt->native);
 }
 
 static bool send_execution(struct pool__execution *exec, struct pool__stmt *stmt)
@@ -211,24 +216,37 @@ static enum attempt execute(struct pool__execution *exec, struct pool__stmt *stm
     return attempt;
 }
 
+/* False with an error if memory is out. Without a handle it goes as text. */
+static bool has_handle(struct pool__execution *exec, struct pool__stmt *stmt)
+{
+    return stmt->native || stmt->text_only ||
+           pool__stmt_make_native(&exec->conn->cache, stmt, exec->conn->mysql, exec->err) ||
+           exec->err->code == POOL_OK;
+}
+
+/* After an attempt: gives up the handle if it is of no use for the next one. */
+static void tidy(struct pool__execution *exec, struct pool__stmt *stmt, enum attempt attempt)
+{
+    bool unprepared = stmt->native && stmt->native->state < MYSQL_STMT_PREPARED;
+    bool useless =
+        stmt->outdated || unprepared || attempt == PREPARE_AGAIN || attempt == SEND_AS_TEXT;
+    if (useless && !exec->conn->broken)
+        pool__stmt_close_native(&exec->conn->cache, stmt);
+    stmt->outdated = false;
+}
+
 bool pool__prepared_run(struct pool__execution *exec, struct pool__stmt *stmt)
 {
-    struct pool__stmt_cache *cache = &exec->conn->cache;
     for (bool first = true;; first = false) {
-        if (!stmt->native && !stmt->text_only &&
-            !pool__stmt_make_native(cache, stmt, exec->conn->mysql, exec->err) && exec->err->code)
+        if (!has_handle(exec, stmt))
             return false;
         enum attempt attempt = stmt->native ? execute(exec, stmt, first) : SEND_AS_TEXT;
-        bool useless = stmt->outdated || attempt == PREPARE_AGAIN || attempt == SEND_AS_TEXT ||
-                       (stmt->native && stmt->native->state < MYSQL_STMT_PREPARED);
-        if (useless && !exec->conn->broken)
-            pool__stmt_close_native(cache, stmt);
-        stmt->outdated = false;
-        if (attempt == SEND_AS_TEXT) {
-            stmt->refused = false;
-            return pool__text_run(exec);
+        tidy(exec, stmt, attempt);
+        switch (attempt) {
+        case DONE: return true;
+        case FAILED: return false;
+        case SEND_AS_TEXT: stmt->refused = false; return pool__text_run(exec);
+        case PREPARE_AGAIN: break;
         }
-        if (attempt != PREPARE_AGAIN)
-            return attempt == DONE;
     }
 }
