@@ -67,31 +67,51 @@ static void begin_closing(struct pool *pool, unsigned slot)
     pool__slots_to_closing(&pool->core, slot);
 }
 
-/* Says goodbye, kills what still runs, and leaves the slot to the keeper until the
- * server has closed its side. */
+/* What is left of a connection that was closed. */
+struct closing {
+    unsigned long thread_id;
+    int fd;         /* on which the server's own close can be awaited; -1: none */
+    bool running;   /* a statement may still run in its session */
+    bool by_server; /* which had closed it before */
+};
+
+static struct closing close_conn(struct pool__conn *conn)
+{
+    bool known = conn->thread_id != 0;
+    struct closing closing = {.thread_id = conn->thread_id, .running = known && conn->running};
+    closing.by_server = known && !closing.running && !pool__conn_is_open(conn);
+    closing.fd = pool__conn_close(conn);
+    return closing;
+}
+
+/* Kills what still runs. Without a descriptor for the duplicate there is no proof whose number
+ * that is, but a server does not use one again so soon. */
+static enum pool__kill end_session(struct pool *pool, const struct closing *closing)
+{
+    if (closing->by_server)
+        pool__control_wait_until_gone(pool, closing->thread_id);
+    if (!closing->running)
+        return POOL__KILL_GONE;
+    enum pool__kill kill = pool__control_kill_until_gone(pool, closing->thread_id);
+    if (kill != POOL__KILL_FAILED)
+        pool__count(&pool->counters.kills);
+    return kill;
+}
+
+/* Leaves the slot to the keeper until the server has closed its side. */
 static void say_goodbye(struct pool *pool, unsigned slot, struct pool__conn *conn)
 {
     struct pool__place *place = &pool->places[slot];
-    unsigned long thread_id = conn->thread_id;
-    bool running = conn->running && thread_id != 0;
-    bool closed_by_server = !running && thread_id != 0 && !pool__conn_is_open(conn);
-    int fd = pool__conn_close(conn);
-    place->kill_fd = fd; /* where a forked child finds it */
+    struct closing closing = close_conn(conn);
+    place->kill_fd = closing.fd; /* where a forked child finds it */
     place->closing_since_ns = pool__now_ns();
-    place->closing_thread_id = thread_id;
-    /* Without a descriptor for the duplicate there is no proof whose number that is, but a
-     * server does not use one again so soon. */
-    enum pool__kill kill =
-        running ? pool__control_kill_until_gone(pool, thread_id) : POOL__KILL_GONE;
-    if (running && kill != POOL__KILL_FAILED)
-        pool__count(&pool->counters.kills);
-    if (closed_by_server)
-        pool__control_wait_until_gone(pool, thread_id);
+    place->closing_thread_id = closing.thread_id;
+    enum pool__kill kill = end_session(pool, &closing);
     place->kill_fd = -1;
-    if (running)
-        watch_unless_gone(pool, slot, fd, kill);
+    if (closing.running)
+        watch_unless_gone(pool, slot, closing.fd, kill);
     else
-        pool__watch_closing(pool, slot, fd, kill);
+        pool__watch_closing(pool, slot, closing.fd, kill);
     atomic_fetch_sub(&pool->closings, 1);
 }
 
