@@ -108,7 +108,7 @@ static unsigned add_left(struct pool *pool, unsigned long *ids, unsigned count)
 {
     pool__lock(&pool->end_lock);
     for (const struct pool__conn *conn = pool->left_conns; conn; conn = conn->next)
-        if (conn->running && conn->thread_id && count < pool->core.limit)
+        if (conn->may_run && conn->thread_id && count < pool->core.limit)
             ids[count++] = conn->thread_id;
     pool__unlock(&pool->end_lock);
     return count;

@@ -21,7 +21,7 @@ bool pool__command(struct pool__conn *conn, int (*command)(MYSQL *), uint64_t de
         pool__outcome_fail(conn, &wait, NULL, true, err);
         /* In a cluster whatever comes next is told that the transaction was undone. */
         conn->broken = conn->broken || !err->retry_transaction;
-        conn->running = false; /* neither a ping nor a reset occupies the server */
+        conn->may_run = false; /* neither a ping nor a reset occupies the server */
     }
     return ok;
 }

@@ -166,7 +166,7 @@ int pool__conn_close(struct pool__conn *conn)
     int fd = conn->kept_fd;
     /* libmariadb has closed its own, but as long as there is a duplicate the server hears
      * nothing of that. If it is to be killed, the session must not end before. */
-    if (fd >= 0 && !conn->running)
+    if (fd >= 0 && !conn->may_run)
         shutdown(fd, SHUT_WR);
     if (fd < 0 && ours)
         fd = fcntl(mysql_get_socket(conn->mysql), F_DUPFD_CLOEXEC, 0);

@@ -40,7 +40,7 @@ struct pool__conn {
     bool in_transaction; /* as of the last status that can be trusted */
     bool autocommit;     /* of the fresh session */
     struct pool__trx trx;
-    bool running;                /* broken while a statement may be running on the server */
+    bool may_run;                /* broken while a statement may run on the server */
     enum pool__sql_class class_; /* of the statement that is being run, or was last */
     enum pool__sql_turn turn;    /* likewise */
     bool read_only;              /* likewise */

@@ -61,7 +61,7 @@ static void mark(struct pool__conn *conn, const struct pool__verdict *verdict)
 {
     conn->broken = conn->broken || verdict->breaks;
     if (!verdict->is_answer) {
-        conn->running = verdict->may_run;
+        conn->may_run = verdict->may_run;
         return;
     }
     pool__trx_note_error(conn, verdict->number, &verdict->facts);

@@ -35,7 +35,7 @@ bool pool__reply_receive_text(struct pool__execution *exec)
 static bool abandon_reply(struct pool__execution *exec)
 {
     exec->conn->broken = exec->conn->abandoned = true;
-    exec->conn->running = true;
+    exec->conn->may_run = true;
     if (exec->err && exec->err->code != POOL_OK)
         exec->err->fatal = true;
     return false;

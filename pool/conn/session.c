@@ -245,7 +245,7 @@ bool pool__session_start(struct pool__conn *conn, uint64_t deadline_ns, struct p
     session_is_fresh(conn);
     conn->pipelines = ok && conn->mariadb && !is_behind_proxy(conn);
     if (!ok)
-        conn->running = false; /* nothing of the program's runs: a plain goodbye will do */
+        conn->may_run = false; /* nothing of the program's runs: a plain goodbye will do */
     return ok;
 }
 

@@ -71,15 +71,15 @@ static void begin_closing(struct pool *pool, unsigned slot)
 struct closing {
     unsigned long thread_id;
     int fd;         /* on which the server's own close can be awaited; -1: none */
-    bool running;   /* a statement may still run in its session */
+    bool may_run;   /* a statement may still run in its session */
     bool by_server; /* which had closed it before */
 };
 
 static struct closing close_conn(struct pool__conn *conn)
 {
     bool known = conn->thread_id != 0;
-    struct closing closing = {.thread_id = conn->thread_id, .running = known && conn->running};
-    closing.by_server = known && !closing.running && !pool__conn_is_open(conn);
+    struct closing closing = {.thread_id = conn->thread_id, .may_run = known && conn->may_run};
+    closing.by_server = known && !closing.may_run && !pool__conn_is_open(conn);
     closing.fd = pool__conn_close(conn);
     return closing;
 }
@@ -90,7 +90,7 @@ static enum pool__kill end_session(struct pool *pool, const struct closing *clos
 {
     if (closing->by_server)
         pool__control_wait_until_gone(pool, closing->thread_id);
-    if (!closing->running)
+    if (!closing->may_run)
         return POOL__KILL_GONE;
     enum pool__kill kill = pool__control_kill_until_gone(pool, closing->thread_id);
     if (kill != POOL__KILL_FAILED)
@@ -108,7 +108,7 @@ static void say_goodbye(struct pool *pool, unsigned slot, struct pool__conn *con
     place->closing_thread_id = closing.thread_id;
     enum pool__kill kill = end_session(pool, &closing);
     place->kill_fd = -1;
-    if (closing.running)
+    if (closing.may_run)
         watch_unless_gone(pool, slot, closing.fd, kill);
     else
         pool__watch_closing(pool, slot, closing.fd, kill);

@@ -67,7 +67,7 @@ static void close_old_locked(struct pool *pool, uint64_t deadline_ns)
     pool->control.conn = NULL;
     if (!old)
         return;
-    old->running = false; /* no need to kill a KILL, so the goodbye can be said */
+    old->may_run = false; /* no need to kill a KILL, so the goodbye can be said */
     int fd = pool__conn_close(old);
     await_end(pool, fd, deadline_ns);
     pool__close_fd(fd);

@@ -39,7 +39,7 @@ void pool__giveback_hand_in(struct pool *pool, unsigned slot, bool reset,
     pool__lock(&pool->end_lock);
     const struct pool__conn *conn = pool->core.slots[slot].conn;
     bool stopping = pool->stopping;
-    bool done = !conn || (pool->cut && conn->running);
+    bool done = !conn || (pool->cut && conn->may_run);
     if (!stopping && done) {
         pool__ending_leave_locked(pool, slot);
         pool__slots_to_empty(&pool->core, slot);
@@ -62,7 +62,7 @@ static void close_slot(struct pool *pool, unsigned slot, enum pool_close_reason 
 static enum pool_close_reason reason_of(struct pool *pool, unsigned slot)
 {
     const struct pool__conn *conn = pool->core.slots[slot].conn;
-    if (conn->running)
+    if (conn->may_run)
         return POOL_CLOSE_TIMEOUT;
     if (atomic_load(&pool->places[slot].evict_reason) == POOL_CLOSE_READ_ONLY)
         return POOL_CLOSE_READ_ONLY;
