@@ -334,7 +334,7 @@ server_mutant open.c test_faults a_dead_server_is_reported_as_lost_and_then_as_n
     's/    pool__health_report\(pool, err, [^\n]*\n//'
 server_mutant keeper.c test_faults a_dead_server_is_reported_as_lost_and_then_as_no_connection \
     "waiters are not told that nothing can be opened" \
-    's/        fail_fast\(pool, now, &wake_ns\);\n//'
+    's/    fail_fast\(pool, now, &wake_ns\);\n//'
 server_mutant health.c test_faults a_waiter_outlives_failed_connects_and_is_served \
     "nobody wakes the keeper when the pause after a failed connect is over" \
     's/    if \(!allowed\)\n        sooner\([^\n]*\n//'

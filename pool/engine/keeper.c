@@ -7,10 +7,9 @@
  * A dead idle connection is taken out of the pool here; a dead borrowed one is marked, and
  * closed when it comes back.
  *
- * Time costs borrowers nothing: they read no clock. The keeper looks at the use
- * counter of each slot every tick, and a counter that stands still since a known
- * time says how long a connection has been idle, or out. The tick is an eighth of the
- * shortest limit, at most one second, and stops when there is nothing to watch.
+ * Time costs borrowers nothing: they read no clock, for the keeper looks at each slot at
+ * every tick (seen.c). The tick is an eighth of the shortest limit, at most one second, and
+ * stops when there is nothing to watch.
  */
 #include "engine/keeper.h"
 
@@ -30,6 +29,7 @@
 #include "engine/open.h"
 #include "engine/pool.h"
 #include "engine/replica.h"
+#include "engine/seen.h"
 #include "engine/tick.h"
 #include "engine/watch.h"
 
@@ -121,34 +121,44 @@ static void trim(struct pool *pool, unsigned slot)
     pool__chores_give_or_close(pool, slot);
 }
 
-static void look_at_idle(struct pool *pool, unsigned slot, uint64_t now, unsigned *idle_count,
-                         unsigned *retirements)
+/* What a tick has to spare. */
+struct round {
+    unsigned idle_count;  /* connections that nobody uses */
+    unsigned retirements; /* so many connections may still be retired */
+};
+
+static enum pool__idle_action judge_idle(struct pool *pool, unsigned slot, uint64_t now,
+                                         const struct round *round)
 {
     struct pool__place *place = &pool->places[slot];
     const struct pool_options *v = &pool->options.v;
-    uint64_t last = place->pinged_ns > place->since_ns ? place->pinged_ns : place->since_ns;
     struct pool__idleness idleness = {
-        .idle_ns = now - place->since_ns,
-        .silent_ns = now - last,
-        .too_old = now >= atomic_load(&place->retire_ns) && *retirements > 0,
-        .idle_count = *idle_count,
+        .idle_ns = pool__seen_for_ns(&place->seen, now),
+        .silent_ns = pool__seen_silent_ns(&place->seen, now),
+        .too_old = now >= atomic_load(&place->retire_ns) && round->retirements > 0,
+        .idle_count = round->idle_count,
         .min_idle = v->min_idle,
         .idle_timeout_ns = pool__after_ms(0, v->idle_timeout_ms),
         .keepalive_ns = atomic_load(&place->keepalive_ns),
     };
-    enum pool__idle_action action = pool__policy_idle(&idleness);
-    if (action == POOL__IDLE_STAY && idleness.idle_ns > 0)
+    return pool__policy_idle(&idleness);
+}
+
+static void look_at_idle(struct pool *pool, unsigned slot, uint64_t now, struct round *round)
+{
+    struct pool__place *place = &pool->places[slot];
+    enum pool__idle_action action = judge_idle(pool, slot, now, round);
+    if (action == POOL__IDLE_STAY && pool__seen_for_ns(&place->seen, now) > 0)
         trim(pool, slot);
     if (action == POOL__IDLE_STAY || !pool__slots_reserve_idle(&pool->core, slot))
         return;
-    (*idle_count)--;
+    round->idle_count--;
+    round->retirements -= action == POOL__IDLE_RETIRE;
     if (action == POOL__IDLE_PING) {
-        place->pinged_ns = now;
+        place->seen.pinged_ns = now;
         pool__chores_order_ping(pool, slot);
         return;
     }
-    if (action == POOL__IDLE_RETIRE)
-        (*retirements)--;
     pool__chores_order_close(pool, slot,
                              action == POOL__IDLE_RETIRE ? POOL_CLOSE_LIFETIME : POOL_CLOSE_IDLE);
 }
@@ -156,12 +166,12 @@ static void look_at_idle(struct pool *pool, unsigned slot, uint64_t now, unsigne
 static void look_at_busy(struct pool *pool, unsigned slot, uint64_t now)
 {
     struct pool__place *place = &pool->places[slot];
-    uint64_t held = now - place->since_ns;
+    uint64_t held = pool__seen_for_ns(&place->seen, now);
     if (now >= atomic_load(&place->retire_ns))
         evict(pool, slot, POOL_CLOSE_LIFETIME); /* it may have come back meanwhile */
-    if (place->leak_reported || held < pool__after_ms(0, pool->options.v.leak_after_ms))
+    if (place->seen.leak_reported || held < pool__after_ms(0, pool->options.v.leak_after_ms))
         return;
-    place->leak_reported = true;
+    place->seen.leak_reported = true;
     atomic_fetch_add(&pool->counters.leaks, 1);
     char label[64];
     pool__label_copy(pool, slot, label);
@@ -176,24 +186,15 @@ static void look_at_closing(struct pool *pool, unsigned slot, uint64_t now)
 }
 
 /* The clock is read after the state: what the state's last owner noted is in the past. */
-static void look_at_slot(struct pool *pool, unsigned slot, unsigned *idle_count,
-                         unsigned *retirements)
+static void look_at_slot(struct pool *pool, unsigned slot, struct round *round)
 {
-    struct pool__place *place = &pool->places[slot];
-    uint64_t uses = atomic_load_explicit(&pool->core.slots[slot].uses, memory_order_relaxed);
-    enum pool__slot_state state = pool__slot_state_of(atomic_load(&pool->core.slots[slot].word));
+    struct pool__slot *of_core = &pool->core.slots[slot];
+    uint64_t uses = atomic_load_explicit(&of_core->uses, memory_order_relaxed);
+    enum pool__slot_state state = pool__slot_state_of(atomic_load(&of_core->word));
     uint64_t now = pool__now_ns();
-    bool fresh =
-        uses != place->seen_uses || state == POOL__SLOT_OPENING || state == POOL__SLOT_EMPTY;
-    if (fresh || (state == POOL__SLOT_IDLE && place->seen_away))
-        place->since_ns = now; /* of this borrow, or of this idleness */
-    if (fresh)
-        place->leak_reported = false;
-    place->seen_uses = uses;
-    place->seen_away =
-        state != POOL__SLOT_IDLE && (fresh || state == POOL__SLOT_BUSY || place->seen_away);
+    pool__seen_note(&pool->places[slot].seen, uses, state, now);
     if (state == POOL__SLOT_IDLE)
-        look_at_idle(pool, slot, now, idle_count, retirements);
+        look_at_idle(pool, slot, now, round);
     else if (state == POOL__SLOT_BUSY)
         look_at_busy(pool, slot, now);
     else if (state == POOL__SLOT_CLOSING)
@@ -226,13 +227,12 @@ static void tick(struct pool *pool)
 {
     unsigned counts[POOL__SLOT_STATES];
     pool__slots_count(&pool->core, counts);
-    unsigned idle_count = counts[POOL__SLOT_IDLE];
-    /* Spread retirements out: a tenth of the pool per tick at most. */
-    unsigned retirements = pool->core.limit / 10 + 1;
+    /* Retirements are spread out: a tenth of the pool per tick at most. */
+    struct round round = {counts[POOL__SLOT_IDLE], pool->core.limit / 10 + 1};
     atomic_store(&pool->losses, 0);
     /* From the top, so that the connections that are used least go first. */
     for (unsigned slot = pool->core.limit; slot-- > 0;)
-        look_at_slot(pool, slot, &idle_count, &retirements);
+        look_at_slot(pool, slot, &round);
     close_idle_control(pool);
     pool__replica_forget(pool, pool__now_ns());
 }
@@ -254,6 +254,29 @@ static bool something_to_watch(struct pool *pool)
            atomic_load(&pool->health.read_only);
 }
 
+/* Returns when the next tick is. */
+static uint64_t tick_if_due(struct pool *pool, uint64_t now, uint64_t next_tick)
+{
+    /* A new connection may have shortened the tick. */
+    next_tick = pool__earlier(next_tick, now + atomic_load(&pool->tick_ns));
+    if (now < next_tick)
+        return next_tick;
+    tick(pool);
+    return now + atomic_load(&pool->tick_ns);
+}
+
+/* Returns until when the keeper may sleep if nobody pokes it. */
+static uint64_t tend(struct pool *pool, uint64_t now, uint64_t next_tick)
+{
+    uint64_t wake_ns = something_to_watch(pool) ? next_tick : POOL__FOREVER;
+    if (atomic_load(&pool->ending))
+        return wake_ns;
+    check_suspects(pool);
+    open_what_is_wanted(pool, now, &wake_ns);
+    fail_fast(pool, now, &wake_ns);
+    return wake_ns;
+}
+
 static void *keep(void *arg)
 {
     struct pool *pool = arg;
@@ -265,19 +288,8 @@ static void *keep(void *arg)
     while (!atomic_load(&pool->stop_keeper)) {
         pool__watch_wait(pool, timeout_until(wake_ns), lose);
         uint64_t now = pool__now_ns();
-        uint64_t latest = now + atomic_load(&pool->tick_ns);
-        if (next_tick > latest) /* a new connection may have shortened the tick */
-            next_tick = latest;
-        if (now >= next_tick) {
-            tick(pool);
-            next_tick = now + atomic_load(&pool->tick_ns);
-        }
-        wake_ns = something_to_watch(pool) ? next_tick : POOL__FOREVER;
-        if (atomic_load(&pool->ending))
-            continue;
-        check_suspects(pool);
-        open_what_is_wanted(pool, now, &wake_ns);
-        fail_fast(pool, now, &wake_ns);
+        next_tick = tick_if_due(pool, now, next_tick);
+        wake_ns = tend(pool, now, next_tick);
     }
     return NULL;
 }

@@ -17,6 +17,7 @@
 #include "core/core.h"
 #include "engine/control.h"
 #include "engine/health.h"
+#include "engine/seen.h"
 #include "engine/workers.h"
 #include "sql/arity.h"
 
@@ -49,13 +50,8 @@ struct pool__place {
     int kill_fd;    /* the same while a worker has it, to kill or to ask; its own */
     uint64_t closing_since_ns;
     unsigned long closing_thread_id;
-    enum pool__kill kill; /* GONE: only the goodbye is awaited; closing_lock */
-    /* The keeper's own observations. */
-    uint64_t seen_uses;
-    bool seen_away; /* since it was last seen idle: borrowed, in the chore after that, or new */
-    uint64_t since_ns;
-    uint64_t pinged_ns;
-    bool leak_reported;
+    enum pool__kill kill;   /* GONE: only the goodbye is awaited; closing_lock */
+    struct pool__seen seen; /* the keeper's */
 };
 
 /* The handles of calls with callbacks. */
