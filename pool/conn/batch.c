@@ -195,21 +195,25 @@ static bool run_in_bulk(struct run *run)
 
 static bool run_singly(struct run *run)
 {
-    struct pool__table rows = run->batch->table;
-    rows.values += run->done * rows.columns;
-    rows.rows = run->count;
-    bool sent;
-    bool ok = pool__batch_rows_run(
-        run->conn, run->statement, &rows, pool__savepoint_lets_ahead(&run->savepoint),
-        statement_deadline(run), &run->result, &run->row, &sent, run->err);
-    run->sent = run->sent || sent;
+    const struct pool__table *all = &run->batch->table;
+    struct pool__batch_rows rows = {
+        .conn = run->conn,
+        .statement = run->statement,
+        .table = {all->values + run->done * all->columns, run->count, all->columns},
+        .ahead = pool__savepoint_lets_ahead(&run->savepoint),
+        .deadline_ns = statement_deadline(run),
+        .result = run->result};
+    bool ok = pool__batch_rows_run(&rows, run->err);
+    run->result = rows.result;
+    run->row = rows.row;
+    run->sent = run->sent || rows.sent;
     if (ok)
         return true;
     run->one_failed = true;
     /* What the server itself refuses is not executed. Of anything else nobody knows: the row may
      * have been one too many for the result. */
     bool refused = run->err->not_executed || (run->err->server_errno && !run->conn->broken);
-    run->open_outcome = sent && !refused && !run->savepoint.kind;
+    run->open_outcome = rows.sent && !refused && !run->savepoint.kind;
     return false;
 }
 
@@ -306,9 +310,8 @@ static bool begin(struct run *run)
     if (!look(run))
         return false;
     note_native(run);
-    return check_biggest(run) &&
-           pool__bulk_init(&run->bulk, run->conn, &run->batch->table, run->statement->text,
-                           run->statement->text_len, statement_deadline(run), run->err);
+    return check_biggest(run) && pool__bulk_init(&run->bulk, run->conn, &run->batch->table,
+                                                 run->statement, statement_deadline(run), run->err);
 }
 
 struct pool_result *pool__batch_run(struct pool__conn *conn, const struct pool__batch *batch,

@@ -38,16 +38,16 @@ bool pool__batch_rows_add(struct pool_result **total, struct pool_result *part,
     return true;
 }
 
-static bool make_single(struct pool__statement *single, const struct pool__conn *conn,
-                        const struct pool__statement *statement, const struct pool__table *rows,
+static bool make_single(struct pool__statement *single, const struct pool__batch_rows *rows,
                         size_t row, struct pool_error *err)
 {
+    const struct pool__table *table = &rows->table;
     struct pool_request request = {
-        .sql = statement->text,
-        .sql_len = statement->text_len,
-        .args = {rows->values + row * rows->columns, rows->columns},
+        .sql = rows->statement->text,
+        .sql_len = rows->statement->text_len,
+        .args = {table->values + row * table->columns, table->columns},
     };
-    return pool__statement_init(single, &request, conn->options->v.no_prepare, err);
+    return pool__statement_init(single, &request, rows->conn->options->v.no_prepare, err);
 }
 
 /* How many can be on their way at once: executed here before, so that its columns are known, and
@@ -83,28 +83,28 @@ static bool on_progress(struct pool__pipeline_member **members, unsigned count,
     return true; /* all of them are here until the end */
 }
 
-static void run_window(struct pool__conn *conn, struct window *window, unsigned count,
-                       uint64_t deadline_ns)
+static void run_window(struct window *window, const struct pool__batch_rows *rows, unsigned count)
 {
+    struct pool_error *err = &window->err;
     if (count > 1) {
-        pool__pipeline_run(conn, window->members, count, deadline_ns, &window->err, on_progress);
+        pool__pipeline_run(rows->conn, window->members, count, rows->deadline_ns, err, on_progress);
         return;
     }
     struct pool__pipeline_member *only = &window->members[0];
-    only->result = pool__query(conn, only->statement, NULL, deadline_ns, &window->err);
+    only->result = pool__query(rows->conn, only->statement, NULL, rows->deadline_ns, err);
 }
 
 /* Fills the window with the rows from `from` on; 0 with the error if there is no first. */
-static unsigned fill_window(struct window *window, const struct pool__conn *conn,
-                            const struct pool__statement *statement, const struct pool__table *rows,
-                            size_t from, bool ahead, struct pool_error *err)
+static unsigned fill_window(struct window *window, const struct pool__batch_rows *rows, size_t from,
+                            struct pool_error *err)
 {
+    const struct pool__conn *conn = rows->conn;
     unsigned count = 0;
     unsigned depth = 1;
     size_t bytes = 0;
-    while (count < depth && from + count < rows->rows) {
+    while (count < depth && from + count < rows->table.rows) {
         struct pool__statement *single = &window->statements[count];
-        if (!make_single(single, conn, statement, rows, from + count, err))
+        if (!make_single(single, rows, from + count, err))
             break;
         bytes += single->size;
         if (count > 0 && !may_follow(conn, single, bytes)) {
@@ -114,7 +114,7 @@ static unsigned fill_window(struct window *window, const struct pool__conn *conn
         window->saved[count] = (struct pool__saved_error){.code = POOL_OK};
         window->members[count] = (struct pool__pipeline_member){
             .statement = single, .saved = &window->saved[count], .deadline_ns = POOL__FOREVER};
-        if (count == 0 && ahead && single->size < conn->max_packet)
+        if (count == 0 && rows->ahead && single->size < conn->max_packet)
             depth = depth_of(conn, single);
         count++;
     }
@@ -153,31 +153,30 @@ static unsigned empty_window(struct window *window, unsigned count, struct pool_
     return good;
 }
 
-bool pool__batch_rows_run(struct pool__conn *conn, const struct pool__statement *statement,
-                          const struct pool__table *rows, bool ahead, uint64_t deadline_ns,
-                          struct pool_result **total, size_t *ret_row, bool *ret_sent,
-                          struct pool_error *err)
+/* As many rows as fit one window; rows->row is behind those that were executed. */
+static bool run_some(struct window *window, struct pool__batch_rows *rows, struct pool_error *err)
+{
+    unsigned count = fill_window(window, rows, rows->row, err);
+    if (count == 0)
+        return false;
+    run_window(window, rows, count);
+    rows->sent = rows->row > 0 || window->members[0].result ||
+                 !is_refused(rows->conn, &window->statements[0]);
+    unsigned good = empty_window(window, count, &rows->result, err);
+    rows->row += good;
+    return good == count;
+}
+
+bool pool__batch_rows_run(struct pool__batch_rows *rows, struct pool_error *err)
 {
     struct window *window = malloc(sizeof *window);
-    size_t row = 0;
     bool ok = true;
-    *ret_row = 0;
-    *ret_sent = false;
+    rows->row = 0;
+    rows->sent = false;
     if (!window)
         return pool__fail(err, POOL_ERR_NOMEM, "out of memory for a batch");
-    while (ok && row < rows->rows) {
-        unsigned count = fill_window(window, conn, statement, rows, row, ahead, err);
-        unsigned good = 0;
-        if (count > 0) {
-            run_window(conn, window, count, deadline_ns);
-            *ret_sent =
-                row > 0 || window->members[0].result || !is_refused(conn, &window->statements[0]);
-            good = empty_window(window, count, total, err);
-        }
-        row += good;
-        ok = count > 0 && good == count;
-    }
+    while (ok && rows->row < rows->table.rows)
+        ok = run_some(window, rows, err);
     free(window);
-    *ret_row = row;
     return ok;
 }

@@ -12,14 +12,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Executes rows one by one, with `ahead` several on their way at once. Puts
- * what came of them into *total (NULL before the first). On failure *ret_row is the row that
- * failed; those after it may have been executed, too. *ret_sent is false if the server has
- * refused the statement before any row. */
-bool pool__batch_rows_run(struct pool__conn *conn, const struct pool__statement *statement,
-                          const struct pool__table *rows, bool ahead, uint64_t deadline_ns,
-                          struct pool_result **total, size_t *ret_row, bool *ret_sent,
-                          struct pool_error *err);
+/* The rows, and what has come of them. */
+struct pool__batch_rows {
+    struct pool__conn *conn;
+    const struct pool__statement *statement; /* it has the text, and no values */
+    struct pool__table table;
+    bool ahead; /* several may be on their way at once */
+    uint64_t deadline_ns;
+    struct pool_result *result; /* of all rows so far; NULL before the first */
+    size_t row;                 /* after a failure: the row that failed; those behind it may have
+                                   been executed, too */
+    bool sent;                  /* false: the server has refused the statement before any row */
+};
+
+/* Executes the rows one by one. */
+bool pool__batch_rows_run(struct pool__batch_rows *rows, struct pool_error *err);
 
 /* Takes `part` over. */
 bool pool__batch_rows_add(struct pool_result **total, struct pool_result *part,

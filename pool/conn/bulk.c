@@ -32,11 +32,13 @@ static bool server_takes_bulk(const struct pool__conn *conn)
 }
 
 /* Adding one may close another, which sends: so it needs the wait. */
-static struct pool__stmt *find(struct pool__conn *conn, const char *sql, size_t len,
+static struct pool__stmt *find(struct pool__conn *conn, const struct pool__statement *statement,
                                uint64_t deadline_ns, struct pool_error *err)
 {
     struct pool__stmt_cache *cache = &conn->cache;
     struct pool__wait wait;
+    const char *sql = statement->text;
+    size_t len = statement->text_len;
     uint64_t hash = pool__hash_text(sql, len);
     struct pool__stmt_values many = {NULL, 0};
     struct pool__stmt *stmt = pool__stmt_find(cache, sql, len, hash, many);
@@ -51,13 +53,13 @@ static struct pool__stmt *find(struct pool__conn *conn, const char *sql, size_t 
 }
 
 bool pool__bulk_init(struct pool__bulk *bulk, struct pool__conn *conn,
-                     const struct pool__table *table, const char *sql, size_t len,
+                     const struct pool__table *table, const struct pool__statement *statement,
                      uint64_t deadline_ns, struct pool_error *err)
 {
     *bulk = (struct pool__bulk){.conn = conn, .table = table};
     if (conn->options->v.no_prepare || !server_takes_bulk(conn))
         return true;
-    struct pool__stmt *stmt = find(conn, sql, len, deadline_ns, err);
+    struct pool__stmt *stmt = find(conn, statement, deadline_ns, err);
     if (!stmt)
         return false;
     if (stmt->text_only || stmt->not_in_bulk || !stmt->alone)

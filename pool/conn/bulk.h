@@ -28,9 +28,10 @@ enum pool__bulk_end {
     POOL__BULK_REFUSED    /* not executed: one by one */
 };
 
-/* Finds the statement, or adds it to the cache. Free with pool__bulk_fini in any case. */
+/* Finds the text of the statement, or adds it to the cache. Free with pool__bulk_fini in any case.
+ */
 bool pool__bulk_init(struct pool__bulk *bulk, struct pool__conn *conn,
-                     const struct pool__table *table, const char *sql, size_t len,
+                     const struct pool__table *table, const struct pool__statement *statement,
                      uint64_t deadline_ns, struct pool_error *err);
 void pool__bulk_fini(struct pool__bulk *bulk);
 
