@@ -139,8 +139,14 @@ static bool has_time_for_others(uint64_t deadline_ns)
            deadline_ns > pool__now_ns() + POOL__SHORTEST_PIPELINED_MS * POOL__NS_PER_MS;
 }
 
-static unsigned take_along(struct pool *pool, const struct pool__borrowed *borrowed,
-                           const struct pool__job *job, struct pool__waiter **ret_waiters)
+/* Those who were taken along. */
+struct taken {
+    struct pool__waiter *waiters[POOL__PIPELINE_MOST];
+    unsigned count;
+};
+
+static void take_along(struct pool *pool, const struct pool__borrowed *borrowed,
+                       const struct pool__job *job, struct taken *ret_taken)
 {
     /* A program that does not dispatch would keep blocking callers waiting for its replies. */
     bool callbacks_only = pool->loop.manual && pool__fiber_current();
@@ -149,16 +155,15 @@ static unsigned take_along(struct pool *pool, const struct pool__borrowed *borro
     unsigned open = pool->core.limit - atomic_load(&pool->core.absent);
     unsigned wanted = share(pool, open);
     if (!wanted || !pool__joinable_conn(borrowed->conn))
-        return 0;
+        return;
     const struct pool__stmt *own = pool__joinable_statement(borrowed->conn, &job->statement);
     if (!own)
-        return 0;
+        return;
     wanted += sooner_here(borrowed->conn, own, open);
     unsigned most = pool->options.v.pipeline_depth - 1;
-    unsigned count = pool__followers_take(&pool->core, wanted < most ? wanted : most, may_follow,
-                                          &limits, ret_waiters);
-    atomic_fetch_add(&pool->followers, count);
-    return count;
+    ret_taken->count = pool__followers_take(&pool->core, wanted < most ? wanted : most, may_follow,
+                                            &limits, ret_taken->waiters);
+    atomic_fetch_add(&pool->followers, ret_taken->count);
 }
 
 struct group {
@@ -180,8 +185,8 @@ static void add_member(struct group *group, unsigned index, struct pool *pool, u
 }
 
 static struct pool_result *lead(struct pool *pool, const struct pool__borrowed *borrowed,
-                                struct pool__job *job, struct pool__waiter **waiters,
-                                unsigned count, uint64_t deadline_ns, struct pool_error *err)
+                                struct pool__job *job, const struct taken *taken,
+                                uint64_t deadline_ns, struct pool_error *err)
 {
     struct group group;
     add_member(&group, 0, pool, borrowed->slot, NULL);
@@ -189,10 +194,11 @@ static struct pool_result *lead(struct pool *pool, const struct pool__borrowed *
     group.followers[0].err = err;
     group.members[0].statement = &job->statement;
     group.members[0].deadline_ns = deadline_ns;
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < taken->count; i++)
         add_member(&group, i + 1, pool, borrowed->slot,
-                   POOL__ENTRY(waiters[i], struct pool__queued, waiter));
-    pool__pipeline_run(borrowed->conn, group.members, count + 1, deadline_ns, err, on_progress);
+                   POOL__ENTRY(taken->waiters[i], struct pool__queued, waiter));
+    pool__pipeline_run(borrowed->conn, group.members, taken->count + 1, deadline_ns, err,
+                       on_progress);
     struct pool_result *result = group.members[0].result;
     pool__job_conclude(pool, borrowed, result, err);
     return result;
@@ -202,18 +208,18 @@ struct pool_result *pool__leader_run(struct pool *pool, const struct pool__borro
                                      struct pool__job *job, uint64_t call_deadline_ns,
                                      uint64_t waited_ns, struct pool_error *err)
 {
-    struct pool__waiter *waiters[POOL__PIPELINE_MOST];
-    unsigned count = 0;
+    struct taken taken;
     uint64_t deadline_ns = 0;
+    taken.count = 0;
     job->pipelined = false;
     if (job->may_follow && atomic_load(&pool->core.waiting)) {
         deadline_ns = pool__job_deadline(pool, job, call_deadline_ns, waited_ns);
         if (has_time_for_others(deadline_ns))
-            count = take_along(pool, borrowed, job, waiters);
+            take_along(pool, borrowed, job, &taken);
     }
-    if (count == 0)
+    if (taken.count == 0)
         return pool__job_run(pool, borrowed, job, call_deadline_ns, waited_ns, err);
     job->pipelined = true;
     borrowed->conn->handed_over = waited_ns != 0;
-    return lead(pool, borrowed, job, waiters, count, deadline_ns, err);
+    return lead(pool, borrowed, job, &taken, deadline_ns, err);
 }
