@@ -32,8 +32,8 @@ static inline struct pool__event pool__event_unpack(uint64_t data)
 static inline bool pool__event_watch(int epoll_fd, int operation, int fd, uint32_t when,
                                      struct pool__event event)
 {
-    struct epoll_event told = {.events = when, .data.u64 = pool__event_pack(event)};
-    return epoll_ctl(epoll_fd, operation, fd, &told) == 0;
+    struct epoll_event native = {.events = when, .data.u64 = pool__event_pack(event)};
+    return epoll_ctl(epoll_fd, operation, fd, &native) == 0;
 }
 
 #endif

@@ -5,8 +5,8 @@
  *
  * Each chunk is executed wholly or not at all, and so is the batch if it is `atomic`. The
  * server sees to that for rows that it inserts with one packet, which are one statement to
- * it; everything else gets a fence (savepoint.c) around the chunk, or around all chunks. Tables
- * without transactions know no such thing.
+ * it; everything else gets a savepoint, or a transaction of its own (savepoint.c), around the
+ * chunk, or around all chunks. Tables without transactions know no such thing.
  *
  * Whoever owns the connection runs this; there are no locks. The progress function is the
  * program's, and runs between chunks.
@@ -185,7 +185,7 @@ static bool run_in_bulk(struct run *run)
         return pool__fail(run->err, POOL_ERR_SERVER, "the server keeps forgetting the statement");
     run->forgotten = end == POOL__BULK_FORGOTTEN;
     run->count = 0;
-    /* Nothing has been executed: rows that go one by one get a fence of their own kind. */
+    /* Nothing has been executed: rows that go one by one get a savepoint of their own kind. */
     if (end == POOL__BULK_REFUSED && run->done == 0) {
         pool__savepoint_undo(&run->savepoint, statement_deadline(run), run->err);
         run->savepoint.undo = POOL__SAVEPOINT_NOT_UNDONE;

@@ -4,7 +4,7 @@
  * The first goes like any statement: prepared, or as text if it has to be. Once the statement
  * is known to the connection the others follow in windows, sent back to back like the members
  * of pipeline.c, and as small, so that sending never waits for replies to be read. If one of a
- * window fails those behind it have been sent already: whoever calls this has a fence around
+ * window fails those behind it have been sent already: whoever calls this has a savepoint around
  * it, and one that holds also if the server undoes the transaction.
  *
  * Whoever owns the connection runs this; there are no locks.

@@ -8,8 +8,6 @@
 #include "base/sync.h"
 #include "result/result.h"
 
-/* A look at the socket shows a connection that the server has closed, or on which it is
- * out of step, before anything is sent on it. */
 bool pool__execution_look(struct pool__execution *exec)
 {
     exec->looked = exec->looked || pool__conn_is_quiet(exec->conn);

@@ -2,8 +2,8 @@
  * What one execution of a statement needs, from its look at the socket to its reply. Whoever owns
  * the connection; no locks.
  */
-#ifndef POOL_CONN_RUN_H
-#define POOL_CONN_RUN_H
+#ifndef POOL_CONN_EXECUTION_H
+#define POOL_CONN_EXECUTION_H
 
 #include "conn/conn.h"
 #include "conn/query.h"

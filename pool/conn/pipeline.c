@@ -61,7 +61,7 @@ struct pipeline {
     struct pool_error err;   /* of the member whose turn it is */
     struct pool__pipeline_member *there[POOL__PIPELINE_MOST]; /* done, and not told yet */
     unsigned there_count;
-    pool__pipeline_progress_fn *told;
+    pool__pipeline_progress_fn *progress;
 };
 
 static void cork(const struct pool__conn *conn, int on)
@@ -99,7 +99,7 @@ static void tell_who_is_there(struct pipeline *pipeline)
     if (pipeline->entries[0].member)
         return;
     if (pipeline->there_count > 0)
-        pipeline->told(pipeline->there, pipeline->there_count, POOL__PIPELINE_DONE);
+        pipeline->progress(pipeline->there, pipeline->there_count, POOL__PIPELINE_DONE);
     pipeline->there_count = 0;
 }
 
@@ -178,8 +178,8 @@ static bool send_one(struct pipeline *pipeline, struct entry *entry)
     if (entry->text ? pool__text_send(&entry->exec)
                     : pool__prepared_bind_and_send(&entry->exec, entry->stmt))
         return true;
-    bool told = entry->exec.err->code != POOL_OK;
-    if (!told && (!pipeline->wait.timed_out ||
+    bool known = entry->exec.err->code != POOL_OK;
+    if (!known && (!pipeline->wait.timed_out ||
                   is_leader(pipeline, entry))) /* the deadline is the leader's */
         pool__outcome_fail(pipeline->conn, &pipeline->wait, native_of(entry), false,
                            entry->exec.err);
@@ -196,7 +196,7 @@ static void send_all(struct pipeline *pipeline)
         cork(pipeline->conn, 0);
     pipeline->lost = pipeline->conn->broken;
     for (unsigned i = 1; i < pipeline->sent; i++)
-        pipeline->told(&pipeline->entries[i].member, 1, POOL__PIPELINE_SENT);
+        pipeline->progress(&pipeline->entries[i].member, 1, POOL__PIPELINE_SENT);
 }
 
 /* The reply is lost with the connection: through no fault of this statement's. */
@@ -325,7 +325,7 @@ static void run_again(struct pipeline *pipeline, struct entry *entry, uint64_t l
     uint64_t own_ns = member->deadline_ns;
     pool_result_free(entry->exec.result);
     entry->exec.result = NULL;
-    if (!is_leader(pipeline, entry) && !pipeline->told(&entry->member, 1, POOL__PIPELINE_HOLD))
+    if (!is_leader(pipeline, entry) && !pipeline->progress(&entry->member, 1, POOL__PIPELINE_HOLD))
         return;
     member->result = pool__query(pipeline->conn, member->statement, NULL,
                                  pool__earlier(own_ns, leader_ns), entry->exec.err);
@@ -366,10 +366,10 @@ static void receive_all(struct pipeline *pipeline)
 
 void pool__pipeline_run(struct pool__conn *conn, struct pool__pipeline_member *members,
                         unsigned count, uint64_t deadline_ns, struct pool_error *err,
-                        pool__pipeline_progress_fn *told)
+                        pool__pipeline_progress_fn *progress)
 {
     struct pipeline pipeline;
-    pipeline.told = told;
+    pipeline.progress = progress;
     uint64_t started_ns = pool__now_ns();
     begin(&pipeline, conn, members, count, err);
     pool__conn_enter(conn, &pipeline.wait, deadline_ns);

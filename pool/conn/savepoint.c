@@ -1,5 +1,5 @@
 /*
- * The statements of a fence are text and go one by one: beside a chunk of a batch they are
+ * The statements of a savepoint are text and go one by one: beside a chunk of a batch they are
  * nothing. Whoever owns the connection runs this; there are no locks.
  */
 #include "conn/savepoint.h"

@@ -28,7 +28,7 @@
 
 /* ---- jobs ---- */
 
-static bool may_ever_ride(const struct pool_options *options, const struct pool__job *job)
+static bool may_ever_follow(const struct pool_options *options, const struct pool__job *job)
 {
     return options->pipeline_depth > 1 && !job->sink && job->statement.hash &&
            !job->request->alone && job->statement.size <= POOL__PIPELINE_BYTES / 4 &&
@@ -54,7 +54,7 @@ bool pool__job_init(struct pool__job *job, const struct pool *pool,
         err->not_executed = true;
         return false;
     }
-    job->may_follow = may_ever_ride(&pool->options.v, job);
+    job->may_follow = may_ever_follow(&pool->options.v, job);
     return true;
 }
 
@@ -65,7 +65,6 @@ void pool__job_fini(struct pool__job *job)
 
 /* ---- counting and telling ---- */
 
-/* What an error says about the server as a whole. */
 void pool__job_note_error(struct pool *pool, unsigned slot, const struct pool_error *err)
 {
     if (err->code == POOL_ERR_LOST && !err->not_executed) {
@@ -80,7 +79,6 @@ void pool__job_note_error(struct pool *pool, unsigned slot, const struct pool_er
         pool__replica_note_refusal(pool, slot, err);
 }
 
-/* Written by the borrower alone. */
 void pool__job_add(_Atomic uint64_t *counter, uint64_t count)
 {
     uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
@@ -134,7 +132,6 @@ void pool__job_attempt_ended(struct pool *pool, struct pool__ask *ask, struct po
     pool__job_ended(pool, job, slot, result, err->code);
 }
 
-/* What a statement leaves behind that this thread has run for itself. */
 void pool__job_conclude(struct pool *pool, const struct pool__borrowed *borrowed,
                         const struct pool_result *result, const struct pool_error *err)
 {

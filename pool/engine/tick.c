@@ -23,7 +23,6 @@ static uint64_t from_options(const struct pool *pool)
     return eighth(shortest * POOL__NS_PER_MS);
 }
 
-/* A limit of the server's that is shorter than the pool's own. */
 void pool__tick_limit(struct pool *pool, uint64_t limit_ns)
 {
     if (eighth(limit_ns) < atomic_load(&pool->tick_ns))

@@ -49,7 +49,6 @@ static void slot_is_empty(struct pool *pool, unsigned slot)
     pool__watch_poke(pool);
 }
 
-/* From the registration on the slot is the keeper's. */
 void pool__watch_closing(struct pool *pool, unsigned slot, int fd, enum pool__kill kill)
 {
     struct pool__place *place = &pool->places[slot];

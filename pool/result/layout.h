@@ -52,7 +52,7 @@ struct pool_result {
     size_t max_bytes;
     uint64_t rows; /* of all sets */
 
-    struct pool__set *first;           /* NULL before the first begin_set; then always &first_set */
+    struct pool__set *first;           /* NULL before the first set begins; then always &first_set */
     struct pool__set *building;        /* the last one */
     struct pool__set *set;             /* current */
     struct pool__row *row;             /* current, NULL if none */

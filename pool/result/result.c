@@ -272,7 +272,3 @@ uint64_t pool__result_rows(const struct pool_result *result)
 {
     return result ? result->rows : 0;
 }
-
-/* ---- position ---- */
-
-/* ---- the set ---- */

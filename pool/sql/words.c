@@ -23,7 +23,6 @@ bool pool__words_is_sign(const struct pool__token *token, char sign)
     return token->kind == POOL__TOKEN_SIGN && token->text[0] == sign;
 }
 
-/* A word, or the same in quotes: the server takes `get_lock`() for the function, too. */
 bool pool__words_is_name(const struct pool__token *token, const char *word)
 {
     if (token->kind == POOL__TOKEN_QUOTED)
