@@ -19,14 +19,14 @@ struct pool__alarms {
     uint64_t fd_ns; /* what it is set to */
 };
 
-/* Room for it has been reserved in the timers. POOL__FOREVER: it is cleared. */
+/* Sets the alarm, for which room was reserved in the timers. POOL__FOREVER: it is cleared. */
 void pool__alarms_set(struct pool__alarms *alarms, struct pool__alarm *alarm, uint64_t at_ns);
 void pool__alarms_clear(struct pool__alarms *alarms, struct pool__alarm *alarm);
 
-/* Rings those whose time has come, so many at most; returns how many. */
+/* Rings the alarms whose time has come, `most` of them at most; returns how many. */
 int pool__alarms_ring(struct pool__alarms *alarms, int most);
 
-/* Before somebody waits for the descriptor, and when it has gone off. */
+/* To be called before somebody waits for the descriptor; and when the descriptor has gone off. */
 void pool__alarms_set_fd(struct pool__alarms *alarms);
 void pool__alarms_went_off(struct pool__alarms *alarms);
 

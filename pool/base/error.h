@@ -13,8 +13,8 @@
 __attribute__((format(printf, 3, 4))) bool pool__fail(struct pool_error *err, enum pool_code code,
                                                       const char *format, ...);
 
-/* The same for what failed before anything of the statement was sent (not_executed); and because
- * its connection had been lost before that (fatal as well). */
+/* The same for a call that failed before anything of the statement was sent (not_executed); and for
+ * one that failed because its connection had been lost before (fatal as well). */
 __attribute__((format(printf, 3, 4))) bool
 pool__fail_unsent(struct pool_error *err, enum pool_code code, const char *format, ...);
 __attribute__((format(printf, 3, 4))) bool

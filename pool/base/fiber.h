@@ -13,12 +13,12 @@ enum pool__wake { POOL__WAKE_READY, POOL__WAKE_LATE, POOL__WAKE_CUT };
 
 struct pool__fiber;
 
-/* How its code waits, on the fiber: until the descriptor (-1: none) can be read or written,
- * or until the deadline, or until everything has to stop. */
+/* How code on a fiber waits: until the descriptor (-1: none) can be read or written, or until the
+ * deadline, or until everything has to stop. */
 typedef enum pool__wake pool__await_fn(struct pool__fiber *fiber, int fd, bool for_read,
                                        uint64_t deadline_ns);
 
-/* NULL if memory is out. `owner` is for the functions. */
+/* NULL if memory is out. `owner` is what pool__fiber_owner returns. */
 struct pool__fiber *pool__fiber_new(pool__await_fn *await, void *owner);
 void pool__fiber_free(struct pool__fiber *fiber); /* one that is not running; NULL is allowed */
 void *pool__fiber_owner(const struct pool__fiber *fiber);
@@ -33,7 +33,7 @@ void pool__fiber_yield(struct pool__fiber *fiber);
 /* The fiber that this code runs on, or NULL. */
 struct pool__fiber *pool__fiber_current(void);
 
-/* Waits as the fiber does. */
+/* Waits on the fiber, as its pool__await_fn does. */
 enum pool__wake pool__fiber_await(struct pool__fiber *fiber, int fd, bool for_read,
                                   uint64_t deadline_ns);
 

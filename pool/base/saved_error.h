@@ -17,9 +17,10 @@ struct pool__saved_error {
     bool retry_transaction;
 };
 
-/* Instead of what was kept before. All zero: nothing is. */
+/* Keeps the error instead of the one before. A struct of zeros keeps none. */
 void pool__saved_error_set(struct pool__saved_error *saved, const struct pool_error *err);
-/* What it says is true even if its text is lost. */
+/* Copies the error that is kept into `err`. If there was no memory for its text, the text is that
+ * of its code. */
 void pool__saved_error_tell(const struct pool__saved_error *saved, struct pool_error *err);
 void pool__saved_error_drop(struct pool__saved_error *saved);
 

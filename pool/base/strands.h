@@ -31,21 +31,21 @@ struct pool__strands {
 void pool__strands_init(struct pool__strands *strands, struct pool__alarms *alarms, unsigned limit,
                         unsigned kind);
 
-/* Runs the function on a fiber, and `after` on the loop itself when it has returned, perhaps
- * before this call returns. False if there is none. */
+/* Calls `run` on a fiber, and `after` on the loop itself when `run` has returned, perhaps before
+ * this call returns. False if there is no fiber. */
 bool pool__strands_start(struct pool__strands *strands, void (*run)(void *arg),
                          void (*after)(void *arg), void *arg);
 
 /* Ends the wait of a fiber, if it waits. */
 void pool__strands_wake(struct pool__strands *strands, struct pool__fiber *fiber);
 
-/* Lets those go on that are ready, each once; returns how many. */
+/* Lets the fibers go on that are ready, each once; returns how many. */
 int pool__strands_run(struct pool__strands *strands);
 /* Ends all waits, now and from now on. */
 void pool__strands_cut(struct pool__strands *strands);
-/* An event of their kind. */
+/* An event of the kind of strands->kind has come. */
 void pool__strands_on_event(struct pool__strands *strands, struct pool__event event);
-/* None is running. */
+/* Frees all fibers, none of which is running. */
 void pool__strands_free(struct pool__strands *strands);
 
 #endif

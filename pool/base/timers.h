@@ -23,14 +23,14 @@ struct pool__timers {
 /* Zero is an empty heap. */
 void pool__timers_fini(struct pool__timers *timers);
 
-/* Makes room for that many. False if memory is out. */
+/* Makes room for so many timers. False if memory is out. */
 bool pool__timers_reserve(struct pool__timers *timers, size_t count);
 
 /* Sets the timer, or moves it. There must be room for it. */
 void pool__timer_set(struct pool__timers *timers, struct pool__timer *timer, uint64_t at_ns);
 void pool__timer_clear(struct pool__timers *timers, struct pool__timer *timer);
 
-/* The earliest, or NULL; and its time, or UINT64_MAX. */
+/* The earliest timer, or NULL; and its time, or UINT64_MAX. */
 struct pool__timer *pool__timers_first(const struct pool__timers *timers);
 uint64_t pool__timers_next_ns(const struct pool__timers *timers);
 

@@ -35,7 +35,8 @@ bool pool__bulk_init(struct pool__bulk *bulk, struct pool__conn *conn,
                      uint64_t deadline_ns, struct pool_error *err);
 void pool__bulk_fini(struct pool__bulk *bulk);
 
-/* Unless it is prepared already. True with stmt NULL if that cannot be, nor can bulk. */
+/* Prepares the statement unless it is prepared already. True with bulk->stmt NULL if the server
+ * does not prepare it, or not in bulk. */
 bool pool__bulk_prepare(struct pool__bulk *bulk, uint64_t deadline_ns, struct pool_error *err);
 
 /* Makes the packet with the rows from `from` on, and tells how many they are. */

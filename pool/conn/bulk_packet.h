@@ -37,7 +37,7 @@ void pool__bulk_packet_fini(struct pool__bulk_packet *pack);
 bool pool__bulk_packet_rows(struct pool__bulk_packet *pack, const struct pool__table *table,
                             size_t from, size_t most);
 
-/* Before it is sent. */
+/* Writes the number of the prepared statement into the packet, before that is sent. */
 void pool__bulk_packet_address(struct pool__bulk_packet *pack, uint32_t statement_id);
 
 /* The bytes of a packet with this row alone. */

@@ -10,7 +10,7 @@ struct st_mysql; /* libmariadb's MYSQL */
 
 void pool__client_set_options(struct st_mysql *mysql, const struct pool__options *options);
 
-/* After the login. */
+/* After the login: overwrites what libmariadb keeps of the password. */
 void pool__client_forget_password(struct st_mysql *mysql);
 
 #endif

@@ -15,8 +15,8 @@
 bool pool__doubt_allows(struct pool__conn *conn, const char *sql, size_t len, uint64_t deadline_ns,
                         struct pool_error *err);
 
-/* Should a statement that failed have ended the transaction, and perhaps committed it: asks the
- * server. */
+/* Asks the server what has become of the transaction, if a statement that failed may have ended it,
+ * and perhaps committed it. */
 void pool__doubt_resolve(struct pool__conn *conn, uint64_t deadline_ns);
 
 #endif

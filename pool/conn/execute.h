@@ -13,13 +13,13 @@
 
 struct pool__sink;
 
-/* `err` is that of no failure yet. NULL on failure; conn->broken and conn->dirty say what has
- * become of the connection. */
+/* `err` says that nothing has failed yet. NULL on failure; conn->broken and conn->dirty say what
+ * has become of the connection. */
 struct pool_result *pool__execute(struct pool__conn *conn, const struct pool__statement *statement,
                                   const struct pool__sink *sink, uint64_t deadline_ns,
                                   struct pool_error *err);
 
-/* A text of the pool's own, whose result nobody wants. */
+/* Executes a text of the pool's own, whose result nobody wants. */
 bool pool__execute_quietly(struct pool__conn *conn, const char *sql, uint64_t deadline_ns,
                            struct pool_error *err);
 

@@ -36,20 +36,21 @@ struct pool__execution {
     bool stopped; /* the row callback said so */
 };
 
-/* Looks at the socket: true if it is open and silent. False is a failure before anything was
- * sent. */
+/* Looks at the socket before anything is sent. False, with the error, if the server has closed the
+ * connection or is out of step. */
 bool pool__execution_look(struct pool__execution *exec);
 bool pool__execution_begin(struct pool__execution *exec); /* makes the result */
 
-/* Whether so many bytes may be sent at once; whether so many statements. */
+/* Whether so many bytes may be sent at once; and whether there may be several statements. */
 bool pool__execution_check_size(struct pool__execution *exec, size_t len);
 bool pool__execution_check_single(struct pool__execution *exec, const struct pool__sql_info *info,
                                   bool text);
 
-/* So many statements of that kind took so long together, the way to the server included. */
+/* `count` executions of the statement took `ns` together, the way to the server included. */
 void pool__execution_note_time(const struct pool__conn *conn, struct pool__stmt *stmt, uint64_t ns,
                                unsigned count);
-/* It has succeeded. `typical`: the time that it took says something about the statement. */
+/* The execution has succeeded. `typical`: the time that it took says something about the
+ * statement. */
 void pool__execution_note(struct pool__execution *exec, struct pool__stmt *stmt, bool typical);
 
 #endif

@@ -14,7 +14,8 @@
  * session are concerned. */
 bool pool__joinable_conn(const struct pool__conn *conn);
 
-/* The statement if this one can: prepared here, plain, and known to be quick. Else NULL. */
+/* Returns what the connection knows of the statement, if it may go together with others: prepared
+ * here, plain, and known to be quick. Else NULL. */
 const struct pool__stmt *pool__joinable_statement(const struct pool__conn *conn,
                                                   const struct pool__statement *statement);
 

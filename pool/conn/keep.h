@@ -11,16 +11,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What has run is not kept yet: without autocommit, or because a routine or one of several
- * statements has begun a transaction and left it open. */
+/* Whether the work of a call is not committed yet: without autocommit, or because a routine or one
+ * of several statements has begun a transaction and left it open. */
 static inline bool pool__is_to_be_kept(const struct pool__conn *conn)
 {
     return !pool__conn_commits_by_itself(conn) ||
            (conn->in_transaction && conn->turn == POOL__SQL_TURN_HIDDEN);
 }
 
-/* After a statement that has succeeded and is to be kept: `result`, or NULL with the reason why
- * it could not be committed; then `result` is freed. */
+/* Commits the work of a statement that has succeeded with this `result`, which is returned; NULL
+ * with the reason, and `result` freed, if the work could not be committed. */
 struct pool_result *pool__keep_work(struct pool__conn *conn, struct pool_result *result,
                                     uint64_t deadline_ns, struct pool_error *err);
 

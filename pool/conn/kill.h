@@ -17,12 +17,13 @@ enum pool__kill { POOL__KILL_FAILED, POOL__KILL_SENT, POOL__KILL_GONE };
 enum pool__kill pool__kill_session(struct pool__conn *conn, unsigned long thread_id,
                                    uint64_t deadline_ns);
 
-/* Kills many with one statement, where the server knows such, so that it goes on with them
- * although nobody waits for the answer any more. Returns how many it was told of. */
+/* Kills many sessions with one statement, where the server knows such: it goes on killing although
+ * nobody waits for the answer any more. Returns how many sessions the server was told of. */
 unsigned pool__kill_sessions(struct pool__conn *conn, const unsigned long *thread_ids,
                              unsigned count, uint64_t deadline_ns);
 
-/* Stops what the session is running, if anything. False if it was sent and not answered. */
+/* Stops the statement that the session runs, if any. False if the KILL was sent and not
+ * answered. */
 bool pool__kill_statement(struct pool__conn *conn, unsigned long thread_id, uint64_t deadline_ns);
 
 /* Whether the server still has a thread for the session; false in *ret_known if it did

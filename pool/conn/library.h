@@ -8,13 +8,13 @@
 
 #include <stddef.h>
 
-/* Once per process. */
+/* Starts libmariadb, once per process. */
 void pool__library_start(void);
 
-/* False with POOL_ERR_UNSUPPORTED if it is too old. */
+/* False with POOL_ERR_UNSUPPORTED if libmariadb is too old. */
 bool pool__library_check(struct pool_error *err);
 
-/* Whether it is an old one, and what there is to say then. */
+/* Whether libmariadb is an old one, and what there is to say of that. */
 bool pool__library_warns(char *ret_text, size_t size);
 
 #endif

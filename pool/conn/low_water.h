@@ -10,13 +10,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Of the reply to this statement, on the socket, as far as earlier ones tell. */
+/* How many bytes the reply to this statement will have on the socket, as far as earlier ones
+ * tell. */
 size_t pool__low_water_reply(const struct pool__stmt *stmt, bool tls);
 
-/* *least is what it is now. One system call, if that is something else. */
+/* Asks for `bytes`. *least is what was asked for last: if that is the same there is no system call,
+ * else one. */
 void pool__low_water_set(const struct pool__conn *conn, size_t bytes, int *least);
 
-/* The bytes that are there. One system call. */
+/* How many bytes have come. One system call. */
 int pool__low_water_there(const struct pool__conn *conn);
 
 #endif

@@ -27,7 +27,7 @@ struct pool_result *pool__query(struct pool__conn *conn, const struct pool__stat
 /* A text statement without values: the pool's own session work. */
 struct pool_result *pool__query_text(struct pool__conn *conn, const char *sql, size_t len,
                                      uint64_t deadline_ns, struct pool_error *err);
-/* The same with a NUL, whose result nobody wants. */
+/* The same for a text that ends with a NUL, and whose result nobody wants. */
 bool pool__say(struct pool__conn *conn, const char *sql, uint64_t deadline_ns,
                struct pool_error *err);
 

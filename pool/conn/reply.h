@@ -12,8 +12,8 @@
 
 #define POOL__LEAST_REPLY 11 /* bytes of an OK packet with its header */
 
-/* The library alone would try to read first and find nothing, which is a system call for
- * nothing. */
+/* Sleeps until the reply begins. libmariadb alone would try to read first and find nothing, which
+ * is a system call for nothing. */
 void pool__reply_await(const struct pool__conn *conn);
 /* Waits for the reply to a text up to its first set. */
 bool pool__reply_receive_text(struct pool__execution *exec);

@@ -38,17 +38,17 @@ void pool__savepoint_init(struct pool__savepoint *savepoint, struct pool__conn *
 /* `ahead`: statements will be sent before those in front of them are answered. */
 bool pool__savepoint_open(struct pool__savepoint *savepoint, bool ahead, uint64_t deadline_ns,
                           struct pool_error *err);
-/* Whether they may be. */
+/* Whether statements may be sent ahead. */
 static inline bool pool__savepoint_lets_ahead(const struct pool__savepoint *savepoint)
 {
     return savepoint->kind == POOL__SAVEPOINT_NO_AUTOCOMMIT;
 }
-/* Keeps what was done within. Nothing if none is open. */
+/* Keeps what was done within. Does nothing if no savepoint is open. */
 bool pool__savepoint_close(struct pool__savepoint *savepoint, uint64_t deadline_ns,
                            struct pool_error *err);
 
-/* Undoes what was done within, after the failure that `err` tells. If that cannot be, the
- * connection is broken, and its end does it. */
+/* Undoes what was done within, after the failure that `err` tells. If it cannot be undone the
+ * connection is broken, and its end undoes it. */
 void pool__savepoint_undo(struct pool__savepoint *savepoint, uint64_t deadline_ns,
                           struct pool_error *err);
 

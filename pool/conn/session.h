@@ -18,7 +18,7 @@ bool pool__session_start(struct pool__conn *conn, uint64_t deadline_ns, struct p
 /* Runs the init SQL and the init callback. */
 bool pool__session_init(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err);
 
-/* Brings the session back to what a new one is. Any failure: close it. */
+/* Brings the session back to what a new one is. After a failure the connection is to be closed. */
 bool pool__session_reset(struct pool__conn *conn, uint64_t deadline_ns, struct pool_error *err);
 
 #endif

@@ -10,11 +10,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Sends it and reads its reply. */
+/* Sends the statement and reads its reply. */
 bool pool__text_run(struct pool__execution *exec);
 
-/* Sends one whose exec->info is known, and does not wait for its reply. If the error is not filled
- * in, libmariadb has it. */
+/* Sends the statement, of which exec->info is known, and does not wait for its reply. False: if
+ * exec->err is not filled in, libmariadb has the error. */
 bool pool__text_send(struct pool__execution *exec);
 
 #endif

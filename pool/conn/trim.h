@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-/* More than this is given back when it has not been needed for a while. */
+/* A buffer of more bytes than these is cut down when they have not been needed for a while. */
 #define POOL__PACKET_BYTES (256 * 1024)
 
 bool pool__trim_is_bulky(const struct pool__conn *conn);
@@ -16,7 +16,7 @@ bool pool__trim_is_bulky(const struct pool__conn *conn);
 /* After a statement, all of whose reply has been read. */
 void pool__trim_note(struct pool__conn *conn);
 
-/* Gives it back now. The caller owns the connection, and nothing is on its way. */
+/* Gives the memory back now. The caller owns the connection, and nothing is on its way. */
 void pool__trim(struct pool__conn *conn);
 
 #endif

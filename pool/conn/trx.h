@@ -45,11 +45,11 @@ static inline bool pool__trx_is_doubtful(const struct pool__trx *trx)
  * been. */
 void pool__trx_note_end(struct pool__conn *conn, bool was);
 
-/* After one that has failed, likewise. */
+/* After a statement that has failed, likewise. */
 void pool__trx_note_failure(struct pool__conn *conn, bool was);
 
-/* Statements may be run, and fail, that are not seen; and before each statement on such a
- * connection: what the library has heard since. */
+/* The program has the native handle: it may run statements, and they may fail, unseen by the pool.
+ * And, before each statement on such a connection: takes over what libmariadb has heard since. */
 void pool__trx_note_unseen(struct pool__conn *conn);
 void pool__trx_note_native(struct pool__conn *conn);
 
@@ -58,7 +58,8 @@ struct pool__error_facts;
 void pool__trx_note_error(struct pool__conn *conn, unsigned code,
                           const struct pool__error_facts *facts);
 
-/* For doubt.c: nothing has happened; and one has ended, nobody knows how. */
+/* For doubt.c: forgets all that was noted; and notes that a transaction has ended, nobody knows
+ * how. */
 void pool__trx_forget(struct pool__trx *trx);
 void pool__trx_note_hidden_end(struct pool__conn *conn);
 

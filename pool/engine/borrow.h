@@ -29,24 +29,24 @@ struct pool__ask {
     uint64_t waited_ns;   /* so far */
     bool again;           /* it has had a connection, and needs another one */
 };
-/* As the request says. */
+/* What a call with this request asks for. */
 struct pool__ask pool__borrow_ask(const struct pool *pool, const struct pool_request *request,
                                   uint64_t flags);
-/* Of the whole call. */
+/* When the whole call has to end. */
 uint64_t pool__borrow_deadline(const struct pool_request *request);
 
-/* Without waiting. */
+/* Borrows an idle connection. False if there is none. */
 bool pool__borrow_at_once(struct pool *pool, const struct pool__ask *ask,
                           struct pool__borrowed *ret_borrowed);
-/* By way of the queue. The waiter is zero but for what concerns following. GRANTED fills in
- * *ret_borrowed; DONE and ABANDONED are those of a follower; everything else is a failure, with the
- * error filled in. */
+/* Borrows by way of the queue. The waiter is zero but for what concerns following. GRANTED fills in
+ * *ret_borrowed; DONE and ABANDONED are outcomes of a follower; every other outcome is a failure,
+ * with the error filled in. */
 enum pool__queue_result pool__borrow_in_turn(struct pool *pool, struct pool__ask *ask,
                                              struct pool__waiter *waiter,
                                              struct pool__borrowed *ret_borrowed,
                                              struct pool_error *err);
-/* The same in two steps, for those who must not sleep: WAITING, or an outcome at once; and
- * what to do with an outcome but DONE and ABANDONED. */
+/* The same in two steps, for those who must not sleep. The first queues the waiter: PENDING, or a
+ * result at once. The second takes any outcome but DONE and ABANDONED. */
 enum pool__queue_result pool__borrow_queue(struct pool *pool, const struct pool__ask *ask,
                                            struct pool__waiter *waiter);
 void pool__borrow_waited(struct pool *pool, struct pool__ask *ask,

@@ -25,13 +25,13 @@ struct pool__control {
  * was told of. The caller keeps their sockets open. */
 unsigned pool__control_kill_all(struct pool *pool, const unsigned long *thread_ids, unsigned count,
                                 uint64_t deadline_ns);
-/* Again and again, until the server does not know the session any more; unless the pool
+/* Kills the session again and again, until the server does not know it any more; unless the pool
  * ends, or it takes too long. */
 enum pool__kill pool__control_kill_until_gone(struct pool *pool, unsigned long thread_id);
 /* The session whose statement is to be stopped; 0: it need not be any more. */
 typedef unsigned long pool__control_target_fn(void *arg);
-/* Stops the statement; its session stays. Whose it is is asked last. False if the server may yet
- * do so, because it did not answer. */
+/* Stops the statement of a session, which stays. Which session it is, `target` is asked last. False
+ * if the server may yet stop the statement, because it did not answer. */
 bool pool__control_stop_statement(struct pool *pool, pool__control_target_fn *target, void *arg);
 void pool__control_wait_until_gone(struct pool *pool, unsigned long thread_id);
 void pool__control_close(struct pool *pool); /* when the workers have stopped */

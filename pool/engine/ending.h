@@ -8,11 +8,12 @@ struct pool__conn;
 
 struct pool;
 
-/* The slot's, whose owner takes it away; NULL if it has none. */
+/* Takes the connection away from the slot, as its owner may; NULL if the slot has none. */
 struct pool__conn *pool__ending_take(struct pool *pool, unsigned slot);
-/* The last thing that is done with it; NULL is allowed. No lock held. */
+/* Closes a connection that was taken away; NULL is allowed. No lock held. */
 void pool__ending_close(struct pool *pool, struct pool__conn *conn);
-/* For pool_end, which kills what runs on it and closes it. Under end_lock. */
+/* Leaves the slot's connection to pool_end, which kills what runs on it and closes it. Under
+ * end_lock. */
 void pool__ending_leave_locked(struct pool *pool, unsigned slot);
 
 #endif

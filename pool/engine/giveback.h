@@ -8,7 +8,7 @@
 
 struct pool;
 
-/* The owner of a BUSY slot gives it back, whatever its condition; or to be closed. */
+/* The owner of a BUSY slot gives it back, whatever its condition; or gives it back to be closed. */
 void pool__giveback(struct pool *pool, unsigned slot);
 void pool__giveback_destroy(struct pool *pool, unsigned slot);
 /* A caller orders work on a slot in CHORE, to reset or else to close its connection; the only way

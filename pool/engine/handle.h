@@ -21,8 +21,8 @@ static inline struct pool_conn pool__handle_of(struct pool *pool, unsigned slot,
 bool pool__handle_claim_open(struct pool_conn conn, struct pool__borrowed *ret_borrowed,
                              struct pool_error *err);
 void pool__handle_unclaim(struct pool *pool, const struct pool__borrowed *borrowed);
-/* Releases it in any case: if another thread has been let in and runs a call on it, that gives
- * the connection back when it is over. */
+/* Releases the handle in any case: if another thread was given it and runs a call on it, that call
+ * gives the connection back when it is over. */
 void pool__handle_give_up(struct pool_conn conn);
 bool pool__handle_check_no_transaction(struct pool_conn conn, struct pool_error *err);
 

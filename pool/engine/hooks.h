@@ -24,8 +24,8 @@ void pool__hooks_tell_leak(struct pool *pool, const char *label, uint32_t held_m
 bool pool__hooks_hold_end(struct pool *pool);
 void pool__hooks_let_end(struct pool *pool);
 
-/* What to log in with: the program's credentials function is asked, or the options are. `refresh`:
- * the server has refused what was given last. */
+/* Asks what to log in with: the program's credentials function, or the options. `refresh`: the
+ * server has refused what was given last. */
 bool pool__hooks_ask_credentials(struct pool *pool, bool refresh, struct pool_credentials *ret,
                                  struct pool_error *err);
 

@@ -21,23 +21,23 @@
 struct pool__job {
     const struct pool_request *request;
     const struct pool__sink *sink;   /* NULL: into a result */
-    const struct pool__batch *batch; /* its text with these rows; NULL: a single statement */
+    const struct pool__batch *batch; /* has the rows for the text; NULL: a single statement */
     struct pool__statement statement;
-    bool held;         /* on a handle of the program's, not on a connection borrowed for this */
+    bool held;         /* the job has a handle of the program's, not a connection borrowed for it */
     bool may_follow;   /* may be taken along by another borrower */
     bool pipelined;    /* others are on the connection with it */
     bool looped;       /* the call has a callback: the loop says when it has ended */
-    bool may_have_run; /* in an attempt before the last */
+    bool may_have_run; /* the statement, in an attempt before the last */
     unsigned attempts; /* of a blocking call, so far */
     uint64_t began_ns; /* the call; 0: nobody asks */
-    /* Its result, or error, is there, while pool__leader_run goes on for others. NULL: nobody is
-     * told. */
+    /* Called when the job's result, or error, is there, while pool__leader_run goes on for others;
+     * or NULL. */
     void (*told)(struct pool__job *job, struct pool_result *result, const struct pool_error *err);
     uint64_t limit_ns; /* for all attempts at the statement together, waits not counted; 0: not
                           tried yet */
 };
 
-/* Of what fails here nothing has been sent anywhere. On failure there is nothing to free. */
+/* If pool__job_init fails, nothing was sent and nothing needs freeing. */
 bool pool__job_init(struct pool__job *job, const struct pool *pool,
                     const struct pool_request *request, const struct pool__sink *sink,
                     struct pool_error *err);
@@ -61,7 +61,7 @@ void pool__job_attempt_ended(struct pool *pool, struct pool__ask *ask, struct po
                              struct pool__slot *slot, const struct pool_result *result,
                              struct pool_error *err);
 
-/* After a failed attempt, the number of which is given: whether another may be made. */
+/* After failed attempt number `attempt`: whether another may be made. */
 bool pool__job_may_try_again(const struct pool *pool, const struct pool__job *job, unsigned attempt,
                              const struct pool_error *err);
 
@@ -71,13 +71,13 @@ bool pool__job_ping(struct pool *pool, const struct pool__borrowed *borrowed,
 
 /* What an error says about the server as a whole. `slot`: of the connection that it came from. */
 void pool__job_note_error(struct pool *pool, unsigned slot, const struct pool_error *err);
-/* What a statement leaves behind that this thread has run for itself. */
+/* Notes what a statement leaves behind that this thread has run for itself. */
 void pool__job_conclude(struct pool *pool, const struct pool__borrowed *borrowed,
                         const struct pool_result *result, const struct pool_error *err);
 /* Until when the statement may take, of all attempts together. */
 uint64_t pool__job_deadline(const struct pool *pool, struct pool__job *job,
                             uint64_t call_deadline_ns, uint64_t waited_ns);
-/* To a counter that the owner of the slot alone writes. */
+/* Adds to a counter that the owner of the slot alone writes. */
 void pool__job_add(_Atomic uint64_t *counter, uint64_t count);
 
 #endif

@@ -9,8 +9,8 @@
 
 #include <stdint.h>
 
-/* The same, and takes along who waits and may follow: for a connection borrowed for this one
- * statement. */
+/* Does what pool__job_run does, and takes along those who wait and may follow. The connection was
+ * borrowed for this one statement. */
 struct pool_result *pool__leader_run(struct pool *pool, const struct pool__borrowed *borrowed,
                                      struct pool__job *job, uint64_t call_deadline_ns,
                                      uint64_t waited_ns, struct pool_error *err);

@@ -21,20 +21,20 @@ struct pool__queued {
     struct pool__saved_error saved; /* why it failed */
 };
 
-/* Ready to be queued. `waited_ns`: in the queue so far. NULL if it may not follow, or memory
- * is out: then the caller waits alone. */
+/* Makes the job ready to be queued. `waited_ns`: in the queue so far. NULL if the job may not
+ * follow, or memory is out: then the caller waits alone. */
 struct pool__queued *pool__queued_new(struct pool *pool, const struct pool__job *job,
                                       uint64_t call_deadline_ns, uint64_t waited_ns);
-/* The same in two steps for one that is part of something else on the heap, at its start: once,
- * and each time before it is queued. */
+/* The same in two steps for a struct pool__queued at the start of something else on the heap: the
+ * first once, the second each time before it is queued. */
 void pool__queued_init(struct pool__queued *queued, struct pool *pool, const struct pool__job *job,
                        uint64_t call_deadline_ns);
 void pool__queued_get_ready(struct pool__queued *queued, uint64_t waited_ns);
 
 void pool__queued_drop(struct pool__queued *queued);
 
-/* After DONE or ABANDONED, by the caller, once: what came of its job. Adds to ask->waited_ns, and
- * ends the attempt of a blocking call. */
+/* After DONE or ABANDONED, by the caller, once: returns what came of the job. Adds to
+ * ask->waited_ns, and ends the attempt of a blocking call. */
 struct pool_result *pool__queued_end(struct pool__queued *queued, struct pool__job *job,
                                      enum pool__queue_result outcome, struct pool__ask *ask,
                                      struct pool_error *err);

@@ -21,7 +21,7 @@ void pool__replica_note_refusal(struct pool *pool, unsigned slot, const struct p
 bool pool__replica_look(struct pool *pool, struct pool__conn *conn, uint64_t deadline_ns,
                         struct pool_error *err);
 
-/* Now and then: nothing was refused for a while. */
+/* To be called now and then: forgets refusals if there were none for a while. */
 void pool__replica_forget(struct pool *pool, uint64_t now);
 
 #endif

@@ -10,7 +10,7 @@ struct pool;
 
 void pool__tick_init(struct pool *pool);
 
-/* A limit of the server's that is shorter than the pool's own. threads: any. */
+/* The server has a limit of its own, which the tick must not miss. threads: any. */
 void pool__tick_limit(struct pool *pool, uint64_t limit_ns);
 
 #endif

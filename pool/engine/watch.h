@@ -11,13 +11,13 @@
 
 struct pool;
 
-/* Makes the descriptors. False: there are none. */
+/* Makes the descriptors. False: the process may have no more. */
 bool pool__watch_init(struct pool *pool);
 
 /* The keeper has something to look at. threads: any. */
 void pool__watch_poke(struct pool *pool);
 
-/* The server's end of an open connection. False: it cannot be watched. */
+/* Watches an open connection for the server's end. False: it cannot be watched. */
 bool pool__watch_open(struct pool *pool, unsigned slot, int fd);
 
 /* The connection is closed here, and `fd` is what is left of it (-1: nothing): when the server has

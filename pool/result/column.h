@@ -11,7 +11,8 @@
 
 struct st_mysql_field; /* libmariadb's MYSQL_FIELD */
 
-/* Of the column number `index`: fills in everything but the name, which is told, without a NUL. */
+/* Describes column number `index`. The name is not copied: *ret_name points to it, and has no
+ * NUL. */
 void pool__column_describe(struct pool__column *ret_column, const struct st_mysql_field *fields,
                            unsigned index, bool binary, const char **ret_name, size_t *ret_len);
 

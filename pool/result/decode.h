@@ -41,7 +41,7 @@ struct pool__cell {
     uint32_t len; /* POOL__CELL_NULL: the SQL NULL */
 };
 
-/* Of numbers with a point. */
+/* FLOAT or DOUBLE. */
 static inline bool pool__is_real_type(unsigned type)
 {
     return type == POOL_TYPE_FLOAT || type == POOL_TYPE_DOUBLE;

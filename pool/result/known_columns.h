@@ -21,7 +21,8 @@ struct pool__known_columns {
 struct pool__known_columns *pool__known_columns_new(const struct pool__column *columns,
                                                     unsigned count);
 
-/* The same count and names; and the same in every respect. NULL is like none. */
+/* Whether the columns have the count and names of those that are known; and whether they are the
+ * same in every respect. `known` NULL is like no columns. */
 bool pool__known_columns_have_same_names(const struct pool__known_columns *known,
                                          const struct pool__column *columns, unsigned count);
 bool pool__known_columns_are_same(const struct pool__known_columns *known,

@@ -6,9 +6,9 @@
 
 #include "mypool.h"
 
-/* Makes one of two results that have an end each: the affected rows, warnings and rows of the
- * first sets together, and the first insert id that there is. `part` goes into `total`, also
- * on failure: POOL_ERR_TOO_BIG if that is then over its limits. */
+/* Adds `part` to `total`; both are complete. The affected rows, warnings and rows of their first
+ * sets are put together, and the first insert id that there is counts. `part` belongs to `total`
+ * afterwards, also on failure: POOL_ERR_TOO_BIG if `total` is then over its limits. */
 bool pool__merge_results(struct pool_result *total, struct pool_result *part,
                          struct pool_error *err);
 

@@ -8,15 +8,15 @@
 
 #include "mypool.h"
 
-/* Where to write what was wrong, with pool__fail. NULL, which it takes, if an earlier mistake is
- * known, or if memory is out, which is then what the program is told. */
+/* The error into which pool__fail is to write what was wrong. NULL, which pool__fail takes, if an
+ * earlier mistake is known, or if memory is out: then that is what the program is told. */
 struct pool_error *pool__misread(struct pool_result *result);
 
-/* Why the current row cannot be read into these variables. Returns false. */
+/* Notes why the current row cannot be read into these variables. Returns false. */
 bool pool__misread_scan(struct pool_result *result, const struct pool_target *targets, size_t count,
                         size_t first_wrong);
 
-/* That there is no column of this name, or several. */
+/* Notes that there is no column of this name, or several. */
 void pool__misread_name(struct pool_result *result, const char *name, bool ambiguous);
 
 #endif

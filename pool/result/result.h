@@ -36,13 +36,13 @@ void pool__result_drop_rows(struct pool_result *result);
 
 void pool__result_end_set(struct pool_result *result, uint64_t affected, uint64_t insert_id,
                           unsigned warnings);
-/* Of the set that has just ended: an UPDATE changed other than it affected. */
+/* The set that has just ended is that of an UPDATE, which has changed so many rows. */
 void pool__result_set_changed(struct pool_result *result, uint64_t changed);
 
 /* Rows of all sets so far. */
 uint64_t pool__result_rows(const struct pool_result *result);
 
-/* The long way of pool__result_take. */
+/* What pool__result_take does if its chunk is used up. */
 void *pool__result_grow(struct pool_result *result, size_t size);
 
 /* Memory for what the server sent, within max_bytes. NULL with the error. */

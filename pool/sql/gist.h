@@ -37,7 +37,7 @@ struct pool__gist {
 /* `doubtful`: sessions may read it in different ways. */
 enum pool__sql_class pool__gist_class(const struct pool__gist *gist, bool doubtful);
 enum pool__sql_turn pool__gist_turn(const struct pool__gist *gist, bool doubtful);
-/* What it sets may change what another text means. */
+/* Whether a variable that the statement sets may change what another text means. */
 bool pool__gist_rereads(const struct pool__gist *gist, bool doubtful);
 bool pool__gist_is_read_only(const struct pool__gist *gist);
 

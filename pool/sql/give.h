@@ -8,8 +8,8 @@
 
 #include <stdbool.h>
 
-/* Gives each place its value; every value must have a place and every place a value. An empty
- * list must be an element of IN (...). The values have been checked. */
+/* Gives each place its value. False unless every value has a place and every place a value, and
+ * each empty list is an element of IN (...). The values have been checked. */
 bool pool__give_values(struct pool__places *places, const char *sql, struct pool_args args,
                        struct pool_error *err);
 

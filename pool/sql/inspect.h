@@ -17,7 +17,7 @@ enum pool__sql_class {
     POOL__SQL_OTHER        /* anything else, or not certain */
 };
 
-/* What it means to an open transaction. */
+/* What a statement means to an open transaction. */
 enum pool__sql_turn {
     POOL__SQL_TURN_NONE, /* nothing; or it commits, being what it is, as CREATE TABLE does */
     POOL__SQL_TURN_BEGIN,

@@ -10,7 +10,7 @@
 
 #define POOL__MAX_PLACEHOLDERS 65535 /* the binary protocol counts them in 16 bits */
 
-/* How quotes are read: that depends on the sql_mode of the session. */
+/* How a session reads quotes, which depends on its sql_mode. */
 enum pool__quotes {
     POOL__QUOTES_UNKNOWN,
     POOL__QUOTES_ESCAPED, /* a backslash in '...' and "..." takes the next character along */
@@ -56,8 +56,8 @@ struct pool__lexer {
 bool pool__lexer_init(struct pool__lexer *lexer, const char *sql, size_t len,
                       struct pool_error *err);
 
-/* The same, to read it in one way. If that is unknown, a backslash before a quote is a doubt
- * like others: placeholders behind it are refused. */
+/* The same, to read the text as a session with these quotes does. If they are unknown, a backslash
+ * before a quote is a doubt like others: placeholders behind it are refused. */
 bool pool__lexer_init_for(struct pool__lexer *lexer, const char *sql, size_t len,
                           enum pool__quotes quotes, struct pool_error *err);
 

@@ -9,9 +9,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The statement with literals in the places of its placeholders, NUL-terminated, for a session
- * with these `quotes`; the caller frees it with free(). If they are unknown the text is safe
- * in all sessions, or refused. */
+/* Writes the statement with literals in the places of its placeholders, NUL-terminated, for a
+ * session with these `quotes`; the caller frees the text with free(). If the quotes are unknown the
+ * text is safe in all sessions, or refused. */
 bool pool__literal_format(const char *sql, size_t len, struct pool_args args,
                           enum pool__quotes quotes, char **ret_sql, size_t *ret_len,
                           struct pool_error *err);

@@ -15,7 +15,7 @@
 
 /* Each writes `value` with a NUL, and returns the length. */
 
-/* As the server writes it: the fewest digits that read back, or with so many decimals. */
+/* As the server writes a DOUBLE: the fewest digits that read back, or with so many decimals. */
 size_t pool__number_double_text(double value, unsigned decimals, char text[POOL__NUMBER_SIZE]);
 
 /* The fewest digits that read back as the same float. */
@@ -28,7 +28,7 @@ size_t pool__number_double_literal(double value, char text[POOL__NUMBER_SIZE]);
 double pool__number_from_double(double value, unsigned decimals);
 double pool__number_from_float(float value);
 
-/* strtod with a decimal point. */
+/* What strtod makes of a text with a decimal point, whatever the language. */
 double pool__number_of_text(const char *text);
 
 #endif

@@ -13,7 +13,7 @@
 
 #define POOL__NOWHERE SIZE_MAX
 
-/* What is written there. */
+/* What is written in the place of a placeholder. */
 enum pool__fill {
     POOL__FILL_VALUES,  /* its value, or the values of its list */
     POOL__FILL_NO_ROWS, /* POOL__NO_ROWS, in the place of all elements of an IN (...) */
@@ -66,7 +66,7 @@ struct pool__places {
     size_t escaped_quote_at;
 };
 
-/* How much has to be known of them. */
+/* How much has to be known of the lists. */
 enum pool__depth {
     POOL__DEPTH_PLACES, /* no value is a list: no IN (...) is looked for */
     POOL__DEPTH_LISTS,
@@ -74,13 +74,13 @@ enum pool__depth {
 };
 enum pool__depth pool__places_depth(struct pool_args args);
 
-/* Reads the text in the way of these quotes. After a failure the places up to there are
- * known. Free with pool__places_free in either case. */
+/* Reads the text as a session with these quotes does. After a failure the places before the fault
+ * are known. Free with pool__places_free in either case. */
 bool pool__places_find(struct pool__places *places, const char *sql, size_t len,
                        enum pool__quotes quotes, enum pool__depth depth, struct pool_error *err);
 void pool__places_free(struct pool__places *places);
 
-/* Whether both have found the same, values apart. */
+/* Whether two readings have found the same places, values apart. */
 bool pool__places_agree(const struct pool__places *a, const struct pool__places *b,
                         enum pool__depth depth);
 
@@ -89,9 +89,9 @@ bool pool__places_agree(const struct pool__places *a, const struct pool__places 
  * out. */
 size_t pool__places_next_cut(const struct pool__places *places, size_t at, size_t from, size_t to);
 
-/* Whether what is written into a place needs a blank between it and its neighbour, so that
- * they do not become one. Never behind a minus, where it could complete the start of a
- * comment. */
+/* Whether a value that is written into a place needs a blank between it and this neighbour, so that
+ * the two do not become one token. Never behind a minus, where a blank could complete the start of
+ * a comment. */
 bool pool__places_touch_before(char before);
 bool pool__places_touch_after(char after);
 

@@ -9,9 +9,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* As pool__places_find. With the first a server that has
- * prepared what comes of it tells how many placeholders it has; with the second literals are
- * written into the text, and are safe in every session. */
+/* Both do what pool__places_find does. The places of the first are good for a text that is
+ * prepared: the server then says how many placeholders there are. Those of the second are good for
+ * literals, which are safe in every session. */
 bool pool__readings_find_possible(struct pool__places *places, const char *sql, size_t len,
                                   enum pool__depth depth, struct pool_error *err);
 bool pool__readings_find_safe(struct pool__places *places, const char *sql, size_t len,

@@ -44,7 +44,7 @@ void pool__statement_fini(struct pool__statement *statement);
 /* Whether a text among the values is written in different ways in different sessions. */
 bool pool__statement_has_special_text(const struct pool__statement *statement);
 
-/* Whether so many values without names fit a statement that was found to be such. */
+/* Whether a statement of which pool__inspect has said this takes so many values without names. */
 bool pool__statement_check_count(const struct pool__sql_info *info, size_t count,
                                  struct pool_error *err);
 

@@ -8,15 +8,15 @@
 
 #include <stdbool.h>
 
-/* The word, which is given in capital letters. */
+/* Whether the token is this word, which is given in capital letters. */
 bool pool__words_is(const struct pool__token *token, const char *word);
 bool pool__words_is_sign(const struct pool__token *token, char sign);
-/* A word, or the same in quotes: the server takes `get_lock`() for the function, too. */
+/* The same for the word in quotes as well: the server takes `get_lock`() for the function, too. */
 bool pool__words_is_name(const struct pool__token *token, const char *word);
-/* One of these, up to NULL, as the function compares. */
+/* Whether the token matches one of the words, of which the last is NULL. */
 bool pool__words_is_one_of(const struct pool__token *token, const char *const *words,
                            bool (*matches)(const struct pool__token *, const char *));
-/* Any word, in quotes or not. */
+/* Whether the token is any word, in quotes or not. */
 bool pool__words_is_any_name(const struct pool__token *token);
 
 #endif
