@@ -38,6 +38,34 @@ static bool find_and_run(struct pool__execution *exec)
            pool__execution_check_size(exec, statement->size) && pool__prepared_run(exec, stmt);
 }
 
+/* When the last reply was complete, and the shortest time in which there was one. */
+static void note_trip(struct pool__conn *conn, const struct pool__execution *exec, bool ok)
+{
+    conn->heard_ns = !ok ? 0 : exec->ended_ns ? exec->ended_ns : pool__now_ns();
+    if (ok && conn->heard_ns - exec->started_ns < conn->trip_ns)
+        conn->trip_ns = conn->heard_ns - exec->started_ns;
+}
+
+static void note_transaction(struct pool__conn *conn, bool ok, bool was_in_transaction)
+{
+    if (ok && (was_in_transaction || conn->trx.guarded || pool__trx_is_doubtful(&conn->trx)))
+        pool__trx_note_end(conn, was_in_transaction);
+    else if (!ok)
+        pool__trx_note_failure(conn, was_in_transaction);
+}
+
+static struct pool_result *conclude(struct pool__execution *exec, bool ok)
+{
+    if (ok || exec->stopped) {
+        pool__ok(exec->err);
+        return exec->result;
+    }
+    if (!exec->sent)
+        exec->err->not_executed = true;
+    pool_result_free(exec->result);
+    return NULL;
+}
+
 struct pool_result *pool__execute(struct pool__conn *conn, const struct pool__statement *statement,
                                   const struct pool__sink *sink, uint64_t deadline_ns,
                                   struct pool_error *err)
@@ -55,21 +83,9 @@ struct pool_result *pool__execute(struct pool__conn *conn, const struct pool__st
     bool ok = statement->as_text ? pool__text_run(&exec) : find_and_run(&exec);
     pool__stale_note_statement(conn);
     pool__conn_leave(conn, &wait);
-    conn->heard_ns = !ok ? 0 : exec.ended_ns ? exec.ended_ns : pool__now_ns();
-    if (ok && conn->heard_ns - exec.started_ns < conn->trip_ns)
-        conn->trip_ns = conn->heard_ns - exec.started_ns;
-    if (ok && (was_in_transaction || conn->trx.guarded || pool__trx_is_doubtful(&conn->trx)))
-        pool__trx_note_end(conn, was_in_transaction);
-    else if (!ok)
-        pool__trx_note_failure(conn, was_in_transaction);
-    if (ok || exec.stopped) {
-        pool__ok(exec.err);
-        return exec.result;
-    }
-    if (!exec.sent)
-        exec.err->not_executed = true;
-    pool_result_free(exec.result);
-    return NULL;
+    note_trip(conn, &exec, ok);
+    note_transaction(conn, ok, was_in_transaction);
+    return conclude(&exec, ok);
 }
 
 bool pool__execute_quietly(struct pool__conn *conn, const char *sql, uint64_t deadline_ns,
