@@ -15,10 +15,10 @@
 #include "sql/places.h"
 
 #include "base/error.h"
+#include "sql/words.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 static bool fail_memory(struct pool_error *err)
 {
@@ -80,22 +80,13 @@ struct finder {
     size_t list;  /* the innermost IN (...) that is open, or NOWHERE */
 };
 
-static bool is_word(const struct pool__token *token, const char *word)
-{
-    return token->kind == POOL__TOKEN_WORD && token->len == strlen(word) &&
-           strncasecmp(token->text, word, token->len) == 0;
-}
-
-static bool is_sign(const struct pool__token *token, char sign)
-{
-    return token->kind == POOL__TOKEN_SIGN && token->text[0] == sign;
-}
-
 /* At an opening parenthesis. */
 static bool is_behind_in(const struct finder *finder)
 {
-    return is_word(&finder->before, "IN") && !is_sign(&finder->before_that, '.') &&
-           !is_sign(&finder->before_that, '@') && !is_word(&finder->before_that, "VALUES") &&
+    return pool__words_is(&finder->before, "IN") &&
+           !pool__words_is_sign(&finder->before_that, '.') &&
+           !pool__words_is_sign(&finder->before_that, '@') &&
+           !pool__words_is(&finder->before_that, "VALUES") &&
            (finder->lexer.in_comment || !finder->before_in_comment);
 }
 
@@ -150,16 +141,16 @@ static void take_into_list(struct finder *finder, const struct pool__token *toke
     struct pool__in_list *list = &finder->places->lists[finder->list];
     if (finder->lexer.in_comment != list->in_comment)
         list->is_split = true;
-    if (finder->depth == list->depth && is_sign(token, ')')) {
+    if (finder->depth == list->depth && pool__words_is_sign(token, ')')) {
         close_list(finder, list);
         return;
     }
-    if (finder->depth == list->depth && is_sign(token, ',')) {
+    if (finder->depth == list->depth && pool__words_is_sign(token, ',')) {
         end_element(finder, list, (size_t)(token->text - finder->lexer.sql));
         return;
     }
     for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++)
-        if (list->elements == 0 && list->tokens == 0 && is_word(token, queries[i]))
+        if (list->elements == 0 && list->tokens == 0 && pool__words_is(token, queries[i]))
             list->is_query = true;
     list->tokens++;
     list->has_place = token->kind == POOL__TOKEN_PLACEHOLDER;
@@ -167,18 +158,18 @@ static void take_into_list(struct finder *finder, const struct pool__token *toke
 
 static bool follow(struct finder *finder, const struct pool__token *token, struct pool_error *err)
 {
-    if (is_sign(token, ';')) { /* whatever is open never ends */
+    if (pool__words_is_sign(token, ';')) { /* whatever is open never ends */
         finder->depth = 0;
         finder->list = POOL__NOWHERE;
     }
     if (finder->list != POOL__NOWHERE)
         take_into_list(finder, token);
-    if (is_sign(token, '(')) {
+    if (pool__words_is_sign(token, '(')) {
         finder->depth++;
         if (is_behind_in(finder) && !open_list(finder, err))
             return false;
     }
-    if (is_sign(token, ')') && finder->depth > 0)
+    if (pool__words_is_sign(token, ')') && finder->depth > 0)
         finder->depth--;
     finder->before_that = finder->before;
     finder->before = *token;
