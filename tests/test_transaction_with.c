@@ -214,17 +214,18 @@ static void a_statement_lasts_no_longer_than_its_transaction(void **state)
 static void let_time_pass(struct deed *deed, struct pool_conn conn)
 {
     (void)deed, (void)conn;
-    pause_ms(150);
+    pause_ms(1100);
 }
 
 static void when_its_time_is_up_nothing_more_is_sent(void **state)
 {
     (void)state;
     struct deed deed = {.sql = {INSERT, INSERT}, .between = let_time_pass, .swallow = true};
-    struct pool_transaction_request request = {.timeout_ms = 100};
+    struct pool_transaction_request request = {.timeout_ms = 1000};
     struct pool_error err;
     make_table();
     make_pool_of(1, false);
+    warm_up(1);
     assert_false(run_deed(&deed, &request, &err));
     assert_int_equal(deed.inner.code, POOL_ERR_QUERY_TIMEOUT);
     assert_true(deed.inner.not_executed);
@@ -237,7 +238,7 @@ static void no_run_begins_after_its_time(void **state)
 {
     (void)state;
     struct deed deed = {.sql = {INSERT}, .between = let_time_pass, .ask_again = true};
-    struct pool_transaction_request request = {.timeout_ms = 100, .tries = 100};
+    struct pool_transaction_request request = {.timeout_ms = 1000, .tries = 100};
     struct pool_error err;
     make_table();
     make_pool_of(1, false);

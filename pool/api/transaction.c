@@ -177,6 +177,12 @@ static void tell_what_is_kept(struct pool_error *err)
     *err = told;
 }
 
+static bool has_time(const struct pool__limits *limits)
+{
+    return limits->deadline_ns == POOL__FOREVER || pool__now_ns() < limits->deadline_ns;
+}
+
+/* What was refused because the time was up, the function may have overlooked. */
 static bool commit(struct pool_conn conn, const struct pool__trx *trx,
                    const struct pool__limits *limits, struct pool_error *err)
 {
@@ -188,7 +194,10 @@ static bool commit(struct pool_conn conn, const struct pool__trx *trx,
                           "the transaction function has ended the transaction itself, and "
                           "statements after that were refused");
     if (trx->end != POOL__TRX_COMMITTED)
-        return pool__connection_end(conn, "COMMIT", limits, err);
+        return has_time(limits)
+                   ? pool__connection_end(conn, "COMMIT", limits, err)
+                   : pool__fail_unsent(err, POOL_ERR_QUERY_TIMEOUT,
+                                       "the time of the transaction was up before its commit");
     pool__ok(err); /* it has done that, too */
     return true;
 }
@@ -198,7 +207,7 @@ static bool commit(struct pool_conn conn, const struct pool__trx *trx,
 static void roll_back(struct pool_conn conn, const struct pool__limits *limits)
 {
     struct pool_error ignored;
-    if (limits->deadline_ns == POOL__FOREVER || pool__now_ns() < limits->deadline_ns)
+    if (has_time(limits))
         pool__connection_end(conn, "ROLLBACK", limits, &ignored);
 }
 
