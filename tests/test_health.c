@@ -235,6 +235,19 @@ static unsigned long refuse_a_write(void)
     return id;
 }
 
+/* Of `count` connections at once, so that none is opened in between. */
+static void refuse_at_once(unsigned count)
+{
+    struct pool_conn conns[LIMIT];
+    for (unsigned i = 0; i < count; i++)
+        assert_true(pool_get_connection(the_pool, &conns[i], NULL));
+    for (unsigned i = 0; i < count; i++)
+        pool__replica_note_refusal(the_pool, (unsigned)(conns[i].ticket & 0xffffffff) - 1,
+                                   &refusal);
+    for (unsigned i = 0; i < count; i++)
+        assert_true(pool_conn_release(conns[i], NULL));
+}
+
 static uint64_t closed_as_read_only(void)
 {
     return stats_of(the_pool).closed_by_reason[POOL_CLOSE_READ_ONLY];
@@ -259,9 +272,13 @@ static void a_write_that_new_connections_refuse_too_costs_one_of_them_now_and_th
     open_connections(LIMIT);
     uint64_t begin = now_ms();
     uint64_t before = stats_of(the_pool).closed;
+    refuse_at_once(LIMIT);
+    /* Pauses of 1 to 50 ms at first, and on average of more than that later. */
+    uint64_t most = 1 + (now_ms() - begin) / 2;
+    WAIT_UNTIL(stats_of(the_pool).closing == 0);
+    assert_in_range(stats_of(the_pool).closed - before, 0, most);
     for (unsigned i = 0; i < 200; i++)
         refuse_a_write();
-    /* Pauses of 1 to 50 ms at first, and on average of more than that later. */
     assert_in_range(stats_of(the_pool).closed - before, 0, 6 + (now_ms() - begin) / 10);
     assert_int_equal(stats_of(the_pool).state, POOL_STATE_RETRYING);
     assert_int_equal(stats_of(the_pool).closed, closed_as_read_only());

@@ -105,8 +105,11 @@ static void ride_for_texts_of(unsigned long size)
 /* The leader sleeps until replies of the usual size could be there; these never come. */
 static void replies_smaller_than_usual_are_taken_as_they_are(void **state)
 {
+    struct pool_options options = one_connection();
     (void)state;
-    make_pool(one_connection());
+    options.query_timeout_ms = 10000;         /* who goes on sleeping does not come back in time, */
+    options.tcp_user_timeout_ms = POOL_NEVER; /* and nothing else wakes it */
+    make_pool(options);
     warm("SELECT REPEAT('x', ?)", POOL_ARGS(500));
     ride_for_texts_of(500);
     ride_for_texts_of(500);
@@ -192,8 +195,36 @@ static void errors_are_each_ones_own(void **state)
     }
 }
 
+/* Nobody knows what it has done. */
+static void make_fatal_trigger(void)
+{
+    admin_does("CREATE TRIGGER mypool.fatal BEFORE INSERT ON mypool.t FOR EACH ROW BEGIN "
+               "IF NEW.k > 10 THEN SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1180; END IF; END");
+}
+
 /* The error means that the connection is to be closed, and the replies behind it are there. */
 static void an_error_that_ends_the_connection_is_its_own_statements_alone(void **state)
+{
+    (void)state;
+    make_table_and_pool(one_connection());
+    make_fatal_trigger();
+    warm(INSERT, POOL_ARGS(NULL, 0));
+    warm(PLUS, POOL_ARGS(1));
+    hold();
+    for (int i = 0; i < 3; i++) {
+        queue_up(INSERT, POOL_ARGS(11 + i, 0));
+        queue_up(PLUS, POOL_ARGS(i));
+    }
+    release_and_join(5);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(q.callers[2 * i].err.server_errno, 1180);
+        assert_int_equal(q.callers[2 * i].err.code, POOL_ERR_LOST);
+        assert_int_equal(answer_of(&q.callers[2 * i + 1]), i + 1);
+    }
+    assert_within(GENEROUS, stats_now().closed_by_reason[POOL_CLOSE_ERROR] == 1);
+}
+
+static void writes_that_a_server_refuses_are_each_ones_own(void **state)
 {
     (void)state;
     make_table_and_pool(one_connection());
@@ -467,6 +498,7 @@ int main(int argc, char **argv)
         TEST(of_equal_keys_exactly_one_is_inserted),
         TEST(errors_are_each_ones_own),
         TEST(an_error_that_ends_the_connection_is_its_own_statements_alone),
+        TEST(writes_that_a_server_refuses_are_each_ones_own),
         TEST(what_a_trigger_leaves_in_the_session_reaches_no_later_caller),
         TEST(a_statement_whose_trigger_has_left_traces_is_known_for_it),
         TEST(a_column_that_was_added_is_there_for_all),
