@@ -21,6 +21,7 @@
 
 #include "sql/builtins.h"
 #include "sql/lexer.h"
+#include "sql/words.h"
 
 enum part {
     IN_HEAD, /* before the values */
@@ -40,28 +41,9 @@ struct reading {
     bool fails;
 };
 
-static bool is_word(const struct pool__token *token, const char *word)
-{
-    return token->kind == POOL__TOKEN_WORD &&
-           pool__builtins_is_named(token->text, token->len, word);
-}
-
 static bool is_one_of(const struct pool__token *token, const char *const *words)
 {
-    for (; *words; words++)
-        if (is_word(token, *words))
-            return true;
-    return false;
-}
-
-static bool is_sign(const struct pool__token *token, char sign)
-{
-    return token->kind == POOL__TOKEN_SIGN && token->text[0] == sign;
-}
-
-static bool is_name(const struct pool__token *token)
-{
-    return token->kind == POOL__TOKEN_WORD || token->kind == POOL__TOKEN_QUOTED;
+    return pool__words_is_one_of(token, words, pool__words_is);
 }
 
 /* ---- a placeholder ---- */
@@ -72,18 +54,20 @@ static bool is_behind_column(const struct reading *reading)
     static const char *const sets[] = {"SET", "UPDATE", NULL};
     static const char *const compares[] = {"SET", "WHERE", "AND", "OR", NULL};
     const struct pool__token *start = &reading->before_name;
-    if (!is_sign(&reading->before, '=') || !is_name(&reading->before_that))
+    if (!pool__words_is_sign(&reading->before, '=') ||
+        !pool__words_is_any_name(&reading->before_that))
         return false;
     if (reading->inserts)
-        return reading->depth == 0 && (is_sign(start, ',') || is_one_of(start, sets));
-    return is_sign(start, ',') || is_sign(start, '(') || is_one_of(start, compares);
+        return reading->depth == 0 && (pool__words_is_sign(start, ',') || is_one_of(start, sets));
+    return pool__words_is_sign(start, ',') || pool__words_is_sign(start, '(') ||
+           is_one_of(start, compares);
 }
 
 static bool may_begin(const struct reading *reading)
 {
     if (reading->part == IN_ROWS)
-        return reading->depth == 1 &&
-               (is_sign(&reading->before, '(') || is_sign(&reading->before, ','));
+        return reading->depth == 1 && (pool__words_is_sign(&reading->before, '(') ||
+                                       pool__words_is_sign(&reading->before, ','));
     return (reading->part == IN_LIST || !reading->inserts) && is_behind_column(reading);
 }
 
@@ -92,14 +76,14 @@ static bool may_end(const struct reading *reading, const struct pool__token *nex
     static const char *const sets[] = {"ON", "RETURNING", NULL};
     static const char *const compares[] = {"WHERE", "AND",   "OR",        "ORDER",
                                            "GROUP", "LIMIT", "RETURNING", NULL};
-    if (is_sign(next, ','))
+    if (pool__words_is_sign(next, ','))
         return true;
     if (reading->part == IN_ROWS)
-        return is_sign(next, ')');
-    if (next->kind == POOL__TOKEN_END || is_sign(next, ';'))
+        return pool__words_is_sign(next, ')');
+    if (next->kind == POOL__TOKEN_END || pool__words_is_sign(next, ';'))
         return true;
     return reading->inserts ? is_one_of(next, sets)
-                            : is_sign(next, ')') || is_one_of(next, compares);
+                            : pool__words_is_sign(next, ')') || is_one_of(next, compares);
 }
 
 /* ---- the rest ---- */
@@ -112,7 +96,7 @@ static bool is_fickle_call(const struct reading *reading)
                                          "LASTVAL",        "SLEEP",      "BENCHMARK",
                                          "LAST_INSERT_ID", "SETVAL",     NULL};
     const struct pool__token *name = &reading->before_that;
-    if (!is_sign(&reading->before, '(') || !is_name(name))
+    if (!pool__words_is_sign(&reading->before, '(') || !pool__words_is_any_name(name))
         return false;
     return is_one_of(name, fickle) || name->kind == POOL__TOKEN_QUOTED ||
            pool__builtins_kind(name->text, name->len) == POOL__BUILTINS_UNKNOWN;
@@ -123,9 +107,9 @@ static bool is_fickle(const struct reading *reading, const struct pool__token *t
 {
     if (token->kind == POOL__TOKEN_COMMENT_SQL || token->kind == POOL__TOKEN_ASSIGN)
         return true;
-    if (is_word(&reading->first, "SELECT"))
+    if (pool__words_is(&reading->first, "SELECT"))
         return false;
-    if (is_word(token, "SELECT") || is_sign(token, '@'))
+    if (pool__words_is(token, "SELECT") || pool__words_is_sign(token, '@'))
         return true;
     return reading->part != IN_HEAD && is_fickle_call(reading);
 }
@@ -138,7 +122,7 @@ static void follow_parts(struct reading *reading, const struct pool__token *toke
         return;
     if (reading->part == IN_HEAD && is_one_of(token, rows))
         reading->part = IN_ROWS;
-    else if (reading->part == IN_HEAD && is_word(token, "SET"))
+    else if (reading->part == IN_HEAD && pool__words_is(token, "SET"))
         reading->part = IN_LIST;
     else if (reading->part == IN_ROWS && is_one_of(token, ends))
         reading->part = IN_LIST;
@@ -151,11 +135,11 @@ static void take_token(struct reading *reading, const struct pool__token *token)
                      (place && !may_begin(reading)) || is_fickle(reading, token);
     reading->waits = place;
     follow_parts(reading, token);
-    if (is_sign(token, '('))
+    if (pool__words_is_sign(token, '('))
         reading->depth++;
-    if (is_sign(token, ')') && reading->depth > 0)
+    if (pool__words_is_sign(token, ')') && reading->depth > 0)
         reading->depth--;
-    if (is_name(token) && !is_sign(&reading->before, '.'))
+    if (pool__words_is_any_name(token) && !pool__words_is_sign(&reading->before, '.'))
         reading->before_name = reading->before;
     reading->before_that = reading->before;
     reading->before = *token;

@@ -8,8 +8,8 @@
 #include "sql/several.h"
 
 #include "base/error.h"
-#include "sql/builtins.h"
 #include "sql/lexer.h"
+#include "sql/words.h"
 
 #include <stdio.h>
 
@@ -17,12 +17,6 @@ struct count {
     unsigned statements;
     bool uncertain; /* one of them may have more than one result */
 };
-
-static bool is_word(const struct pool__token *token, const char *word)
-{
-    return token->kind == POOL__TOKEN_WORD &&
-           pool__builtins_is_named(token->text, token->len, word);
-}
 
 /* Statements that are empty get no answer. */
 static struct count count_statements(const char *sql, size_t len)
@@ -34,11 +28,11 @@ static struct count count_statements(const char *sql, size_t len)
     if (!pool__lexer_init(&lexer, sql, len, NULL))
         return count;
     while (pool__lexer_next(&lexer, &token, NULL) && token.kind != POOL__TOKEN_END) {
-        bool ends = token.kind == POOL__TOKEN_SIGN && token.text[0] == ';';
+        bool ends = pool__words_is_sign(&token, ';');
         count.statements += !ends && !within;
         count.uncertain = count.uncertain || token.kind == POOL__TOKEN_COMMENT_SQL ||
-                          is_word(&token, "CALL") || is_word(&token, "EXECUTE") ||
-                          is_word(&token, "ATOMIC");
+                          pool__words_is(&token, "CALL") || pool__words_is(&token, "EXECUTE") ||
+                          pool__words_is(&token, "ATOMIC");
         within = !ends;
     }
     return count;
