@@ -21,6 +21,7 @@
 
 #include "base/error.h"
 #include "config/setup_check.h"
+#include "sql/chars.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -231,7 +232,7 @@ bool pool__setup_sets(const struct pool_options *v, const char *variable)
 static bool names_it(const char *message, const char *name, size_t len)
 {
     for (const char *at = strchr(message, '\''); at; at = strchr(at + 1, '\''))
-        if (!strncasecmp(at + 1, name, len) && at[1 + len] == '\'')
+        if (pool__is_same_word(at + 1, name, len) && at[1 + len] == '\'')
             return true;
     return false;
 }

@@ -5,6 +5,7 @@
 #include "config/setup_check.h"
 
 #include "base/error.h"
+#include "sql/chars.h"
 
 #include <string.h>
 #include <strings.h>
@@ -65,7 +66,7 @@ size_t pool__setup_check_name_length(const char *variable)
 bool pool__setup_check_same_variable(const char *a, const char *b)
 {
     return pool__setup_check_name_length(a) == pool__setup_check_name_length(b) &&
-           !strncasecmp(a, b, pool__setup_check_name_length(a));
+           pool__is_same_word(a, b, pool__setup_check_name_length(a));
 }
 
 /* Variables that the pool would be wrong about if somebody else set them. A name that ends
@@ -90,7 +91,7 @@ static const char *why_owned(const char *variable)
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) {
         size_t len = strlen(owned[i].name);
         bool is_prefix = owned[i].name[len - 1] == '_';
-        if (!strncasecmp(variable, owned[i].name, len) &&
+        if (pool__is_same_word(variable, owned[i].name, len) &&
             (is_prefix || pool__setup_check_name_length(variable) == len))
             return owned[i].why;
     }

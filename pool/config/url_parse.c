@@ -22,11 +22,11 @@
 #include "base/error.h"
 #include "config/option_check.h"
 #include "config/setup_check.h"
+#include "sql/chars.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #define VARIABLE "var."
 #define MAX_VARIABLE 64
@@ -348,7 +348,7 @@ static char *skip_scheme(char *url)
 {
     static const char *const schemes[] = {"mysql://", "mariadb://"};
     for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++)
-        if (!strncasecmp(url, schemes[i], strlen(schemes[i])))
+        if (pool__is_same_word(url, schemes[i], strlen(schemes[i])))
             return url + strlen(schemes[i]);
     return NULL;
 }

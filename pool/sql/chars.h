@@ -6,6 +6,7 @@
 #define POOL_SQL_CHARS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 static inline bool pool__is_blank(int c)
 {
@@ -15,6 +16,24 @@ static inline bool pool__is_blank(int c)
 static inline bool pool__is_digit(int c)
 {
     return c >= '0' && c <= '9';
+}
+
+static inline int pool__small_letter(int c)
+{
+    return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c;
+}
+
+/* Whether two texts begin with the same `len` characters, or are the same up to their NUL, in
+ * any case of letters. */
+static inline bool pool__is_same_word(const char *a, const char *b, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (pool__small_letter(a[i]) != pool__small_letter(b[i]))
+            return false;
+        if (a[i] == '\0')
+            break;
+    }
+    return true;
 }
 
 #endif
