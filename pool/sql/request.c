@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/reserved.h"
+#include "sql/value.h"
 
 #include <string.h>
 
@@ -55,8 +56,7 @@ static void keep_value(struct space *space, struct pool_value *copy, const struc
 {
     struct pool_value now = *value;
     now.name = keep_text(space, value->name);
-    if (value->type == POOL_TYPE_TEXT || value->type == POOL_TYPE_BYTES ||
-        value->type == POOL_TYPE_DECIMAL)
+    if (pool__value_has_bytes(value))
         now.as.bytes.data = keep(space, value->as.bytes.data, value->as.bytes.len);
     else if (value->type == POOL_TYPE_LIST)
         now.as.list.values = keep_values(space, value->as.list.values, value->as.list.count);
