@@ -48,8 +48,7 @@ void pool__alarms_set_fd(struct pool__alarms *alarms)
     if (next >= alarms->fd_ns)
         return;
     alarms->fd_ns = next;
-    struct itimerspec when = {.it_value = {.tv_sec = (time_t)(next / UINT64_C(1000000000)),
-                                           .tv_nsec = (long)(next % UINT64_C(1000000000)) | 1}};
+    struct itimerspec when = {.it_value = pool__timespec(next | 1)}; /* zero would clear it */
     timerfd_settime(alarms->fd, TFD_TIMER_ABSTIME, &when, NULL);
 }
 

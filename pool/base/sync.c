@@ -13,11 +13,21 @@
 
 #define STACK_SIZE (512 * 1024) /* TLS handshakes, name look-ups and callbacks run on it */
 
-uint64_t pool__now_ns(void)
+static uint64_t read_clock(clockid_t clock)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+uint64_t pool__now_ns(void)
+{
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+uint64_t pool__about_now_ns(void)
+{
+    return read_clock(CLOCK_MONOTONIC_COARSE);
 }
 
 bool pool__park_as(_Atomic uint32_t *word, uint32_t expected, uint32_t bits, uint64_t deadline_ns)

@@ -81,8 +81,10 @@ void pool__unpark(_Atomic uint32_t *word);
 /* Changes the word, and wakes all that are parked on it with one of the bits. */
 void pool__unpark_all(_Atomic uint32_t *word, uint32_t bits);
 
-/* The monotonic clock. */
+/* The monotonic clock; and what it said at its last tick, some milliseconds ago, which is
+ * cheaper. */
 uint64_t pool__now_ns(void);
+uint64_t pool__about_now_ns(void);
 
 /* A thread with a small stack and all signals blocked. */
 bool pool__thread_start(pthread_t *ret_id, void *(*run)(void *), void *arg);

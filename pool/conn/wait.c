@@ -217,15 +217,10 @@ static uint64_t look_ns(const struct pool__wait *wait)
     return wait->unheard_ms * POOL__NS_PER_MS / LOOKS;
 }
 
-/* When to ask for the first time whether anybody is there. The clock is the cheap one, since
- * most sleeps are short. */
+/* When to ask for the first time whether anybody is there. Most sleeps are short. */
 static uint64_t first_look_ns(const struct pool__wait *wait)
 {
-    struct timespec now;
-    if (!wait->unheard_ms)
-        return POOL__FOREVER;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec + look_ns(wait);
+    return wait->unheard_ms ? pool__about_now_ns() + look_ns(wait) : POOL__FOREVER;
 }
 
 static enum pool__wake sleep_until(struct pool__wait *wait, int fd, bool for_read,
