@@ -463,7 +463,7 @@ server_mutant pipeline.c test_pipeline_faults an_end_that_cuts_tells_riders_that
     's/if \(pipeline->wait.cut\)/if (false)/'
 server_mutant pipeline.c test_pipeline_proxy no_statement_of_a_ride_runs_twice_if_its_replies_are_cut \
     "what was lost in company is said not to have run" \
-    's/(entry->exec.err->fatal = true;\n)(    fail\(pipeline, entry\);)/\1    entry->exec.err->not_executed = true;\n\2/'
+    's/(POOL_ERR_LOST, "%s", text\);\n)(    fail\(pipeline, entry\);)/\1    entry->exec.err->not_executed = true;\n\2/'
 server_mutant queued.c test_pipeline_results hooks_come_in_pairs_and_the_books_balance \
     "the release of a rider is not told" \
     's/if \(pool->options\.v\.hooks\.on_release\)/if (false)/'

@@ -88,6 +88,17 @@ bool pool__fail_lost(struct pool_error *err, enum pool_code code, const char *fo
     return false;
 }
 
+bool pool__fail_fatal(struct pool_error *err, enum pool_code code, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fill(err, code, format, args);
+    va_end(args);
+    if (err)
+        err->fatal = true;
+    return false;
+}
+
 bool pool__fail_copy(struct pool_error *err, const struct pool_error *from)
 {
     if (err && err != from)

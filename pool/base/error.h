@@ -20,6 +20,10 @@ pool__fail_unsent(struct pool_error *err, enum pool_code code, const char *forma
 __attribute__((format(printf, 3, 4))) bool
 pool__fail_lost(struct pool_error *err, enum pool_code code, const char *format, ...);
 
+/* And for one that costs the connection, whatever the server has done of it (fatal). */
+__attribute__((format(printf, 3, 4))) bool
+pool__fail_fatal(struct pool_error *err, enum pool_code code, const char *format, ...);
+
 /* Copies `from`, which may be `err` itself, and returns false. */
 bool pool__fail_copy(struct pool_error *err, const struct pool_error *from);
 

@@ -30,10 +30,9 @@ static void reword(struct pool_error *err)
 /* A stream that was stopped is over with its connection. */
 static void fail_stopped(struct pool_error *err)
 {
-    pool__fail(err, POOL_ERR_LOST,
-               "what the statement did is not committed, and lost with the connection of the "
-               "stopped stream");
-    err->fatal = true;
+    pool__fail_fatal(err, POOL_ERR_LOST,
+                     "what the statement did is not committed, and lost with the connection of the "
+                     "stopped stream");
 }
 
 struct pool_result *pool__keep_work(struct pool__conn *conn, struct pool_result *result,

@@ -180,7 +180,7 @@ static bool send_one(struct pipeline *pipeline, struct entry *entry)
         return true;
     bool known = entry->exec.err->code != POOL_OK;
     if (!known && (!pipeline->wait.timed_out ||
-                  is_leader(pipeline, entry))) /* the deadline is the leader's */
+                   is_leader(pipeline, entry))) /* the deadline is the leader's */
         pool__outcome_fail(pipeline->conn, &pipeline->wait, native_of(entry), false,
                            entry->exec.err);
     return false;
@@ -207,10 +207,10 @@ static void fail_with_others(struct pipeline *pipeline, struct entry *entry)
         text = "the connection was given up, for a statement before this one on it passed its "
                "deadline";
     if (pipeline->wait.cut)
-        pool__fail(entry->exec.err, POOL_ERR_CLOSED, "the pool was closed while the statement ran");
+        pool__fail_fatal(entry->exec.err, POOL_ERR_CLOSED,
+                         "the pool was closed while the statement ran");
     else
-        pool__fail(entry->exec.err, POOL_ERR_LOST, "%s", text);
-    entry->exec.err->fatal = true;
+        pool__fail_fatal(entry->exec.err, POOL_ERR_LOST, "%s", text);
     fail(pipeline, entry);
 }
 

@@ -64,12 +64,9 @@ static bool start(struct lookup *lookup, const char *host)
 
 static bool fail(struct pool_error *err, const char *host, const char *why)
 {
-    pool__fail(err, POOL_ERR_CONNECT, "host \"%s\" cannot be resolved: %s", host, why);
-    if (err) {
+    pool__fail_lost(err, POOL_ERR_CONNECT, "host \"%s\" cannot be resolved: %s", host, why);
+    if (err)
         err->server_errno = CR_UNKNOWN_HOST;
-        err->not_executed = true;
-        err->fatal = true;
-    }
     return false;
 }
 

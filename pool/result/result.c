@@ -146,13 +146,10 @@ void pool_result_free(struct pool_result *result)
 static bool fail_malformed(struct pool_error *err, const char *what, uint64_t row, unsigned column)
 {
     unsigned long long number = row + 1;
-    if (column > 0)
-        pool__fail(err, POOL_ERR_LOST, "malformed row %llu, column %u: %s", number, column, what);
-    else
-        pool__fail(err, POOL_ERR_LOST, "malformed row %llu: %s", number, what);
-    if (err)
-        err->fatal = true;
-    return false;
+    if (column == 0)
+        return pool__fail_fatal(err, POOL_ERR_LOST, "malformed row %llu: %s", number, what);
+    return pool__fail_fatal(err, POOL_ERR_LOST, "malformed row %llu, column %u: %s", number, column,
+                            what);
 }
 
 /* Makes room for a row with `extra` bytes behind its cells, and fills in the cells. */

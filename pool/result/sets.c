@@ -34,12 +34,8 @@ static bool copy_name(struct pool_result *r, struct pool__column *column, const 
 static bool copy_columns(struct pool_result *r, struct pool__set *set,
                          const struct st_mysql_field *fields, struct pool_error *err)
 {
-    if (set->count > COLUMNS_MAX || (set->count > 0 && !fields)) {
-        pool__fail(err, POOL_ERR_LOST, "malformed result: %u columns", set->count);
-        if (err)
-            err->fatal = true;
-        return false;
-    }
+    if (set->count > COLUMNS_MAX || (set->count > 0 && !fields))
+        return pool__fail_fatal(err, POOL_ERR_LOST, "malformed result: %u columns", set->count);
     set->columns = pool__result_take_counted(r, set->count * sizeof *set->columns, err);
     if (!set->columns)
         return false;
