@@ -66,23 +66,23 @@ struct pool__conn {
     struct pool__conn *next; /* in the list of those that pool_end has to close */
 };
 
-/* Fails a call for that the connection was broken before it. */
+/* Fails a call because the connection was broken before it. */
 bool pool__conn_fail_broken(const struct pool__conn *conn, struct pool_error *err);
 
-/* Its last reply was complete a moment ago, and nothing came since. Costs nothing. */
+/* Whether the last reply was complete a moment ago, and nothing came since. Costs nothing. */
 bool pool__conn_has_just_answered(const struct pool__conn *conn, uint64_t now);
 
-/* Its descriptor, which stays libmariadb's. */
+/* The socket, which stays libmariadb's. */
 int pool__conn_socket(const struct pool__conn *conn);
 
 /* A packet to the server has to stay below so many bytes: max_packet_bytes, or what the server
  * takes, if that is known and less. */
 size_t pool__conn_packet_limit(const struct pool__conn *conn);
 
-/* Autocommit is on in its session, by its last reply. */
+/* Whether autocommit is on in the session, by the last reply. */
 bool pool__conn_commits_by_itself(const struct pool__conn *conn);
 
-/* Something came behind the last reply that was no part of it. Costs nothing. */
+/* Whether something came behind the last reply that was no part of it. Costs nothing. */
 bool pool__conn_has_leftovers(const struct pool__conn *conn);
 
 /* False if the program has closed the descriptor, whatever has its number now. One system
@@ -94,15 +94,15 @@ bool pool__conn_is_ours(const struct pool__conn *conn);
  * system call, two after a silence. */
 bool pool__conn_is_quiet(struct pool__conn *conn);
 
-/* Neither side has closed it. Two system calls. */
+/* Whether neither side has closed the connection. Two system calls. */
 bool pool__conn_is_open(const struct pool__conn *conn);
 
-/* Says goodbye and frees. Returns a duplicate of the socket on which the server's
- * own close can be awaited, or -1. Never blocks. If the descriptor is not ours any more
- * it is left alone. */
+/* Says goodbye and frees the connection. Returns a duplicate of the socket on which the server's
+ * own close can be awaited, or -1. Never blocks. A descriptor that is not ours any more is left
+ * alone. */
 int pool__conn_close(struct pool__conn *conn);
 
-/* Frees without a byte on the wire (a child process after fork). */
+/* Frees the connection without a byte on the wire (in a child process, after a fork). */
 void pool__conn_abandon(struct pool__conn *conn);
 
 /* Begins and ends a stretch of libmariadb calls under a deadline. */

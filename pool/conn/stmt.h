@@ -64,11 +64,12 @@ struct pool__stmt_cache {
 
 void pool__stmt_cache_init(struct pool__stmt_cache *cache, unsigned limit,
                            struct pool__stmt_budget *budget);
-/* Frees all. If the connection is open, natives must have been closed or be invalid. */
+/* Frees all statements. If the connection is open, native handles must have been closed or be
+ * invalid. */
 void pool__stmt_cache_fini(struct pool__stmt_cache *cache);
 
-/* What a statement is to be executed with. Only their types are looked at, and only if the
- * cache is `by_types`. */
+/* The values that a statement is to be executed with. Only their types are looked at, and only if
+ * the cache is `by_types`. */
 struct pool__stmt_values {
     const struct pool_value *const *list;
     size_t count; /* 0: of no account */
@@ -81,16 +82,16 @@ static inline struct pool__stmt_values pool__stmt_values_of(const struct pool__s
 struct pool__stmt *pool__stmt_find(struct pool__stmt_cache *cache, const char *sql, size_t len,
                                    uint64_t hash, struct pool__stmt_values values);
 
-/* The same, but it does not count as a use. */
+/* Finds the statement as well, but that does not count as a use of it. */
 struct pool__stmt *pool__stmt_peek(const struct pool__stmt_cache *cache, const char *sql,
                                    size_t len, uint64_t hash, struct pool__stmt_values values);
 
-/* It is about to be prepared, and then executed with these. */
+/* Notes that the statement is about to be prepared, and then executed with these values. */
 void pool__stmt_note_types(struct pool__stmt *stmt, struct pool__stmt_values values);
 
-/* One execution has taken so long, without the way to the server. */
+/* Notes that one execution has taken so long, without the way to the server. */
 void pool__stmt_note_time(struct pool__stmt *stmt, uint64_t ns);
-/* One reply had so many bytes. */
+/* Notes that one reply had so many bytes. */
 void pool__stmt_note_reply(struct pool__stmt *stmt, size_t bytes);
 
 /* Adds an inspected statement without a native handle, for values of these types; evicts the
@@ -103,10 +104,10 @@ struct pool__stmt *pool__stmt_add(struct pool__stmt_cache *cache, const char *sq
  * False without an error in err: go as text this time. */
 bool pool__stmt_make_native(struct pool__stmt_cache *cache, struct pool__stmt *stmt,
                             struct st_mysql *mysql, struct pool_error *err);
-/* The connection has taken the handles away from under it: a login or reset that the pool did not
- * ask for. */
+/* Whether the connection has taken the native handles away from under the cache: by a login or
+ * reset that the pool did not ask for. */
 bool pool__stmt_cache_is_void(const struct pool__stmt_cache *cache);
-/* All have to be prepared again. */
+/* Closes the native handles of all statements, which are prepared again when they are used next. */
 void pool__stmt_cache_close_natives(struct pool__stmt_cache *cache);
 void pool__stmt_close_native(struct pool__stmt_cache *cache, struct pool__stmt *stmt);
 

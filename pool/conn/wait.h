@@ -21,7 +21,8 @@ struct pool__sigpipe {
     bool was_pending;
 };
 
-/* No SIGPIPE for this thread until the other call, which takes away those of our making. */
+/* Between these calls SIGPIPE does not reach this thread; the second takes away those of our
+ * making. */
 void pool__sigpipe_block(struct pool__sigpipe *sigpipe);
 void pool__sigpipe_unblock(struct pool__sigpipe *sigpipe);
 
@@ -49,7 +50,8 @@ struct pool__wait {
     struct pool__wait *outer;
 };
 
-/* The pool has given the connection up by itself: what libmariadb says then is no answer. */
+/* Whether the pool has given the connection up by itself: what libmariadb says then is no
+ * answer. */
 static inline bool pool__wait_was_ended(const struct pool__wait *wait)
 {
     return wait->timed_out || wait->cut || wait->unheard;
@@ -73,10 +75,10 @@ bool pool__wait_is_over(struct pool__wait *wait, int fd, bool look_at_cut);
  * `stops_deadline`, for any time, by which the call's own is then longer. */
 void pool__wait_pause(bool stops_deadline);
 
-/* Everything has to stop. One system call. */
+/* Whether everything has to stop. One system call. */
 bool pool__is_cut(int cut_fd);
 
-/* Non-blocking and close-on-exec. */
+/* Makes the socket non-blocking and close-on-exec. */
 void pool__wait_prepare_socket(int fd);
 
 /* For MARIADB_OPT_IO_WAIT. my_socket is int, my_bool is char. */
