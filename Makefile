@@ -85,6 +85,7 @@ EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,\
 WEB_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard examples/ulfius/*.c))
 SUITES := $(wildcard tests/*/test_*.c tests/*/test_*.cc)
 SUITE_OBJ := $(patsubst %,$(B)/%.o,$(filter-out %/test_core_explore,$(basename $(SUITES))))
+SUPPORT_OBJ := $(patsubst %.c,$(B)/%.o,$(filter-out %/explore_core.c,$(wildcard tests/support/*.c)))
 TESTS := $(patsubst %,$(B)/tests/%,$(notdir $(basename $(SUITES))))
 
 all: deps-build $(B)/libmypool.a $(B)/libmypool.so.0 $(B)/mypool.pc $(B)/poolbench $(EXAMPLES) \
@@ -162,18 +163,23 @@ $(B)/tests/test_resolve: TEST_LDFLAGS := -Wl,--wrap=calloc,--wrap=getaddrinfo_a,
 # This one loads the shared library by name.
 $(B)/tests/test_process: | $(B)/libmypool.so.0
 
+# What suites share; each takes out what it needs.
+$(B)/libsupport.a: $(SUPPORT_OBJ)
+	@echo "  AR    $@"
+	$(Q)rm -f $@ && ar rcs $@ $^
+
 # A suite's object is in the folder of its source, its program beside all others.
 LINK = $(CC)
 $(B)/tests/test_cpp: LINK = $(CXX)
 $(foreach object,$(SUITE_OBJ),$(eval $(B)/tests/$(basename $(notdir $(object))): $(object)))
-$(filter-out %/test_core_explore,$(TESTS)): $(B)/libmypool.a
+$(filter-out %/test_core_explore,$(TESTS)): $(B)/libsupport.a $(B)/libmypool.a
 	@echo "  LD    $@"
 	$(Q)$(LINK) $(OUR_LDFLAGS) $(LDFLAGS) $(TEST_LDFLAGS) $(filter %.o,$^) $(filter %.a,$^) -o $@ \
 	  $(CMOCKA_LIBS) $(DB_LIBS)
 
 # The explorer runs the core on a scheduler of its own instead of on threads.
 EXPLORE_OBJ := $(patsubst %,$(B)/explore/pool/core/%.o,core slots benches waiter handover queue followers) \
-  $(B)/explore/tests/support/explore_core.o \
+  $(patsubst %,$(B)/explore/tests/support/%.o,core_check explore_core) \
   $(B)/explore/tests/unit/test_core_explore.o
 $(B)/explore/%.o: %.c | build/.deps-$(words $(PACKAGES))
 	@mkdir -p $(@D)
@@ -200,7 +206,7 @@ mutants: all ## put known faults back, one by one, and see that the tests catch 
 demo: all ## set everything up, compare connect, raw and pool, and kill the server under load
 	@tests/tools/with-mariadb tests/tools/demo $(B)
 
-$(B)/bench_%: $(B)/tests/bench/bench_%.o $(B)/libmypool.a
+$(B)/bench_%: $(B)/tests/bench/bench_%.o $(B)/libsupport.a $(B)/libmypool.a
 	@echo "  LD    $@"
 	$(Q)$(CC) $(OUR_LDFLAGS) $(LDFLAGS) $^ -o $@ $(DB_LIBS)
 
@@ -250,5 +256,5 @@ help: ## this text
 
 .DEFAULT_GOAL := all
 .SECONDARY:
--include $(LIB_OBJ:.o=.d) $(BENCH_OBJ:.o=.d) $(WEB_OBJ:.o=.d) $(SUITE_OBJ:.o=.d) $(EXAMPLES:%=%.d) $(EXPLORE_OBJ:.o=.d) \
+-include $(LIB_OBJ:.o=.d) $(BENCH_OBJ:.o=.d) $(WEB_OBJ:.o=.d) $(SUITE_OBJ:.o=.d) $(SUPPORT_OBJ:.o=.d) $(EXAMPLES:%=%.d) $(EXPLORE_OBJ:.o=.d) \
   $(wildcard $(B)/tests/bench/*.d)

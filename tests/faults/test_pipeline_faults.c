@@ -18,8 +18,8 @@
 
 static void make_counters_and_pool(struct pool_options options)
 {
-    admin_does("CREATE TABLE mypool.t (k INT PRIMARY KEY, v INT)");
-    admin_does("INSERT INTO mypool.t SELECT seq, 0 FROM mysql.seq_0_to_20");
+    admin_does(f.admin, "CREATE TABLE mypool.t (k INT PRIMARY KEY, v INT)");
+    admin_does(f.admin, "INSERT INTO mypool.t SELECT seq, 0 FROM mysql.seq_0_to_20");
     make_pool(options);
     warm(INCREMENT, POOL_ARGS(-1));
 }
@@ -35,7 +35,7 @@ static long counter(int k)
 {
     char sql[80];
     snprintf(sql, sizeof sql, "SELECT v FROM mypool.t WHERE k = %d", k);
-    return admin_asks(sql);
+    return admin_asks(f.admin, sql);
 }
 
 static bool is_done(struct caller *caller)
@@ -132,15 +132,16 @@ static void the_time_of_a_ride_counts_when_its_statement_is_sent_again(void **st
     struct caller *rider = queue_up_with(
         (struct pool_request){.sql = INCREMENT, .args = POOL_ARGS(2), .flags = POOL_IDEMPOTENT},
         call_query);
-    admin_does("BEGIN");
-    admin_does("SELECT * FROM mypool.t WHERE k = 2 FOR UPDATE");
+    admin_does(f.admin, "BEGIN");
+    admin_does(f.admin, "SELECT * FROM mypool.t WHERE k = 2 FOR UPDATE");
     uint64_t begin = now_ms();
     let_go();
     assert_within(GENEROUS, now_ms() - begin >= 2000);
-    admin_does("KILL %ld", admin_asks("SELECT id FROM information_schema.processlist "
-                                      "WHERE user = 'app' AND info LIKE 'UPDATE%'"));
+    admin_does(f.admin, "KILL %ld",
+               admin_asks(f.admin, "SELECT id FROM information_schema.processlist "
+                                   "WHERE user = 'app' AND info LIKE 'UPDATE%'"));
     join_callers();
-    admin_does("ROLLBACK");
+    admin_does(f.admin, "ROLLBACK");
     assert_true(leader->ok);
     assert_unknown(rider, POOL_ERR_QUERY_TIMEOUT);
     assert_in_range(now_ms() - begin, 2999, 4500);
@@ -175,7 +176,7 @@ static void who_has_hardly_any_time_left_takes_nobody_along(void **state)
     options.query_timeout_ms = 20;
     make_pool(options);
     for (unsigned i = 0; i < 2; i++)
-        pool_result_free(pool_query(q.pool, PLUS, POOL_ARGS(1), NULL));
+        pool_result_free(pool_query(f.pool, PLUS, POOL_ARGS(1), NULL));
     hold();
     for (int i = 0; i < 4; i++)
         queue_up(PLUS, POOL_ARGS(i));
@@ -223,11 +224,11 @@ static void a_rider_that_is_run_again_keeps_its_own_deadline(void **state)
     struct caller *rider = queue_up_increment(2, 3000);
     struct caller *last = queue_up_increment(3, 0);
     make_server_forget();
-    admin_does("BEGIN");
-    admin_does("SELECT * FROM mypool.t WHERE k = 2 FOR UPDATE");
+    admin_does(f.admin, "BEGIN");
+    admin_does(f.admin, "SELECT * FROM mypool.t WHERE k = 2 FOR UPDATE");
     let_go();
     assert_within(GENEROUS, is_done(rider));
-    admin_does("ROLLBACK");
+    admin_does(f.admin, "ROLLBACK");
     join_callers();
     assert_unknown(rider, POOL_ERR_QUERY_TIMEOUT);
     assert_in_range(rider->took_ms, 2999, 3000 + LATE);
@@ -244,14 +245,6 @@ static unsigned long held_id(void)
     return pool_conn_thread_id(q.held);
 }
 
-static bool is_gone(unsigned long id)
-{
-    char sql[96];
-    snprintf(sql, sizeof sql, "SELECT COUNT(*) FROM information_schema.processlist WHERE id = %lu",
-             id);
-    return admin_asks(sql) == 0;
-}
-
 /* The server brings the table up to date only if nobody has looked for 100 ms. */
 static bool waits_for_lock(unsigned long id)
 {
@@ -261,7 +254,7 @@ static bool waits_for_lock(unsigned long id)
              "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT' AND "
              "trx_mysql_thread_id = %lu",
              id);
-    return admin_asks(sql) == 1;
+    return admin_asks(f.admin, sql) == 1;
 }
 
 static void a_kill_in_the_middle_leaves_each_with_the_truth(void **state)
@@ -272,13 +265,13 @@ static void a_kill_in_the_middle_leaves_each_with_the_truth(void **state)
     unsigned long id = held_id();
     for (int k = 1; k <= 4; k++)
         queue_up_increment(k, 0);
-    admin_does("BEGIN");
-    admin_does("SELECT * FROM mypool.t WHERE k = 2 FOR UPDATE");
+    admin_does(f.admin, "BEGIN");
+    admin_does(f.admin, "SELECT * FROM mypool.t WHERE k = 2 FOR UPDATE");
     let_go();
     assert_within(GENEROUS, waits_for_lock(id));
-    admin_does("KILL CONNECTION %lu", id);
+    admin_does(f.admin, "KILL CONNECTION %lu", id);
     join_callers();
-    admin_does("ROLLBACK");
+    admin_does(f.admin, "ROLLBACK");
     assert_true(q.callers[0].ok);
     for (int i = 0; i < 4; i++)
         assert_truth(&q.callers[i]);
@@ -318,8 +311,8 @@ static void hold_and_kill(void)
     hold();
     unsigned long id = held_id();
     assert_within(GENEROUS, atomic_load(&gate.entered));
-    admin_does("KILL CONNECTION %lu", id);
-    assert_within(GENEROUS, is_gone(id));
+    admin_does(f.admin, "KILL CONNECTION %lu", id);
+    assert_within(GENEROUS, is_gone(f.admin, id));
 }
 
 static void on_a_dead_connection_all_are_sent_again_on_another(void **state)
@@ -341,7 +334,7 @@ static void on_a_dead_connection_all_are_sent_again_on_another(void **state)
     assert_all_ok();
     assert_int_equal(stats_now().queries - before, 6);
     assert_int_equal(stats_now().query_errors, 0);
-    assert_int_equal(admin_asks("SELECT SUM(v = 1) FROM mypool.t"), 6);
+    assert_int_equal(admin_asks(f.admin, "SELECT SUM(v = 1) FROM mypool.t"), 6);
     assert_works();
 }
 
@@ -356,11 +349,11 @@ static void a_patient_end_lets_everybody_arrive(void **state)
         queue_up_increment(k, 0);
     go_into_the_cold();
     thaw_server();
-    assert_true(pool_end(q.pool, 60000, NULL));
-    q.pool = NULL;
+    assert_true(pool_end(f.pool, 60000, NULL));
+    f.pool = NULL;
     join_callers();
     assert_all_ok();
-    assert_int_equal(admin_asks("SELECT SUM(v = 1) FROM mypool.t"), 6);
+    assert_int_equal(admin_asks(f.admin, "SELECT SUM(v = 1) FROM mypool.t"), 6);
 }
 
 static void an_end_that_cuts_tells_riders_that_the_pool_is_closed(void **state)
@@ -372,8 +365,8 @@ static void an_end_that_cuts_tells_riders_that_the_pool_is_closed(void **state)
         queue_up_increment(k, 0);
     go_into_the_cold();
     uint64_t begin = now_ms();
-    assert_false(pool_end(q.pool, 0, NULL));
-    q.pool = NULL;
+    assert_false(pool_end(f.pool, 0, NULL));
+    f.pool = NULL;
     assert_true(now_ms() - begin < LATE);
     assert_within(LATE, all_done());
     thaw_server();
@@ -400,7 +393,7 @@ static void a_cancelled_rider_ends_its_call_first(void **state)
     for (unsigned i = 0; i < 4; i++)
         atomic_store(&q.callers[i].done, true);
     assert_all_ok();
-    assert_int_equal(admin_asks("SELECT SUM(v = 1) FROM mypool.t"), 4);
+    assert_int_equal(admin_asks(f.admin, "SELECT SUM(v = 1) FROM mypool.t"), 4);
     assert_works();
 }
 

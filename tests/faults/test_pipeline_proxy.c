@@ -18,7 +18,7 @@
 #define TOGETHER 4
 #define MOST_OFFSETS 500 /* of a direction */
 
-enum outcome { SUCCESS, NOT_EXECUTED, UNKNOWN, WRONG };
+enum verdict { SUCCESS, NOT_EXECUTED, UNKNOWN, WRONG };
 
 struct cut {
     enum direction direction;
@@ -32,7 +32,7 @@ static int counter_of(struct cut cut, int caller)
     return place * TOGETHER + caller;
 }
 
-static enum outcome outcome_of(const struct caller *caller)
+static enum verdict outcome_of(const struct caller *caller)
 {
     if (caller->ok)
         return SUCCESS;
@@ -55,7 +55,7 @@ static void hold_ready(void)
     call_quick(q.held);
 }
 
-static void ride_with_cut(struct cut cut, enum outcome ret_outcomes[TOGETHER])
+static void ride_with_cut(struct cut cut, enum verdict ret_outcomes[TOGETHER])
 {
     hold_ready();
     uint64_t rode = stats_now().pipelined;
@@ -73,12 +73,12 @@ static void ride_with_cut(struct cut cut, enum outcome ret_outcomes[TOGETHER])
     forget_callers();
 }
 
-static void assert_counter(struct cut cut, int caller, enum outcome outcome)
+static void assert_counter(struct cut cut, int caller, enum verdict outcome)
 {
     static const char *const names[] = {"success", "not executed", "unknown", "an odd error"};
     char sql[80];
     snprintf(sql, sizeof sql, "SELECT v FROM mypool.t WHERE k = %d", counter_of(cut, caller));
-    long n = admin_asks(sql);
+    long n = admin_asks(f.admin, sql);
     bool right = outcome == SUCCESS ? n == 1 : outcome == NOT_EXECUTED ? n == 0 : n == 0 || n == 1;
     if (!right || outcome == WRONG)
         fail_msg("cut after %ld bytes %s: caller %d was told %s, the counter is %ld", cut.offset,
@@ -88,7 +88,7 @@ static void assert_counter(struct cut cut, int caller, enum outcome outcome)
 /* Of a ride without a cut. */
 static long measure(enum direction direction)
 {
-    enum outcome outcomes[TOGETHER];
+    enum verdict outcomes[TOGETHER];
     struct cut none = {direction, -1};
     ride_with_cut(none, outcomes);
     for (int i = 0; i < TOGETHER; i++)
@@ -100,7 +100,7 @@ static long measure(enum direction direction)
 
 static void cut_everywhere(enum direction direction)
 {
-    static enum outcome outcomes[MOST_OFFSETS][TOGETHER];
+    static enum verdict outcomes[MOST_OFFSETS][TOGETHER];
     unsigned told[4] = {0};
     long most = measure(direction);
     for (long offset = 0; offset <= most; offset++) {
@@ -124,8 +124,8 @@ static int set_up_proxy(void **state)
     struct pool_options options = one_connection();
     options.port = proxy.port;
     make_pool(options);
-    admin_does("CREATE TABLE mypool.t (k INT PRIMARY KEY, v INT)");
-    admin_does("INSERT INTO mypool.t SELECT seq, 0 FROM mysql.seq_0_to_%d",
+    admin_does(f.admin, "CREATE TABLE mypool.t (k INT PRIMARY KEY, v INT)");
+    admin_does(f.admin, "INSERT INTO mypool.t SELECT seq, 0 FROM mysql.seq_0_to_%d",
                2 * TOGETHER * (MOST_OFFSETS + 1));
     return 0;
 }

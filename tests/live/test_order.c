@@ -39,7 +39,7 @@ static void call(unsigned number, struct pool_request request)
     struct pool_error err;
     if (number == 0)
         memset(&told, 0, sizeof told);
-    if (!pool_query_async_with(q.pool, &request, on_told, (void *)(uintptr_t)number, &err))
+    if (!pool_query_async_with(f.pool, &request, on_told, (void *)(uintptr_t)number, &err))
         fail_msg("%s: %s", request.sql, err.message);
 }
 
@@ -68,10 +68,10 @@ static void assert_all_told_in_order(unsigned calls)
         assert_true(told.ok[i]);
 }
 
-static void make_table(void)
+static void make_pairs(void)
 {
-    admin_does("CREATE TABLE mypool.t (k INT PRIMARY KEY, v INT) ENGINE = InnoDB");
-    admin_does("INSERT INTO mypool.t VALUES (0, 0), (1, 0), (2, 0)");
+    admin_does(f.admin, "CREATE TABLE mypool.t (k INT PRIMARY KEY, v INT) ENGINE = InnoDB");
+    admin_does(f.admin, "INSERT INTO mypool.t VALUES (0, 0), (1, 0), (2, 0)");
 }
 
 static void warm_and_hold(void)
@@ -85,7 +85,7 @@ static void callbacks_come_in_the_order_of_the_calls(void **state)
 {
     static const char *const ways[] = {"MYPOOL_URL", "MYPOOL_TLS_URL", "MYPOOL_SOCKET_URL"};
     (void)state;
-    make_table();
+    make_pairs();
     for (unsigned way = 0; way < 3; way++) {
         void *memory;
         make_pool(options_by(ways[way], &memory));
@@ -108,11 +108,11 @@ static void callbacks_come_in_the_order_of_the_calls(void **state)
 static void callbacks_do_not_wait_for_those_behind_them_nor_overtake(void **state)
 {
     (void)state;
-    make_table();
+    make_pairs();
     make_pool(one_connection());
     warm_and_hold();
-    admin_does("BEGIN");
-    admin_does("UPDATE mypool.t SET v = 9 WHERE k = 1");
+    admin_does(f.admin, "BEGIN");
+    admin_does(f.admin, "UPDATE mypool.t SET v = 9 WHERE k = 1");
     call_plus(0);
     call_plus(1);
     call(2, (struct pool_request){.sql = SET, .args = POOL_ARGS(1)});
@@ -121,7 +121,7 @@ static void callbacks_do_not_wait_for_those_behind_them_nor_overtake(void **stat
     assert_told_in_order(2);
     assert_int_equal(stats_now().pipelined, 1); /* has arrived */
     assert_int_equal(atomic_load(&told.count), 2);
-    admin_does("ROLLBACK");
+    admin_does(f.admin, "ROLLBACK");
     assert_all_told_in_order(4);
     assert_int_equal(stats_now().pipelined, 3);
 }
@@ -130,19 +130,19 @@ static void a_leader_that_fails_is_told_first_as_well(void **state)
 {
     static const char insert[] = "INSERT INTO t VALUES (?, 0)";
     (void)state;
-    make_table();
+    make_pairs();
     make_pool(one_connection());
     run(insert, POOL_ARGS(10));
     run(insert, POOL_ARGS(11));
     warm_and_hold();
-    admin_does("BEGIN");
-    admin_does("UPDATE mypool.t SET v = 9 WHERE k = 1");
+    admin_does(f.admin, "BEGIN");
+    admin_does(f.admin, "UPDATE mypool.t SET v = 9 WHERE k = 1");
     call(0, (struct pool_request){.sql = insert, .args = POOL_ARGS(2)});
     call_plus(1);
     call(2, (struct pool_request){.sql = SET, .args = POOL_ARGS(1)});
     let_go_when_queued(3);
     assert_told_in_order(2);
-    admin_does("ROLLBACK");
+    admin_does(f.admin, "ROLLBACK");
     assert_told_in_order(3);
     assert_true(!told.ok[0] && told.ok[1] && told.ok[2]);
 }
@@ -151,19 +151,19 @@ static void a_leader_that_fails_is_told_first_as_well(void **state)
 static void the_end_cuts_a_leader_that_has_been_told(void **state)
 {
     (void)state;
-    make_table();
+    make_pairs();
     make_pool(one_connection());
     warm_and_hold();
-    admin_does("BEGIN");
-    admin_does("UPDATE mypool.t SET v = 9 WHERE k = 1");
+    admin_does(f.admin, "BEGIN");
+    admin_does(f.admin, "UPDATE mypool.t SET v = 9 WHERE k = 1");
     call_plus(0);
     call(1, (struct pool_request){.sql = SET, .args = POOL_ARGS(1)});
     call_plus(2);
     let_go_when_queued(3);
     assert_told_in_order(1);
-    assert_false(pool_end(q.pool, 0, NULL));
-    q.pool = NULL;
-    admin_does("ROLLBACK");
+    assert_false(pool_end(f.pool, 0, NULL));
+    f.pool = NULL;
+    admin_does(f.admin, "ROLLBACK");
     assert_told_in_order(3);
     assert_true(told.ok[0] && !told.ok[1] && !told.ok[2]);
 }
@@ -196,13 +196,13 @@ static void blocking_callers_do_not_overtake_each_other_when_tried_again(void **
     static const char insert[] = "INSERT INTO t (k) VALUES (?)";
     (void)state;
     struct pool_options options = one_connection();
-    admin_does("CREATE TABLE mypool.t (id INT AUTO_INCREMENT PRIMARY KEY, k INT UNIQUE)");
+    admin_does(f.admin, "CREATE TABLE mypool.t (id INT AUTO_INCREMENT PRIMARY KEY, k INT UNIQUE)");
     start_proxy();
     options.port = proxy.port;
     make_pool(options);
     warm("SELECT 1", POOL_NO_ARGS);
     hold();
-    admin_does("ALTER TABLE mypool.t AUTO_INCREMENT = 1");
+    admin_does(f.admin, "ALTER TABLE mypool.t AUTO_INCREMENT = 1");
     /* The first is lost before it has arrived, and may be tried again. */
     for (int i = 1; i <= 4; i++)
         queue_up_with((struct pool_request){.sql = insert,
@@ -216,7 +216,7 @@ static void blocking_callers_do_not_overtake_each_other_when_tried_again(void **
     atomic_store(&proxy.hang_up, 1);
     join_callers();
     assert_all_ok();
-    assert_int_equal(admin_asks("SELECT COUNT(*) FROM mypool.t WHERE id = k"), 4);
+    assert_int_equal(admin_asks(f.admin, "SELECT COUNT(*) FROM mypool.t WHERE id = k"), 4);
     end_pool();
     stop_proxy();
 }

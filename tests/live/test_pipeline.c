@@ -112,7 +112,7 @@ static struct pool_conn make_two_and_hold(void)
     options.connection_limit = 2;
     make_pool(options);
     warm_and_hold();
-    assert_true(pool_get_connection(q.pool, &other, NULL));
+    assert_true(pool_get_connection(f.pool, &other, NULL));
     assert_within(GENEROUS, stats_now().open == 2);
     return other;
 }
@@ -203,10 +203,10 @@ static void with_one_connection_statements_run_in_the_order_of_the_calls(void **
     static const char other[] = "INSERT INTO t (k) VALUES (0 + ?)";
     (void)state;
     make_pool(one_connection());
-    admin_does("CREATE TABLE mypool.t (id INT AUTO_INCREMENT PRIMARY KEY, k INT)");
+    admin_does(f.admin, "CREATE TABLE mypool.t (id INT AUTO_INCREMENT PRIMARY KEY, k INT)");
     warm(insert, POOL_ARGS(-1));
     hold();
-    admin_does("TRUNCATE mypool.t");
+    admin_does(f.admin, "TRUNCATE mypool.t");
     for (unsigned i = 0; i < CALLERS; i++)
         queue_up_with((struct pool_request){.sql = i % 7 == 6 ? other : insert,
                                             .args = POOL_ARGS(1 + i),
@@ -216,7 +216,7 @@ static void with_one_connection_statements_run_in_the_order_of_the_calls(void **
     join_callers();
     assert_all_ok();
     assert_true(stats_now().pipelined > 0);
-    assert_int_equal(admin_asks("SELECT COUNT(*) FROM mypool.t WHERE id = k"), CALLERS);
+    assert_int_equal(admin_asks(f.admin, "SELECT COUNT(*) FROM mypool.t WHERE id = k"), CALLERS);
 }
 
 /* What stays behind */
@@ -364,7 +364,7 @@ static void one_long_ride_does_not_make_its_statement_slow(void **state)
     warm_and_hold();
     stmt_of(q.held, PLUS)->last_ns = QUICK_MEAN_NS;
     ride_that_takes_long(5);
-    assert_true(pool_get_connection(q.pool, &q.held, NULL));
+    assert_true(pool_get_connection(f.pool, &q.held, NULL));
     q.holding = true;
     assert_true(stmt_of(q.held, PLUS)->mean_ns < POOL__NS_PER_MS);
 }
@@ -429,7 +429,7 @@ static void what_changes_the_session_does_not_go_along(void **state)
 {
     (void)state;
     assert_stays_behind((struct pool_request){.sql = "SET @mine = 1"});
-    admin_does("CREATE PROCEDURE mypool.p() SELECT 1");
+    admin_does(f.admin, "CREATE PROCEDURE mypool.p() SELECT 1");
     end_pool();
     assert_stays_behind((struct pool_request){.sql = "CALL p()"});
 }

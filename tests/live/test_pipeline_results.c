@@ -22,7 +22,8 @@
 
 static void make_table_and_pool(struct pool_options options)
 {
-    admin_does("CREATE TABLE mypool.t (id INT AUTO_INCREMENT PRIMARY KEY, k INT UNIQUE, v INT)");
+    admin_does(f.admin,
+               "CREATE TABLE mypool.t (id INT AUTO_INCREMENT PRIMARY KEY, k INT UNIQUE, v INT)");
     make_pool(options);
 }
 
@@ -42,7 +43,7 @@ static void each_gets_the_rows_of_its_own_statement(void **state)
     static const char sum[] = "SELECT SUM(k) FROM t WHERE k IN (?)";
     (void)state;
     make_table_and_pool(one_connection());
-    admin_does(ADD_ROWS);
+    admin_does(f.admin, ADD_ROWS);
     warm(PLUS, POOL_ARGS(1));
     warm("SELECT ? IS NULL", POOL_ARGS(1));
     warm(named, POOL_ARGS(POOL_NAMED("a", 1), POOL_NAMED("b", 2)));
@@ -131,7 +132,7 @@ static void insert_ids_are_each_ones_own(void **state)
         char sql[80];
         snprintf(sql, sizeof sql, "SELECT k FROM mypool.t WHERE id = %lu",
                  (unsigned long)pool_insert_id(q.callers[i].result));
-        assert_int_equal(admin_asks(sql), 100 + i);
+        assert_int_equal(admin_asks(f.admin, sql), 100 + i);
     }
 }
 
@@ -140,7 +141,7 @@ static void affected_rows_are_each_ones_own(void **state)
     static const char sql[] = "UPDATE t SET v = v + 1 WHERE k <= ?";
     (void)state;
     make_table_and_pool(one_connection());
-    admin_does(ADD_ROWS);
+    admin_does(f.admin, ADD_ROWS);
     warm(sql, POOL_ARGS(0));
     hold();
     for (int i = 0; i < 8; i++)
@@ -166,7 +167,7 @@ static void of_equal_keys_exactly_one_is_inserted(void **state)
         assert_true(q.callers[i].ok || q.callers[i].err.server_errno == 1062);
     }
     assert_int_equal(successes, 1);
-    assert_int_equal(admin_asks("SELECT COUNT(*) FROM mypool.t WHERE k = 5"), 1);
+    assert_int_equal(admin_asks(f.admin, "SELECT COUNT(*) FROM mypool.t WHERE k = 5"), 1);
     assert_int_equal(stats_now().query_errors, 7);
 }
 
@@ -176,7 +177,7 @@ static void errors_are_each_ones_own(void **state)
     make_table_and_pool(one_connection());
     warm(INSERT, POOL_ARGS(NULL, 0));
     warm(PLUS, POOL_ARGS(1));
-    admin_does(ADD_ROWS);
+    admin_does(f.admin, ADD_ROWS);
     hold();
     for (int i = 0; i < 4; i++) {
         queue_up(INSERT, POOL_ARGS(11 + i, 0));
@@ -200,7 +201,7 @@ static void an_error_that_ends_the_connection_is_its_own_statements_alone(void *
     warm(INSERT, POOL_ARGS(NULL, 0));
     warm(PLUS, POOL_ARGS(1));
     hold();
-    admin_does("SET GLOBAL read_only = 1");
+    admin_does(f.admin, "SET GLOBAL read_only = 1");
     for (int i = 0; i < 3; i++) {
         queue_up(INSERT, POOL_ARGS(11 + i, 0));
         queue_up(PLUS, POOL_ARGS(i));
@@ -219,8 +220,8 @@ static void an_error_that_ends_the_connection_is_its_own_statements_alone(void *
 /* The server reports a change only if there was one. */
 static void make_trigger(void)
 {
-    admin_does("CREATE TRIGGER mypool.traces BEFORE INSERT ON mypool.t FOR EACH ROW BEGIN "
-               "IF NEW.k > 100 THEN SET @trace = NEW.k; END IF; END");
+    admin_does(f.admin, "CREATE TRIGGER mypool.traces BEFORE INSERT ON mypool.t FOR EACH ROW BEGIN "
+                        "IF NEW.k > 100 THEN SET @trace = NEW.k; END IF; END");
 }
 
 static void what_a_trigger_leaves_in_the_session_reaches_no_later_caller(void **state)
@@ -265,12 +266,12 @@ static void a_statement_whose_trigger_has_left_traces_is_known_for_it(void **sta
 static void alter_under(const char *change)
 {
     make_table_and_pool(one_connection());
-    admin_does(ADD_ROWS);
+    admin_does(f.admin, ADD_ROWS);
     warm(ALL_OF, POOL_ARGS(1));
     hold();
     for (int i = 0; i < 6; i++)
         queue_up(ALL_OF, POOL_ARGS(1 + i));
-    admin_does("ALTER TABLE mypool.t %s", change);
+    admin_does(f.admin, "ALTER TABLE mypool.t %s", change);
     release_and_join(5);
     assert_all_ok();
     for (int i = 0; i < 6; i++)
@@ -337,7 +338,7 @@ static void a_server_without_room_for_statements_answers_everybody(void **state)
     make_pool(one_connection());
     warm(PLUS, POOL_ARGS(1));
     hold();
-    admin_does("SET GLOBAL max_prepared_stmt_count = 0");
+    admin_does(f.admin, "SET GLOBAL max_prepared_stmt_count = 0");
     for (int i = 0; i < 8; i++)
         queue_up(i >= 4 ? "SELECT ? - 1" : PLUS, POOL_ARGS(i));
     let_go();
@@ -361,7 +362,7 @@ static void statements_that_the_server_has_forgotten_run_again_once_each(void **
 {
     (void)state;
     make_table_and_pool(one_connection());
-    admin_does(ADD_ROWS);
+    admin_does(f.admin, ADD_ROWS);
     warm(INCREMENT, POOL_ARGS(-1));
     warm(PLUS, POOL_ARGS(1));
     hold();
@@ -374,8 +375,8 @@ static void statements_that_the_server_has_forgotten_run_again_once_each(void **
     assert_all_ok();
     for (int i = 0; i < 4; i++)
         assert_int_equal(answer_of(&q.callers[2 * i + 1]), i + 1);
-    assert_int_equal(admin_asks("SELECT SUM(v = 1) FROM mypool.t WHERE k <= 4"), 4);
-    assert_int_equal(admin_asks("SELECT SUM(v) FROM mypool.t"), 4);
+    assert_int_equal(admin_asks(f.admin, "SELECT SUM(v = 1) FROM mypool.t WHERE k <= 4"), 4);
+    assert_int_equal(admin_asks(f.admin, "SELECT SUM(v) FROM mypool.t"), 4);
     assert_int_equal(stats_now().query_errors, 0);
 }
 

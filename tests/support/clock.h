@@ -4,26 +4,13 @@
 #ifndef TESTS_CLOCK_H
 #define TESTS_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
-static inline uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
-static inline uint64_t now_ms(void)
-{
-    return now_ns() / 1000000;
-}
-
-static inline void pause_ms(unsigned ms)
-{
-    struct timespec pause = {ms / 1000, (long)(ms % 1000) * 1000000};
-    nanosleep(&pause, NULL);
-}
+uint64_t now_ns(void);
+uint64_t now_ms(void);
+void pause_ms(unsigned ms);
 
 /* True once the expression is; false when it was not for `ms`. */
 #define WITHIN(ms, expression)                                                                     \

@@ -1,12 +1,13 @@
 /*
  * Calls with callbacks that have a handle, to be cancelled or resumed; and a look at what the
- * server is doing. Include calls.h first.
+ * server is doing. Include cmocka.h first.
  */
 #ifndef TESTS_HANDLED_H
 #define TESTS_HANDLED_H
 
 #include <signal.h>
 
+#include "calls.h"
 #include "engine/pool.h"
 #include "server.h"
 
@@ -19,86 +20,25 @@ struct handled {
 };
 
 /* This must be accepted. */
-static inline void start_request(struct pool_request request, struct handled *handled)
-{
-    struct pool_error err;
-    memset(handled, 0, sizeof *handled);
-    request.ret_call = &handled->call;
-    if (!pool_query_async_with(f.pool, &request, on_result, &handled->seen, &err))
-        fail_with(request.sql, &err);
-}
+void start_request(struct pool_request request, struct handled *handled);
 
-static inline void start_handled(const char *sql, struct handled *handled)
-{
-    start_request((struct pool_request){.sql = sql}, handled);
-}
-
-static inline void cancel(struct pool_call call)
-{
-    struct pool_error err;
-    if (!pool_cancel(call, &err))
-        fail_with("cancel", &err);
-}
-
-static inline void assert_stale(struct pool_call call)
-{
-    struct pool_error err;
-    assert_false(pool_cancel(call, &err));
-    assert_refused(&err, POOL_ERR_STALE, 0);
-    assert_false(pool_resume(call, &err));
-    assert_refused(&err, POOL_ERR_STALE, 0);
-}
+void start_handled(const char *sql, struct handled *handled);
+void cancel(struct pool_call call);
+void assert_stale(struct pool_call call);
 
 /* True as a condition, like is_seen: so many sessions of pools do something like this. */
-static inline bool server_runs(const char *like, long count)
-{
-    char sql[256];
-    pool_dispatch(f.pool, 0);
-    snprintf(
-        sql, sizeof sql,
-        "SELECT COUNT(*) FROM information_schema.processlist "
-        "WHERE user IN ('app', 'changing') AND command IN ('Query', 'Execute') AND info LIKE '%s'",
-        like);
-    return admin_asks(f.admin, sql) == count;
-}
+bool server_runs(const char *like, long count);
 
-static inline void make_pool_of(unsigned limit, bool manual)
-{
-    struct pool_options options = app_options();
-    options.connection_limit = limit;
-    options.manual_dispatch = manual;
-    make_pool(options);
-}
+void make_pool_of(unsigned limit, bool manual);
 
 /* Of a new pool of one connection: the statement runs on the server. */
-static inline void start_for_long(bool manual, struct handled *handled)
-{
-    make_pool_of(1, manual);
-    start_handled(FOR_LONG, handled);
-    assert_within(GENEROUS, server_runs(FOR_LONG, 1));
-}
+void start_for_long(bool manual, struct handled *handled);
 
 /* Ends the pool at once, and how long that took. */
-static inline uint64_t end_at_once(void)
-{
-    uint64_t begin = now_ms();
-    pool_end(f.pool, 0, NULL);
-    f.pool = NULL;
-    return now_ms() - begin;
-}
+uint64_t end_at_once(void);
 
-static inline int set_up_handled(void **state)
-{
-    return begin_fixture(state);
-}
-
-static inline int tear_down_handled(void **state)
-{
-    (void)state;
-    thaw_server();
-    end_fixture();
-    return 0;
-}
+int set_up_handled(void **state);
+int tear_down_handled(void **state);
 
 #define HANDLED_TEST(name) cmocka_unit_test_setup_teardown(name, set_up_handled, tear_down_handled)
 

@@ -5,7 +5,6 @@
 #ifndef TESTS_SERVER_H
 #define TESTS_SERVER_H
 
-#include <dirent.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -16,50 +15,14 @@
 #include "clock.h"
 
 /* SIGSTOP takes effect when each thread has seen it. */
-static inline bool is_stopped(pid_t pid)
-{
-    char path[64], line[512];
-    bool stopped = true;
-    snprintf(path, sizeof path, "/proc/%d/task", pid);
-    DIR *tasks = opendir(path);
-    for (struct dirent *task; tasks && (task = readdir(tasks));) {
-        snprintf(path, sizeof path, "/proc/%d/task/%.20s/stat", pid, task->d_name);
-        FILE *file = task->d_name[0] == '.' ? NULL : fopen(path, "re");
-        if (file && fgets(line, sizeof line, file))
-            stopped = stopped && strstr(line, ") T ");
-        if (file)
-            fclose(file);
-    }
-    if (tasks)
-        closedir(tasks);
-    return stopped;
-}
+bool is_stopped(pid_t pid);
 
 /* 0 if it does not run. */
-static inline pid_t server_pid(void)
-{
-    char path[512], text[32] = "";
-    snprintf(path, sizeof path, "%s/pid", getenv("MYPOOL_SERVER_DIR"));
-    FILE *file = fopen(path, "re");
-    char *line = file ? fgets(text, sizeof text, file) : NULL;
-    if (file)
-        fclose(file);
-    return line ? (pid_t)strtol(line, NULL, 10) : 0;
-}
+pid_t server_pid(void);
 
 /* Who freezes it makes sure that it is thawed, whatever the test finds. */
-static inline void freeze_server(void)
-{
-    pid_t pid = server_pid();
-    assert_true(pid > 0 && kill(pid, SIGSTOP) == 0);
-    assert_within(15000, is_stopped(pid));
-}
+void freeze_server(void);
 
-static inline void thaw_server(void)
-{
-    pid_t pid = server_pid();
-    if (pid > 0)
-        kill(pid, SIGCONT);
-}
+void thaw_server(void);
 
 #endif

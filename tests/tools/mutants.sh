@@ -42,7 +42,8 @@ sources() { # of the core, the mutated one among them
 build_explore() {
     local -a files
     mapfile -t files < <(sources)
-    compile "$dir/explore" -DPOOL__EXPLORE "${files[@]}" "$dir/explore_core.o" "$dir/test_core_explore.o"
+    compile "$dir/explore" -DPOOL__EXPLORE "${files[@]}" "$dir/explore_core.o" "$dir/core_check.o" \
+        "$dir/test_core_explore.o"
 }
 
 build_plain() {
@@ -54,7 +55,7 @@ build_plain() {
 # Tests include headers whose inline functions a mutant may change too.
 build_tests() {
     local name explore
-    for name in explore_core test_core_explore test_core; do
+    for name in explore_core core_check test_core_explore test_core; do
         explore=()
         [[ $name == test_core ]] || explore=(-DPOOL__EXPLORE)
         "${CC:-gcc}" "${flags[@]}" ${explore[@]+"${explore[@]}"} -c tests/*/"$name.c" \
@@ -124,6 +125,7 @@ mutant() { # FILE NAME SED-SCRIPT
 # ---- the threads around the core, beside a server
 
 library=build/release/libmypool.a
+support=build/release/libsupport.a
 read -ra db_flags <<<"$(pkg-config --cflags libmariadb)"
 read -ra db_libs <<<"$(pkg-config --libs libmariadb) -lcrypto"
 side_by_side=4 # they mostly wait
@@ -132,7 +134,7 @@ link_server_test() { # OUTPUT PROGRAM [OBJECT]
     local output=$1 program=$2 wrap=()
     shift 2
     [[ $program == test_races ]] && wrap=("-Wl,--wrap=pool__slots_evict,--wrap=pool__watch_closing,--wrap=pool__connect,--wrap=pool__conn_close,--wrap=pool__policy_returned")
-    "${CC:-gcc}" -pthread ${wrap[@]+"${wrap[@]}"} "$dir/$program.o" "$@" "$library" -lcmocka "${db_libs[@]}" -lm -o "$output"
+    "${CC:-gcc}" -pthread ${wrap[@]+"${wrap[@]}"} "$dir/$program.o" "$@" "$support" "$library" -lcmocka "${db_libs[@]}" -lm -o "$output"
 }
 
 # 0: passed, 1: failed or hung, 2: could not be run.
@@ -317,7 +319,7 @@ mutant waiter.c "one who waits does not look in time to leave" \
 mutant queue.c "a rider leaves early" \
     's/outcome == POOL__SENT && now >= waiter->abandon_ns && pool__waiter_abandon/outcome == POOL__SENT \&\& pool__waiter_abandon/'
 
-$apply_only || make -s "$library" || exit 2
+$apply_only || make -s "$library" "$support" || exit 2
 rm -rf "$dir/core"
 
 # Fault 2: what did not come to pass, or came to an end, is no news for those who wait.
