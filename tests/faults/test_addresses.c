@@ -25,6 +25,7 @@
 #include <cmocka.h>
 
 #include "proxy.h"
+#include "suite.h"
 
 #define GENEROUS 15000
 #define LATE 4000
@@ -346,7 +347,7 @@ static int tear_down(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST(an_address_that_refuses_is_passed_over),
@@ -364,9 +365,5 @@ int main(void)
         TEST(addresses_that_are_all_silent_share_one_deadline),
         TEST(a_silent_address_after_one_that_refuses_has_the_whole_deadline),
     };
-    if (!getenv("MYPOOL_URL")) {
-        fprintf(stderr, "run me under tests/tools/with-mariadb\n");
-        return 2;
-    }
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

@@ -18,6 +18,8 @@
 
 #include <cmocka.h>
 
+#include "pools.h"
+#include "suite.h"
 #include "waiting.h"
 
 #define SILENCE_MS 50 /* after which a connection is looked at more closely */
@@ -33,15 +35,7 @@ static struct fixture {
 
 static void make_pool(const char *variable, unsigned limit)
 {
-    struct pool_options options;
-    struct pool_error err;
-    void *memory;
-    assert_true(pool_options_from_url(getenv(variable), &options, &memory, &err));
-    options.connection_limit = limit;
-    f.pool = pool_create(&options, &err);
-    free(memory);
-    if (!f.pool)
-        fail_msg("%s", err.message);
+    f.pool = pool_of(variable, (struct pool_options){.connection_limit = limit});
 }
 
 static struct pool_stats stats_now(void)
@@ -211,7 +205,7 @@ static int tear_down(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_statement_passes_over_a_connection_whose_number_was_taken),
@@ -222,9 +216,5 @@ int main(void)
         TEST(a_reset_leaves_a_number_that_was_taken_alone),
         TEST(a_closed_number_that_the_pool_gets_again_is_no_mix_up),
     };
-    if (!getenv("MYPOOL_URL")) {
-        fprintf(stderr, "run me under tests/tools/with-mariadb\n");
-        return 2;
-    }
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

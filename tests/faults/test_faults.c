@@ -33,6 +33,7 @@
 #include <cmocka.h>
 
 #include "server.h"
+#include "suite.h"
 #include "waiting.h"
 
 #define CODES (POOL_ERR_UNSUPPORTED + 1)
@@ -2105,11 +2106,5 @@ int main(int argc, char **argv)
         TEST(server_threads_stay_within_the_limit_when_destroyed_in_a_storm),
         TEST(server_threads_stay_within_the_limit_if_the_set_up_hangs),
     };
-    if (!getenv("MYPOOL_URL")) {
-        fprintf(stderr, "run me under tests/tools/with-mariadb\n");
-        return 2;
-    }
-    if (argc > 1)
-        cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

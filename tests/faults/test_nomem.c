@@ -22,6 +22,8 @@
 
 #include <cmocka.h>
 
+#include "suite.h"
+
 #define MOST 4000
 #define PATIENCE_S 60
 
@@ -746,7 +748,7 @@ static void fill(struct CMUnitTest tests[2 * ROWS], char names[2 * ROWS][80])
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     static char names[2 * ROWS][80];
     static struct CMUnitTest acts[2 * ROWS];
@@ -757,6 +759,6 @@ int main(void)
         cmocka_unit_test(a_caller_without_memory_for_a_ride_waits_alone),
     };
     fill(acts, names);
-    int failed_acts = cmocka_run_group_tests_name("acts", acts, make_procedure_and_table, NULL);
-    return failed_acts + cmocka_run_group_tests_name("others", tests, NULL, NULL);
+    int failed_acts = server_suite_main_with(argc, argv, acts, make_procedure_and_table, NULL);
+    return failed_acts + server_suite_main(argc, argv, tests);
 }

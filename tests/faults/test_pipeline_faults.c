@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "callers.h"
+#include "suite.h"
 
 #define INCREMENT "UPDATE t SET v = v + 1 WHERE k = ?"
 #define PLUS "SELECT ? + 1"
@@ -415,11 +416,5 @@ int main(int argc, char **argv)
         TEST(an_end_that_cuts_tells_riders_that_the_pool_is_closed),
         TEST(a_cancelled_rider_ends_its_call_first),
     };
-    if (!getenv("MYPOOL_URL")) {
-        fprintf(stderr, "run me under tests/tools/with-mariadb\n");
-        return 2;
-    }
-    if (argc > 1)
-        cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

@@ -13,6 +13,7 @@
 
 #include "callers.h"
 #include "proxy.h"
+#include "suite.h"
 
 #define INCREMENT "UPDATE t SET v = v + 1 WHERE k = ?"
 #define TOGETHER 4
@@ -167,11 +168,5 @@ int main(int argc, char **argv)
         TEST(no_statement_of_a_ride_runs_twice_if_its_replies_are_cut),
         TEST(no_statement_of_a_ride_runs_twice_after_a_reset_by_the_peer),
     };
-    if (!getenv("MYPOOL_URL")) {
-        fprintf(stderr, "run me under tests/tools/with-mariadb\n");
-        return 2;
-    }
-    if (argc > 1)
-        cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

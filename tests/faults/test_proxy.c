@@ -26,15 +26,11 @@
 
 #include <cmocka.h>
 
+#include "fixture.h"
 #include "proxy.h"
-#include "waiting.h"
+#include "suite.h"
 
 #define MOST_OFFSETS 400 /* bytes of a request or reply that are tried */
-
-static struct fixture {
-    struct pool *pool;
-    MYSQL *admin;
-} f;
 
 /* A thread that was put aside between sending and receiving finds the end of the
  * connection at once, without waiting for it. `late_receiver` makes that the rule.
@@ -47,36 +43,6 @@ ssize_t intercepted_recv(int fd, void *buffer, size_t size, int flags)
     if (late_receiver && !(flags & MSG_PEEK)) /* a look before the send is not late */
         poll(&one, 1, 2000);
     return syscall(SYS_recvfrom, fd, buffer, size, flags, NULL, NULL);
-}
-
-/* The administrator, who goes to the server directly */
-
-static void admin_does(const char *sql)
-{
-    if (mysql_query(f.admin, sql) != 0)
-        fail_msg("admin: %s: %s", sql, mysql_error(f.admin));
-    mysql_free_result(mysql_store_result(f.admin));
-}
-
-static long admin_asks(const char *sql)
-{
-    if (mysql_query(f.admin, sql) != 0)
-        fail_msg("admin: %s: %s", sql, mysql_error(f.admin));
-    MYSQL_RES *rows = mysql_store_result(f.admin);
-    MYSQL_ROW row = mysql_fetch_row(rows);
-    long value = row && row[0] ? strtol(row[0], NULL, 10) : -1;
-    mysql_free_result(rows);
-    return value;
-}
-
-static MYSQL *connect_admin(void)
-{
-    MYSQL *admin = mysql_init(NULL);
-    unsigned port = (unsigned)strtoul(getenv("MYPOOL_SERVER_PORT"), NULL, 10);
-    if (mysql_real_connect(admin, "127.0.0.1", "admin", "adminsecret", "mypool", port, NULL, 0))
-        return admin;
-    mysql_close(admin);
-    return NULL;
 }
 
 /* Pools */
@@ -92,21 +58,6 @@ static struct pool_options proxied(unsigned limit)
         .connection_limit = limit,
     };
     return options;
-}
-
-static void make_pool(struct pool_options options)
-{
-    struct pool_error err;
-    f.pool = pool_create(&options, &err);
-    if (!f.pool)
-        fail_msg("%s", err.message);
-}
-
-static struct pool_stats stats_now(void)
-{
-    struct pool_stats stats;
-    pool_stats(f.pool, &stats);
-    return stats;
 }
 
 static bool runs(const char *sql, uint32_t timeout_ms, uint64_t *ret_took_ms,
@@ -134,15 +85,6 @@ static void assert_timely(const char *what, uint64_t took_ms, uint64_t asked_ms)
     assert_in_range(took_ms, asked_ms - 1, asked_ms + LATE);
 }
 
-static void warm_up(unsigned count)
-{
-    struct pool_conn conns[8];
-    for (unsigned i = 0; i < count; i++)
-        assert_true(pool_get_connection(f.pool, &conns[i], NULL));
-    while (count-- > 0)
-        pool_conn_release(conns[count], NULL);
-}
-
 static int set_up(void **state)
 {
     (void)state;
@@ -167,7 +109,7 @@ static int tear_down(void **state)
 
 /* P6: cut everywhere */
 
-enum outcome { SUCCESS, NOT_EXECUTED, UNKNOWN, WRONG };
+enum verdict { SUCCESS, NOT_EXECUTED, UNKNOWN, WRONG };
 
 /* One way to send the increment. */
 struct manner {
@@ -181,7 +123,7 @@ struct manner {
 
 static struct pool_error last_error;
 
-static enum outcome judge(bool ok)
+static enum verdict judge(bool ok)
 {
     if (ok)
         return SUCCESS;
@@ -205,7 +147,7 @@ static bool increment(const struct manner *manner, struct pool_conn conn, int64_
 }
 
 /* Increments counter `id` with a cut after `offset` bytes (-1: none). */
-static enum outcome increment_with_cut(const struct manner *manner, enum direction direction,
+static enum verdict increment_with_cut(const struct manner *manner, enum direction direction,
                                        long offset, int64_t id)
 {
     struct pool_conn conn = {0};
@@ -227,14 +169,14 @@ static enum outcome increment_with_cut(const struct manner *manner, enum directi
     bool ok =
         manner->transaction ? pool_conn_commit(conn, &last_error) : increment(manner, conn, id);
     late_receiver = false;
-    enum outcome outcome = judge(ok);
+    enum verdict outcome = judge(ok);
     atomic_store(&proxy.cut[direction], -1);
     if (manner->by_handle)
         pool_conn_release(conn, NULL);
     return outcome;
 }
 
-static void assert_counter(enum direction direction, long offset, enum outcome outcome, long n)
+static void assert_counter(enum direction direction, long offset, enum verdict outcome, long n)
 {
     static const char *const names[] = {"success", "not executed", "unknown", "an odd error"};
     bool right = outcome == SUCCESS ? n == 1 : outcome == NOT_EXECUTED ? n == 0 : n == 0 || n == 1;
@@ -259,7 +201,7 @@ static int64_t counter_of(enum direction direction, long offset)
 
 static void cut_everywhere(const struct manner *manner, enum direction direction)
 {
-    enum outcome outcomes[MOST_OFFSETS + 1];
+    enum verdict outcomes[MOST_OFFSETS + 1];
     unsigned told[4] = {0};
     long most = measure(manner, direction);
     for (long offset = 0; offset <= most; offset++) {
@@ -274,17 +216,17 @@ static void cut_everywhere(const struct manner *manner, enum direction direction
         char sql[80];
         snprintf(sql, sizeof sql, "SELECT n FROM mypool.counters WHERE id = %lld",
                  (long long)counter_of(direction, offset));
-        assert_counter(direction, offset, outcomes[offset], admin_asks(sql));
+        assert_counter(direction, offset, outcomes[offset], admin_asks(f.admin, sql));
     }
 }
 
 static void assert_counted_once(struct manner manner)
 {
     char sql[200];
-    admin_does("CREATE TABLE mypool.counters (id INT PRIMARY KEY, n INT NOT NULL)");
+    admin_does(f.admin, "CREATE TABLE mypool.counters (id INT PRIMARY KEY, n INT NOT NULL)");
     snprintf(sql, sizeof sql, "INSERT INTO mypool.counters SELECT seq, 0 FROM mysql.seq_0_to_%d",
              2 * (MOST_OFFSETS + 1));
-    admin_does(sql);
+    admin_does(f.admin, "%s", sql);
     struct pool_options options = proxied(1);
     options.fail_fast_ms = POOL_NEVER;
     make_pool(options);
@@ -479,8 +421,8 @@ static long increment_while_lost(enum direction direction)
 {
     struct pool_error err;
     uint64_t took_ms;
-    admin_does("CREATE TABLE mypool.counters (id INT PRIMARY KEY, n INT NOT NULL)");
-    admin_does("INSERT INTO mypool.counters VALUES (1, 0)");
+    admin_does(f.admin, "CREATE TABLE mypool.counters (id INT PRIMARY KEY, n INT NOT NULL)");
+    admin_does(f.admin, "INSERT INTO mypool.counters VALUES (1, 0)");
     make_pool(proxied(1));
     assert_works();
     set_proxy(&proxy.swallow[direction], true);
@@ -489,10 +431,10 @@ static long increment_while_lost(enum direction direction)
     assert_int_equal(err.code, POOL_ERR_QUERY_TIMEOUT);
     assert_false(err.not_executed); /* nobody can know here */
     if (direction == DOWN)
-        assert_within(GENEROUS, admin_asks("SELECT n FROM mypool.counters") == 1);
+        assert_within(GENEROUS, admin_asks(f.admin, "SELECT n FROM mypool.counters") == 1);
     set_proxy(&proxy.swallow[direction], false);
     assert_within(GENEROUS, runs("SELECT 1", 0, NULL, NULL));
-    return admin_asks("SELECT n FROM mypool.counters");
+    return admin_asks(f.admin, "SELECT n FROM mypool.counters");
 }
 
 static void a_statement_whose_reply_is_lost_is_not_called_unexecuted(void **state)
@@ -709,11 +651,5 @@ int main(int argc, char **argv)
         TEST(a_connect_whose_first_packet_is_dropped_ends_at_its_deadline),
         TEST(the_end_does_not_wait_for_a_connect_whose_first_packet_is_dropped),
     };
-    if (!getenv("MYPOOL_URL")) {
-        fprintf(stderr, "run me under tests/tools/with-mariadb\n");
-        return 2;
-    }
-    if (argc > 1)
-        cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

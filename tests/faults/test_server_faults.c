@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include "fixture.h"
+#include "suite.h"
 
 static int tear_down(void **state)
 {
@@ -690,11 +691,5 @@ int main(int argc, char **argv)
         TEST(nobody_notices_a_password_set_to_what_it_was),
         TEST(nobody_notices_reloaded_certificates),
     };
-    if (!getenv("MYPOOL_URL")) {
-        fprintf(stderr, "run me under tests/tools/with-mariadb\n");
-        return 2;
-    }
-    if (argc > 1)
-        cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

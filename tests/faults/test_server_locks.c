@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "fixture.h"
+#include "suite.h"
 
 static int tear_down(void **state)
 {
@@ -178,11 +179,5 @@ int main(int argc, char **argv)
         TEST(a_transaction_behind_a_locked_table_is_run_again),
         TEST(a_commit_behind_the_global_read_lock_is_run_again),
     };
-    if (!getenv("MYPOOL_URL")) {
-        fprintf(stderr, "run me under tests/tools/with-mariadb\n");
-        return 2;
-    }
-    if (argc > 1)
-        cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

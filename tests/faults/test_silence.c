@@ -21,6 +21,7 @@
 #include <cmocka.h>
 
 #include "proxy.h"
+#include "suite.h"
 
 #define GENEROUS 30000
 #define NOT_AT_ONCE 900 /* of the 1000 ms that are the least for an option */
@@ -261,7 +262,7 @@ static int tear_down(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_statement_into_silence_is_lost_without_a_deadline),
@@ -275,9 +276,5 @@ int main(void)
         TEST(never_is_no_probe_at_all),
         TEST(unix_sockets_ignore_both),
     };
-    if (!getenv("MYPOOL_URL")) {
-        fprintf(stderr, "run me under tests/tools/with-mariadb\n");
-        return 2;
-    }
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

@@ -25,6 +25,7 @@
 #include <cmocka.h>
 
 #include "server.h"
+#include "suite.h"
 #include "waiting.h"
 
 #define BIG (20u << 20)
@@ -496,17 +497,11 @@ int main(int argc, char **argv)
         TEST(a_killed_idle_connection_with_tls_leaves_the_pool),
         TEST(kills_under_load_mix_up_no_answers_through_tls),
     };
-    if (!getenv("MYPOOL_URL")) {
-        fprintf(stderr, "run me under tests/tools/with-mariadb\n");
-        return 2;
-    }
     if (!getenv("MYPOOL_CERTS")) {
         execl("tests/tools/with-mariadb", "with-mariadb", "--extra-certs", argv[0],
               argc > 1 ? argv[1] : NULL, (char *)NULL);
         perror("tests/tools/with-mariadb");
         return 2;
     }
-    if (argc > 1)
-        cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

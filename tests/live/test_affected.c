@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "pools.h"
+#include "suite.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
@@ -200,7 +201,7 @@ static void no_result_has_changed_nothing(void **state)
     assert_int_equal(pool_changed_rows(NULL), 0);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_update_affects_the_rows_that_it_matches),
@@ -215,5 +216,5 @@ int main(void)
         cmocka_unit_test(with_the_option_a_batch_affects_what_it_changes),
         cmocka_unit_test(no_result_has_changed_nothing),
     };
-    return cmocka_run_group_tests_name("affected rows", tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

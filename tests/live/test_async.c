@@ -15,6 +15,7 @@
 #include "fixture.h"
 
 #include "calls.h"
+#include "suite.h"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -529,7 +530,7 @@ static int clean_up(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin_fixture, clean_up)
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST(wrong_values_are_refused),
@@ -554,5 +555,5 @@ int main(void)
         TEST(what_blocks_is_refused_in_a_dispatched_callback),
         TEST(a_forked_child_is_refused_and_the_parent_goes_on),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

@@ -15,6 +15,7 @@
 #include "fixture.h"
 
 #include "calls.h"
+#include "suite.h"
 
 #include <poll.h>
 #include <unistd.h>
@@ -633,7 +634,5 @@ int main(int argc, char **argv)
         TEST(calls_that_meet_the_end_are_refused_or_told),
         TEST(a_row_callback_may_dispatch_another_pool),
     };
-    if (argc > 1)
-        cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

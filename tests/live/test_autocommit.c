@@ -16,6 +16,7 @@
 #include "fixture.h"
 
 #include "calls.h"
+#include "suite.h"
 
 #define INSERT "INSERT INTO held VALUES (1)"
 
@@ -387,7 +388,5 @@ int main(int argc, char **argv)
         TEST(one_statement_that_switches_it_off_is_undone_by_the_reset),
         TEST(a_url_says_it_too),
     };
-    if (argc > 1)
-        cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests_name("autocommit", tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

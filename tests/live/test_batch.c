@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "fixture.h"
+#include "suite.h"
 
 #define MANY 100000
 #define SOME 2500 /* more than one chunk of rows that go one by one */
@@ -1490,12 +1491,8 @@ static int end(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
-int main(void)
+int main(int argc, char **argv)
 {
-    if (!getenv("MYPOOL_URL")) {
-        fprintf(stderr, "test_batch needs a server: tests/tools/with-mariadb %s\n", "test_batch");
-        return 2;
-    }
     const struct CMUnitTest tests[] = {
         TEST(integers_come_back),
         TEST(unsigned_integers_come_back),
@@ -1573,5 +1570,5 @@ int main(void)
         TEST(a_statement_is_prepared_once_for_batches_and_queries),
         TEST(a_batch_is_one_call_to_hooks_and_statistics),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

@@ -16,6 +16,7 @@
 
 #include "sql/alone.h"
 #include "meaning.h"
+#include "suite.h"
 
 #define ROWS 7
 #define MOST_COLUMNS 4
@@ -590,17 +591,12 @@ static int end(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
-int main(void)
+int main(int argc, char **argv)
 {
-    if (!getenv("MYPOOL_SOCKET_URL")) {
-        fprintf(stderr, "test_batch_meaning needs a server: tests/tools/with-mariadb %s\n",
-                "test_batch_meaning");
-        return 2;
-    }
     const struct CMUnitTest tests[] = {
         TEST(values_that_stand_alone_mean_the_same_in_a_batch),
         TEST(values_within_expressions_mean_the_same_in_a_batch),
         TEST(each_value_becomes_in_each_column_what_it_becomes_alone),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

@@ -22,6 +22,7 @@
 #include <cmocka.h>
 
 #include "capture.h"
+#include "suite.h"
 #include "waiting.h"
 
 #define PASSWORD "canary-of-the-password"
@@ -474,7 +475,7 @@ static int tear_down(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST(what_is_printed_would_be_found),
@@ -492,9 +493,5 @@ int main(void)
         TEST(a_failed_tls_handshake_tells_no_secret),
         TEST(a_leak_and_a_full_pool_tell_no_secret),
     };
-    if (!getenv("MYPOOL_URL")) {
-        fprintf(stderr, "run me under tests/tools/with-mariadb\n");
-        return 2;
-    }
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

@@ -16,6 +16,7 @@
 
 #include "calls.h"
 #include "handled.h"
+#include "suite.h"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -418,7 +419,7 @@ static void without_a_connection_to_kill_from_the_statement_ends_by_itself(void 
     assert_int_equal(id_of_next(), id);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         HANDLED_TEST(a_call_in_the_queue_is_dropped),
@@ -442,5 +443,5 @@ int main(void)
         HANDLED_TEST(the_end_is_in_time_although_the_server_does_not_answer),
         HANDLED_TEST(without_a_connection_to_kill_from_the_statement_ends_by_itself),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

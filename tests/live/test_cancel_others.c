@@ -20,6 +20,7 @@
 
 #include "calls.h"
 #include "handled.h"
+#include "suite.h"
 
 #define PLUS "SELECT ? + 1"
 #define ABOARD 5u
@@ -280,7 +281,7 @@ static void nobody_is_hit_but_who_was_cancelled(void **state)
     assert_only_the_unanswered_were_closed(&mix);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         HANDLED_TEST(who_rides_leaves_at_once_and_its_neighbours_do_not_notice),
@@ -290,5 +291,5 @@ int main(void)
         HANDLED_TEST(a_control_connection_that_has_died_is_replaced),
         HANDLED_TEST(nobody_is_hit_but_who_was_cancelled),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

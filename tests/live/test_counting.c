@@ -14,6 +14,7 @@
 #include "fixture.h"
 
 #include "calls.h"
+#include "suite.h"
 
 static struct {
     _Atomic unsigned told;
@@ -260,11 +261,5 @@ int main(int argc, char **argv)
         TEST(a_transaction_that_is_run_again_is_another_one),
         TEST(a_cancelled_call_counts_as_failed),
     };
-    if (!getenv("MYPOOL_URL")) {
-        fprintf(stderr, "run me under tests/tools/with-mariadb\n");
-        return 2;
-    }
-    if (argc > 1)
-        cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

@@ -29,6 +29,8 @@ extern "C" {
 #include <cmocka.h>
 }
 
+#include "suite.h"
+
 #define GENEROUS 30 /* s, until something must have happened */
 
 /* ---- values ---- */
@@ -588,7 +590,7 @@ static void an_exception_of_a_row_function_reaches_the_transaction_on_a_fiber(vo
     assert_true(pool_end(own, 5000, &err));
 }
 
-int main()
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_keep_their_values),
@@ -619,5 +621,5 @@ int main()
         cmocka_unit_test(an_exception_on_a_fiber_ends_the_process),
         cmocka_unit_test(an_exception_of_a_row_function_reaches_the_transaction_on_a_fiber),
     };
-    return cmocka_run_group_tests(tests, nullptr, nullptr);
+    return server_suite_main(argc, argv, tests);
 }

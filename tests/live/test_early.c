@@ -14,6 +14,7 @@
 #include "fixture.h"
 
 #include "calls.h"
+#include "suite.h"
 
 /* The number of values: the test has the only connection */
 
@@ -511,11 +512,5 @@ int main(int argc, char **argv)
         TEST(a_hook_goes_on_after_that_of_another_pool),
         TEST(a_hook_that_waits_leaves_its_thread_to_others),
     };
-    if (!getenv("MYPOOL_URL")) {
-        fprintf(stderr, "run me under tests/tools/with-mariadb\n");
-        return 2;
-    }
-    if (argc > 1)
-        cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

@@ -31,6 +31,7 @@
 
 #include "mypool.h"
 #include "server.h"
+#include "suite.h"
 
 #define PATIENCE_MS 60000
 #define TRIES 5
@@ -598,7 +599,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_thread_that_is_cancelled_ends_its_call_after_the_end),
         cmocka_unit_test(a_forked_child_closes_all_its_copies_and_nothing_else),
     };
-    if (argc > 1)
-        cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests_name("end", tests, set_up, tear_down);
+    return server_suite_main_with(argc, argv, tests, set_up, tear_down);
 }

@@ -16,6 +16,9 @@
 
 #include <cmocka.h>
 
+#include "pools.h"
+#include "suite.h"
+
 #define ROUNDS 2000
 #define LENGTH_MAX 40
 
@@ -25,19 +28,10 @@ static struct pool *open_pool(const char *sql_mode)
 {
     char set[100];
     const char *const init_sql[] = {set, NULL};
-    struct pool_options options;
-    struct pool_error err;
-    void *memory;
     snprintf(set, sizeof set, "SET sql_mode = '%s'", sql_mode);
-    assert_true(pool_options_from_url(getenv("MYPOOL_URL"), &options, &memory, &err));
-    options.connection_limit = 1;
-    options.init_sql = init_sql;
-    options.no_prepare = true;
-    struct pool *pool = pool_create(&options, &err);
-    free(memory);
-    if (!pool)
-        fail_msg("%s", err.message);
-    return pool;
+    return pool_of(
+        "MYPOOL_URL",
+        (struct pool_options){.connection_limit = 1, .init_sql = init_sql, .no_prepare = true});
 }
 
 static int set_up(void **state)
@@ -306,7 +300,7 @@ static void formatted_and_prepared_statements_agree(void **state)
     assert_true(pool_end(prepared, 5000, &err));
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_survive_with_backslash_escapes),
@@ -321,5 +315,5 @@ int main(void)
         cmocka_unit_test(numbers_survive),
         cmocka_unit_test(formatted_and_prepared_statements_agree),
     };
-    return cmocka_run_group_tests_name("escape, judged by the server", tests, set_up, tear_down);
+    return server_suite_main_with(argc, argv, tests, set_up, tear_down);
 }

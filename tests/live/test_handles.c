@@ -21,28 +21,16 @@
 
 #include "mypool.h"
 #include "engine/pool.h"
+#include "pools.h"
+#include "suite.h"
 
 #define PATIENCE_S 60
 
 static struct pool *pool_with(struct pool_options wish)
 {
-    struct pool_options from;
-    struct pool_error err;
-    void *memory;
-    assert_non_null(getenv("MYPOOL_URL")); /* from with-mariadb */
-    assert_true(pool_options_from_url(getenv("MYPOOL_URL"), &from, &memory, &err));
-    wish.host = from.host;
-    wish.port = from.port;
-    wish.user = from.user;
-    wish.password = from.password;
-    wish.database = from.database;
     if (!wish.connection_limit)
         wish.connection_limit = 1;
-    struct pool *pool = pool_create(&wish, &err);
-    free(memory);
-    if (!pool)
-        fail_msg("%s", err.message);
-    return pool;
+    return pool_of("MYPOOL_URL", wish);
 }
 
 static struct pool *small_pool(void)
@@ -63,13 +51,6 @@ static struct pool_conn borrow(struct pool *pool, const char *label)
     if (!pool_get_connection_with(pool, &request, &conn, &err))
         fail_msg("%s", err.message);
     return conn;
-}
-
-static struct pool_stats stats_of(struct pool *pool)
-{
-    struct pool_stats stats;
-    pool_stats(pool, &stats);
-    return stats;
 }
 
 static int64_t number(struct pool_conn conn, const char *sql)
@@ -676,7 +657,7 @@ static void a_cancelled_thread_ends_its_call_first(void **state)
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(releasing_twice_is_refused),
@@ -705,5 +686,5 @@ int main(void)
         cmocka_unit_test(an_acquire_timeout_names_the_holder_and_the_counts),
         cmocka_unit_test(a_cancelled_thread_ends_its_call_first),
     };
-    return cmocka_run_group_tests_name("handles", tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

@@ -13,6 +13,7 @@
 #include "core/slots.h"
 #include "clock.h"
 #include "pools.h"
+#include "suite.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -324,9 +325,5 @@ int main(int argc, char **argv)
         TEST(a_server_that_refuses_nothing_any_more_is_up),
         TEST(what_is_being_opened_is_not_replaced),
     };
-    if (!getenv("MYPOOL_URL"))
-        return 2;
-    if (argc > 1)
-        cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

@@ -11,6 +11,7 @@
 
 #include "clock.h"
 #include "pools.h"
+#include "suite.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -251,7 +252,7 @@ static void a_server_that_lets_in_is_tried_again_soon(void **state)
     assert_true(pool_end(pool, PATIENCE_MS, NULL));
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_server_that_lets_in_is_tried_again_soon),
@@ -259,5 +260,5 @@ int main(void)
         cmocka_unit_test(callers_fail_fast_when_the_last_connection_goes_after_a_failed_connect),
         cmocka_unit_test(the_last_state_that_is_told_is_the_present_one),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

@@ -31,6 +31,7 @@
 
 #include "mypool.h"
 #include "server.h"
+#include "suite.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 #define PATIENCE_MS 60000
@@ -1493,7 +1494,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_vault_without_credentials_is_an_authentication_error),
         cmocka_unit_test(a_vault_that_recovers_serves_the_pool_again),
     };
-    if (argc > 1)
-        cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests_name("life", tests, look_at_first_pool, end_admin);
+    return server_suite_main_with(argc, argv, tests, look_at_first_pool, end_admin);
 }

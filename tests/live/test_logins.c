@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "fixture.h"
+#include "suite.h"
 
 #define TEXT 64
 
@@ -203,7 +204,5 @@ int main(int argc, char **argv)
         TEST(who_changes_to_the_same_user_keeps_the_connection),
         TEST(a_transaction_costs_no_reset),
     };
-    if (argc > 1)
-        cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests_name("logins", tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

@@ -21,6 +21,7 @@
 #include "fixture.h"
 
 #include "calls.h"
+#include "suite.h"
 
 #define BEFORE "INSERT INTO journal VALUES ('before')"
 #define AFTER "INSERT INTO journal VALUES ('after')"
@@ -971,7 +972,5 @@ int main(int argc, char **argv)
         TEST_OF(nor_are_they_inside_a_transaction, atomic),
         TEST_OF(nor_are_they_inside_a_transaction, chunks),
     };
-    if (argc > 1)
-        cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests_name("lost transactions", tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

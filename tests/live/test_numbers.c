@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "pools.h"
+#include "suite.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
@@ -506,7 +507,7 @@ static void a_number_of_digits_is_truncated_as_a_number(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST(numbers_of_all_types_are_the_same_both_ways),
@@ -523,5 +524,5 @@ int main(void)
         TEST(all_digits_can_be_had_both_ways),
         TEST(a_number_of_digits_is_truncated_as_a_number),
     };
-    return cmocka_run_group_tests_name("numbers", tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

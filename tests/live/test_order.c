@@ -12,6 +12,7 @@
 
 #include "callers.h"
 #include "proxy.h"
+#include "suite.h"
 
 #define PLUS "SELECT ? + 1"
 #define SET "UPDATE t SET v = v + 1 WHERE k = ?"
@@ -233,11 +234,5 @@ int main(int argc, char **argv)
         TEST(calls_that_are_tried_again_keep_their_place),
         TEST(blocking_callers_do_not_overtake_each_other_when_tried_again),
     };
-    if (!getenv("MYPOOL_URL")) {
-        fprintf(stderr, "run me under tests/tools/with-mariadb\n");
-        return 2;
-    }
-    if (argc > 1)
-        cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

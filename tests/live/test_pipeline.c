@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "callers.h"
+#include "suite.h"
 
 #define PLUS "SELECT ? + 1"
 
@@ -519,11 +520,5 @@ int main(int argc, char **argv)
         TEST(texts_with_quotes_go_along_unharmed),
         TEST(without_autocommit_nobody_goes_along),
     };
-    if (!getenv("MYPOOL_URL")) {
-        fprintf(stderr, "run me under tests/tools/with-mariadb\n");
-        return 2;
-    }
-    if (argc > 1)
-        cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "callers.h"
+#include "suite.h"
 #include "conn/conn.h"
 #include "conn/pipeline.h"
 
@@ -478,11 +479,5 @@ int main(int argc, char **argv)
         TEST(statements_that_the_server_has_forgotten_run_again_once_each),
         TEST(hooks_come_in_pairs_and_the_books_balance),
     };
-    if (!getenv("MYPOOL_URL")) {
-        fprintf(stderr, "run me under tests/tools/with-mariadb\n");
-        return 2;
-    }
-    if (argc > 1)
-        cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

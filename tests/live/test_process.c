@@ -26,6 +26,7 @@
 #include <cmocka.h>
 
 #include "server.h"
+#include "suite.h"
 #include "waiting.h"
 
 static struct fixture {
@@ -426,13 +427,9 @@ int main(int argc, char **argv)
         TEST(the_library_may_be_unloaded_and_loaded_again),
         TEST(a_pool_outlives_the_unloading_of_the_library),
     };
-    if (!getenv("MYPOOL_URL")) {
-        fprintf(stderr, "run me under tests/tools/with-mariadb\n");
-        return 2;
-    }
     if (argc == 3 && strcmp(argv[1], "--exit") == 0) {
         f.url = argv[2];
         return exit_in_the_middle();
     }
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

@@ -15,6 +15,7 @@
 #include "fixture.h"
 
 #include "calls.h"
+#include "suite.h"
 
 static struct books {
     _Atomic unsigned enqueued, acquired, released;
@@ -270,11 +271,5 @@ int main(int argc, char **argv)
         TEST(a_timeout_beside_a_full_server_has_its_number),
         TEST(a_timeout_has_no_number_once_connects_succeed_again),
     };
-    if (!getenv("MYPOOL_URL")) {
-        fprintf(stderr, "run me under tests/tools/with-mariadb\n");
-        return 2;
-    }
-    if (argc > 1)
-        cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

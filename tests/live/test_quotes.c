@@ -19,6 +19,7 @@
 #include <mysql.h>
 
 #include "pools.h"
+#include "suite.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 #define MODES 4
@@ -681,7 +682,5 @@ int main(int argc, char **argv)
         TEST(several_statements_may_change_the_mode_between_them),
         TEST(a_session_is_asked_only_if_it_may_have_changed),
     };
-    if (argc > 1)
-        cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return server_suite_main_with(argc, argv, tests, set_up, tear_down);
 }

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "pools.h"
+#include "suite.h"
 #include "waiting.h"
 
 static int set_up(void **state)
@@ -507,7 +508,7 @@ static void errors_of_the_server_have_their_symbols(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_loop_that_ends_early_tells_where_and_why),
@@ -537,5 +538,5 @@ int main(void)
         TEST(what_is_numbered_has_names),
         TEST(errors_of_the_server_have_their_symbols),
     };
-    return cmocka_run_group_tests_name("reading", tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "fixture.h"
+#include "suite.h"
 
 #define WHERE "SELECT t FROM place"
 #define JOINED "SELECT 'a' || 'b'"
@@ -192,7 +193,5 @@ int main(int argc, char **argv)
         TEST(a_batch_survives_that),
         TEST(a_login_or_reset_by_the_native_handle_is_survived),
     };
-    if (argc > 1)
-        cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests_name("rereading", tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

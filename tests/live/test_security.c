@@ -30,6 +30,8 @@
 
 #include <cmocka.h>
 
+#include "suite.h"
+
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 #define PATIENCE_S 60
 /* Long, so that what is sent after the login cannot happen to overwrite all of a packet. */
@@ -761,7 +763,7 @@ static void nobody_needs_to_listen_to_the_report(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_search_finds_what_is_there),
@@ -788,5 +790,5 @@ int main(void)
         TEST(a_good_libmariadb_is_not_reported),
         TEST(nobody_needs_to_listen_to_the_report),
     };
-    return cmocka_run_group_tests(tests, set_up_suite, NULL);
+    return server_suite_main_with(argc, argv, tests, set_up_suite, NULL);
 }

@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "pools.h"
+#include "suite.h"
 
 #include <mysql.h>
 #include <pthread.h>
@@ -758,7 +759,7 @@ static void fill_matrix(struct cell cells[CELLS], struct CMUnitTest tests[CELLS]
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     static struct cell cells[CELLS];
     static struct CMUnitTest matrix[CELLS];
@@ -785,6 +786,6 @@ int main(void)
         cmocka_unit_test(init_sql_may_choose_the_role),
     };
     fill_matrix(cells, matrix);
-    int failed = cmocka_run_group_tests_name("session state", matrix, make_schema, NULL);
-    return failed + cmocka_run_group_tests_name("reset and set-up", tests, NULL, NULL);
+    int failed = server_suite_main_with(argc, argv, matrix, make_schema, NULL);
+    return failed + server_suite_main(argc, argv, tests);
 }

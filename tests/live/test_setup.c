@@ -15,6 +15,7 @@
 
 #include "config/options.h"
 #include "pools.h"
+#include "suite.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 #define VARIABLES(...) ((const char *const[]){__VA_ARGS__, NULL})
@@ -445,7 +446,7 @@ static void values_cannot_leave_their_literal(void **state)
            .session_variables = VARIABLES("lc_time_names=x\\', autocommit = 0 -- "));
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(modes_are_names_with_commas),
@@ -470,9 +471,5 @@ int main(void)
         cmocka_unit_test(what_the_server_refuses_is_named),
         cmocka_unit_test(values_cannot_leave_their_literal),
     };
-    if (!getenv("MYPOOL_URL")) {
-        fprintf(stderr, "run me under tests/tools/with-mariadb\n");
-        return 2;
-    }
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

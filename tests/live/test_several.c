@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "meaning.h"
+#include "suite.h"
 #include "sql/several.h"
 
 static struct pool *pool;
@@ -157,13 +158,8 @@ static int end(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
-int main(void)
+int main(int argc, char **argv)
 {
-    if (!getenv("MYPOOL_SOCKET_URL")) {
-        fprintf(stderr, "test_several needs a server: tests/tools/with-mariadb %s\n",
-                "test_several");
-        return 2;
-    }
     const struct CMUnitTest tests[] = {
         TEST(the_statement_that_failed_is_told_by_its_number),
         TEST(one_statement_before_it_is_one),
@@ -175,5 +171,5 @@ int main(void)
         cmocka_unit_test(what_may_have_many_results_or_none_leaves_no_number),
         cmocka_unit_test(a_lost_reply_is_no_failed_statement),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

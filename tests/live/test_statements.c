@@ -22,6 +22,8 @@
 
 #include <cmocka.h>
 
+#include "suite.h"
+
 /* ---- round trips: libmariadb's traffic passes through here ---- */
 
 static atomic_int turns; /* how often the direction changed from sending to receiving */
@@ -1724,7 +1726,7 @@ static void a_slot_is_soon_free_after_a_large_reply_was_given_up(void **state)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 #define GLOBAL_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down_globals)
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_statement_is_prepared_on_its_first_use),
@@ -1833,5 +1835,5 @@ int main(void)
         TEST(a_database_chosen_where_none_was_is_gone_after_the_release),
         TEST(a_slot_is_soon_free_after_a_large_reply_was_given_up),
     };
-    return cmocka_run_group_tests_name("statements", tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

@@ -16,6 +16,7 @@
 
 #include "calls.h"
 #include "handled.h"
+#include "suite.h"
 
 #include <malloc.h>
 
@@ -487,7 +488,5 @@ int main(int argc, char **argv)
         HANDLED_TEST(what_is_no_flow_fails_the_stream),
         HANDLED_TEST(wrong_streams_are_refused),
     };
-    if (argc > 1)
-        cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

@@ -16,6 +16,7 @@
 
 #include "calls.h"
 #include "handled.h"
+#include "suite.h"
 
 #define HUNDRED 100u
 #define STACK_USE (200 * 1024) /* of 256 KiB, as documented */
@@ -356,7 +357,7 @@ static void wrong_transactions_are_refused(void **state)
     assert_int_equal(atomic_load(&deed.seen.calls), 0);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         HANDLED_TEST(true_commits),
@@ -375,5 +376,5 @@ int main(void)
         HANDLED_TEST(the_end_of_the_pool_ends_it),
         HANDLED_TEST(wrong_transactions_are_refused),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "pools.h"
+#include "suite.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -493,7 +494,7 @@ static void a_connection_that_another_thread_still_uses_comes_back_when_it_is_th
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_tables, end_pool)
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_transaction_that_returns_true_is_committed),
@@ -514,5 +515,5 @@ int main(void)
         TEST(a_connection_killed_inside_loses_the_transaction_once),
         TEST(a_connection_that_another_thread_still_uses_comes_back_when_it_is_through),
     };
-    return cmocka_run_group_tests_name("transactions", tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

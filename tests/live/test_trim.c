@@ -13,6 +13,7 @@
 
 #include "clock.h"
 #include "pools.h"
+#include "suite.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -130,9 +131,5 @@ int main(int argc, char **argv)
         TEST(large_rows_come_whole_after_that),
         TEST(what_is_not_much_is_kept),
     };
-    if (!getenv("MYPOOL_URL"))
-        return 2;
-    if (argc > 1)
-        cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

@@ -22,6 +22,9 @@
 
 #include <cmocka.h>
 
+#include "pools.h"
+#include "suite.h"
+
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 struct sample {
@@ -35,17 +38,8 @@ struct sample {
 
 static struct pool *open_pool(const char *const *init_sql)
 {
-    struct pool_options options;
-    struct pool_error err;
-    void *memory;
-    assert_true(pool_options_from_url(getenv("MYPOOL_URL"), &options, &memory, &err));
-    options.connection_limit = 1;
-    options.init_sql = init_sql;
-    struct pool *pool = pool_create(&options, &err);
-    free(memory);
-    if (!pool)
-        fail_msg("%s", err.message);
-    return pool;
+    return pool_of("MYPOOL_URL",
+                   (struct pool_options){.connection_limit = 1, .init_sql = init_sql});
 }
 
 /* Zero dates are refused by the server's default mode. */
@@ -790,7 +784,7 @@ static void numbers_have_a_point_in_every_language(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST(integers_keep_their_bounds),
@@ -828,5 +822,5 @@ int main(void)
         TEST(what_does_not_fit_is_not_scanned),
         TEST(numbers_have_a_point_in_every_language),
     };
-    return cmocka_run_group_tests_name("types", tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "meaning.h"
+#include "suite.h"
 
 #define TYPES 10
 
@@ -273,13 +274,8 @@ static int end(void **state)
 
 #define TEST(name) cmocka_unit_test_teardown(name, end)
 
-int main(void)
+int main(int argc, char **argv)
 {
-    if (!getenv("MYPOOL_SOCKET_URL")) {
-        fprintf(stderr, "test_value_types needs a server: tests/tools/with-mariadb %s\n",
-                "test_value_types");
-        return 2;
-    }
     const struct CMUnitTest tests[] = {
         TEST(the_types_of_the_first_caller_do_not_stick),
         TEST(nor_do_they_without_room_for_a_second_statement),
@@ -289,5 +285,5 @@ int main(void)
         TEST(many_combinations_of_types_leave_room_for_others),
         TEST(a_first_execution_that_fails_does_not_spoil_the_second),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

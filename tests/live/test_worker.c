@@ -16,6 +16,8 @@
 #include <time.h>
 
 #include "clock.h"
+#include "pools.h"
+#include "suite.h"
 #include "mypool.h"
 
 #define PATIENCE_MS 120000 /* what waits takes milliseconds, on a machine with time to spare */
@@ -75,31 +77,14 @@ static bool hang_in_a_reset(struct pool_setup *setup, void *arg, struct pool_err
 
 static struct pool *pool_whose_resets_hang(unsigned limit)
 {
-    struct pool_options options;
-    struct pool_error err;
-    void *memory;
-    assert_non_null(getenv("MYPOOL_URL")); /* from with-mariadb */
-    assert_true(pool_options_from_url(getenv("MYPOOL_URL"), &options, &memory, &err));
-    options.connection_limit = limit;
-    options.connect_timeout_ms = 600000;
-    options.acquire_timeout_ms = PATIENCE_MS;
-    options.init = hang_in_a_reset;
     for (unsigned i = 0; i < MOST; i++)
         atomic_store(&gate.seen[i], 0);
     atomic_store(&gate.hanging, 0);
     set_gate(false);
-    struct pool *pool = pool_create(&options, &err);
-    free(memory);
-    if (!pool)
-        fail_msg("%s", err.message);
-    return pool;
-}
-
-static struct pool_stats stats_of(struct pool *pool)
-{
-    struct pool_stats stats;
-    pool_stats(pool, &stats);
-    return stats;
+    return pool_of("MYPOOL_URL", (struct pool_options){.connection_limit = limit,
+                                                       .connect_timeout_ms = 600000,
+                                                       .acquire_timeout_ms = PATIENCE_MS,
+                                                       .init = hang_in_a_reset});
 }
 
 static void change_sessions(struct pool *pool, unsigned count)
@@ -154,12 +139,12 @@ static void resets_that_hang_never_have_all_the_workers(void **state)
     assert_room_beside_resets(40, 36, 30);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(eight_resets_that_hang_leave_room_for_a_connect),
         cmocka_unit_test(a_reset_of_the_only_other_connection_leaves_room_for_a_connect),
         cmocka_unit_test(resets_that_hang_never_have_all_the_workers),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

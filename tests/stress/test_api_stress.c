@@ -31,6 +31,7 @@
 #include "fixture.h"
 
 #include "calls.h"
+#include "suite.h"
 
 #define THREADS 16u
 #define CALLS (SANITIZED ? 60u : 150u) /* of each thread, in one round */
@@ -792,11 +793,5 @@ int main(int argc, char **argv)
         TEST(any_calls_keep_the_laws_when_the_pool_ends_in_manual_mode),
         TEST(a_child_that_is_forked_among_any_calls_gets_errors),
     };
-    if (!getenv("MYPOOL_URL")) {
-        fprintf(stderr, "run me under tests/tools/with-mariadb\n");
-        return 2;
-    }
-    if (argc > 1)
-        cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

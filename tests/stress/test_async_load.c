@@ -21,6 +21,7 @@
 #include "conn/stmt.h"
 #include "engine/pool.h"
 #include "server.h"
+#include "suite.h"
 #include "sql/hash.h"
 
 #include <malloc.h>
@@ -484,7 +485,7 @@ static int clean_up(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin_fixture, clean_up)
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST(who_waits_too_long_times_out),
@@ -502,5 +503,5 @@ int main(void)
         TEST(calls_survive_a_restart_of_the_server),
         TEST(ten_thousand_in_flight_are_served_in_turn),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

@@ -18,6 +18,7 @@
 #include "fixture.h"
 
 #include "calls.h"
+#include "suite.h"
 
 #define CALLERS 3u
 #define IN_FLIGHT (SANITIZED ? 300u : 3000u)
@@ -252,12 +253,12 @@ static int clean_up(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin_fixture, clean_up)
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST(accepted_calls_are_told_exactly_once),
         TEST(accepted_calls_are_told_exactly_once_by_a_loop_of_the_program),
         TEST(they_are_also_when_the_pool_ends_in_the_middle),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

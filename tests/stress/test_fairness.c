@@ -26,6 +26,7 @@
 #include <cmocka.h>
 
 #include "clock.h"
+#include "suite.h"
 
 #define THREADS 128
 #define CALLS 250     /* that each thread has to queue for, on average */
@@ -235,16 +236,12 @@ static int tear_down(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST(statements_are_served_in_fair_turns),
         TEST(borrowers_that_run_a_statement_are_served_in_fair_turns),
         TEST(borrowers_that_do_nothing_are_served_in_fair_turns),
     };
-    if (!getenv("MYPOOL_URL")) {
-        fprintf(stderr, "run me under tests/tools/with-mariadb\n");
-        return 2;
-    }
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }

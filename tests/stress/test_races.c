@@ -21,6 +21,7 @@
 #include "core/slots.h"
 #include "clock.h"
 #include "pools.h"
+#include "suite.h"
 
 #include <fcntl.h>
 #include <time.h>
@@ -383,7 +384,5 @@ int main(int argc, char **argv)
         CONTROL_TEST(a_control_connection_that_has_died_is_replaced_at_once),
         CONTROL_TEST(a_control_connection_is_replaced_when_the_old_one_has_ended),
     };
-    if (argc > 1)
-        cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests_name("races", tests, NULL, NULL);
+    return server_suite_main(argc, argv, tests);
 }
