@@ -90,7 +90,8 @@ struct outcome run_within(const char *sql, uint32_t timeout_ms)
 bool works(struct pool_error *ret_err)
 {
     struct outcome outcome = run_within("SELECT 1", 0);
-    *ret_err = outcome.err;
+    if (ret_err)
+        *ret_err = outcome.err;
     return outcome.ok;
 }
 

@@ -61,7 +61,7 @@ struct outcome {
 };
 
 struct outcome run_within(const char *sql, uint32_t timeout_ms);
-bool works(struct pool_error *ret_err);
+bool works(struct pool_error *ret_err); /* which may be NULL */
 void must(const char *sql);
 struct pool_conn borrow(void);
 bool did(struct pool_conn conn, const char *sql, struct pool_error *err);

@@ -4,12 +4,15 @@
 #include "server.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <cmocka.h>
+
+#include "loopback.h"
 
 bool is_stopped(pid_t pid)
 {
@@ -53,4 +56,41 @@ void thaw_server(void)
     pid_t pid = server_pid();
     if (pid > 0)
         kill(pid, SIGCONT);
+}
+
+void signal_server(int number)
+{
+    pid_t pid = server_pid();
+    assert_true(pid > 0);
+    assert_int_equal(kill(pid, number), 0);
+    if (number == SIGSTOP)
+        assert_within(GENEROUS, is_stopped(pid));
+}
+
+void stop_server(int how)
+{
+    pid_t pid = server_pid();
+    signal_server(how);
+    assert_within(60000, kill(pid, 0) != 0 && errno == ESRCH);
+}
+
+void kill_server(void)
+{
+    stop_server(SIGKILL);
+}
+
+bool run_restart(const char *arguments)
+{
+    char command[600];
+    snprintf(command, sizeof command, "'%s' %s", getenv("MYPOOL_SERVER_RESTART"), arguments);
+    return system(command) == 0;
+}
+
+bool server_greets(void)
+{
+    char byte;
+    int fd = connect_to((unsigned)strtoul(getenv("MYPOOL_SERVER_PORT"), NULL, 10));
+    bool greets = fd >= 0 && recv(fd, &byte, 1, 0) == 1;
+    close(fd);
+    return greets;
 }

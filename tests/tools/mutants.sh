@@ -323,25 +323,25 @@ $apply_only || make -s "$library" "$support" || exit 2
 rm -rf "$dir/core"
 
 # Fault 2: what did not come to pass, or came to an end, is no news for those who wait.
-server_mutant open.c test_faults a_waiter_outlives_failed_connects_and_is_served \
+server_mutant open.c test_restart a_waiter_outlives_failed_connects_and_is_served \
     "a failed connect does not wake the keeper" \
     's/(pool__slots_to_empty\(&pool->core, slot\);\n    \}\n)    pool__watch_poke\(pool\);\n(\}\n\nstatic void do_open)/\1\2/'
-server_mutant open.c test_faults a_waiter_outlives_failed_connects_and_is_served \
+server_mutant open.c test_restart a_waiter_outlives_failed_connects_and_is_served \
     "a failed connect keeps its place" \
     's/ else \{\n        pool__slots_to_empty\(&pool->core, slot\);\n    \}\n(    pool__watch_poke\(pool\);\n\}\n\nstatic void do_open)/\1/'
-server_mutant open.c test_faults a_dead_server_is_reported_as_lost_and_then_as_no_connection \
+server_mutant open.c test_restart a_dead_server_is_reported_as_lost_and_then_as_no_connection \
     "a failed connect is not reported" \
     's/    pool__health_report\(pool, err, [^\n]*\n//'
-server_mutant keeper.c test_faults a_dead_server_is_reported_as_lost_and_then_as_no_connection \
+server_mutant keeper.c test_restart a_dead_server_is_reported_as_lost_and_then_as_no_connection \
     "waiters are not told that nothing can be opened" \
     's/        fail_fast\(pool, now, &wake_ns\);\n//'
-server_mutant health.c test_faults a_waiter_outlives_failed_connects_and_is_served \
+server_mutant health.c test_restart a_waiter_outlives_failed_connects_and_is_served \
     "nobody wakes the keeper when the pause after a failed connect is over" \
     's/    if \(!allowed\)\n        sooner\([^\n]*\n//'
-server_mutant borrow.c test_faults a_server_that_died_while_all_were_idle_costs_no_call \
+server_mutant borrow.c test_restart a_server_that_died_while_all_were_idle_costs_no_call \
     "a waiter does not wake the keeper" \
     's/if \(atomic_load\(&pool->core.absent\)\)/if (false)/'
-server_mutant slots.c test_faults a_server_that_died_while_all_were_idle_costs_no_call \
+server_mutant slots.c test_restart a_server_that_died_while_all_were_idle_costs_no_call \
     "a connection that is closed is not counted as missing" \
     's/while \(!pool__slots_move\(core, slot, &word, next\)\);/while (!pool__move(slot, \&word, next));/'
 
@@ -351,48 +351,48 @@ server_mutant keeper.c test_races a_connection_that_comes_back_while_it_is_retir
     's/        evict\(pool, slot, POOL_CLOSE_LIFETIME\);/        pool__slots_evict(\&pool->core, slot);/'
 
 # Fault 4: a step without a deadline.
-server_mutant wait.c test_faults a_ping_ends_at_its_deadline_although_the_server_is_frozen \
+server_mutant wait.c test_freeze a_ping_ends_at_its_deadline_although_the_server_is_frozen \
     "the hook waits for ever" \
     's/poll_until\(fds, 2, deadline_ns\)/poll_until(fds, 2, POOL__FOREVER)/'
 server_mutant wait.c test_proxy a_trickling_reply_does_not_outlast_the_deadline \
     "whatever comes in lifts the deadline" \
     's/case POOL__WAKE_READY: break;/case POOL__WAKE_READY: wait->deadline_ns = POOL__FOREVER; break;/'
-server_mutant wait.c test_faults the_end_is_timely_although_the_server_is_frozen \
+server_mutant wait.c test_freeze the_end_is_timely_although_the_server_is_frozen \
     "the hook does not look at the cut" \
     's/poll_until\(fds, 2, deadline/poll_until(fds, 1, deadline/'
-server_mutant borrow.c test_faults a_borrow_ends_at_its_deadline_although_the_server_is_frozen \
+server_mutant borrow.c test_freeze a_borrow_ends_at_its_deadline_although_the_server_is_frozen \
     "a borrow waits for ever" \
     's/waiter->deadline_ns = pool__earlier\([^;]*;/(void)own, waiter->deadline_ns = POOL__FOREVER;/'
-server_mutant open.c test_faults a_connect_ends_at_its_deadline_although_the_server_is_frozen \
+server_mutant open.c test_freeze a_connect_ends_at_its_deadline_although_the_server_is_frozen \
     "a connect has no deadline" \
     's/(struct pool_error \*err\)\n\{\n    uint64_t deadline_ns = )pool__step_deadline_ns\(pool\)/\1POOL__FOREVER/'
-server_mutant chores.c test_faults a_reset_ends_at_its_deadline_although_the_server_is_frozen \
+server_mutant chores.c test_freeze a_reset_ends_at_its_deadline_although_the_server_is_frozen \
     "a reset has no deadline" \
     's/(pool__session_reset\([^;]*)pool__step_deadline_ns\(pool\)/\1POOL__FOREVER/'
-server_mutant chores.c test_faults a_ping_ends_at_its_deadline_although_the_server_is_frozen \
+server_mutant chores.c test_freeze a_ping_ends_at_its_deadline_although_the_server_is_frozen \
     "a ping has no deadline" \
     's/(pool__command_ping\([^;]*)pool__step_deadline_ns\(pool\)/\1POOL__FOREVER/'
-server_mutant control.c test_faults a_kill_is_given_up_although_the_server_is_frozen \
+server_mutant control.c test_freeze a_kill_is_given_up_although_the_server_is_frozen \
     "a kill has no deadline" \
     's/pool__deadline_in\(KILL_DEADLINE_MS\)/POOL__FOREVER/'
 
 # Fault 6: maintenance holds a lock, a thread or the capacity while it talks.
-server_mutant workers.c test_faults a_connect_that_hangs_holds_up_nobody \
+server_mutant workers.c test_freeze a_connect_that_hangs_holds_up_nobody \
     "chores are done under the lock of their queue" \
     's/        chore->run\(pool, chore\);\n/        pthread_mutex_lock(\&pool->workers.lock);\n        chore->run(pool, chore);\n        pthread_mutex_unlock(\&pool->workers.lock);\n/'
-server_mutant open.c test_faults a_connect_that_hangs_holds_up_nobody \
+server_mutant open.c test_freeze a_connect_that_hangs_holds_up_nobody \
     "a connect is made under the lock of the health" \
     's/    if \(!open_conn\(pool, &conn, &err\)\) \{/    pool__lock(\&pool->health.lock);\n    bool opened = open_conn(pool, \&conn, \&err);\n    pool__unlock(\&pool->health.lock);\n    if (!opened) {/'
-server_mutant open.c test_faults a_connect_that_hangs_does_not_hold_up_the_keeper \
+server_mutant open.c test_freeze a_connect_that_hangs_does_not_hold_up_the_keeper \
     "a connect is made by the keeper" \
     's/pool__chores_order\(pool, slot, run_open, false\);/(void)run_open, do_open(pool, slot);/'
-server_mutant chores.c test_faults a_ping_that_hangs_does_not_hold_up_the_keeper \
+server_mutant chores.c test_freeze a_ping_that_hangs_does_not_hold_up_the_keeper \
     "a ping is sent by the keeper" \
     's/pool__chores_order\(pool, slot, run_ping, false\);/(void)run_ping, do_ping(pool, slot);/'
-server_mutant chores.c test_faults a_reset_that_hangs_holds_up_nobody \
+server_mutant chores.c test_freeze a_reset_that_hangs_holds_up_nobody \
     "a reset is made by the borrower" \
     's/pool__chores_order\(pool, slot, run_reset, true\);/(void)run_reset, do_reset(pool, slot);/'
-server_mutant chores.c test_faults a_statement_ends_at_its_deadline_although_the_server_is_frozen \
+server_mutant chores.c test_freeze a_statement_ends_at_its_deadline_although_the_server_is_frozen \
     "a connection is closed, and its statement killed, by the borrower" \
     's/pool__chores_order\(pool, slot, run_close, false\);/(void)run_close, do_close(pool, slot, reason);/'
 
