@@ -153,7 +153,7 @@ serve: all ## the HTTP example on http://127.0.0.1:8080 with a seeded private da
 # These fail allocations, or step in between two threads, on purpose: what they do it with
 # is wrapped in them.
 WRAP := -Wl,--wrap=malloc
-$(B)/tests/test_url $(B)/tests/test_result: TEST_LDFLAGS := $(WRAP)
+$(B)/tests/test_url $(B)/tests/test_result $(B)/tests/test_scan: TEST_LDFLAGS := $(WRAP)
 $(B)/tests/test_options: TEST_LDFLAGS := -Wl,--wrap=mmap
 $(B)/tests/test_nomem: TEST_LDFLAGS := $(WRAP),--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=aligned_alloc
 $(B)/tests/test_races: TEST_LDFLAGS := -Wl,--wrap=pool__slots_evict,--wrap=pool__watch_closing,--wrap=pool__connect,--wrap=pool__conn_close,--wrap=pool__policy_returned
