@@ -8,7 +8,7 @@
 #   tests/tools/mutants.sh --apply        only whether each script still changes its source
 #
 # Each mutant of the core meets test_core_explore (every interleaving), then, if it
-# survives, test_core. A mutant of the threads around the core meets the one test that is
+# survives, test_core_slots, test_core_queue and test_core_followers. A mutant of the threads around the core meets the one test that is
 # named with it, beside a private server; to fail or to hang, within a limit, is the same.
 # The unchanged sources have to pass all of these, or nothing is proved.
 
@@ -46,27 +46,41 @@ build_explore() {
         "$dir/test_core_explore.o"
 }
 
+plain_suites=(test_core_slots test_core_queue test_core_followers)
+
 build_plain() {
+    local name
     local -a files
     mapfile -t files < <(sources)
-    compile "$dir/plain" "${files[@]}" pool/base/sync.c "$dir/test_core.o"
+    for name in "${plain_suites[@]}"; do
+        compile "$dir/$name" "${files[@]}" pool/base/sync.c "$dir/cores.o" "$dir/$name.o" || return 1
+    done
 }
 
 # Tests include headers whose inline functions a mutant may change too.
+build_object() { # NAME [FLAG]
+    local name=$1
+    shift
+    "${CC:-gcc}" "${flags[@]}" "$@" -c tests/*/"$name.c" -o "$dir/$name.o" 2>"$dir/log"
+}
+
 build_tests() {
-    local name explore
-    for name in explore_core core_check test_core_explore test_core; do
-        explore=()
-        [[ $name == test_core ]] || explore=(-DPOOL__EXPLORE)
-        "${CC:-gcc}" "${flags[@]}" ${explore[@]+"${explore[@]}"} -c tests/*/"$name.c" \
-            -o "$dir/$name.o" 2>"$dir/log" || return 1
+    local name
+    for name in explore_core core_check test_core_explore; do
+        build_object "$name" -DPOOL__EXPLORE || return 1
+    done
+    for name in cores "${plain_suites[@]}"; do
+        build_object "$name" || return 1
     done
 }
 
 detected_by() { # the test that fails, if any
+    local name
     MYPOOL_EXPLORE_STOP=1 timeout -k 5 "$limit" "$dir/explore" >"$dir/explore.log" 2>&1 || { echo interleavings; return 0; }
     build_plain || { echo "does not build"; return 1; }
-    timeout -k 5 "$limit" "$dir/plain" >"$dir/plain.log" 2>&1 || { echo behaviour; return 0; }
+    for name in "${plain_suites[@]}"; do
+        timeout -k 5 "$limit" "$dir/$name" >"$dir/$name.log" 2>&1 || { echo behaviour; return 0; }
+    done
     return 1
 }
 
