@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "conn/bind.h"
 #include "result/result.h"
 #include "result/sets.h"
 

@@ -13,10 +13,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "conn/bind.h"
-#include "result/result.h"
-#include "result/sets.h"
-
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 #define NO_LIMIT UINT64_MAX, SIZE_MAX
 

@@ -9,8 +9,6 @@
 #include <cmocka.h>
 
 #include "conn/bind.h"
-#include "result/result.h"
-#include "result/sets.h"
 
 #include <mysql.h>
 #include <string.h>

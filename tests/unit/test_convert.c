@@ -9,10 +9,8 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "conn/bind.h"
 #include "packets.h"
 #include "result/result.h"
-#include "result/sets.h"
 
 #include <float.h>
 #include <limits.h>

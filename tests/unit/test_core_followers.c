@@ -14,7 +14,6 @@
 #include "core/followers.h"
 #include "core/handover.h"
 #include "core/queue.h"
-#include "core/slots.h"
 #include "core/waiter.h"
 #include "cores.h"
 

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "core/benches.h"
 #include "core/core.h"
 #include "core/followers.h"
 #include "core/handover.h"

@@ -9,13 +9,9 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "core/benches.h"
 #include "core/core.h"
-#include "core/followers.h"
 #include "core/handover.h"
-#include "core/queue.h"
 #include "core/slots.h"
-#include "core/waiter.h"
 #include "cores.h"
 
 /* Helpers */

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "conn/bind.h"
 #include "packets.h"
 #include "result/result.h"
 #include "result/sets.h"

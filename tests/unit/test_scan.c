@@ -9,10 +9,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "conn/bind.h"
 #include "packets.h"
-#include "result/result.h"
-#include "result/sets.h"
 
 #include <math.h>
 #include <mysql.h>
