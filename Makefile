@@ -85,7 +85,7 @@ EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,\
 WEB_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard examples/ulfius/*.c))
 SUITES := $(wildcard tests/*/test_*.c tests/*/test_*.cc)
 SUITE_OBJ := $(patsubst %,$(B)/%.o,$(filter-out %/test_core_explore,$(basename $(SUITES))))
-SUPPORT_OBJ := $(patsubst %.c,$(B)/%.o,$(filter-out %/explore_core.c,$(wildcard tests/support/*.c)))
+SUPPORT_OBJ := $(patsubst %.c,$(B)/%.o,$(filter-out %/explore_core.c %/explore_world.c,$(wildcard tests/support/*.c)))
 TESTS := $(patsubst %,$(B)/tests/%,$(notdir $(basename $(SUITES))))
 
 all: deps-build $(B)/libmypool.a $(B)/libmypool.so.0 $(B)/mypool.pc $(B)/poolbench $(EXAMPLES) \
@@ -179,7 +179,7 @@ $(filter-out %/test_core_explore,$(TESTS)): $(B)/libsupport.a $(B)/libmypool.a
 
 # The explorer runs the core on a scheduler of its own instead of on threads.
 EXPLORE_OBJ := $(patsubst %,$(B)/explore/pool/core/%.o,core slots benches waiter handover queue followers) \
-  $(patsubst %,$(B)/explore/tests/support/%.o,core_check explore_core) \
+  $(patsubst %,$(B)/explore/tests/support/%.o,core_check explore_core explore_world) \
   $(B)/explore/tests/unit/test_core_explore.o
 $(B)/explore/%.o: %.c | build/.deps-$(words $(PACKAGES))
 	@mkdir -p $(@D)

@@ -42,8 +42,8 @@ sources() { # of the core, the mutated one among them
 build_explore() {
     local -a files
     mapfile -t files < <(sources)
-    compile "$dir/explore" -DPOOL__EXPLORE "${files[@]}" "$dir/explore_core.o" "$dir/core_check.o" \
-        "$dir/test_core_explore.o"
+    compile "$dir/explore" -DPOOL__EXPLORE "${files[@]}" "$dir/explore_core.o" "$dir/explore_world.o" \
+        "$dir/core_check.o" "$dir/test_core_explore.o"
 }
 
 plain_suites=(test_core_slots test_core_queue test_core_followers)
@@ -66,7 +66,7 @@ build_object() { # NAME [FLAG]
 
 build_tests() {
     local name
-    for name in explore_core core_check test_core_explore; do
+    for name in explore_core explore_world core_check test_core_explore; do
         build_object "$name" -DPOOL__EXPLORE || return 1
     done
     for name in cores "${plain_suites[@]}"; do
