@@ -517,16 +517,16 @@ server_mutant giveback.c test_async_dispatch the_end_serves_what_was_accepted_be
 server_mutant stream.c test_stream_async a_pause_that_nobody_can_end_fails_the_stream \
     "a stream pauses without a handle" \
     's/flow == POOL_FLOW_PAUSE && !op->ticket/false/'
-server_mutant doubt.c test_lost_transactions nothing_runs_behind_a_begin_that_failed \
+server_mutant doubt.c test_ended_transactions nothing_runs_behind_a_begin_that_failed \
     "a begin is believed before it has succeeded" \
     's/        return true; \/\* what was is forgotten[^\n]*/        return pool__trx_forget(trx), true;/'
-server_mutant trx.c test_lost_transactions nothing_runs_behind_results_and_an_error \
+server_mutant trx.c test_ended_transactions nothing_runs_behind_results_and_an_error \
     "a failure is not looked at for the end of its transaction" \
     's/    if \(was && !conn->in_transaction\)\n        pool__trx_note_hidden_end\(conn\);//'
 server_mutant doubt.c test_lost_transactions a_commit_after_a_deadlock_fails \
     "there is always something to commit" \
     's/    if \(end == POOL__TRX_COMMITTED \|\|/    if (end == POOL__TRX_LOST || end == POOL__TRX_COMMITTED ||/'
-server_mutant transaction.c test_lost_transactions nothing_runs_behind_ddl \
+server_mutant transaction.c test_ended_transactions nothing_runs_behind_ddl \
     "nothing guards a transaction" \
     's/\.guarded = true/.guarded = false/'
 server_mutant keep.c test_autocommit without_it_calls_of_one_statement_commit \
