@@ -74,11 +74,11 @@ static long admin_asks(const char *sql, unsigned column)
 
 static bool restart(const char *options)
 {
-    char command[1024];
-    snprintf(command, sizeof command, "'%s' wait %s", getenv("MYPOOL_SERVER_RESTART"), options);
+    char arguments[600];
+    snprintf(arguments, sizeof arguments, "wait %s", options);
     mysql_close(f.admin);
     f.admin = NULL;
-    return system(command) == 0 && (f.admin = connect_admin());
+    return run_restart(arguments) && (f.admin = connect_admin());
 }
 
 /* Under the certificate MYPOOL_CERTS/name.pem. */

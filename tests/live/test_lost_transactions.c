@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "rival.h"
+#include "server.h"
 #include "suite.h"
 
 #include <mysql.h>
@@ -168,12 +169,12 @@ static void a_lock_wait_timeout_leaves_the_transaction_open(void **state)
 
 static void restart_server(const char *options)
 {
-    char command[512];
-    snprintf(command, sizeof command, "'%s' wait %s", getenv("MYPOOL_SERVER_RESTART"), options);
+    char arguments[256];
+    snprintf(arguments, sizeof arguments, "wait %s", options);
     mysql_close(f.admin);
-    int status = system(command);
+    bool restarted = run_restart(arguments);
     f.admin = connect_admin();
-    assert_int_equal(status, 0);
+    assert_true(restarted);
     assert_non_null(f.admin);
 }
 

@@ -370,18 +370,16 @@ static void calls_survive_a_restart_of_the_server(void **state)
 {
     (void)state;
     static struct tally tally;
-    char command[600];
     memset(&tally, 0, sizeof tally);
-    snprintf(command, sizeof command, "'%s' wait", getenv("MYPOOL_SERVER_RESTART"));
     make_wide_pool(LIMIT, false);
     for (int i = 0; i < 200; i++)
         start_many(1, "SELECT SLEEP(0.01)", &tally);
     assert_within(GENEROUS, is_told(&tally, 4));
     mysql_close(f.admin);
     f.admin = NULL;
-    int status = system(command);
+    bool restarted = run_restart("wait");
     f.admin = connect_admin();
-    assert_int_equal(status, 0);
+    assert_true(restarted);
     assert_within(2 * GENEROUS, is_told(&tally, 200));
     assert_int_equal(told(&tally), 200);
     assert_within(GENEROUS, run_within("SELECT 1", 0).ok);

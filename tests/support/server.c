@@ -81,7 +81,7 @@ void kill_server(void)
 
 bool run_restart(const char *arguments)
 {
-    char command[600];
+    char command[1200];
     snprintf(command, sizeof command, "'%s' %s", getenv("MYPOOL_SERVER_RESTART"), arguments);
     return system(command) == 0;
 }
