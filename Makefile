@@ -35,7 +35,7 @@ WARN += -Werror
 endif
 HARDEN := -fstack-protector-strong -fcf-protection
 OUR_CFLAGS := -std=c11 -D_GNU_SOURCE -g -fPIC -fvisibility=default -pthread $(WARN) $(HARDEN) \
-  -Iinclude -Ipool -Itests -MMD -MP
+  -Iinclude -Ipool -Itests/support -MMD -MP
 OUR_LDFLAGS := -pthread -Wl,-z,relro,-z,now
 
 # Thread-local data by descriptors: a linker turns them into the fastest way there is for a
@@ -83,8 +83,10 @@ BENCH_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard examples/poolbench/*.c))
 EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,\
   $(wildcard examples/*.c examples/loops/*.c))
 WEB_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard examples/ulfius/*.c))
-TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c)) \
-  $(patsubst tests/%.cc,$(B)/tests/%,$(wildcard tests/test_*.cc))
+SUITES := $(wildcard tests/*/test_*.c tests/*/test_*.cc)
+SUITE_OBJ := $(patsubst %,$(B)/%.o,$(filter-out %/test_core_explore,$(basename $(SUITES))))
+SUPPORT_OBJ := $(patsubst %.c,$(B)/%.o,$(filter-out %/explore_core.c %/explore_world.c,$(wildcard tests/support/*.c)))
+TESTS := $(patsubst %,$(B)/tests/%,$(notdir $(basename $(SUITES))))
 
 all: deps-build $(B)/libmypool.a $(B)/libmypool.so.0 $(B)/mypool.pc $(B)/poolbench $(EXAMPLES) \
   $(B)/ulfius-server ## the library, poolbench and the examples
@@ -95,7 +97,7 @@ all: deps-build $(B)/libmypool.a $(B)/libmypool.so.0 $(B)/mypool.pc $(B)/poolben
 deps deps-build: build/.deps-$(words $(PACKAGES)) ## install missing packages (Debian, as root or with sudo)
 build/.deps-$(words $(PACKAGES)):
 	@mkdir -p build
-	@tools="$(PACKAGES)"; sh tests/install-packages $$tools
+	@tools="$(PACKAGES)"; sh tests/tools/install-packages $$tools
 	@touch $@
 
 # --- library --------------------------------------------------------------------
@@ -144,14 +146,14 @@ $(B)/ulfius-server: $(WEB_OBJ) $(B)/libmypool.a
 
 .PHONY: serve
 serve: all ## the HTTP example on http://127.0.0.1:8080 with a seeded private database
-	tests/with-mariadb $(B)/ulfius-server --seed 8080
+	tests/tools/with-mariadb $(B)/ulfius-server --seed 8080
 
 # --- tests ----------------------------------------------------------------------
 
 # These fail allocations, or step in between two threads, on purpose: what they do it with
 # is wrapped in them.
 WRAP := -Wl,--wrap=malloc
-$(B)/tests/test_url $(B)/tests/test_result: TEST_LDFLAGS := $(WRAP)
+$(B)/tests/test_url $(B)/tests/test_result $(B)/tests/test_scan: TEST_LDFLAGS := $(WRAP)
 $(B)/tests/test_options: TEST_LDFLAGS := -Wl,--wrap=mmap
 $(B)/tests/test_nomem: TEST_LDFLAGS := $(WRAP),--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=aligned_alloc
 $(B)/tests/test_races: TEST_LDFLAGS := -Wl,--wrap=pool__slots_evict,--wrap=pool__watch_closing,--wrap=pool__connect,--wrap=pool__conn_close,--wrap=pool__policy_returned
@@ -161,18 +163,24 @@ $(B)/tests/test_resolve: TEST_LDFLAGS := -Wl,--wrap=calloc,--wrap=getaddrinfo_a,
 # This one loads the shared library by name.
 $(B)/tests/test_process: | $(B)/libmypool.so.0
 
-$(B)/tests/test_%: $(B)/tests/test_%.o $(B)/libmypool.a
-	@echo "  LD    $@"
-	$(Q)$(CC) $(OUR_LDFLAGS) $(LDFLAGS) $(TEST_LDFLAGS) $^ -o $@ $(CMOCKA_LIBS) $(DB_LIBS)
+# What suites share; each takes out what it needs.
+$(B)/libsupport.a: $(SUPPORT_OBJ)
+	@echo "  AR    $@"
+	$(Q)rm -f $@ && ar rcs $@ $^
 
-$(B)/tests/test_cpp: $(B)/tests/test_cpp.o $(B)/libmypool.a
+# A suite's object is in the folder of its source, its program beside all others.
+LINK = $(CC)
+$(B)/tests/test_cpp: LINK = $(CXX)
+$(foreach object,$(SUITE_OBJ),$(eval $(B)/tests/$(basename $(notdir $(object))): $(object)))
+$(filter-out %/test_core_explore,$(TESTS)): $(B)/libsupport.a $(B)/libmypool.a
 	@echo "  LD    $@"
-	$(Q)$(CXX) $(OUR_LDFLAGS) $(LDFLAGS) $^ -o $@ $(CMOCKA_LIBS) $(DB_LIBS)
+	$(Q)$(LINK) $(OUR_LDFLAGS) $(LDFLAGS) $(TEST_LDFLAGS) $(filter %.o,$^) $(filter %.a,$^) -o $@ \
+	  $(CMOCKA_LIBS) $(DB_LIBS)
 
 # The explorer runs the core on a scheduler of its own instead of on threads.
 EXPLORE_OBJ := $(patsubst %,$(B)/explore/pool/core/%.o,core slots benches waiter handover queue followers) \
-  $(B)/explore/tests/explore_core.o \
-  $(B)/explore/tests/test_core_explore.o
+  $(patsubst %,$(B)/explore/tests/support/%.o,core_check explore_core explore_world) \
+  $(B)/explore/tests/unit/test_core_explore.o
 $(B)/explore/%.o: %.c | build/.deps-$(words $(PACKAGES))
 	@mkdir -p $(@D)
 	@echo "  CC    $< (explore)"
@@ -184,7 +192,7 @@ $(B)/tests/test_core_explore: $(EXPLORE_OBJ)
 
 .PHONY: check
 check: all $(TESTS) ## all tests; with VARIANT=asan or tsan under that sanitizer
-	@VARIANT=$(VARIANT) CC="$(CC)" CXX="$(CXX)" tests/run-all $(B)
+	@VARIANT=$(VARIANT) CC="$(CC)" CXX="$(CXX)" tests/tools/run-all $(B)
 
 .PHONY: stress
 stress: $(B)/tests/test_core_stress ## a hundred million operations on the core (3 minutes)
@@ -192,13 +200,13 @@ stress: $(B)/tests/test_core_stress ## a hundred million operations on the core 
 
 .PHONY: mutants
 mutants: all ## put known faults back, one by one, and see that the tests catch each (10 minutes)
-	tests/mutants.sh
+	tests/tools/mutants.sh
 
 .PHONY: demo
 demo: all ## set everything up, compare connect, raw and pool, and kill the server under load
-	@tests/with-mariadb tests/demo $(B)
+	@tests/tools/with-mariadb tests/tools/demo $(B)
 
-$(B)/bench_%: $(B)/tests/bench_%.o $(B)/libmypool.a
+$(B)/bench_%: $(B)/tests/bench/bench_%.o $(B)/libsupport.a $(B)/libmypool.a
 	@echo "  LD    $@"
 	$(Q)$(CC) $(OUR_LDFLAGS) $(LDFLAGS) $^ -o $@ $(DB_LIBS)
 
@@ -206,23 +214,23 @@ $(B)/bench_%: $(B)/tests/bench_%.o $(B)/libmypool.a
 bench: all $(B)/bench_memory $(B)/bench_kill $(B)/bench_delay ## the figures of docs/performance.md, other pools beside ours
 	@PACKAGES="$(BENCH_PACKAGES)" JAVA_PACKAGES="$(JAVA_PACKAGES)" NODE_PACKAGES="$(NODE_PACKAGES)" \
 	  tests/peers/build build/peers
-	@tests/with-mariadb tests/bench $(B) build/peers
+	@tests/tools/with-mariadb tests/tools/bench $(B) build/peers
 
 .PHONY: coverage
 coverage: ## all tests, then line and branch coverage of pool/
-	@sh tests/install-packages $(COVERAGE_PACKAGES)
+	@sh tests/tools/install-packages $(COVERAGE_PACKAGES)
 	@[ ! -d build/coverage ] || find build/coverage -name '*.gcda' -delete
 	$(MAKE) check VARIANT=coverage
 	gcovr --root . --filter 'pool/' --object-directory build/coverage --print-summary
 
 .PHONY: lint
 lint: deps-build ## clang build without warnings, clang-tidy, cppcheck, shellcheck
-	@sh tests/install-packages $(LINT_PACKAGES)
-	@CLANG_CFLAGS="-std=c11 -D_GNU_SOURCE -Iinclude -Ipool -Itests $(DB_CFLAGS)" tests/lint
+	@sh tests/tools/install-packages $(LINT_PACKAGES)
+	@CLANG_CFLAGS="-std=c11 -D_GNU_SOURCE -Iinclude -Ipool -Itests/support $(DB_CFLAGS)" tests/tools/lint
 
 .PHONY: docs-check
 docs-check: $(B)/libmypool.so.0 ## every exported symbol and option documented, every C block compiles
-	@CC="$(CC)" CXX="$(CXX)" tests/docs-check $(B)
+	@CC="$(CC)" CXX="$(CXX)" tests/tools/docs-check $(B)
 
 # --- installation -----------------------------------------------------------------
 
@@ -248,4 +256,5 @@ help: ## this text
 
 .DEFAULT_GOAL := all
 .SECONDARY:
--include $(LIB_OBJ:.o=.d) $(BENCH_OBJ:.o=.d) $(WEB_OBJ:.o=.d) $(TESTS:%=%.d) $(EXAMPLES:%=%.d) $(EXPLORE_OBJ:.o=.d)
+-include $(LIB_OBJ:.o=.d) $(BENCH_OBJ:.o=.d) $(WEB_OBJ:.o=.d) $(SUITE_OBJ:.o=.d) $(SUPPORT_OBJ:.o=.d) $(EXAMPLES:%=%.d) $(EXPLORE_OBJ:.o=.d) \
+  $(wildcard $(B)/tests/bench/*.d)

@@ -7,7 +7,7 @@
  * A caller that got an error pauses a little, as one that answers its own client
  * does.
  *
- * It is run by `make demo` under tests/with-mariadb, which says in the
+ * It is run by `make demo` under tests/tools/with-mariadb, which says in the
  * environment where the server's process is and how to start it again. The main
  * thread plays the misfortune, the others only call. Their counters are their own
  * until they have been joined; what they share is atomic. Two deadlines on each
@@ -323,7 +323,7 @@ static bool find_server(struct server *server)
     server->url = getenv("MYPOOL_URL");
     server->restart = getenv("MYPOOL_SERVER_RESTART");
     if (!server->url || !server->restart || !directory || !port) {
-        fprintf(stderr, "usage: tests/with-mariadb fault-story\n"
+        fprintf(stderr, "usage: tests/tools/with-mariadb fault-story\n"
                         "It kills and restarts the server, so it takes no other one.\n");
         return false;
     }

@@ -2,9 +2,9 @@
 #
 # Tests the HTTP example from outside, with curl.
 #
-# Run it under tests/with-mariadb, which exports MYPOOL_URL:
+# Run it under tests/tools/with-mariadb, which exports MYPOOL_URL:
 #
-#     tests/with-mariadb examples/ulfius/test.sh [SERVER]
+#     tests/tools/with-mariadb examples/ulfius/test.sh [SERVER]
 #
 # It starts SERVER (default build/release/ulfius-server) on a free port, asks each route, kills and
 # restarts the database if it may, and stops the server with SIGTERM. Every wait has a deadline. The
@@ -201,7 +201,7 @@ arguments() {
 }
 
 main() {
-    : "${MYPOOL_URL:?must be set, see tests/with-mariadb}"
+    : "${MYPOOL_URL:?must be set, see tests/tools/with-mariadb}"
     arguments
     if start_server --seed="$here/seed.sql"; then
         routes

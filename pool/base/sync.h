@@ -9,7 +9,7 @@
  *
  * In the build that explores interleavings (POOL__EXPLORE) every step between
  * threads goes through the test's own scheduler instead; see
- * tests/explore_core.c.
+ * tests/support/explore_core.c.
  */
 #ifndef POOL_BASE_SYNC_H
 #define POOL_BASE_SYNC_H
