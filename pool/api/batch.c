@@ -23,21 +23,14 @@
 #include "engine/pool.h"
 #include "result/result.h"
 #include "result/sets.h"
-#include "sql/builtins.h"
 #include "sql/inspect.h"
 #include "sql/lexer.h"
 #include "sql/value.h"
+#include "sql/words.h"
 
 #include <string.h>
 
 /* ---- the statement ---- */
-
-/* Its first word. */
-static bool is_verb(const struct pool__token *token, const char *word)
-{
-    return token->kind == POOL__TOKEN_WORD &&
-           pool__builtins_is_named(token->text, token->len, word);
-}
 
 static bool check_verb(const char *sql, size_t len, bool *ret_inserts, struct pool_error *err)
 {
@@ -45,8 +38,8 @@ static bool check_verb(const char *sql, size_t len, bool *ret_inserts, struct po
     struct pool__token first;
     if (!pool__lexer_init(&lexer, sql, len, err) || !pool__lexer_next(&lexer, &first, err))
         return false;
-    *ret_inserts = is_verb(&first, "INSERT") || is_verb(&first, "REPLACE");
-    return *ret_inserts || is_verb(&first, "UPDATE") || is_verb(&first, "DELETE") ||
+    *ret_inserts = pool__words_is(&first, "INSERT") || pool__words_is(&first, "REPLACE");
+    return *ret_inserts || pool__words_is(&first, "UPDATE") || pool__words_is(&first, "DELETE") ||
            pool__fail(err, POOL_ERR_INVALID,
                       "a batch takes an INSERT, REPLACE, UPDATE or DELETE, not '%.*s'",
                       (int)(first.len < 20 ? first.len : 20), first.text);

@@ -36,16 +36,16 @@ static void warn_of_library(const struct pool *pool)
         hooks->on_state(POOL_STATE_UP, text, hooks->arg);
 }
 
-static bool init_places(struct pool *pool)
+static bool init_records(struct pool *pool)
 {
     unsigned limit = pool->core.limit;
-    pool->places = calloc(limit, sizeof *pool->places);
-    for (unsigned i = 0; pool->places && i < limit; i++) {
-        pool->places[i].closing_fd = -1;
-        pool->places[i].kill_fd = -1;
-        pool->places[i].opened_ns = POOL__FOREVER;
+    pool->records = calloc(limit, sizeof *pool->records);
+    for (unsigned i = 0; pool->records && i < limit; i++) {
+        pool->records[i].closing_fd = -1;
+        pool->records[i].kill_fd = -1;
+        pool->records[i].opened_ns = POOL__FOREVER;
     }
-    return pool->places != NULL;
+    return pool->records != NULL;
 }
 
 /* It makes the descriptor for the cut, which the loop needs, too. */
@@ -72,7 +72,7 @@ static bool init_pool(struct pool *pool)
     uint32_t queue_limit = v->no_waiting ? 0 : v->queue_limit;
     return pool__core_init(&pool->core, v->connection_limit, queue_limit,
                            v->fair_after_ms * POOL__NS_PER_MS) &&
-           init_places(pool) && pool__workers_start(pool) && start_keeper(pool);
+           init_records(pool) && pool__workers_start(pool) && start_keeper(pool);
 }
 
 struct pool *pool_create(const struct pool_options *options, struct pool_error *err)

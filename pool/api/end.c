@@ -120,7 +120,7 @@ static unsigned add_absent(struct pool *pool, unsigned long *ids)
 {
     unsigned count = 0;
     for (unsigned slot = 0; slot < pool->core.limit; slot++) {
-        unsigned long id = atomic_load(&pool->places[slot].thread_id);
+        unsigned long id = atomic_load(&pool->records[slot].thread_id);
         if (call_runs(pool, slot) && id)
             ids[count++] = id;
     }

@@ -46,8 +46,8 @@ void pool__fork_close_copies(struct pool *pool)
     abandon(pool->control.conn);
     pool->control.conn = NULL;
     for (unsigned slot = 0; slot < pool->core.limit; slot++) {
-        close_copy(&pool->places[slot].closing_fd);
-        close_copy(&pool->places[slot].kill_fd);
+        close_copy(&pool->records[slot].closing_fd);
+        close_copy(&pool->records[slot].kill_fd);
         abandon(pool__ending_take(pool, slot));
     }
 }

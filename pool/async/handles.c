@@ -1,8 +1,8 @@
 /*
  * Handles of calls with callbacks.
  *
- * A handle is a place in a table and the generation of that place, so one that is over is
- * recognised. Only calls that asked for a handle have a place. The table is under a lock of
+ * A handle is an entry in a table and the generation of that entry, so one that is over is
+ * recognised. Only calls that asked for a handle have an entry. The table is under a lock of
  * its own (`calls.lock`).
  */
 #include "async/handles.h"
@@ -19,12 +19,12 @@
 static bool grow_locked(struct pool__calls *calls)
 {
     uint32_t room = calls->room ? calls->room * 2 : FIRST_ROOM;
-    struct pool__call_place *places = realloc(calls->places, room * sizeof *places);
-    if (!places)
+    struct pool__call_entry *entries = realloc(calls->entries, room * sizeof *entries);
+    if (!entries)
         return false;
     for (uint32_t i = calls->room; i < room; i++)
-        places[i] = (struct pool__call_place){.next_free = i + 1};
-    calls->places = places;
+        entries[i] = (struct pool__call_entry){.next_free = i + 1};
+    calls->entries = entries;
     calls->first_free = calls->room;
     calls->room = room;
     return true;
@@ -36,10 +36,10 @@ uint64_t pool__handles_register(struct pool__op *op)
     pool__lock(&calls->lock);
     if (calls->first_free < calls->room || grow_locked(calls)) {
         uint32_t index = calls->first_free;
-        struct pool__call_place *place = &calls->places[index];
-        calls->first_free = place->next_free;
-        place->op = op;
-        op->ticket = (uint64_t)++place->generation << 32 | (index + 1);
+        struct pool__call_entry *entry = &calls->entries[index];
+        calls->first_free = entry->next_free;
+        entry->op = op;
+        op->ticket = (uint64_t)++entry->generation << 32 | (index + 1);
     }
     pool__unlock(&calls->lock);
     return op->ticket;
@@ -52,8 +52,8 @@ void pool__handles_unregister(struct pool__op *op)
         return;
     uint32_t index = (uint32_t)op->ticket - 1;
     pool__lock(&calls->lock);
-    calls->places[index].op = NULL;
-    calls->places[index].next_free = calls->first_free;
+    calls->entries[index].op = NULL;
+    calls->entries[index].next_free = calls->first_free;
     calls->first_free = index;
     pool__unlock(&calls->lock);
     op->ticket = 0;
@@ -63,11 +63,11 @@ void pool__handles_unregister(struct pool__op *op)
 static struct pool__op *hold_locked(struct pool__calls *calls, uint64_t ticket)
 {
     uint32_t index = (uint32_t)ticket - 1;
-    if (index >= calls->room || calls->places[index].generation != ticket >> 32 ||
-        !calls->places[index].op)
+    if (index >= calls->room || calls->entries[index].generation != ticket >> 32 ||
+        !calls->entries[index].op)
         return NULL;
-    atomic_fetch_add(&calls->places[index].op->queued.holders, 1);
-    return calls->places[index].op;
+    atomic_fetch_add(&calls->entries[index].op->queued.holders, 1);
+    return calls->entries[index].op;
 }
 
 struct pool__op *pool__handles_hold(struct pool_call call, struct pool_error *err)

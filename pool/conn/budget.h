@@ -12,7 +12,7 @@ struct pool__stmt_budget {
     _Atomic uint64_t used;
     _Atomic uint64_t limit;    /* from max_prepared_stmt_count; 0: not known yet */
     _Atomic uint64_t prepares; /* a counter */
-    _Atomic bool careful;      /* the server has run out: prepare and execute apart, see prepared.c */
+    _Atomic bool careful; /* the server has run out: prepare and execute apart, see prepared.c */
 };
 
 #endif

@@ -22,14 +22,15 @@ struct pool__pipeline_member {
     const struct pool__statement *statement; /* must stay until POOL__PIPELINE_SENT */
     struct pool__saved_error *saved;         /* filled in on failure; not the leader's */
     struct pool_result *result;              /* NULL on failure */
-    uint64_t deadline_ns;                    /* of the statement's caller, should the pool have to run it alone */
-    void *owner;                             /* for the progress function */
+    uint64_t deadline_ns; /* of the statement's caller, should the pool have to run it alone */
+    void *owner;          /* for the progress function */
 };
 
 /* How far a member has come. */
 enum pool__pipeline_progress {
     POOL__PIPELINE_SENT, /* the member's statement is not read any more, for now */
-    POOL__PIPELINE_HOLD, /* the statement is read once more; false: its caller has given up, and the member is dropped */
+    POOL__PIPELINE_HOLD, /* the statement is read once more; false: its caller has given up, and the
+                            member is dropped */
     POOL__PIPELINE_DONE  /* result or error are there; the member is not touched again */
 };
 typedef bool pool__pipeline_progress_fn(struct pool__pipeline_member **members, unsigned count,

@@ -103,7 +103,7 @@ struct pool__waiter {
     struct pool__link link; /* in core.queue; lock */
     _Atomic uint32_t word;  /* state and result, see waiter.h; stored under the lock, once taken
                              * along without */
-    uint32_t place;         /* on the benches, while it waits */
+    uint32_t bench_place;   /* on the benches, while it waits */
     unsigned slot;          /* set before GRANTED is stored */
     uint64_t flags;         /* as in pool__slots_take */
     uint64_t generation;    /* of the grant */
@@ -151,7 +151,7 @@ struct pool__core {
     _Atomic bool drains; /* although it is shut, callbacks may queue up; lock to set */
     _Alignas(128) struct pool__mutex lock;
     struct pool__link queue; /* struct pool__waiter, oldest first; lock */
-    uint32_t places;         /* given so far; lock */
+    uint32_t bench_places;   /* given so far; lock */
     uint64_t enqueued;       /* counters; lock. This one: those who waited behind others */
     uint64_t timeouts;
     _Alignas(128) _Atomic uint32_t benches[POOL__BENCHES]; /* see pool__park_as */

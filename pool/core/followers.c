@@ -39,7 +39,7 @@ bool pool__followers_done(struct pool__core *core, struct pool__waiter *waiter,
                           struct pool__wakes *wakes)
 {
     void (*wake)(struct pool__waiter *) = waiter->wake;
-    uint32_t place = waiter->place; /* the waiter may be gone as soon as it is done */
+    uint32_t place = waiter->bench_place; /* the waiter may be gone as soon as it is done */
     if (!pool__waiter_done(waiter))
         return false;
     if (wake)

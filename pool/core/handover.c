@@ -56,7 +56,7 @@ void pool__handover_add_wake(struct pool__handover_wakes *wakes, struct pool__wa
 {
     wakes->list[wakes->count].waiter = waiter;
     wakes->list[wakes->count].wake = waiter->wake;
-    wakes->list[wakes->count++].place = waiter->place;
+    wakes->list[wakes->count++].bench_place = waiter->bench_place;
 }
 
 void pool__handover_wake_all(struct pool__core *core, struct pool__handover_wakes *wakes)
@@ -66,7 +66,7 @@ void pool__handover_wake_all(struct pool__core *core, struct pool__handover_wake
         if (wakes->list[i].wake)
             wakes->list[i].wake(wakes->list[i].waiter);
         else
-            pool__benches_add(core, wakes->list[i].place, &threads);
+            pool__benches_add(core, wakes->list[i].bench_place, &threads);
     pool__benches_wake(core, &threads);
     wakes->count = 0;
 }
@@ -159,8 +159,8 @@ static void nudge(struct pool__core *core)
     if (waiter && !wake) {
         /* Stored under the lock, so the waiter cannot be gone before it is woken. */
         pool__waiter_move_locked(waiter, POOL__WAITER_NUDGED);
-        pool__unpark_all(&core->benches[pool__benches_of(waiter->place)],
-                         pool__benches_bit(waiter->place));
+        pool__unpark_all(&core->benches[pool__benches_of(waiter->bench_place)],
+                         pool__benches_bit(waiter->bench_place));
     } else {
         atomic_store(&core->nudged, 0);
     }

@@ -51,7 +51,7 @@ struct pool__handover_wakes {
     struct {
         struct pool__waiter *waiter;
         void (*wake)(struct pool__waiter *waiter);
-        uint32_t place;
+        uint32_t bench_place;
     } list[8];
     unsigned count;
 };

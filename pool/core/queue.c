@@ -26,7 +26,7 @@ static void join_locked(struct pool__core *core, struct pool__waiter *waiter)
         if (!other->again && pool__waiter_state(other) != POOL__WAITER_NUDGED)
             break;
     }
-    waiter->place = core->places++;
+    waiter->bench_place = core->bench_places++;
     pool__list_append(next, &waiter->link); /* before it */
     pool__explore_point();
     atomic_fetch_add(&core->waiting, 1);
@@ -140,7 +140,7 @@ bool pool__queue_look(struct pool__core *core, struct pool__waiter *waiter, uint
 
 enum pool__queue_result pool__queue_wait(struct pool__core *core, struct pool__waiter *waiter)
 {
-    _Atomic uint32_t *bench = &core->benches[pool__benches_of(waiter->place)];
+    _Atomic uint32_t *bench = &core->benches[pool__benches_of(waiter->bench_place)];
     for (;;) {
         uint64_t next_ns;
         uint32_t turn = atomic_load(bench); /* before the word: who stores that changes it */
@@ -152,7 +152,7 @@ enum pool__queue_result pool__queue_wait(struct pool__core *core, struct pool__w
         if (state == POOL__WAITER_NUDGED)
             look_for_slot(core, waiter);
         else if (!pool__queue_look(core, waiter, pool__now_ns(), &next_ns))
-            pool__park_as(bench, turn, pool__benches_bit(waiter->place), next_ns);
+            pool__park_as(bench, turn, pool__benches_bit(waiter->bench_place), next_ns);
     }
 }
 

@@ -156,7 +156,7 @@ static void note_acquire(struct pool *pool, unsigned slot, uint64_t waited_ns)
 {
     const struct pool_hooks *hooks = &pool->options.v.hooks;
     if (hooks->on_release)
-        pool->places[slot].borrowed_ns = pool__now_ns();
+        pool->records[slot].borrowed_ns = pool__now_ns();
     if (hooks->on_acquire) /* on the way of every borrow: not even a call */
         pool__hooks_tell_acquire(pool, waited_ns);
 }

@@ -33,12 +33,12 @@ static struct pool__conn *conn_of(struct pool *pool, unsigned slot)
 
 unsigned pool__chores_slot(const struct pool *pool, const struct pool__chore *chore)
 {
-    return (unsigned)(POOL__ENTRY(chore, struct pool__place, chore) - pool->places);
+    return (unsigned)(POOL__ENTRY(chore, struct pool__slot_record, chore) - pool->records);
 }
 
 void pool__chores_order(struct pool *pool, unsigned slot, pool__chore_fn *run, bool slow)
 {
-    struct pool__chore *chore = &pool->places[slot].chore;
+    struct pool__chore *chore = &pool->records[slot].chore;
     chore->run = run;
     chore->slow = slow;
     pool__workers_order(pool, chore);
@@ -61,8 +61,8 @@ static void watch_unless_gone(struct pool *pool, unsigned slot, int fd, enum poo
  * take: nobody is to wait for it as for one that is open. The end waits for `closings`. */
 static void begin_closing(struct pool *pool, unsigned slot)
 {
-    atomic_store(&pool->places[slot].opened_ns, POOL__FOREVER);
-    atomic_store(&pool->places[slot].bulky, false);
+    atomic_store(&pool->records[slot].opened_ns, POOL__FOREVER);
+    atomic_store(&pool->records[slot].bulky, false);
     atomic_fetch_add(&pool->closings, 1);
     pool__slots_to_closing(&pool->core, slot);
 }
@@ -101,13 +101,13 @@ static enum pool__kill end_session(struct pool *pool, const struct closing *clos
 /* Leaves the slot to the keeper until the server has closed its side. */
 static void say_goodbye(struct pool *pool, unsigned slot, struct pool__conn *conn)
 {
-    struct pool__place *place = &pool->places[slot];
+    struct pool__slot_record *record = &pool->records[slot];
     struct closing closing = close_conn(conn);
-    place->kill_fd = closing.fd; /* where a forked child finds it */
-    place->closing_since_ns = pool__now_ns();
-    place->closing_thread_id = closing.thread_id;
+    record->kill_fd = closing.fd; /* where a forked child finds it */
+    record->closing_since_ns = pool__now_ns();
+    record->closing_thread_id = closing.thread_id;
     enum pool__kill kill = end_session(pool, &closing);
-    place->kill_fd = -1;
+    record->kill_fd = -1;
     if (closing.may_run)
         watch_unless_gone(pool, slot, closing.fd, kill);
     else
@@ -140,20 +140,20 @@ void pool__chores_close(struct pool *pool, unsigned slot, enum pool_close_reason
 
 static void do_kill(struct pool *pool, unsigned slot)
 {
-    struct pool__place *place = &pool->places[slot];
-    int fd = place->kill_fd;
-    bool first = place->kill == POOL__KILL_FAILED; /* that reaches the server */
-    enum pool__kill kill = pool__control_kill_until_gone(pool, place->closing_thread_id);
+    struct pool__slot_record *record = &pool->records[slot];
+    int fd = record->kill_fd;
+    bool first = record->kill == POOL__KILL_FAILED; /* that reaches the server */
+    enum pool__kill kill = pool__control_kill_until_gone(pool, record->closing_thread_id);
     if (first && kill != POOL__KILL_FAILED)
         pool__count(&pool->counters.kills);
-    place->kill_fd = -1;
+    record->kill_fd = -1;
     watch_unless_gone(pool, slot, fd, kill);
 }
 
 static void run_close(struct pool *pool, struct pool__chore *chore)
 {
     unsigned slot = pool__chores_slot(pool, chore);
-    do_close(pool, slot, pool->places[slot].close_reason);
+    do_close(pool, slot, pool->records[slot].close_reason);
 }
 
 static void run_kill(struct pool *pool, struct pool__chore *chore)
@@ -165,7 +165,7 @@ void pool__chores_order_close(struct pool *pool, unsigned slot, enum pool_close_
 {
     begin_closing(pool, slot);
     pool__watch_poke(pool); /* there may be nothing left that could be waited for */
-    pool->places[slot].close_reason = reason;
+    pool->records[slot].close_reason = reason;
     pool__chores_order(pool, slot, run_close, false);
 }
 
@@ -177,7 +177,7 @@ void pool__chores_order_kill(struct pool *pool, unsigned slot)
 void pool__chores_give_or_close(struct pool *pool, unsigned slot)
 {
     if (!pool__handover_give(&pool->core, slot)) {
-        uint32_t reason = atomic_load(&pool->places[slot].evict_reason);
+        uint32_t reason = atomic_load(&pool->records[slot].evict_reason);
         pool__chores_order_close(pool, slot, (enum pool_close_reason)reason);
     }
     pool__watch_poke(pool);
@@ -191,7 +191,7 @@ void pool__chores_set_keepalive(struct pool *pool, unsigned slot, const struct p
     uint64_t keepalive = pool__after_ms(0, pool->options.v.keepalive_ms);
     uint64_t limit = (uint64_t)conn->wait_timeout_s * UINT64_C(500000000);
     keepalive = limit && limit < keepalive ? limit : keepalive;
-    atomic_store(&pool->places[slot].keepalive_ns, keepalive);
+    atomic_store(&pool->records[slot].keepalive_ns, keepalive);
     pool__tick_limit(pool, keepalive);
 }
 

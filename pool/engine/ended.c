@@ -28,8 +28,8 @@ static struct {
 static void free_memory(struct pool *pool)
 {
     pool__core_fini(&pool->core);
-    free(pool->places);
-    free(pool->calls.places);
+    free(pool->records);
+    free(pool->calls.entries);
     free(pool);
 }
 
@@ -77,7 +77,7 @@ static void release_resources(struct pool *pool)
 
 void pool__ended_free(struct pool *pool)
 {
-    bool complete = pool->core.slots && pool->places;
+    bool complete = pool->core.slots && pool->records;
     if (!complete) { /* pool_create failed */
         release_resources(pool);
         free_memory(pool);

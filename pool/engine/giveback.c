@@ -64,7 +64,7 @@ static enum pool_close_reason reason_of(struct pool *pool, unsigned slot)
     const struct pool__conn *conn = pool->core.slots[slot].conn;
     if (conn->may_run)
         return POOL_CLOSE_TIMEOUT;
-    if (atomic_load(&pool->places[slot].evict_reason) == POOL_CLOSE_READ_ONLY)
+    if (atomic_load(&pool->records[slot].evict_reason) == POOL_CLOSE_READ_ONLY)
         return POOL_CLOSE_READ_ONLY;
     return POOL_CLOSE_ERROR;
 }
@@ -72,7 +72,7 @@ static enum pool_close_reason reason_of(struct pool *pool, unsigned slot)
 static void note_release(struct pool *pool, unsigned slot)
 {
     if (pool->options.v.hooks.on_release)
-        pool__hooks_tell_release(pool, pool__now_ns() - pool->places[slot].borrowed_ns);
+        pool__hooks_tell_release(pool, pool__now_ns() - pool->records[slot].borrowed_ns);
 }
 
 static void settle(struct pool *pool, unsigned slot)
@@ -92,7 +92,7 @@ static void settle(struct pool *pool, unsigned slot)
         if (!pool__handover_give(&pool->core, slot))
             pool__giveback_hand_in(
                 pool, slot, false,
-                (enum pool_close_reason)atomic_load(&pool->places[slot].evict_reason));
+                (enum pool_close_reason)atomic_load(&pool->records[slot].evict_reason));
         break;
     }
 }

@@ -103,7 +103,7 @@ static void tell_query(struct pool *pool, const struct pool__job *job,
 static void note_bulk(struct pool *pool, const struct pool__borrowed *borrowed)
 {
     pool__trim_note(borrowed->conn);
-    atomic_store_explicit(&pool->places[borrowed->slot].bulky, true, memory_order_relaxed);
+    atomic_store_explicit(&pool->records[borrowed->slot].bulky, true, memory_order_relaxed);
 }
 
 void pool__job_ended(struct pool *pool, const struct pool__job *job, struct pool__slot *slot,

@@ -99,7 +99,7 @@ static void fail_fast(struct pool *pool, uint64_t now, uint64_t *wake_ns)
 
 static void evict(struct pool *pool, unsigned slot, enum pool_close_reason reason)
 {
-    atomic_store(&pool->places[slot].evict_reason, reason);
+    atomic_store(&pool->records[slot].evict_reason, reason);
     if (pool__slots_evict(&pool->core, slot))
         pool__chores_order_close(pool, slot, reason);
 }
@@ -114,9 +114,9 @@ static void lose(struct pool *pool, unsigned slot)
 /* Off the callers' path. It is not borrowed for as long as that takes. */
 static void trim(struct pool *pool, unsigned slot)
 {
-    if (!atomic_load(&pool->places[slot].bulky) || !pool__slots_reserve_idle(&pool->core, slot))
+    if (!atomic_load(&pool->records[slot].bulky) || !pool__slots_reserve_idle(&pool->core, slot))
         return;
-    atomic_store(&pool->places[slot].bulky, false);
+    atomic_store(&pool->records[slot].bulky, false);
     pool__trim(pool->core.slots[slot].conn);
     pool__chores_give_or_close(pool, slot);
 }
@@ -130,32 +130,32 @@ struct round {
 static enum pool__idle_action judge_idle(struct pool *pool, unsigned slot, uint64_t now,
                                          const struct round *round)
 {
-    struct pool__place *place = &pool->places[slot];
+    struct pool__slot_record *record = &pool->records[slot];
     const struct pool_options *v = &pool->options.v;
     struct pool__idleness idleness = {
-        .idle_ns = pool__seen_for_ns(&place->seen, now),
-        .silent_ns = pool__seen_silent_ns(&place->seen, now),
-        .too_old = now >= atomic_load(&place->retire_ns) && round->retirements > 0,
+        .idle_ns = pool__seen_for_ns(&record->seen, now),
+        .silent_ns = pool__seen_silent_ns(&record->seen, now),
+        .too_old = now >= atomic_load(&record->retire_ns) && round->retirements > 0,
         .idle_count = round->idle_count,
         .min_idle = v->min_idle,
         .idle_timeout_ns = pool__after_ms(0, v->idle_timeout_ms),
-        .keepalive_ns = atomic_load(&place->keepalive_ns),
+        .keepalive_ns = atomic_load(&record->keepalive_ns),
     };
     return pool__policy_idle(&idleness);
 }
 
 static void look_at_idle(struct pool *pool, unsigned slot, uint64_t now, struct round *round)
 {
-    struct pool__place *place = &pool->places[slot];
+    struct pool__slot_record *record = &pool->records[slot];
     enum pool__idle_action action = judge_idle(pool, slot, now, round);
-    if (action == POOL__IDLE_STAY && pool__seen_for_ns(&place->seen, now) > 0)
+    if (action == POOL__IDLE_STAY && pool__seen_for_ns(&record->seen, now) > 0)
         trim(pool, slot);
     if (action == POOL__IDLE_STAY || !pool__slots_reserve_idle(&pool->core, slot))
         return;
     round->idle_count--;
     round->retirements -= action == POOL__IDLE_RETIRE;
     if (action == POOL__IDLE_PING) {
-        place->seen.pinged_ns = now;
+        record->seen.pinged_ns = now;
         pool__chores_order_ping(pool, slot);
         return;
     }
@@ -165,13 +165,13 @@ static void look_at_idle(struct pool *pool, unsigned slot, uint64_t now, struct 
 
 static void look_at_busy(struct pool *pool, unsigned slot, uint64_t now)
 {
-    struct pool__place *place = &pool->places[slot];
-    uint64_t held = pool__seen_for_ns(&place->seen, now);
-    if (now >= atomic_load(&place->retire_ns))
+    struct pool__slot_record *record = &pool->records[slot];
+    uint64_t held = pool__seen_for_ns(&record->seen, now);
+    if (now >= atomic_load(&record->retire_ns))
         evict(pool, slot, POOL_CLOSE_LIFETIME); /* it may have come back meanwhile */
-    if (place->seen.leak_reported || held < pool__after_ms(0, pool->options.v.leak_after_ms))
+    if (record->seen.leak_reported || held < pool__after_ms(0, pool->options.v.leak_after_ms))
         return;
-    place->seen.leak_reported = true;
+    record->seen.leak_reported = true;
     atomic_fetch_add(&pool->counters.leaks, 1);
     char label[64];
     pool__label_copy(pool, slot, label);
@@ -192,7 +192,7 @@ static void look_at_slot(struct pool *pool, unsigned slot, struct round *round)
     uint64_t uses = atomic_load_explicit(&of_core->uses, memory_order_relaxed);
     enum pool__slot_state state = pool__slot_state_of(atomic_load(&of_core->word));
     uint64_t now = pool__now_ns();
-    pool__seen_note(&pool->places[slot].seen, uses, state, now);
+    pool__seen_note(&pool->records[slot].seen, uses, state, now);
     if (state == POOL__SLOT_IDLE)
         look_at_idle(pool, slot, now, round);
     else if (state == POOL__SLOT_BUSY)

@@ -11,7 +11,7 @@
 /* Labels are read by the keeper while a borrower may write: word by word. */
 void pool__label_set(struct pool *pool, unsigned slot, const char *label)
 {
-    _Atomic uint64_t *words = pool->places[slot].label;
+    _Atomic uint64_t *words = pool->records[slot].label;
     char text[POOL__LABEL_WORDS * 8] = {0};
     if (!label) {
         if (atomic_load_explicit(&words[0], memory_order_relaxed))
@@ -30,7 +30,7 @@ void pool__label_copy(struct pool *pool, unsigned slot, char ret_label[64])
 {
     memset(ret_label, 0, 64);
     for (unsigned i = 0; i < POOL__LABEL_WORDS; i++) {
-        uint64_t word = atomic_load_explicit(&pool->places[slot].label[i], memory_order_relaxed);
+        uint64_t word = atomic_load_explicit(&pool->records[slot].label[i], memory_order_relaxed);
         memcpy(ret_label + i * 8, &word, 8);
         if (i == 0 && word == 0)
             return;

@@ -81,7 +81,7 @@ static uint32_t random32(struct pool *pool)
 static void set_ages(struct pool *pool, unsigned slot, const struct pool__conn *conn)
 {
     uint32_t lifetime = pool__policy_lifetime_ms(pool->options.v.max_lifetime_ms, random32(pool));
-    atomic_store(&pool->places[slot].retire_ns, pool__after_ms(conn->opened_ns, lifetime));
+    atomic_store(&pool->records[slot].retire_ns, pool__after_ms(conn->opened_ns, lifetime));
     pool__chores_set_keepalive(pool, slot, conn);
     atomic_store(&pool->budget.limit, pool__policy_statement_budget(conn->max_prepared));
 }
@@ -104,7 +104,7 @@ static void do_open(struct pool *pool, unsigned slot)
     struct pool_error err;
     struct pool__conn *conn;
     pool__ok(&err);
-    atomic_store(&pool->places[slot].evict_reason, POOL_CLOSE_SERVER);
+    atomic_store(&pool->records[slot].evict_reason, POOL_CLOSE_SERVER);
     if (!open_conn(pool, &conn, &err)) {
         if (conn)
             blame_setup(conn, &err);
@@ -112,12 +112,12 @@ static void do_open(struct pool *pool, unsigned slot)
         return;
     }
     pool->core.slots[slot].conn = conn;
-    atomic_store(&pool->places[slot].thread_id, conn->thread_id);
+    atomic_store(&pool->records[slot].thread_id, conn->thread_id);
     set_ages(pool, slot, conn);
     pool__count(&pool->counters.opened);
     pool__hooks_tell_connection(pool, conn->thread_id);
     pool__health_report(pool, NULL, true);
-    atomic_store(&pool->places[slot].opened_ns, pool__now_ns());
+    atomic_store(&pool->records[slot].opened_ns, pool__now_ns());
     if (pool__watch_open(pool, slot, pool__conn_socket(conn)))
         pool__chores_give_or_close(pool, slot);
     else

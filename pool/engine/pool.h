@@ -32,7 +32,7 @@ struct pool__conn;
 #define POOL__LOSSES 3 /* connections lost within a tick that make the others suspect */
 
 /* What the pool keeps beside each slot of the core. */
-struct pool__place {
+struct pool__slot_record {
     struct pool__chore chore;
     _Atomic uint64_t label[POOL__LABEL_WORDS]; /* the borrower's, 63 bytes; first word 0: none */
     _Atomic unsigned long thread_id;           /* of the connection that was opened last */
@@ -56,14 +56,14 @@ struct pool__place {
 
 /* The handles of calls with callbacks. */
 struct pool__op;
-struct pool__call_place {
+struct pool__call_entry {
     struct pool__op *op; /* NULL: free */
     uint32_t generation;
     uint32_t next_free; /* `room`: none */
 };
 struct pool__calls {
     struct pool__mutex lock;
-    struct pool__call_place *places;
+    struct pool__call_entry *entries;
     uint32_t room;
     uint32_t first_free;
 };
@@ -89,7 +89,7 @@ struct pool {
     unsigned fork_count;   /* of the process that made the pool */
     bool hooked;           /* acquire or release are observed, or every return resets */
     _Atomic bool draining; /* new calls are refused, and all else goes on */
-    struct pool__place *places;
+    struct pool__slot_record *records;
     struct pool__stmt_budget budget;
     struct pool__health health;
     struct pool__workers workers;

@@ -76,7 +76,7 @@ static enum verdict judge_locked(struct pool__health *health, uint64_t opened_ns
 
 static void evict(struct pool *pool, unsigned slot)
 {
-    atomic_store(&pool->places[slot].evict_reason, POOL_CLOSE_READ_ONLY);
+    atomic_store(&pool->records[slot].evict_reason, POOL_CLOSE_READ_ONLY);
     if (pool__slots_evict(&pool->core, slot))
         pool__giveback_hand_in(pool, slot, false, POOL_CLOSE_READ_ONLY);
 }
@@ -84,14 +84,14 @@ static void evict(struct pool *pool, unsigned slot)
 static void evict_older(struct pool *pool, uint64_t than_ns)
 {
     for (unsigned slot = 0; slot < pool->core.limit; slot++)
-        if (atomic_load(&pool->places[slot].opened_ns) < than_ns)
+        if (atomic_load(&pool->records[slot].opened_ns) < than_ns)
             evict(pool, slot);
 }
 
 void pool__replica_note_refusal(struct pool *pool, unsigned slot, const struct pool_error *refusal)
 {
     struct pool__health *health = &pool->health;
-    uint64_t opened_ns = atomic_load(&pool->places[slot].opened_ns);
+    uint64_t opened_ns = atomic_load(&pool->records[slot].opened_ns);
     uint64_t now = pool__now_ns();
     pool__lock(&health->lock);
     enum verdict verdict = judge_locked(health, opened_ns, refusal, now);

@@ -7,7 +7,7 @@
  * server closes the socket of a killed session long before its thread has ended.
  *
  * An event carries the serial of its connection, so that a late one is recognised. The socket of a
- * closed connection is in its place under closing_lock.
+ * closed connection is in its record under closing_lock.
  */
 #include "engine/watch.h"
 
@@ -27,7 +27,7 @@ enum kind { ON_POKE, ON_CONN, ON_CLOSING };
 /* Of the slot's next connection, or the end of its last. */
 static bool watch_socket(struct pool *pool, unsigned slot, int fd, enum kind kind)
 {
-    uint32_t serial = atomic_fetch_add(&pool->places[slot].serial, 1) + 1;
+    uint32_t serial = atomic_fetch_add(&pool->records[slot].serial, 1) + 1;
     return pool__event_watch(pool->epoll_fd, EPOLL_CTL_ADD, fd, EPOLLRDHUP | EPOLLET,
                              (struct pool__event){kind, slot, serial});
 }
@@ -51,15 +51,15 @@ static void slot_is_empty(struct pool *pool, unsigned slot)
 
 void pool__watch_closing(struct pool *pool, unsigned slot, int fd, enum pool__kill kill)
 {
-    struct pool__place *place = &pool->places[slot];
+    struct pool__slot_record *record = &pool->records[slot];
     if (fd < 0) {
         slot_is_empty(pool, slot);
         return;
     }
     pthread_mutex_lock(&pool->closing_lock);
-    place->kill = kill;
+    record->kill = kill;
     bool watched = watch_socket(pool, slot, fd, ON_CLOSING);
-    place->closing_fd = watched ? fd : -1;
+    record->closing_fd = watched ? fd : -1;
     pthread_mutex_unlock(&pool->closing_lock);
     if (!watched) {
         close(fd);
@@ -69,10 +69,10 @@ void pool__watch_closing(struct pool *pool, unsigned slot, int fd, enum pool__ki
 
 int pool__watch_take_closing(struct pool *pool, unsigned slot)
 {
-    struct pool__place *place = &pool->places[slot];
+    struct pool__slot_record *record = &pool->records[slot];
     pthread_mutex_lock(&pool->closing_lock);
-    int fd = place->closing_fd;
-    place->closing_fd = -1;
+    int fd = record->closing_fd;
+    record->closing_fd = -1;
     pthread_mutex_unlock(&pool->closing_lock);
     return fd;
 }
@@ -82,7 +82,7 @@ int pool__watch_take_closing(struct pool *pool, unsigned slot)
 static bool proves_end(struct pool *pool, unsigned slot)
 {
     pthread_mutex_lock(&pool->closing_lock);
-    bool proof = pool->places[slot].kill != POOL__KILL_SENT;
+    bool proof = pool->records[slot].kill != POOL__KILL_SENT;
     pthread_mutex_unlock(&pool->closing_lock);
     return proof;
 }
@@ -98,19 +98,19 @@ static void end_closing(struct pool *pool, unsigned slot)
 
 bool pool__watch_wants_kill(struct pool *pool, unsigned slot, uint64_t now)
 {
-    struct pool__place *place = &pool->places[slot];
+    struct pool__slot_record *record = &pool->records[slot];
     pthread_mutex_lock(&pool->closing_lock);
-    bool here = place->closing_fd >= 0;
-    bool gone = place->kill == POOL__KILL_GONE;
-    uint64_t age = here ? now - place->closing_since_ns : 0;
+    bool here = record->closing_fd >= 0;
+    bool gone = record->kill == POOL__KILL_GONE;
+    uint64_t age = here ? now - record->closing_since_ns : 0;
     pthread_mutex_unlock(&pool->closing_lock);
     if (here && age >= CLOSING_MOST_NS)
         end_closing(pool, slot);
     if (!here || gone || age < KILL_AGAIN_NS || age >= CLOSING_MOST_NS)
         return false;
     /* The worker has it alone until it calls pool__watch_closing again. */
-    place->kill_fd = pool__watch_take_closing(pool, slot);
-    epoll_ctl(pool->epoll_fd, EPOLL_CTL_DEL, place->kill_fd, NULL);
+    record->kill_fd = pool__watch_take_closing(pool, slot);
+    epoll_ctl(pool->epoll_fd, EPOLL_CTL_DEL, record->kill_fd, NULL);
     return true;
 }
 
@@ -125,7 +125,7 @@ static void on_event(struct pool *pool, struct pool__event event,
         atomic_store(&pool->poked, false);
         return;
     }
-    if (event.serial != atomic_load(&pool->places[slot].serial))
+    if (event.serial != atomic_load(&pool->records[slot].serial))
         return; /* of a connection that has gone meanwhile */
     if (event.kind == ON_CONN)
         lost(pool, slot);

@@ -24,11 +24,11 @@ bool pool__watch_open(struct pool *pool, unsigned slot, int fd);
  * closed its end as well, the slot is empty. From here on the slot is the keeper's. */
 void pool__watch_closing(struct pool *pool, unsigned slot, int fd, enum pool__kill kill);
 
-/* Takes the socket of a closed connection out of the place; -1 if it is not there. */
+/* Takes the socket of a closed connection out of the record; -1 if it is not there. */
 int pool__watch_take_closing(struct pool *pool, unsigned slot);
 
 /* The keeper's. A slot in CLOSING: if it takes too long the server is taken for gone. True: its
- * session has to be killed again, and place->kill_fd is the socket. */
+ * session has to be killed again, and record->kill_fd is the socket. */
 bool pool__watch_wants_kill(struct pool *pool, unsigned slot, uint64_t now);
 
 /* The keeper's. Sleeps for so long at most, or for ever (-1); calls `lost` for each slot whose

@@ -52,15 +52,15 @@ struct pool_result {
     size_t max_bytes;
     uint64_t rows; /* of all sets */
 
-    struct pool__set *first;           /* NULL before the first set begins; then always &first_set */
-    struct pool__set *building;        /* the last one */
-    struct pool__set *set;             /* current */
-    struct pool__row *row;             /* current, NULL if none */
-    const uint8_t *data;               /* what the cells of `row` refer to */
-    bool started;                      /* pool_next was called in this set */
-    bool streaming;                    /* `row` is not in the set's list, its texts have no NUL */
-    struct pool_result *joined;        /* freed with this one, which has their rows */
-    const struct pool_error *misread;  /* NULL: all was read well, see misread.h */
+    struct pool__set *first;          /* NULL before the first set begins; then always &first_set */
+    struct pool__set *building;       /* the last one */
+    struct pool__set *set;            /* current */
+    struct pool__row *row;            /* current, NULL if none */
+    const uint8_t *data;              /* what the cells of `row` refer to */
+    bool started;                     /* pool_next was called in this set */
+    bool streaming;                   /* `row` is not in the set's list, its texts have no NUL */
+    struct pool_result *joined;       /* freed with this one, which has their rows */
+    const struct pool_error *misread; /* NULL: all was read well, see misread.h */
     struct pool_error *misread_memory; /* NULL, or made once */
 
     struct pool__set first_set;

@@ -154,9 +154,3 @@ enum pool__builtins_kind pool__builtins_kind(const char *name, size_t len)
     return is_in(&key, tight_functions, COUNT(tight_functions)) ? POOL__BUILTINS_TIGHT_FUNCTION
                                                                 : POOL__BUILTINS_UNKNOWN;
 }
-
-bool pool__builtins_is_named(const char *name, size_t len, const char *capitals)
-{
-    struct name key = {name, len};
-    return compare(&key, &capitals) == 0;
-}

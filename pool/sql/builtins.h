@@ -18,7 +18,4 @@ enum pool__builtins_kind {
 /* `name` is unquoted and unqualified, in any case; it need not end with a NUL. */
 enum pool__builtins_kind pool__builtins_kind(const char *name, size_t len);
 
-/* Whether `name`, in any case, is the name that `capitals` spells. */
-bool pool__builtins_is_named(const char *name, size_t len, const char *capitals);
-
 #endif

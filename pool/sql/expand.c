@@ -1,7 +1,7 @@
 /*
  * A statement for the prepared protocol, which knows only ? and single values: its names and
  * lists are taken out. How the same looks as text is in literal.c; what stands where, and what
- * becomes of an empty list, both have from places.h.
+ * becomes of an empty list, both have from placeholders.h.
  *
  * In IN (...) a list is padded with its last value up to a power of two. It selects the same
  * rows, and a program that uses lists of all lengths up to 1000 prepares ten statements
@@ -13,7 +13,7 @@
 #include "base/error.h"
 #include "sql/give.h"
 #include "sql/lexer.h"
-#include "sql/places.h"
+#include "sql/placeholders.h"
 #include "sql/readings.h"
 #include "sql/value.h"
 
@@ -44,7 +44,7 @@ static size_t width(const struct pool__placeholder *place, bool padded)
 }
 
 /* The sum of the widths. It stops growing soon after the limit, so it cannot overflow. */
-static size_t total_width(const struct pool__places *places, bool padded)
+static size_t total_width(const struct pool__placeholders *places, bool padded)
 {
     size_t total = 0;
     for (size_t i = 0; i < places->count && total <= POOL__MAX_PLACEHOLDERS; i++) {
@@ -62,10 +62,11 @@ static void append(struct pool__expanded *to, const char *text, size_t len)
 
 /* The text before place number `at`, or behind all of them. */
 static void write_between(struct pool__expanded *expanded, const char *sql,
-                          const struct pool__places *places, size_t at, size_t from, size_t to)
+                          const struct pool__placeholders *places, size_t at, size_t from,
+                          size_t to)
 {
     while (from < to) {
-        size_t cut = pool__places_next_cut(places, at, from, to);
+        size_t cut = pool__placeholders_next_cut(places, at, from, to);
         append(expanded, sql + from, cut - from);
         from = cut + 1;
     }
@@ -94,18 +95,18 @@ static void write_place(struct pool__expanded *expanded, const struct pool__plac
 {
     if (place->fill == POOL__FILL_NOTHING)
         return;
-    if (expanded->len > 0 && pool__places_touch_before(expanded->sql[expanded->len - 1]))
+    if (expanded->len > 0 && pool__placeholders_touch_before(expanded->sql[expanded->len - 1]))
         append(expanded, " ", 1);
     if (place->fill == POOL__FILL_NO_ROWS)
         append(expanded, POOL__NO_ROWS, strlen(POOL__NO_ROWS));
     else
         write_values(expanded, place, padded);
-    if (rest_len > 0 && pool__places_touch_after(rest[0]))
+    if (rest_len > 0 && pool__placeholders_touch_after(rest[0]))
         append(expanded, " ", 1);
 }
 
 static void write_expanded(struct pool__expanded *expanded, const char *sql, size_t len,
-                           const struct pool__places *places, bool padded)
+                           const struct pool__placeholders *places, bool padded)
 {
     size_t done = 0;
     for (size_t i = 0; i < places->count; i++) {
@@ -118,7 +119,7 @@ static void write_expanded(struct pool__expanded *expanded, const char *sql, siz
     expanded->sql[expanded->len] = '\0';
 }
 
-static bool expand(const char *sql, size_t len, const struct pool__places *places,
+static bool expand(const char *sql, size_t len, const struct pool__placeholders *places,
                    struct pool__expanded *ret_expanded, struct pool_error *err)
 {
     bool padded = total_width(places, true) <= POOL__MAX_PLACEHOLDERS;
@@ -144,12 +145,12 @@ static bool expand(const char *sql, size_t len, const struct pool__places *place
 bool pool__expand(const char *sql, size_t len, struct pool_args args,
                   struct pool__expanded *ret_expanded, struct pool_error *err)
 {
-    struct pool__places places = {0};
-    bool ok = pool__value_check_args(args, err) &&
-              pool__readings_find_possible(&places, sql, len, pool__places_depth(args), err) &&
-              pool__give_values(&places, sql, args, err) &&
-              expand(sql, len, &places, ret_expanded, err);
-    pool__places_free(&places);
+    struct pool__placeholders places = {0};
+    bool ok =
+        pool__value_check_args(args, err) &&
+        pool__readings_find_possible(&places, sql, len, pool__placeholders_depth(args), err) &&
+        pool__give_values(&places, sql, args, err) && expand(sql, len, &places, ret_expanded, err);
+    pool__placeholders_free(&places);
     return ok;
 }
 

@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool give_in_order(struct pool__places *places, struct pool_args args,
+static bool give_in_order(struct pool__placeholders *places, struct pool_args args,
                           struct pool_error *err)
 {
     if (args.count != places->count)
@@ -71,7 +71,7 @@ static bool check_all_named(struct pool_args args, struct pool_error *err)
     return true;
 }
 
-static bool give_by_name(struct pool__places *places, const char *sql, struct pool_args args,
+static bool give_by_name(struct pool__placeholders *places, const char *sql, struct pool_args args,
                          bool *used, struct pool_error *err)
 {
     for (size_t i = 0; i < places->count; i++) {
@@ -87,7 +87,7 @@ static bool give_by_name(struct pool__places *places, const char *sql, struct po
     return check_all_used(args, used, err);
 }
 
-static bool give_named(struct pool__places *places, const char *sql, struct pool_args args,
+static bool give_named(struct pool__placeholders *places, const char *sql, struct pool_args args,
                        struct pool_error *err)
 {
     if (!check_all_named(args, err))
@@ -105,7 +105,7 @@ static bool is_empty(const struct pool__placeholder *place)
     return place->value->type == POOL_TYPE_LIST && place->value->as.list.count == 0;
 }
 
-static bool fail_empty(const struct pool__places *places, size_t at, bool split,
+static bool fail_empty(const struct pool__placeholders *places, size_t at, bool split,
                        struct pool_error *err)
 {
     const struct pool__placeholder *place = &places->places[at];
@@ -120,7 +120,7 @@ static bool fail_empty(const struct pool__places *places, size_t at, bool split,
                       place->start, why);
 }
 
-static bool count_empty(struct pool__places *places, bool *any, struct pool_error *err)
+static bool count_empty(struct pool__placeholders *places, bool *any, struct pool_error *err)
 {
     for (size_t i = 0; i < places->count; i++) {
         const struct pool__placeholder *place = &places->places[i];
@@ -142,7 +142,7 @@ static void leave_out(struct pool__placeholder *place, bool keeps_one_before)
     place->cut = keeps_one_before ? place->comma_before : place->comma_after;
 }
 
-static void fill_empty(struct pool__places *places)
+static void fill_empty(struct pool__placeholders *places)
 {
     for (size_t i = 0; i < places->count; i++) {
         struct pool__placeholder *place = &places->places[i];
@@ -158,7 +158,7 @@ static void fill_empty(struct pool__places *places)
     }
 }
 
-bool pool__give_values(struct pool__places *places, const char *sql, struct pool_args args,
+bool pool__give_values(struct pool__placeholders *places, const char *sql, struct pool_args args,
                        struct pool_error *err)
 {
     bool any = false;

@@ -29,7 +29,7 @@
 #include "sql/calendar.h"
 #include "sql/give.h"
 #include "sql/number.h"
-#include "sql/places.h"
+#include "sql/placeholders.h"
 #include "sql/readings.h"
 #include "sql/value.h"
 
@@ -248,11 +248,11 @@ static void put_value(struct buffer *buffer, const struct pool_value *value, str
 }
 
 /* The text before place number `at`, or behind all of them. */
-static void put_between(struct buffer *buffer, const char *sql, const struct pool__places *places,
-                        size_t at, size_t from, size_t to)
+static void put_between(struct buffer *buffer, const char *sql,
+                        const struct pool__placeholders *places, size_t at, size_t from, size_t to)
 {
     while (from < to) {
-        size_t cut = pool__places_next_cut(places, at, from, to);
+        size_t cut = pool__placeholders_next_cut(places, at, from, to);
         put(buffer, sql + from, cut - from);
         from = cut + 1;
     }
@@ -265,18 +265,18 @@ static void put_place(struct buffer *buffer, const struct pool__placeholder *pla
     if (place->fill == POOL__FILL_NOTHING)
         return;
     if (!buffer->failed && buffer->len > 0 &&
-        pool__places_touch_before(buffer->data[buffer->len - 1]))
+        pool__placeholders_touch_before(buffer->data[buffer->len - 1]))
         put_word(buffer, " ");
     if (place->fill == POOL__FILL_NO_ROWS)
         put_word(buffer, POOL__NO_ROWS);
     else
         put_value(buffer, place->value, (struct style){quotes, place->in_comment});
-    if (rest_len > 0 && pool__places_touch_after(rest[0]))
+    if (rest_len > 0 && pool__placeholders_touch_after(rest[0]))
         put_word(buffer, " ");
 }
 
 static void put_statement(struct buffer *buffer, const char *sql, size_t len,
-                          const struct pool__places *places, enum pool__quotes quotes)
+                          const struct pool__placeholders *places, enum pool__quotes quotes)
 {
     size_t done = 0;
     for (size_t i = 0; i < places->count; i++) {
@@ -288,15 +288,15 @@ static void put_statement(struct buffer *buffer, const char *sql, size_t len,
     put_between(buffer, sql, places, places->count, done, len);
 }
 
-static bool find_places(struct pool__places *places, const char *sql, size_t len,
+static bool find_places(struct pool__placeholders *places, const char *sql, size_t len,
                         struct pool_args args, enum pool__quotes quotes, struct pool_error *err)
 {
     if (!pool__value_check_args(args, err))
         return false;
-    enum pool__depth depth = pool__places_depth(args);
+    enum pool__depth depth = pool__placeholders_depth(args);
     return (quotes == POOL__QUOTES_UNKNOWN
                 ? pool__readings_find_safe(places, sql, len, depth, err)
-                : pool__places_find(places, sql, len, quotes, depth, err)) &&
+                : pool__placeholders_find(places, sql, len, quotes, depth, err)) &&
            pool__give_values(places, sql, args, err);
 }
 
@@ -304,7 +304,7 @@ bool pool__literal_format(const char *sql, size_t len, struct pool_args args,
                           enum pool__quotes quotes, char **ret_sql, size_t *ret_len,
                           struct pool_error *err)
 {
-    struct pool__places places = {0};
+    struct pool__placeholders places = {0};
     struct buffer buffer = {0};
     char *text = NULL;
     if (find_places(&places, sql, len, args, quotes, err)) {
@@ -314,7 +314,7 @@ bool pool__literal_format(const char *sql, size_t len, struct pool_args args,
         if (!text)
             pool__fail(err, POOL_ERR_NOMEM, "out of memory for an SQL statement");
     }
-    pool__places_free(&places);
+    pool__placeholders_free(&places);
     if (!text)
         return false;
     *ret_sql = text;

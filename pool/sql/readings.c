@@ -32,7 +32,7 @@ static bool fail_ambiguous(size_t escaped_quote_at, struct pool_error *err)
 
 /* What has been found so far: by the first reading that is possible. */
 struct search {
-    struct pool__places *places;
+    struct pool__placeholders *places;
     bool found;
     enum pool__depth depth;
     size_t escaped_quote_at;
@@ -41,30 +41,30 @@ struct search {
 static bool take_reading(struct search *search, const char *sql, size_t len,
                          enum pool__quotes quotes, struct pool_error *err)
 {
-    struct pool__places other;
+    struct pool__placeholders other;
     struct pool_error why = {0};
     bool ok = true;
-    if (!pool__places_find(&other, sql, len, quotes, search->depth, &why)) {
+    if (!pool__placeholders_find(&other, sql, len, quotes, search->depth, &why)) {
         if (why.code == POOL_ERR_NOMEM)
             ok = pool__fail_copy(err, &why);
     } else if (!search->found) {
-        pool__places_free(search->places);
+        pool__placeholders_free(search->places);
         *search->places = other;
         search->found = true;
         return true;
-    } else if (!pool__places_agree(search->places, &other, search->depth)) {
+    } else if (!pool__placeholders_agree(search->places, &other, search->depth)) {
         ok = fail_ambiguous(search->escaped_quote_at, err);
     }
-    pool__places_free(&other);
+    pool__placeholders_free(&other);
     return ok;
 }
 
-bool pool__readings_find_possible(struct pool__places *places, const char *sql, size_t len,
+bool pool__readings_find_possible(struct pool__placeholders *places, const char *sql, size_t len,
                                   enum pool__depth depth, struct pool_error *err)
 {
     struct pool_error why = {0};
     struct search search = {.places = places, .depth = depth};
-    search.found = pool__places_find(places, sql, len, POOL__QUOTES_ESCAPED, depth, &why);
+    search.found = pool__placeholders_find(places, sql, len, POOL__QUOTES_ESCAPED, depth, &why);
     search.escaped_quote_at = places->escaped_quote_at;
     if (places->escaped_quote && why.code != POOL_ERR_NOMEM)
         for (size_t i = 0; i < 2; i++)
@@ -73,7 +73,8 @@ bool pool__readings_find_possible(struct pool__places *places, const char *sql, 
     return search.found || pool__fail_copy(err, &why);
 }
 
-static bool has_place_at(const struct pool__places *places, const struct pool__placeholder *place)
+static bool has_place_at(const struct pool__placeholders *places,
+                         const struct pool__placeholder *place)
 {
     size_t low = 0;
     size_t high = places->count;
@@ -90,8 +91,8 @@ static bool has_place_at(const struct pool__places *places, const struct pool__p
 }
 
 /* Whether the other reading, which may break off, sees all places behind the backslash. */
-static bool sees_places(const struct pool__places *other, const struct pool__places *places,
-                        size_t *ret_not)
+static bool sees_places(const struct pool__placeholders *other,
+                        const struct pool__placeholders *places, size_t *ret_not)
 {
     for (size_t i = 0; i < places->count; i++) {
         const struct pool__placeholder *place = &places->places[i];
@@ -103,14 +104,14 @@ static bool sees_places(const struct pool__places *other, const struct pool__pla
     return true;
 }
 
-static bool check_safe(const struct pool__places *places, const char *sql, size_t len,
+static bool check_safe(const struct pool__placeholders *places, const char *sql, size_t len,
                        enum pool__quotes quotes, struct pool_error *err)
 {
-    struct pool__places other;
+    struct pool__placeholders other;
     struct pool_error why = {0};
     size_t unsafe = 0;
     bool ok = true;
-    pool__places_find(&other, sql, len, quotes, POOL__DEPTH_PLACES, &why);
+    pool__placeholders_find(&other, sql, len, quotes, POOL__DEPTH_PLACEHOLDERS, &why);
     if (why.code == POOL_ERR_NOMEM)
         ok = pool__fail_copy(err, &why);
     else if (!sees_places(&other, places, &unsafe))
@@ -118,14 +119,14 @@ static bool check_safe(const struct pool__places *places, const char *sql, size_
                         "placeholder at byte %zu follows a backslash before a quote at byte %zu, "
                         "which servers read in different ways: pass such text as a value",
                         unsafe, places->escaped_quote_at);
-    pool__places_free(&other);
+    pool__placeholders_free(&other);
     return ok;
 }
 
-bool pool__readings_find_safe(struct pool__places *places, const char *sql, size_t len,
+bool pool__readings_find_safe(struct pool__placeholders *places, const char *sql, size_t len,
                               enum pool__depth depth, struct pool_error *err)
 {
-    if (!pool__places_find(places, sql, len, POOL__QUOTES_ESCAPED, depth, err))
+    if (!pool__placeholders_find(places, sql, len, POOL__QUOTES_ESCAPED, depth, err))
         return false;
     for (size_t i = 0; places->escaped_quote && i < 2; i++)
         if (!check_safe(places, sql, len, others[i], err))

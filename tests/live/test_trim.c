@@ -76,7 +76,7 @@ static void an_idle_connection_gives_back_what_a_large_row_needed(void **state)
     ask_for(conn, LARGE);
     assert_true(pool__trim_is_bulky(inside()));
     assert_true(pool_conn_release(conn, NULL));
-    WAIT_UNTIL(!atomic_load(&the_pool->places[0].bulky));
+    WAIT_UNTIL(!atomic_load(&the_pool->records[0].bulky));
     conn = borrow();
     assert_false(pool__trim_is_bulky(inside()));
     ask_for(conn, 100);
@@ -118,7 +118,7 @@ static void what_is_not_much_is_kept(void **state)
     pool__trim(inside());
     assert_ptr_equal(inside()->mysql->net.buff, before);
     assert_true(pool_conn_release(conn, NULL));
-    assert_false(atomic_load(&the_pool->places[0].bulky));
+    assert_false(atomic_load(&the_pool->records[0].bulky));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

@@ -560,7 +560,7 @@ server_mutant replica.c test_health a_write_that_new_connections_refuse_too_cost
     's/        return KEEP;/        return REPLACE;/'
 server_mutant replica.c test_health what_is_being_opened_is_not_replaced \
     "what is being opened is replaced as well" \
-    's/if \(atomic_load\(&pool->places\[slot\]\.opened_ns\) < than_ns\)/if (than_ns)/'
+    's/if \(atomic_load\(&pool->records\[slot\]\.opened_ns\) < than_ns\)/if (than_ns)/'
 server_mutant trim.c test_trim an_idle_connection_gives_back_what_a_large_row_needed \
     "memory is never given back" \
     's/    if \(!pool__trim_is_bulky\(conn\) \|\| !is_at_rest\(conn\)\)\n        return;/    return;/'

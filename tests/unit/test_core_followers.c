@@ -273,7 +273,7 @@ static void assert_woken_together(uint32_t place, unsigned wakes_0, unsigned wak
     static struct borrower riders[RIDERS];
     struct pool__waiter *aboard[RIDERS];
     struct pool__wakes wakes = {0};
-    core.places = place;
+    core.bench_places = place;
     atomic_store(&core.benches[0], 0);
     atomic_store(&core.benches[1], 0);
     for (unsigned i = 0; i < RIDERS; i++)

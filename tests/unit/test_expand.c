@@ -1,6 +1,6 @@
 /*
- * Tests of pool/sql/expand.c: which values go where, and how lists are padded. test_places tells
- * more. No server.
+ * Tests of pool/sql/expand.c: which values go where, and how lists are padded. test_placeholders
+ * tells more. No server.
  */
 #include <setjmp.h>
 #include <stdarg.h>

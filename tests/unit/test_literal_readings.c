@@ -15,7 +15,7 @@
 #include "sql/expand.h"
 #include "sql/inspect.h"
 #include "sql/literal.h"
-#include "sql/places.h"
+#include "sql/placeholders.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -242,10 +242,11 @@ static void make_values(struct random_values *random, uint32_t *seed)
  * they are named. */
 static size_t count_placeholders(const char *sql, enum pool__quotes quotes)
 {
-    struct pool__places places;
-    bool ok = pool__places_find(&places, sql, strlen(sql), quotes, POOL__DEPTH_PLACES, NULL);
+    struct pool__placeholders places;
+    bool ok =
+        pool__placeholders_find(&places, sql, strlen(sql), quotes, POOL__DEPTH_PLACEHOLDERS, NULL);
     size_t count = ok && !places.named ? places.count : SIZE_MAX;
-    pool__places_free(&places);
+    pool__placeholders_free(&places);
     return count;
 }
 

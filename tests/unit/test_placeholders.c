@@ -1,6 +1,7 @@
 /*
- * Tests of pool/sql/places.c, pool/sql/give.c, pool/sql/readings.c and pool/sql/expand.c: which
- * value goes where, what lists become, and what is refused because sessions differ. No server.
+ * Tests of pool/sql/placeholders.c, pool/sql/give.c, pool/sql/readings.c and pool/sql/expand.c:
+ * which value goes where, what lists become, and what is refused because sessions differ. No
+ * server.
  *
  * The last tests read random expanded texts again: they must have the tokens of the template,
  * and a ? for each value.
@@ -16,7 +17,7 @@
 
 #include "sql/expand.h"
 #include "sql/literal.h"
-#include "sql/places.h"
+#include "sql/placeholders.h"
 #include "sql/inspect.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
@@ -347,7 +348,7 @@ static size_t width_of(const struct pool__placeholder *place, const char *sql)
 }
 
 static bool same_tokens(const struct reading *before, const struct reading *after,
-                        const struct pool__places *places, const char *sql)
+                        const struct pool__placeholders *places, const char *sql)
 {
     size_t at = 0, place = 0;
     for (size_t i = 0; i < before->count; i++) {
@@ -376,12 +377,12 @@ static bool is_possible(const char *sql)
 static bool expanded_well(const char *sql, const struct pool__expanded *expanded)
 {
     static struct reading before, after;
-    struct pool__places places;
-    bool ok = pool__places_find(&places, sql, strlen(sql), POOL__QUOTES_ESCAPED, POOL__DEPTH_LISTS,
-                                NULL) &&
+    struct pool__placeholders places;
+    bool ok = pool__placeholders_find(&places, sql, strlen(sql), POOL__QUOTES_ESCAPED,
+                                      POOL__DEPTH_LISTS, NULL) &&
               read_tokens(sql, &before) && read_tokens(expanded->sql, &after) &&
               after.placeholders == expanded->count && same_tokens(&before, &after, &places, sql);
-    pool__places_free(&places);
+    pool__placeholders_free(&places);
     return ok;
 }
 

@@ -12,7 +12,7 @@
  * Elements are counted, and their commas remembered, for the sake of empty lists, which have
  * to go without leaving a comma behind: see give.c.
  */
-#include "sql/places.h"
+#include "sql/placeholders.h"
 
 #include "base/error.h"
 #include "sql/words.h"
@@ -25,11 +25,11 @@ static bool fail_memory(struct pool_error *err)
     return pool__fail(err, POOL_ERR_NOMEM, "out of memory for an SQL statement");
 }
 
-void pool__places_free(struct pool__places *places)
+void pool__placeholders_free(struct pool__placeholders *places)
 {
     free(places->places);
     free(places->lists);
-    *places = (struct pool__places){0};
+    *places = (struct pool__placeholders){0};
 }
 
 /* Room for one more than `count`. */
@@ -47,7 +47,7 @@ static bool reserve(void **array, size_t count, size_t *capacity, size_t size,
     return true;
 }
 
-static bool add_place(struct pool__places *places, const struct pool__lexer *lexer,
+static bool add_place(struct pool__placeholders *places, const struct pool__lexer *lexer,
                       const struct pool__token *token, struct pool_error *err)
 {
     void *array = places->places;
@@ -71,7 +71,7 @@ static bool add_place(struct pool__places *places, const struct pool__lexer *lex
 
 /* How far the text has been read. */
 struct finder {
-    struct pool__places *places;
+    struct pool__placeholders *places;
     struct pool__lexer lexer;
     struct pool__token before;      /* the last token, */
     struct pool__token before_that; /* and the one before */
@@ -92,7 +92,7 @@ static bool is_behind_in(const struct finder *finder)
 
 static bool open_list(struct finder *finder, struct pool_error *err)
 {
-    struct pool__places *places = finder->places;
+    struct pool__placeholders *places = finder->places;
     void *array = places->lists;
     bool ok =
         reserve(&array, places->list_count, &places->list_capacity, sizeof *places->lists, err);
@@ -177,9 +177,9 @@ static bool follow(struct finder *finder, const struct pool__token *token, struc
     return true;
 }
 
-enum pool__depth pool__places_depth(struct pool_args args)
+enum pool__depth pool__placeholders_depth(struct pool_args args)
 {
-    enum pool__depth depth = POOL__DEPTH_PLACES;
+    enum pool__depth depth = POOL__DEPTH_PLACEHOLDERS;
     for (size_t i = 0; i < args.count; i++) {
         if (args.values[i].type != POOL_TYPE_LIST)
             continue;
@@ -191,7 +191,7 @@ enum pool__depth pool__places_depth(struct pool_args args)
 }
 
 /* What was read of a subquery, or of parentheses that are never closed, is no list. */
-static void drop_what_is_no_list(struct pool__places *places)
+static void drop_what_is_no_list(struct pool__placeholders *places)
 {
     for (size_t i = 0; i < places->count; i++) {
         struct pool__placeholder *place = &places->places[i];
@@ -200,18 +200,19 @@ static void drop_what_is_no_list(struct pool__places *places)
     }
 }
 
-bool pool__places_find(struct pool__places *places, const char *sql, size_t len,
-                       enum pool__quotes quotes, enum pool__depth depth, struct pool_error *err)
+bool pool__placeholders_find(struct pool__placeholders *places, const char *sql, size_t len,
+                             enum pool__quotes quotes, enum pool__depth depth,
+                             struct pool_error *err)
 {
     struct finder finder = {.places = places, .list = POOL__NOWHERE};
-    *places = (struct pool__places){0};
+    *places = (struct pool__placeholders){0};
     bool ok = pool__lexer_init_for(&finder.lexer, sql, len, quotes, err);
     struct pool__token token = {.kind = POOL__TOKEN_COMMENT_SQL};
     while (ok && token.kind != POOL__TOKEN_END) {
         ok = pool__lexer_next(&finder.lexer, &token, err);
         if (ok && token.kind == POOL__TOKEN_PLACEHOLDER)
             ok = add_place(places, &finder.lexer, &token, err);
-        if (ok && depth != POOL__DEPTH_PLACES && token.kind != POOL__TOKEN_COMMENT_SQL)
+        if (ok && depth != POOL__DEPTH_PLACEHOLDERS && token.kind != POOL__TOKEN_COMMENT_SQL)
             ok = follow(&finder, &token, err);
     }
     drop_what_is_no_list(places);
@@ -238,8 +239,8 @@ static bool same_list(const struct pool__in_list *a, const struct pool__in_list 
     return a->elements == b->elements && a->is_list == b->is_list && a->is_split == b->is_split;
 }
 
-bool pool__places_agree(const struct pool__places *a, const struct pool__places *b,
-                        enum pool__depth depth)
+bool pool__placeholders_agree(const struct pool__placeholders *a,
+                              const struct pool__placeholders *b, enum pool__depth depth)
 {
     bool exactly = depth == POOL__DEPTH_EMPTY;
     if (a->count != b->count || (exactly && a->list_count != b->list_count))
@@ -256,7 +257,8 @@ bool pool__places_agree(const struct pool__places *a, const struct pool__places 
 
 /* ---- writing ---- */
 
-size_t pool__places_next_cut(const struct pool__places *places, size_t at, size_t from, size_t to)
+size_t pool__placeholders_next_cut(const struct pool__placeholders *places, size_t at, size_t from,
+                                   size_t to)
 {
     size_t cut = to;
     if (at > 0 && places->places[at - 1].cut >= from && places->places[at - 1].cut < cut)
@@ -266,12 +268,12 @@ size_t pool__places_next_cut(const struct pool__places *places, size_t at, size_
     return cut;
 }
 
-bool pool__places_touch_before(char before)
+bool pool__placeholders_touch_before(char before)
 {
     return !strchr(" \t\n\v\f\r(,=<>+*-", before);
 }
 
-bool pool__places_touch_after(char after)
+bool pool__placeholders_touch_after(char after)
 {
     return !strchr(" \t\n\v\f\r),;=<>", after);
 }

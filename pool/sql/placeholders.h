@@ -3,8 +3,8 @@
  * may be padded, and may be empty, only as an element of IN (...). Offsets are bytes.
  * threads: any.
  */
-#ifndef POOL_SQL_PLACES_H
-#define POOL_SQL_PLACES_H
+#ifndef POOL_SQL_PLACEHOLDERS_H
+#define POOL_SQL_PLACEHOLDERS_H
 
 #include "sql/lexer.h"
 
@@ -54,7 +54,7 @@ struct pool__in_list {
     bool has_place;  /* its last token is the last place found */
 };
 
-struct pool__places {
+struct pool__placeholders {
     struct pool__placeholder *places; /* in the order of the text */
     size_t count;
     size_t capacity;
@@ -68,31 +68,33 @@ struct pool__places {
 
 /* How much has to be known of the lists. */
 enum pool__depth {
-    POOL__DEPTH_PLACES, /* no value is a list: no IN (...) is looked for */
+    POOL__DEPTH_PLACEHOLDERS, /* no value is a list: no IN (...) is looked for */
     POOL__DEPTH_LISTS,
     POOL__DEPTH_EMPTY /* some list is empty: readings have to agree in what is of use for that */
 };
-enum pool__depth pool__places_depth(struct pool_args args);
+enum pool__depth pool__placeholders_depth(struct pool_args args);
 
 /* Reads the text as a session with these quotes does. After a failure the places before the fault
- * are known. Free with pool__places_free in either case. */
-bool pool__places_find(struct pool__places *places, const char *sql, size_t len,
-                       enum pool__quotes quotes, enum pool__depth depth, struct pool_error *err);
-void pool__places_free(struct pool__places *places);
+ * are known. Free with pool__placeholders_free in either case. */
+bool pool__placeholders_find(struct pool__placeholders *places, const char *sql, size_t len,
+                             enum pool__quotes quotes, enum pool__depth depth,
+                             struct pool_error *err);
+void pool__placeholders_free(struct pool__placeholders *places);
 
 /* Whether two readings have found the same places, values apart. */
-bool pool__places_agree(const struct pool__places *a, const struct pool__places *b,
-                        enum pool__depth depth);
+bool pool__placeholders_agree(const struct pool__placeholders *a,
+                              const struct pool__placeholders *b, enum pool__depth depth);
 
 /* The text between `from` and `to`, which is before place number `at` or behind all of them,
  * is to be written up to here and without the byte here; `to` if there is nothing to leave
  * out. */
-size_t pool__places_next_cut(const struct pool__places *places, size_t at, size_t from, size_t to);
+size_t pool__placeholders_next_cut(const struct pool__placeholders *places, size_t at, size_t from,
+                                   size_t to);
 
 /* Whether a value that is written into a place needs a blank between it and this neighbour, so that
  * the two do not become one token. Never behind a minus, where a blank could complete the start of
  * a comment. */
-bool pool__places_touch_before(char before);
-bool pool__places_touch_after(char after);
+bool pool__placeholders_touch_before(char before);
+bool pool__placeholders_touch_after(char after);
 
 #endif
