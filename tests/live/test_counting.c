@@ -228,7 +228,7 @@ static void a_transaction_that_is_run_again_is_another_one(void **state)
 static void a_cancelled_call_counts_as_failed(void **state)
 {
     struct pool_call handle;
-    struct seen seen;
+    struct seen seen = {.calls = 0};
     (void)state;
     make_pool(observed());
     struct pool_request request = {.sql = "SELECT SLEEP(60)"};
