@@ -1,5 +1,5 @@
 /*
- * F36: a host with several addresses, of which the first is no good.
+ * A host with several addresses, of which the first is no good.
  *
  * Who asks for the addresses of a name, the pool by getaddrinfo_a or libmariadb by
  * getaddrinfo, is answered by this program: these are the addresses of HOST. The server

@@ -1,6 +1,6 @@
 /*
- * F111: the program closes a descriptor of the pool, and its number goes to something
- * else. The pool must notice, and leave that alone.
+ * The program closes a descriptor of the pool, and its number goes to something else.
+ * The pool must notice, and leave that alone.
  *
  * Needs a server: MYPOOL_URL, MYPOOL_TLS_URL.
  */

@@ -1,6 +1,6 @@
 /*
- * Promise P6 (no statement runs twice, and "not executed" is true) for statements that go
- * together: four increments on one connection, which is cut after each byte of their
+ * No statement runs twice, and "not executed" is true (see docs/promises.md), for statements
+ * that go together: four increments on one connection, which is cut after each byte of their
  * requests and of their replies. What each caller was told is compared with what the
  * server has. See callers.h for how the queue is made, proxy.h for the cuts.
  */

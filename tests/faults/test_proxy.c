@@ -4,8 +4,8 @@
  * The pools here connect through a small proxy of our own (proxy.h). A test that arms a cut
  * has the only connection, so it is clear which session is meant.
  *
- * Promise P6 (no statement runs twice) is proven exhaustively: a counter is incremented
- * with the session cut after each byte of the request and of the reply, and what the
+ * That no statement runs twice (see docs/promises.md) is proven exhaustively: a counter is
+ * incremented with the session cut after each byte of the request and of the reply, and what the
  * caller was told is compared with what the server has.
  */
 #include <errmsg.h>
@@ -107,7 +107,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* P6: cut everywhere */
+/* Cut everywhere: no statement runs twice */
 
 enum verdict { SUCCESS, NOT_EXECUTED, UNKNOWN, WRONG };
 

@@ -1,10 +1,10 @@
 /*
  * What the pool does when the server's own limits and its administrator come between:
- * transactions ended for idleness (F45), readers dropped for slowness (F46), users out of
- * their hourly allowance (F48), statements stopped after max_statement_time (F56), full
- * tables (F9), databases and grants that go (F51), sessions that cannot be set up, servers
- * that take no writes, many sessions killed at once, and what must not be noticed at all:
- * reloaded privileges, passwords and certificates (F57). Locks are in test_server_locks.c.
+ * transactions ended for idleness, readers dropped for slowness, users out of their hourly
+ * allowance, statements stopped after max_statement_time, full tables, databases and grants
+ * that go, sessions that cannot be set up, servers that take no writes, many sessions killed
+ * at once, and what must not be noticed at all: reloaded privileges, passwords and
+ * certificates. Locks are in test_server_locks.c.
  *
  * The fixture has a pool and an administrator's connection beside it; tear-down puts the
  * server right.

@@ -1,5 +1,5 @@
 /*
- * What the pool does behind the locks of others (F53): a locked table, the global read lock,
+ * What the pool does behind the locks of others: a locked table, the global read lock,
  * a metadata lock. A call's deadline holds, the server's own lock_wait_timeout is passed on,
  * and nobody beside it is taken for dead meanwhile.
  *

@@ -1,5 +1,5 @@
 /*
- * P13: what the pool says never contains a password or the value of a placeholder.
+ * What the pool says never contains a password or the value of a placeholder.
  *
  * The password and the values are canaries. Each test does something, successful or
  * not, on a pool with all hooks installed, and everything that the library hands out is

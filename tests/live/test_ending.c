@@ -1,5 +1,5 @@
 /*
- * The end of a pool (P10): what finishes, what is cut, who is refused, that nothing is left, and
+ * The end of a pool: what finishes, what is cut, who is refused, that nothing is left, and
  * from where it must not be called. See life.h; the worst moments are in test_end.
  */
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /*
- * A pool in a process that forks and execs (P22): a child is refused and sends nothing, and
- * inherits no descriptor. See life.h.
+ * A pool in a process that forks and execs: a child is refused and sends nothing, and inherits
+ * no descriptor. See life.h.
  */
 #include <setjmp.h>
 #include <stdarg.h>

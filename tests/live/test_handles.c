@@ -1,6 +1,6 @@
 /*
- * Handles: a copy that outlives its borrow is refused and touches nothing (P17); what is
- * not given back is reported by name (P18).
+ * Handles: a copy that outlives its borrow is refused and touches nothing; what is not
+ * given back is reported by name.
  *
  * Most pools here have one connection, so that a handle and its successor are about the
  * same slot and the same session: the case in which a mistake would do harm.

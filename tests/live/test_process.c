@@ -81,7 +81,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* F105: small stacks. Sanitizers need more for the same functions. */
+/* Small stacks. Sanitizers need more for the same functions. */
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SMALL_STACK (2 * 1024 * 1024)
@@ -212,7 +212,7 @@ static pid_t start_child(int (*fn)(void))
     _exit(fn());
 }
 
-/* F109: the process stands still for longer than the server waits */
+/* The process stands still for longer than the server waits */
 
 #define AWAY 4 /* connections */
 
@@ -282,7 +282,7 @@ static void after_a_stop_nobody_gets_a_dead_connection(void **state)
     assert_int_equal(status, 0);
 }
 
-/* F113: exit */
+/* Exit */
 
 static void *run_long_statement(void *arg)
 {
@@ -334,7 +334,7 @@ static void a_process_exits_in_the_middle_of_everything_with_tls(void **state)
     assert_exits_well("MYPOOL_TLS_URL");
 }
 
-/* F113: the library is loaded and unloaded by name */
+/* The library is loaded and unloaded by name */
 
 struct library {
     void *handle;

@@ -1,5 +1,5 @@
 /*
- * Nothing that one borrower does to a session reaches the next (P2).
+ * Nothing that one borrower does to a session reaches the next.
  *
  * The matrix: each kind of session state times each way in which a borrow can end. The
  * pool has one connection, so the next borrower would get the same one. A kind of state

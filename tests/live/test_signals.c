@@ -1,6 +1,6 @@
 /*
- * A pool in a process that has signals of its own (P22): SIGPIPE stays what it was, and the threads
- * of the pool get none. See life.h.
+ * A pool in a process that has signals of its own: SIGPIPE stays what it was, and the threads of
+ * the pool get none. See life.h.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /*
- * Counting: the counters of a pool obey the laws of conservation, and agree with its hooks (P23).
+ * Counting: the counters of a pool obey the laws of conservation, and agree with its hooks.
  * See life.h.
  */
 #include <setjmp.h>

@@ -131,8 +131,6 @@ static void the_deadline_of_a_request_covers_the_wait(void **state)
     end_cleanly(pool);
 }
 
-/* ---- fork and exec ---- */
-
 static void a_thousand_waiters_time_out_although_the_server_is_frozen(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
 /*
- * P4: nobody starves and no wake-up is lost, with many threads and one connection.
+ * Nobody starves and no wake-up is lost, with many threads and one connection.
  *
  * All threads call as fast as they can, until a number of them has queued. A wait is
  * measured in turns: how many calls of others were served meanwhile. That does not
