@@ -115,7 +115,7 @@ enum pool_code {
 #define POOL_CODE_ENUM(id, name, text) id,
     POOL_CODES(POOL_CODE_ENUM)
 #undef POOL_CODE_ENUM
-    POOL_CODE_LAST = POOL_ERR_ROLLED_BACK
+        POOL_CODE_LAST = POOL_ERR_ROLLED_BACK
 };
 
 struct pool_error {
@@ -409,7 +409,7 @@ enum pool_isolation {
 enum pool_tls_mode {
     POOL_TLS_DEFAULT, /* off on Unix sockets and loopback addresses, VERIFY elsewhere */
     POOL_TLS_OFF,
-    POOL_TLS_VERIFY,           /* encrypted; chain and host name verified */
+    POOL_TLS_VERIFY,            /* encrypted; chain and host name verified */
     POOL_TLS_UNVERIFIED_UNSAFE, /* encrypted, but to anybody: open to a man in the middle */
     POOL_TLS_LAST = POOL_TLS_UNVERIFIED_UNSAFE
 };
@@ -487,8 +487,8 @@ struct pool_hooks {
                      enum pool_code code, void *arg);
     void (*on_state)(enum pool_state state, const char *cause, void *arg);
     void (*on_leak)(const char *label, uint32_t held_ms, void *arg);
-    void *arg;             /* for each of them */
-    void *reserved[16];    /* zero */
+    void *arg;          /* for each of them */
+    void *reserved[16]; /* zero */
 };
 
 /*
@@ -1010,11 +1010,13 @@ typedef bool pool_transaction_fn(struct pool_conn conn, void *arg, struct pool_e
 struct pool_transaction_request {
     enum pool_isolation isolation; /* of this transaction; costs a round trip; default: that of
                                       the session */
-    bool read_only;              /* the server refuses to write in it */
-    unsigned tries;              /* runs at most, as long as the server asks for another; 0: 4; 1:
-                                    never a second one */
+    bool read_only;                /* the server refuses to write in it */
+    unsigned tries;                /* runs at most, as long as the server asks for another; 0: 4; 1:
+                                      never a second one */
     uint32_t timeout_ms;         /* whole call: its runs, the waits and pauses between them and each
-                                    statement in it; 0: no limit of its own; or POOL_NEVER */
+                                    statement in it; where no time is left for another run the call
+                                    fails with the error of the last one; 0: no limit of its own;
+                                    or POOL_NEVER */
     uint32_t acquire_timeout_ms; /* 0: the pool's */
     const char *label;           /* call site, for hooks, leak reports and errors; copied
                                     (63 bytes) */
@@ -1023,7 +1025,7 @@ struct pool_transaction_request {
 
 /* Borrows a connection, begins, calls fn, commits or rolls back, releases. If fn
  * or the commit failed with retry_transaction (deadlock, lock wait timeout) all of
- * it is run again, up to 3 more times, after a short random pause: fn must not have
+ * it is run again, up to 3 more times, after a short random pause (64 ms at most): fn must not have
  * effects outside the database. It need not look at each error: what the server has undone is
  * never committed, and nothing runs outside of the transaction. If fn ends that itself, by COMMIT
  * or a statement that implies it, what follows is refused until it begins another. True means
@@ -1114,10 +1116,10 @@ bool pool_conn_ping_async(struct pool_conn conn, pool_query_fn *fn, void *arg,
  * (KILL QUERY), and its connection stays, but for that of a stream among its rows. A transaction
  * is rolled back: the statement that runs in it is stopped, those that follow are refused; its
  * commit, once it is on its way, is not stopped. The callback
- * still runs exactly once, with POOL_ERR_CANCELLED, or with the result if the call had ended
- * before. A statement that was sent along with those of other callers is not stopped; its
- * result is dropped. True if the call had not ended; POOL_ERR_STALE if its callback has run or
- * is about to. threads: any. callback: yes. */
+ * still runs exactly once, with POOL_ERR_CANCELLED, or with the result if the call ends by itself
+ * before it is stopped. A statement that was sent along with those of other callers is not
+ * stopped; its result is dropped. True if the callback has not run yet, else POOL_ERR_STALE.
+ * threads: any. callback: yes. */
 bool pool_cancel(struct pool_call call, struct pool_error *err);
 
 /* What a stream is to do after a row. */

@@ -39,9 +39,10 @@ bool pool__connection_borrow(struct pool *pool, const struct pool_request *reque
                              struct pool_conn *ret_conn, struct pool_error *err)
 {
     struct pool__borrowed borrowed;
-    if (!pool__check_blocking(pool, err))
+    if (!pool__check_begun(pool, err))
         return false;
     struct pool__ask ask = pool__borrow_ask(pool, request, 0);
+    ask.begun = true;
     if (!pool__borrow(pool, &ask, &borrowed, err))
         return false;
     *ret_conn = pool__handle_of(pool, borrowed.slot, borrowed.generation);
@@ -191,6 +192,11 @@ static const char *set_isolation(enum pool_isolation isolation)
     return NULL;
 }
 
+static const char *start_of(const struct pool__begin *begin)
+{
+    return begin && begin->read_only ? "START TRANSACTION READ ONLY" : "START TRANSACTION";
+}
+
 static bool is_dirty(struct pool_conn conn)
 {
     struct pool__borrowed borrowed;
@@ -201,12 +207,17 @@ static bool is_dirty(struct pool_conn conn)
     return dirty;
 }
 
-static void set_clean(struct pool_conn conn)
+/* After the isolation was set: once the transaction has begun nothing of that is left. If it has
+ * not, the next one of whoever comes would have it; a reset takes it away, if there are resets. */
+static void settle_isolation(struct pool_conn conn, bool began)
 {
     struct pool__borrowed borrowed;
     if (!pool__handle_claim_open(conn, &borrowed, NULL))
         return;
-    borrowed.conn->dirty = false;
+    if (began)
+        borrowed.conn->dirty = false;
+    else if (conn.pool->options.v.reset_policy == POOL_RESET_NEVER)
+        borrowed.conn->broken = true;
     pool__handle_unclaim(conn.pool, &borrowed);
 }
 
@@ -219,15 +230,11 @@ bool pool__connection_begin(struct pool_conn conn, const struct pool__begin *beg
     const char *set = begin ? set_isolation(begin->isolation) : NULL;
     const struct pool__limits *limits = begin ? &begin->limits : NULL;
     bool dirty = set && is_dirty(conn);
-    if (set && !command(conn, set, limits, tries, err))
-        return false;
-    if (!command(conn,
-                 begin && begin->read_only ? "START TRANSACTION READ ONLY" : "START TRANSACTION",
-                 limits, tries, err))
-        return false;
-    if (set && !dirty)
-        set_clean(conn);
-    return true;
+    bool began = (!set || command(conn, set, limits, tries, err)) &&
+                 command(conn, start_of(begin), limits, tries, err);
+    if (set && (!began || !dirty))
+        settle_isolation(conn, began);
+    return began;
 }
 
 bool pool__connection_end(struct pool_conn conn, const char *sql, const struct pool__limits *limits,

@@ -51,18 +51,19 @@ static bool any_is_idle_or_about_to_be(struct pool *pool)
     return counts[POOL__SLOT_IDLE] + counts[POOL__SLOT_CHORE] > 0;
 }
 
-/* Callbacks that were accepted are served by what was open, and nothing new is opened. */
-static bool serves_callbacks(struct pool *pool)
+/* Callbacks that were accepted, and transactions between two runs, are served by what was open, and
+ * nothing new is opened. */
+static bool serves_more(struct pool *pool)
 {
-    return atomic_load(&pool->core.drains) && atomic_load(&pool->loop.work) > 0 &&
-           pool__slots_open_count(&pool->core) > 0;
+    bool more = atomic_load(&pool->loop.work) > 0 || atomic_load(&pool->transactions) > 0;
+    return more && atomic_load(&pool->core.drains) && pool__slots_open_count(&pool->core) > 0;
 }
 
 static bool wait_for_returns(struct pool *pool, uint64_t deadline_ns)
 {
     for (;;) {
         uint32_t returns = atomic_load(&pool->returns);
-        bool more = serves_callbacks(pool);
+        bool more = serves_more(pool);
         bool all_back = !any_is_busy(pool) && atomic_load(&pool->followers) == 0;
         uint64_t now = pool__now_ns();
         if ((all_back && !more) || now >= deadline_ns)
@@ -226,10 +227,12 @@ static void detach(struct pool *pool)
         pool__ended_free(pool);
 }
 
-/* Of callers that got no connection, and are in a hook of the program. */
-static void wait_for_hooks(struct pool *pool, uint64_t deadline_ns)
+/* Of callers that got no connection, and are in a hook of the program; and transactions that are
+ * about to find that the pool is closed. */
+static void wait_for_callers(struct pool *pool, uint64_t deadline_ns)
 {
-    while (atomic_load(&pool->telling) && pool__now_ns() < deadline_ns)
+    while ((atomic_load(&pool->telling) || atomic_load(&pool->transactions)) &&
+           pool__now_ns() < deadline_ns)
         pool__sleep_until(pool__now_ns() + POOL__NS_PER_MS);
 }
 
@@ -259,8 +262,8 @@ static void stop(struct pool *pool)
  * promised before they got there is kept, as long as connections are idle or about to be. */
 static bool drain(struct pool *pool, uint64_t deadline_ns)
 {
-    bool idle = any_is_idle_or_about_to_be(pool);
-    pool__queue_set_drains(&pool->core, idle && pool__now_ns() < deadline_ns);
+    bool serves = any_is_idle_or_about_to_be(pool) || atomic_load(&pool->transactions) > 0;
+    pool__queue_set_drains(&pool->core, serves && pool__now_ns() < deadline_ns);
     pool__queue_shut(&pool->core);
     bool clean = wait_for_returns(pool, deadline_ns);
     pool__queue_set_drains(&pool->core, false);
@@ -283,7 +286,7 @@ bool pool_drained(struct pool *pool)
     if (!pool || pool->fork_count != atomic_load(&pool__fork_count))
         return pool != NULL;
     bool calls = atomic_load(&pool->core.waiting) || atomic_load(&pool->followers) ||
-                 atomic_load(&pool->loop.work);
+                 atomic_load(&pool->loop.work) || atomic_load(&pool->transactions);
     return !calls && !any_is_busy(pool);
 }
 
@@ -314,7 +317,7 @@ bool pool_end(struct pool *pool, uint32_t drain_ms, struct pool_error *err)
         cut_borrowed(pool, last_ns - CUT_MS / 4 * POOL__NS_PER_MS);
     pool__dispatch_finish(pool);
     wait_for_chores(pool, last_ns);
-    wait_for_hooks(pool, last_ns);
+    wait_for_callers(pool, last_ns);
     stop(pool);
     close_the_rest(pool);
     detach(pool);

@@ -23,34 +23,29 @@
 #include "engine/pool.h"
 
 #include <stdio.h>
-#include <time.h>
 
-#define RUNS 4   /* at most, unless the request says otherwise */
-#define BEGINS 3 /* that are lost after they were sent */
+#define RUNS 4           /* at most, unless the request says otherwise */
+#define BEGINS 3         /* that are lost after they were sent */
+#define MOST_DOUBLINGS 5 /* of the pause between two runs */
 
 /* What is the same in all runs of a transaction. */
 struct transaction {
     pool_transaction_fn *fn;
     void *arg;
-    const struct pool_transaction_request *request;
+    struct pool_transaction_request request;
     uint64_t deadline_ns;
     struct pool__op *op; /* of a call with a callback; else NULL */
     bool kept;           /* set: part of what the function did in the last run was committed */
 };
 
-/* Run again after 1 to 16 ms, more each time, so that the two victims of one deadlock
- * do not meet again. The low bits of the clock are random enough for that. */
+/* Run again after 1 to 16 ms, and up to 64 later, more each time, so that the two victims of one
+ * deadlock do not meet again. The low bits of the clock are random enough for that. */
 static uint64_t pause_ns(unsigned retry)
 {
-    uint64_t bound_ns = (UINT64_C(4) << retry) * POOL__NS_PER_MS / 2;
+    unsigned doublings = retry < MOST_DOUBLINGS ? retry : MOST_DOUBLINGS;
+    uint64_t bound_ns = (UINT64_C(4) << doublings) * POOL__NS_PER_MS / 2;
     uint64_t mixed = pool__now_ns() * UINT64_C(0x9E3779B97F4A7C15) >> 20;
     return POOL__NS_PER_MS + mixed % bound_ns;
-}
-
-static void pause_before(unsigned retry)
-{
-    struct timespec pause = {0, (long)pause_ns(retry)};
-    nanosleep(&pause, NULL);
 }
 
 /* After a begin that failed: another one? No more connections can have died while they
@@ -63,14 +58,26 @@ static bool may_begin_again(const struct pool *pool, const struct pool_error *er
 
 static struct pool__limits limits_of(const struct transaction *trx)
 {
-    return (struct pool__limits){trx->deadline_ns, trx->request->label};
+    return (struct pool__limits){trx->deadline_ns, trx->request.label};
+}
+
+static bool has_time(const struct pool__limits *limits)
+{
+    return limits->deadline_ns == POOL__FOREVER || pool__now_ns() < limits->deadline_ns;
 }
 
 static struct pool__begin begin_of(const struct transaction *trx)
 {
-    return (struct pool__begin){.isolation = trx->request->isolation,
-                                .read_only = trx->request->read_only,
+    return (struct pool__begin){.isolation = trx->request.isolation,
+                                .read_only = trx->request.read_only,
                                 .limits = limits_of(trx)};
+}
+
+static bool begins_in_time(const struct pool__begin *begin, struct pool_error *err)
+{
+    return has_time(&begin->limits) ||
+           pool__fail_unsent(err, POOL_ERR_QUERY_TIMEOUT,
+                             "the time of the transaction was up when it had begun");
 }
 
 /* Borrows a connection and begins. The wait for a connection has one limit, however many
@@ -78,9 +85,9 @@ static struct pool__begin begin_of(const struct transaction *trx)
 static bool begin(struct pool *pool, const struct transaction *trx, struct pool_conn *ret_conn,
                   struct pool_error *err)
 {
-    struct pool_request request = {.label = trx->request->label};
+    struct pool_request request = {.label = trx->request.label};
     struct pool__begin begin = begin_of(trx);
-    uint32_t acquire_ms = trx->request->acquire_timeout_ms;
+    uint32_t acquire_ms = trx->request.acquire_timeout_ms;
     acquire_ms = acquire_ms ? acquire_ms : pool->options.v.acquire_timeout_ms;
     uint64_t deadline_ns = pool__earlier(pool__deadline_in(acquire_ms), trx->deadline_ns);
     for (unsigned begins = 1;; begins++) {
@@ -88,7 +95,7 @@ static bool begin(struct pool *pool, const struct transaction *trx, struct pool_
         if (!pool__connection_borrow(pool, &request, ret_conn, err))
             return false;
         struct pool__tries tries = {may_begin_again, begins, deadline_ns, false};
-        if (pool__connection_begin(*ret_conn, &begin, &tries, err))
+        if (pool__connection_begin(*ret_conn, &begin, &tries, err) && begins_in_time(&begin, err))
             return true;
         pool__handle_give_up(*ret_conn);
         if (err->fatal) /* the begin is gone with its session */
@@ -109,14 +116,13 @@ static void guard(struct pool_conn conn, const struct transaction *trx)
     borrowed.conn->trx = (struct pool__trx){
         .guarded = true,
         .deadline_ns = trx->deadline_ns == POOL__FOREVER ? 0 : trx->deadline_ns,
-        .stop = trx->op ? &trx->op->cancelled : NULL,
     };
     pool__handle_unclaim(conn.pool, &borrowed);
 }
 
 /* A statement that was stopped: nothing else is to meet the blow. And whether the transaction may
  * still be committed. */
-static bool settle_cancel(const struct transaction *trx, struct pool__conn *conn)
+static bool settle_cancel(const struct transaction *trx, struct pool__conn *conn, bool ok)
 {
     struct pool__op *op = trx->op;
     if (!op)
@@ -124,8 +130,9 @@ static bool settle_cancel(const struct transaction *trx, struct pool__conn *conn
     op->borrowed.conn = conn;
     pool__cancel_absorb_kill(op);
     op->borrowed.conn = NULL;
-    op->commits = !op->cancelled;
-    return op->commits;
+    op->settled = true;
+    op->commits = ok && !op->cancelled;
+    return !op->cancelled;
 }
 
 /* The function may not have run anything since a statement failed that may have ended the
@@ -141,19 +148,18 @@ static void resolve(const struct pool *pool, struct pool__conn *conn, uint64_t d
 
 /* Ends that, and tells what has become of the transaction. False if the handle is stale, or
  * busy, which the function should not have left it. */
-static bool unguard(struct pool_conn conn, const struct transaction *of, struct pool__trx *ret_trx,
-                    struct pool_error *err)
+static bool unguard(struct pool_conn conn, const struct transaction *of, bool ok,
+                    struct pool__trx *ret_trx, struct pool_error *err)
 {
     struct pool__borrowed borrowed;
     if (!pool__handle_claim_open(conn, &borrowed, err))
         return false;
     struct pool__trx *trx = &borrowed.conn->trx;
-    bool goes_on = settle_cancel(of, borrowed.conn);
+    bool goes_on = settle_cancel(of, borrowed.conn, ok);
     resolve(conn.pool, borrowed.conn, of->deadline_ns);
     *ret_trx = *trx;
     trx->guarded = false;
     trx->deadline_ns = 0;
-    trx->stop = NULL;
     if (trx->end == POOL__TRX_COMMITTED || trx->end == POOL__TRX_ROLLED_BACK)
         trx->end = POOL__TRX_OPEN;
     pool__handle_unclaim(conn.pool, &borrowed);
@@ -162,24 +168,17 @@ static bool unguard(struct pool_conn conn, const struct transaction *of, struct 
 
 #define ASKED_FOR_A_ROLLBACK "the transaction function asked for a rollback"
 
-/* Of what failed, part cannot be undone: to run it again would do that twice. */
-static void tell_what_is_kept(struct pool_error *err)
+/* Of what failed, part cannot be undone, or may not be: to run it again would do that twice. */
+static void tell(struct pool_error *err, const char *what)
 {
     struct pool_error told = *err;
     bool reason = err->code != POOL_OK;
     told.code = reason ? err->code : POOL_ERR_ROLLED_BACK;
-    snprintf(told.message, sizeof told.message,
-             "%.320s; the function had ended the transaction itself, and what it did before that "
-             "was not undone",
-             reason ? err->message : ASKED_FOR_A_ROLLBACK);
+    snprintf(told.message, sizeof told.message, "%.320s; %s",
+             reason ? err->message : ASKED_FOR_A_ROLLBACK, what);
     told.not_executed = false;
     told.retry_transaction = false;
     *err = told;
-}
-
-static bool has_time(const struct pool__limits *limits)
-{
-    return limits->deadline_ns == POOL__FOREVER || pool__now_ns() < limits->deadline_ns;
 }
 
 /* What was refused because the time was up, the function may have overlooked. */
@@ -221,16 +220,21 @@ static bool attempt(struct pool_conn conn, struct transaction *of, struct pool_e
     guard(conn, of);
     POOL__BARRIER();
     bool ok = of->fn(conn, of->arg, err);
-    bool here = unguard(conn, of, &trx, ok ? err : &ignored);
+    bool here = unguard(conn, of, ok, &trx, ok ? err : &ignored);
+    bool left_running = !here && (ok ? err : &ignored)->code == POOL_ERR_INVALID;
     if (ok && !here && err->code == POOL_ERR_STALE)
         pool__fail(err, POOL_ERR_STALE, "the transaction function has released its connection");
     if (ok && here && commit(conn, &trx, &limits, err))
         return true;
     if (!ok || err->code == POOL_ERR_CANCELLED)
         roll_back(conn, &limits);
-    of->kept = trx.kept;
+    of->kept = trx.kept || left_running;
     if (trx.kept)
-        tell_what_is_kept(err);
+        tell(err, "the function had ended the transaction itself, and what it did before that was "
+                  "not undone");
+    else if (left_running)
+        tell(err, "a call that the function had left running on its connection may have ended the "
+                  "transaction");
     return false;
 }
 
@@ -244,17 +248,16 @@ static bool check_request(const struct pool_transaction_request *request, struct
     return pool__reserved_check(request->reserved, sizeof request->reserved, "the request", err);
 }
 
-static unsigned runs_of(const struct pool_transaction_request *request)
-{
-    return request->tries ? request->tries : RUNS;
-}
-
-/* The last run has failed with `err`: a second pause would be in vain. */
+/* The last of the runs so far has failed with `err`: whether there is another one, and after how
+ * long. A pause that would end too late is not begun. */
 static bool may_run_once_more(const struct transaction *trx, unsigned runs,
-                              const struct pool_error *err)
+                              const struct pool_error *err, uint64_t *ret_pause_ns)
 {
-    return err->retry_transaction && runs < runs_of(trx->request) &&
-           (trx->deadline_ns == POOL__FOREVER || pool__now_ns() < trx->deadline_ns);
+    unsigned most = trx->request.tries ? trx->request.tries : RUNS;
+    if (!err->retry_transaction || runs >= most)
+        return false;
+    *ret_pause_ns = pause_ns(runs - 1);
+    return trx->deadline_ns == POOL__FOREVER || pool__now_ns() + *ret_pause_ns < trx->deadline_ns;
 }
 
 static bool run_all(struct pool *pool, struct transaction *trx, struct pool_error *err)
@@ -267,9 +270,10 @@ static bool run_all(struct pool *pool, struct transaction *trx, struct pool_erro
             if (done)
                 return true;
         }
-        if (!may_run_once_more(trx, runs, err))
+        uint64_t pause_ns;
+        if (!may_run_once_more(trx, runs, err, &pause_ns))
             break;
-        pause_before(runs - 1);
+        pool__sleep_until(pool__now_ns() + pause_ns);
         pool__ok(err);
     }
     if (err->code == POOL_OK)
@@ -287,8 +291,11 @@ bool pool_transaction_with(struct pool *pool, const struct pool_transaction_requ
         return false;
     uint64_t deadline_ns =
         request->timeout_ms ? pool__deadline_in(request->timeout_ms) : POOL__FOREVER;
-    struct transaction trx = {fn, arg, request, deadline_ns, NULL, false};
-    return run_all(pool, &trx, err);
+    struct transaction trx = {fn, arg, *request, deadline_ns, NULL, false};
+    atomic_fetch_add(&pool->transactions, 1);
+    bool done = run_all(pool, &trx, err);
+    atomic_fetch_sub(&pool->transactions, 1);
+    return done;
 }
 
 bool pool_transaction(struct pool *pool, pool_transaction_fn *fn, void *arg, struct pool_error *err)
@@ -301,8 +308,16 @@ bool pool_transaction(struct pool *pool, pool_transaction_fn *fn, void *arg, str
 
 static struct transaction transaction_of(struct pool__op *op)
 {
-    return (struct transaction){op->with.transaction.fn, op->arg, &op->with.transaction.request,
-                                op->ask.deadline_ns,     op,      false};
+    return (struct transaction){
+        .fn = op->with.transaction.fn,
+        .arg = op->arg,
+        .request = {.isolation = (enum pool_isolation)op->with.transaction.isolation,
+                    .read_only = op->with.transaction.read_only,
+                    .tries = op->with.transaction.tries,
+                    .label = op->request.label},
+        .deadline_ns = op->ask.deadline_ns,
+        .op = op,
+    };
 }
 
 /* One that was cancelled at its begin. */
@@ -311,7 +326,7 @@ static void settle_begin(struct pool__op *op, const struct transaction *trx)
     struct pool__borrowed borrowed;
     if (!op->cancelled || !pool__handle_claim_open(op->conn, &borrowed, NULL))
         return;
-    settle_cancel(trx, borrowed.conn);
+    settle_cancel(trx, borrowed.conn, false);
     pool__handle_unclaim(op->queued.pool, &borrowed);
 }
 
@@ -320,10 +335,12 @@ static void run_transaction(struct pool__op *op, struct pool_error *err)
     struct transaction trx = transaction_of(op);
     struct pool__begin begin = begin_of(&trx);
     struct pool__tries tries = {may_begin_again, op->attempt, trx.deadline_ns, false};
+    op->settled = false;
     op->began = pool__connection_begin(op->conn, &begin, &tries, err);
     if (!op->began)
         settle_begin(op, &trx);
-    bool done = op->began && attempt(op->conn, &trx, err);
+    bool in_time = op->began && begins_in_time(&begin, err);
+    bool done = in_time && attempt(op->conn, &trx, err);
     pool__handle_give_up(op->conn);
     if (!op->began && err->fatal) /* the begin is gone with its session */
         err->not_executed = true;
@@ -340,9 +357,9 @@ static bool may_run_again(struct pool__op *op, const struct pool_error *err, uin
     struct transaction trx = transaction_of(op);
     if (!op->began)
         return may_begin_again(op->queued.pool, err, op->attempt);
-    if (!may_run_once_more(&trx, op->retries + 1, err))
+    if (!may_run_once_more(&trx, op->retries + 1, err, ret_pause_ns))
         return false;
-    *ret_pause_ns = pause_ns(op->retries++);
+    op->retries++;
     op->ask.waited_ns = 0; /* the wait for a connection is a new one, */
     op->attempt = 0;       /* and so are the dead ones that it may meet */
     return true;
@@ -372,8 +389,9 @@ bool pool_transaction_async_with(struct pool *pool, const struct pool_transactio
     if (!op)
         return false;
     op->with.transaction.fn = transaction;
-    op->with.transaction.request = *request;
-    op->with.transaction.request.label = op->request.label; /* the copy */
+    op->with.transaction.isolation = (uint8_t)request->isolation;
+    op->with.transaction.read_only = request->read_only;
+    op->with.transaction.tries = request->tries;
     return pool__accept(op, ret_call, err);
 }
 

@@ -38,7 +38,9 @@ static void run_query(struct pool__op *op, struct pool_error *err)
 static void run_conn_query(struct pool__op *op, struct pool_error *err)
 {
     struct pool *pool = op->queued.pool;
-    op->queued.result = pool__job_run(pool, &op->borrowed, &op->job, op->ask.deadline_ns, 0, err);
+    if (pool__handle_is_wanted(pool, &op->borrowed, err))
+        op->queued.result =
+            pool__job_run(pool, &op->borrowed, &op->job, op->ask.deadline_ns, 0, err);
     pool__cancel_absorb_kill(op);
     pool__handle_unclaim(pool, &op->borrowed);
 }
@@ -46,7 +48,8 @@ static void run_conn_query(struct pool__op *op, struct pool_error *err)
 static void run_conn_ping(struct pool__op *op, struct pool_error *err)
 {
     struct pool *pool = op->queued.pool;
-    pool__job_ping(pool, &op->borrowed, err);
+    if (pool__handle_is_wanted(pool, &op->borrowed, err))
+        pool__job_ping(pool, &op->borrowed, err);
     pool__cancel_absorb_kill(op);
     pool__handle_unclaim(pool, &op->borrowed);
 }

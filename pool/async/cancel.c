@@ -57,29 +57,23 @@ static void run_kill(struct pool *pool, struct pool__chore *chore)
     pool__queued_drop(&op->queued);
 }
 
-/* Of a transaction: whether a call runs on its connection, which is then nobody else's. Under the
- * lock pool_end holds none for a moment. 0: none runs. */
-static unsigned long id_of_running_call(struct pool *pool, const struct pool__borrowed *borrowed)
+/* The session of a transaction, if a call runs in it. 0: none does. */
+static unsigned long session_of_running_call(struct pool *pool, const struct pool__borrowed *at)
 {
-    const struct pool__slot *slot = &pool->core.slots[borrowed->slot];
-    uint64_t busy = (uint64_t)borrowed->generation << 32 | POOL__SLOT_BUSY | POOL__SLOT_CLAIMED;
     const uint64_t flags = POOL__SLOT_EVICT | POOL__SLOT_UNCLEAN;
-    pool__lock(&pool->end_lock);
-    bool runs = (atomic_load(&slot->word) & ~flags) == busy;
-    const struct pool__conn *conn = slot->conn;
-    unsigned long id = runs && conn ? conn->thread_id : 0;
-    pool__unlock(&pool->end_lock);
-    return id;
+    uint64_t runs = (uint64_t)at->generation << 32 | POOL__SLOT_BUSY | POOL__SLOT_CLAIMED;
+    bool running = (atomic_load(&pool->core.slots[at->slot].word) & ~flags) == runs;
+    return running ? atomic_load(&pool->records[at->slot].thread_id) : 0;
 }
 
 /* The session whose statement is to be stopped: one that runs alone on its connection, and no
  * commit. 0: there is none. */
 static unsigned long session_to_stop(const struct pool__op *op)
 {
-    if (op->job.pipelined || op->commits)
+    if (op->job.pipelined || op->settled)
         return 0;
     if (op->kind->handle)
-        return id_of_running_call(op->queued.pool, &op->borrowed);
+        return session_of_running_call(op->queued.pool, &op->borrowed);
     return op->borrowed.conn ? op->borrowed.conn->thread_id : 0;
 }
 
@@ -95,19 +89,28 @@ static void stop_on_server(struct pool__op *op)
     pool__workers_order(op->queued.pool, &op->kill_chore);
 }
 
+/* On the loop. From now on nothing of it begins, nor in its transaction. */
+static void note_cancelled(struct pool__op *op)
+{
+    op->cancelled = true;
+    if (op->fiber && op->kind->handle && !op->settled)
+        atomic_store(&op->queued.pool->records[op->borrowed.slot].stopped, op->borrowed.generation);
+}
+
 static void on_cancel(struct pool__task *task)
 {
     struct pool__op *op = POOL__ENTRY(task, struct pool__op, cancel_task);
     atomic_store(&op->cancel_posted, false);
     if (!op->delivered) {
-        op->cancelled = true;
+        note_cancelled(op);
         if (op->waits)
             pool__op_cancel_waiting(op);
         else if (op->fiber && op->paused)
             pool__strands_wake(&op->queued.pool->loop.strands, op->fiber);
         else if (op->fiber)
             stop_on_server(op);
-        /* else it pauses before another attempt, which will find itself cancelled */
+        else if (op->pauses)
+            pool__alarms_set(&op->queued.pool->loop.alarms, &op->alarm, pool__now_ns());
     }
     pool__queued_drop(&op->queued);
 }
@@ -118,6 +121,8 @@ bool pool_cancel(struct pool_call call, struct pool_error *err)
     struct pool__op *op = pool__handles_hold(call, err);
     if (!op)
         return false;
+    if (pool__loop_is_here(&op->queued.pool->loop) && !op->delivered)
+        note_cancelled(op); /* it is the one that runs, perhaps */
     post(op, &op->cancel_task, on_cancel, &op->cancel_posted);
     return true;
 }

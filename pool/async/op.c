@@ -140,6 +140,7 @@ static void try_again_or_deliver(struct pool__op *op, struct pool_error *err)
         return;
     }
     op->ask.again = !pause_ns; /* it has had its turn, unless it is a new transaction */
+    op->pauses = pause_ns > 0;
     if (pause_ns) {
         pool__alarms_set(&loop->alarms, &op->alarm, pool__now_ns() + pause_ns);
     } else {
@@ -319,6 +320,7 @@ static void on_alarm(struct pool__alarm *alarm)
     struct pool *pool = op->queued.pool;
     uint64_t next_ns = POOL__FOREVER;
     if (!op->waits) { /* it has paused */
+        op->pauses = false;
         queue_up(op);
         return;
     }

@@ -61,17 +61,24 @@ struct pool__op {
     unsigned attempt;
     unsigned retries; /* of a transaction */
     bool began;
-    bool commits; /* it is too late to cancel */
+    bool settled; /* its transaction ends: no statement is stopped any more, */
+    bool commits; /* and it is not cancelled any more */
     bool waits;   /* in the queue, or taken along */
+    bool pauses;  /* before it runs again */
     bool early;   /* it is delivered as a task, whether or not its fiber has ended by then */
     bool delivered;
     struct pool__fiber *fiber; /* while it runs */
     union pool__op_fn fn;
     union {
-        pool_flow_fn *flow;
+        struct {
+            pool_flow_fn *flow;
+            struct pool__sink sink;
+        } stream;
         struct {
             pool_transaction_fn *fn;
-            struct pool_transaction_request request;
+            unsigned tries;
+            uint8_t isolation; /* enum pool_isolation */
+            bool read_only;
         } transaction;
     } with;
     void *arg;
@@ -79,15 +86,15 @@ struct pool__op {
     struct pool__task cancel_task;
     _Atomic bool cancel_posted;
     bool cancelled;
+    /* Of a stream. */
+    _Atomic bool resume_posted;
+    bool paused;
+    bool resumed;          /* it will not pause next time */
     _Atomic uint32_t kill; /* enum pool__op_kill */
     struct pool__chore kill_chore;
     unsigned long kill_thread_id;
-    struct pool__sink sink;
     struct pool__batch batch; /* if job.batch says so */
     struct pool__task resume_task;
-    _Atomic bool resume_posted;
-    bool paused;
-    bool resumed;       /* it will not pause next time */
     const char *misuse; /* of a stream by its row function, which ends it; NULL: none */
     uint64_t ticket;    /* 0: nobody has a handle */
     _Alignas(16) char copies[];

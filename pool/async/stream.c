@@ -27,7 +27,7 @@ static const char *misuse_of(const struct pool__op *op, enum pool_flow flow)
 static bool deliver_row(struct pool_result *row, void *arg)
 {
     struct pool__op *op = arg;
-    enum pool_flow flow = op->with.flow(row, op->arg);
+    enum pool_flow flow = op->with.stream.flow(row, op->arg);
     if (pool_result_error(row))
         return false;
     op->misuse = misuse_of(op, flow);
@@ -74,10 +74,10 @@ bool pool_stream_async_with(struct pool *pool, const struct pool_request *reques
     struct pool__op *op = pool__accept_new(pool, &start, err);
     if (!op)
         return false;
-    op->sink = (struct pool__sink){deliver_row, op};
-    op->job.sink = &op->sink;
+    op->with.stream.sink = (struct pool__sink){deliver_row, op};
+    op->job.sink = &op->with.stream.sink;
     op->job.may_follow = false;
-    op->with.flow = row_fn;
+    op->with.stream.flow = row_fn;
     return pool__accept(op, ret_call, err);
 }
 

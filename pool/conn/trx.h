@@ -30,7 +30,6 @@ struct pool__trx {
     unsigned cause; /* LOST, or unsure: the number of the error */
     enum pool__trx_end end;
     uint64_t deadline_ns; /* guarded: no statement lasts longer; 0: no limit */
-    const bool *stop;     /* guarded: true, nothing more is to be run in it; NULL: never */
 };
 
 struct pool__conn;

@@ -111,6 +111,7 @@ struct pool__waiter {
     uint64_t deadline_ns; /* in the queue */
     bool again;           /* it has had its turn before: it goes before those who have not */
     bool behind; /* set by pool__queue_enter: it waits for other callers, not for the pool alone */
+    bool begun;  /* it is part of something that has begun: it may wait while the core drains */
     bool may_follow;
     uint64_t follow_ns;          /* taken along for so long at most, and no longer than */
     uint64_t follow_deadline_ns; /* this */
@@ -148,7 +149,8 @@ struct pool__core {
     _Atomic uint32_t absent; /* slots without an open connection: EMPTY, OPENING or CLOSING */
     _Atomic uint32_t chores; /* slots in CHORE */
     _Atomic bool shut;
-    _Atomic bool drains; /* although it is shut, callbacks may queue up; lock to set */
+    _Atomic bool
+        drains; /* although it is shut, callbacks and what has begun may queue up; lock to set */
     _Alignas(128) struct pool__mutex lock;
     struct pool__link queue; /* struct pool__waiter, oldest first; lock */
     uint32_t bench_places;   /* given so far; lock */

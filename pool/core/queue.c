@@ -72,7 +72,8 @@ enum pool__queue_result pool__queue_enter(struct pool__core *core, struct pool__
 {
     pool__waiter_init(waiter);
     pool__lock(&core->lock);
-    bool refused = atomic_load(&core->shut) && !(waiter->wake && atomic_load(&core->drains));
+    bool served = (waiter->wake || waiter->begun) && atomic_load(&core->drains);
+    bool refused = atomic_load(&core->shut) && !served;
     enum pool__queue_result result = refused ? POOL__QUEUE_SHUT : take_place_locked(core, waiter);
     pool__unlock(&core->lock);
     return result;

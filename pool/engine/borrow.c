@@ -139,6 +139,7 @@ enum pool__queue_result pool__borrow_queue(struct pool *pool, const struct pool_
     waiter->enqueued_ns = now;
     waiter->deadline_ns = pool__earlier(own, ask->deadline_ns);
     waiter->again = ask->again;
+    waiter->begun = ask->begun;
     enum pool__queue_result outcome = pool__queue_enter(&pool->core, waiter);
     if (outcome == POOL__QUEUE_FULL && pool->options.v.no_waiting)
         return POOL__QUEUE_REFUSED;

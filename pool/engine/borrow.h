@@ -27,6 +27,7 @@ struct pool__ask {
     uint64_t deadline_ns; /* of the whole call */
     uint32_t acquire_ms;  /* to wait at most, in all its borrows together */
     uint64_t waited_ns;   /* so far */
+    bool begun;           /* it is part of something that has begun, see core.h */
     bool again;           /* it has had a connection, and needs another one */
 };
 /* What a call with this request asks for. */

@@ -78,7 +78,8 @@ static void note_release(struct pool *pool, unsigned slot)
 static void settle(struct pool *pool, unsigned slot)
 {
     struct pool__conn *conn = pool->core.slots[slot].conn;
-    if (conn->trx.stop && *conn->trx.stop)
+    uint32_t generation = pool__slot_generation_of(atomic_load(&pool->core.slots[slot].word));
+    if (conn->trx.guarded && pool__is_stopped(pool, slot, generation))
         conn->broken = true; /* given away by a transaction that is being stopped on the server */
     conn->trx = (struct pool__trx){.guarded = false}; /* the next holder believes nothing */
     switch (pool__policy_returned(pool->options.v.reset_policy, conn->broken, conn->dirty,
@@ -105,13 +106,13 @@ static void tell_of_return(struct pool *pool)
     pool__unpark(&pool->returns);
 }
 
-/* While the pool ends a connection is closed, unless callbacks that were accepted before still
- * want one: they wait for it, or have not come to that yet. */
+/* While the pool ends a connection is closed, unless callbacks that were accepted before, or
+ * transactions, still want one: they wait for it, or have not come to that yet. */
 static bool is_done_for(struct pool *pool)
 {
-    return atomic_load(&pool->ending) &&
-           !(atomic_load(&pool->core.drains) &&
-             (atomic_load(&pool->core.waiting) || atomic_load(&pool->loop.work)));
+    bool wanted = atomic_load(&pool->core.waiting) || atomic_load(&pool->loop.work) ||
+                  atomic_load(&pool->transactions);
+    return atomic_load(&pool->ending) && !(wanted && atomic_load(&pool->core.drains));
 }
 
 /* A thread that was cancelled ends here, too, only when nothing is left half done: to close

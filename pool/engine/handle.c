@@ -91,6 +91,14 @@ void pool__handle_give_up(struct pool_conn conn)
         pool__giveback(pool, slot);
 }
 
+bool pool__handle_is_wanted(struct pool *pool, const struct pool__borrowed *borrowed,
+                            struct pool_error *err)
+{
+    uint64_t word = atomic_load(&pool->core.slots[borrowed->slot].word);
+    return !(word & POOL__SLOT_GIVEN_UP) ||
+           pool__fail_unsent(err, POOL_ERR_STALE, "the connection was given back meanwhile");
+}
+
 bool pool_conn_release(struct pool_conn conn, struct pool_error *err)
 {
     unsigned slot;

@@ -17,6 +17,10 @@ static inline struct pool_conn pool__handle_of(struct pool *pool, unsigned slot,
     return conn;
 }
 
+/* For a call that has claimed the handle and begins only now: whether that was not given up
+ * meanwhile. */
+bool pool__handle_is_wanted(struct pool *pool, const struct pool__borrowed *borrowed,
+                            struct pool_error *err);
 /* Claims the handle and makes sure that there still is a connection behind it. */
 bool pool__handle_claim_open(struct pool_conn conn, struct pool__borrowed *ret_borrowed,
                              struct pool_error *err);

@@ -157,10 +157,13 @@ uint64_t pool__job_deadline(const struct pool *pool, struct pool__job *job,
 }
 
 /* Of the transaction that the statement is a part of. */
-static bool transaction_allows(const struct pool__conn *conn, struct pool_error *err)
+static bool transaction_allows(struct pool *pool, const struct pool__borrowed *borrowed,
+                               struct pool_error *err)
 {
-    const struct pool__trx *trx = &conn->trx;
-    if (trx->stop && *trx->stop)
+    const struct pool__trx *trx = &borrowed->conn->trx;
+    if (!trx->guarded)
+        return true;
+    if (pool__is_stopped(pool, borrowed->slot, borrowed->generation))
         return pool__fail_unsent(err, POOL_ERR_CANCELLED, "the transaction was cancelled");
     return !trx->deadline_ns || pool__now_ns() < trx->deadline_ns ||
            pool__fail_unsent(err, POOL_ERR_QUERY_TIMEOUT, "the time of the transaction is up");
@@ -174,8 +177,6 @@ static struct pool_result *run(struct pool *pool, struct pool__conn *conn, struc
     conn->handed_over = waited_ns != 0;
     if (conn->trx.deadline_ns)
         call_deadline_ns = pool__earlier(call_deadline_ns, conn->trx.deadline_ns);
-    if (!transaction_allows(conn, err))
-        return NULL;
     if (job->batch)
         return pool__batch_run(conn, job->batch, &job->statement, job->held, call_deadline_ns, err);
     uint64_t deadline_ns = pool__job_deadline(pool, job, call_deadline_ns, waited_ns);
@@ -190,7 +191,9 @@ struct pool_result *pool__job_run(struct pool *pool, const struct pool__borrowed
                                   uint64_t waited_ns, struct pool_error *err)
 {
     const struct pool *before = pool__callback_enter(job->sink ? pool : NULL);
-    struct pool_result *result = run(pool, borrowed->conn, job, call_deadline_ns, waited_ns, err);
+    struct pool_result *result = NULL;
+    if (transaction_allows(pool, borrowed, err))
+        result = run(pool, borrowed->conn, job, call_deadline_ns, waited_ns, err);
     pool__callback_leave(before);
     pool__job_conclude(pool, borrowed, result, err);
     return result;

@@ -8,26 +8,46 @@
 
 _Atomic unsigned pool__fork_count;
 
-bool pool__check(struct pool *pool, struct pool_error *err)
+static bool check_process(const struct pool *pool, struct pool_error *err)
 {
     if (!pool)
         return pool__fail(err, POOL_ERR_INVALID, "the pool is NULL");
-    if (pool->fork_count != atomic_load_explicit(&pool__fork_count, memory_order_relaxed))
-        return pool__fail(err, POOL_ERR_STALE, "the pool belongs to the process before the fork");
-    if (atomic_load_explicit(&pool->core.shut, memory_order_relaxed))
-        return pool__fail(err, POOL_ERR_CLOSED, "the pool is closed");
-    return true;
+    return pool->fork_count == atomic_load_explicit(&pool__fork_count, memory_order_relaxed) ||
+           pool__fail(err, POOL_ERR_STALE, "the pool belongs to the process before the fork");
 }
 
-bool pool__check_blocking(struct pool *pool, struct pool_error *err)
+static bool is_shut(struct pool *pool)
 {
-    if (!pool__check(pool, err))
-        return false;
+    return atomic_load_explicit(&pool->core.shut, memory_order_relaxed);
+}
+
+bool pool__check(struct pool *pool, struct pool_error *err)
+{
+    return check_process(pool, err) &&
+           (!is_shut(pool) || pool__fail(err, POOL_ERR_CLOSED, "the pool is closed"));
+}
+
+static bool check_may_block(struct pool *pool, struct pool_error *err)
+{
     if (pool__loop_is_here(&pool->loop))
         return pool__fail(err, POOL_ERR_INVALID,
                           "a call that blocks, inside a callback; use the one with _async");
     return !pool__hooked_in(pool) ||
            pool__fail(err, POOL_ERR_INVALID, "a call that blocks, inside a hook of the same pool");
+}
+
+bool pool__check_blocking(struct pool *pool, struct pool_error *err)
+{
+    return pool__check(pool, err) && check_may_block(pool, err);
+}
+
+bool pool__check_begun(struct pool *pool, struct pool_error *err)
+{
+    if (!check_process(pool, err))
+        return false;
+    if (is_shut(pool) && !atomic_load(&pool->core.drains))
+        return pool__fail_unsent(err, POOL_ERR_CLOSED, "the pool is closed");
+    return check_may_block(pool, err);
 }
 
 static bool check_drain(const struct pool *pool, struct pool_error *err)

@@ -40,6 +40,7 @@ struct pool__slot_record {
     _Atomic uint64_t opened_ns; /* when it was ready; POOL__FOREVER: it is not open */
     _Atomic uint64_t retire_ns; /* set by the worker before the slot is given */
     _Atomic uint64_t keepalive_ns;
+    _Atomic uint32_t stopped;      /* the generation of a borrow whose transaction is cancelled */
     _Atomic bool bulky;            /* the connection may have memory to give back, see trim.c */
     _Atomic uint32_t evict_reason; /* enum pool_close_reason */
     enum pool_close_reason close_reason; /* of the chore */
@@ -112,9 +113,10 @@ struct pool {
     _Atomic bool check_all;  /* the keeper is to ping every idle connection */
     _Atomic uint32_t losses; /* connections lost by borrowers since the last tick */
     _Atomic bool ending;
-    _Atomic uint32_t followers; /* callers whose statement was taken along, until they know */
-    _Atomic uint32_t telling;   /* callers in a hook, or about to be, whom nothing else keeps */
-    _Atomic uint32_t returns;   /* bumped by returns while the pool ends; parked on */
+    _Atomic uint32_t followers;    /* callers whose statement was taken along, until they know */
+    _Atomic uint32_t transactions; /* blocking ones that have begun and not ended */
+    _Atomic uint32_t telling;      /* callers in a hook, or about to be, whom nothing else keeps */
+    _Atomic uint32_t returns;      /* bumped by returns while the pool ends; parked on */
     struct pool__mutex end_lock;
     bool cut;                      /* running statements are to be killed by pool_end; end_lock */
     bool stopping;                 /* the workers take no orders any more; end_lock */
@@ -141,6 +143,12 @@ static inline void pool__count(_Atomic uint64_t *counter)
     atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
+/* Whether the transaction that has this connection was cancelled. */
+static inline bool pool__is_stopped(struct pool *pool, unsigned slot, uint32_t generation)
+{
+    return atomic_load_explicit(&pool->records[slot].stopped, memory_order_relaxed) == generation;
+}
+
 /* For what the pool asks of a server on its own account: a login, a ping, a reset. */
 static inline uint64_t pool__step_deadline_ns(const struct pool *pool)
 {
@@ -151,6 +159,9 @@ bool pool__check(struct pool *pool, struct pool_error *err);
 /* The same for a call that waits: not inside a callback, where it would hold up the loop that
  * it waits for, nor inside a hook, where others wait for the thread. */
 bool pool__check_blocking(struct pool *pool, struct pool_error *err);
+/* The same for what has begun and needs a connection once more: a pool that ends may still serve
+ * it. */
+bool pool__check_begun(struct pool *pool, struct pool_error *err);
 /* The same two for what begins: while the pool drains, only what has begun goes on. */
 bool pool__check_new(struct pool *pool, struct pool_error *err);
 bool pool__check_new_blocking(struct pool *pool, struct pool_error *err);

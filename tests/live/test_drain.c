@@ -153,6 +153,72 @@ static void a_transaction_is_run_again_all_the_same(void **state)
     assert_int_equal(later.runs, 3);
 }
 
+/* A blocking one, which holds nothing while it pauses before its next run. */
+struct blocking {
+    pthread_t thread;
+    struct again again;
+    _Atomic bool asked;
+    _Atomic bool over;
+    bool ok;
+    bool drained_early;
+};
+
+static bool ask_ten_times(struct pool_conn conn, void *arg, struct pool_error *err)
+{
+    struct blocking *blocking = arg;
+    (void)conn;
+    atomic_store(&blocking->asked, true);
+    err->retry_transaction = true;
+    return ++blocking->again.runs == 10;
+}
+
+static void *transact(void *arg)
+{
+    struct blocking *blocking = arg;
+    struct pool_transaction_request request = {.tries = 10};
+    blocking->ok = pool_transaction_with(f.pool, &request, ask_ten_times, blocking, NULL);
+    atomic_store(&blocking->over, true);
+    return NULL;
+}
+
+static void start_transaction(struct blocking *blocking)
+{
+    *blocking = (struct blocking){.ok = false};
+    make_pool_of(1, false);
+    assert_int_equal(pthread_create(&blocking->thread, NULL, transact, blocking), 0);
+    WITHIN(GENEROUS, atomic_load(&blocking->asked));
+}
+
+static void between_two_runs_nothing_is_drained(void **state)
+{
+    (void)state;
+    struct blocking blocking;
+    bool early = false;
+    start_transaction(&blocking);
+    pool_drain(f.pool, NULL);
+    while (!atomic_load(&blocking.over))
+        early = pool_drained(f.pool) && !atomic_load(&blocking.over) && !blocking.ok;
+    pthread_join(blocking.thread, NULL);
+    assert_true(blocking.ok);
+    assert_false(early);
+    assert_int_equal(blocking.again.runs, 10);
+    assert_true(pool_drained(f.pool));
+}
+
+static void the_end_waits_for_all_runs_of_a_transaction(void **state)
+{
+    (void)state;
+    struct blocking blocking;
+    struct pool_error err;
+    start_transaction(&blocking);
+    bool clean = pool_end(f.pool, GENEROUS, &err);
+    f.pool = NULL;
+    pthread_join(blocking.thread, NULL);
+    assert_true(clean);
+    assert_true(blocking.ok);
+    assert_int_equal(blocking.again.runs, 10);
+}
+
 /* The loop of the program: it never stands still, and the end has nothing left to do. */
 static void a_loop_of_the_programs_goes_on_until_all_is_done(void **state)
 {
@@ -189,6 +255,8 @@ int main(int argc, char **argv)
         HANDLED_TEST(what_is_borrowed_goes_on),
         HANDLED_TEST(what_was_accepted_is_served),
         HANDLED_TEST(a_transaction_is_run_again_all_the_same),
+        HANDLED_TEST(between_two_runs_nothing_is_drained),
+        HANDLED_TEST(the_end_waits_for_all_runs_of_a_transaction),
         HANDLED_TEST(a_loop_of_the_programs_goes_on_until_all_is_done),
         HANDLED_TEST(of_no_pool_nothing_is_drained),
     };

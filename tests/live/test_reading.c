@@ -459,7 +459,7 @@ static void what_is_numbered_has_names(void **state)
     assert_string_equal(pool_close_reason_name((enum pool_close_reason)99), "unknown");
     for (int i = 0; i <= POOL_TYPE_LIST; i++)
         assert_string_not_equal(pool_type_name((enum pool_type)i), "unknown");
-    for (size_t i = 0; i < sizeof((struct pool_stats *)0)->closed_by_reason / sizeof(uint64_t); i++)
+    for (size_t i = 0; i <= POOL_CLOSE_LAST; i++)
         assert_string_not_equal(pool_close_reason_name((enum pool_close_reason)i), "unknown");
 }
 

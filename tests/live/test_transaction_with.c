@@ -333,6 +333,21 @@ static void cancel_without_waiting(struct deed *deed, struct pool_conn conn)
     cancel(deed->call);
 }
 
+static void a_function_that_cancels_its_own_call_runs_nothing_more(void **state)
+{
+    (void)state;
+    struct deed deed = {
+        .sql = {INSERT, INSERT}, .between = cancel_without_waiting, .swallow = true};
+    make_table();
+    make_pool_of(1, false);
+    begin_deed(&deed, &plain);
+    assert_seen_failed(&deed.seen, POOL_ERR_CANCELLED);
+    assert_int_equal(deed.inner.code, POOL_ERR_CANCELLED);
+    assert_true(deed.inner.not_executed);
+    assert_rows(0);
+    assert_int_equal(stats_now().kills, 0);
+}
+
 /* Whatever came first is the truth. */
 static void one_that_is_about_to_end_has_one_end(void **state)
 {
@@ -341,8 +356,12 @@ static void one_that_is_about_to_end_has_one_end(void **state)
     make_pool_of(2, false);
     long kept = 0;
     for (unsigned i = 0; i < 50; i++) {
-        struct deed deed = {.sql = {INSERT, "DO 1"}, .between = cancel_without_waiting};
+        struct deed deed = {.sql = {INSERT, "DO 1"}};
         begin_deed(&deed, &plain);
+        uint64_t at = now_ns() + i * 20000;
+        while (now_ns() < at)
+            ;
+        pool_cancel(deed.call, NULL);
         assert_seen(&deed.seen);
         kept += deed.seen.ok;
         assert_true(deed.seen.ok || deed.seen.err.code == POOL_ERR_CANCELLED);
@@ -374,7 +393,88 @@ static void a_connection_that_is_given_away_while_it_is_cancelled_hits_nobody(vo
     assert_true(id_of_next() != atomic_load(&deed.thread_id));
 }
 
+static void in_the_pause_before_another_run_it_is_cancelled_at_once(void **state)
+{
+    (void)state;
+    make_table();
+    make_pool_of(1, false);
+    for (unsigned i = 1; i <= 8; i++) {
+        struct pool_transaction_request request = {.tries = 1000};
+        struct deed deed = {.sql = {INSERT}, .ask_again = true};
+        begin_deed(&deed, &request);
+        assert_within(GENEROUS, atomic_load(&deed.runs) >= i);
+        cancel(deed.call);
+        assert_seen_failed(&deed.seen, POOL_ERR_CANCELLED);
+        assert_true(deed.seen.err.not_executed);
+    }
+    assert_rows(0);
+}
+
+/* ---- many runs ---- */
+
+/* The pauses between them grow, but not beyond all measure. */
+static void it_may_be_run_very_often(void **state)
+{
+    (void)state;
+    struct pool_transaction_request request = {.tries = 80};
+    struct deed deed = {.sql = {"DO 1"}, .ask_again = true};
+    struct pool_error err;
+    make_pool_of(1, false);
+    assert_false(run_deed(&deed, &request, &err));
+    assert_int_equal(atomic_load(&deed.runs), 80);
+}
+
+/* No run is begun, and no pause, that would not end in time. */
+static void the_pauses_are_part_of_its_time(void **state)
+{
+    (void)state;
+    struct pool_transaction_request request = {.tries = UINT32_MAX, .timeout_ms = 300};
+    struct deed deed = {.sql = {"DO 1"}, .ask_again = true}, later = deed;
+    struct pool_error err;
+    make_pool_of(2, false);
+    uint64_t begin = now_ms();
+    assert_false(run_deed(&deed, &request, &err));
+    begin_deed(&later, &request);
+    assert_seen(&later.seen);
+    assert_false(later.seen.ok);
+    assert_true(now_ms() - begin < LATE);
+    assert_in_range(atomic_load(&deed.runs), 1, 200);
+    assert_in_range(atomic_load(&later.runs), 1, 200);
+}
+
 /* ---- mistakes ---- */
+
+/* What runs on behind the function, and may be a commit. */
+static void leave_a_call_running(struct deed *deed, struct pool_conn conn)
+{
+    static struct seen left;
+    memset(&left, 0, sizeof left);
+    (void)deed;
+    assert_true(pool_conn_query_async(conn, "COMMIT", POOL_NO_ARGS, on_result, &left, NULL));
+}
+
+static void a_call_that_is_left_running_is_told_of(void **state)
+{
+    (void)state;
+    make_table();
+    make_pool_of(2, false);
+    for (unsigned i = 0; i < 20; i++) {
+        struct deed deed = {.sql = {INSERT}, .between = leave_a_call_running, .ask_again = i % 2};
+        struct pool_error err;
+        if (i % 4 < 2) {
+            assert_false(run_deed(&deed, &plain, &err));
+        } else {
+            begin_deed(&deed, &plain);
+            assert_seen(&deed.seen);
+            assert_false(deed.seen.ok);
+            err = deed.seen.err;
+        }
+        assert_false(err.not_executed || err.retry_transaction);
+        assert_non_null(strstr(err.message, "left running on its connection"));
+        assert_int_equal(atomic_load(&deed.runs), 1);
+        assert_within(GENEROUS, stats_now().in_use == 0 && stats_now().pending == 0);
+    }
+}
 
 static void wrong_requests_are_refused(void **state)
 {
@@ -413,6 +513,11 @@ int main(int argc, char **argv)
         HANDLED_TEST(between_statements_it_is_stopped_too),
         HANDLED_TEST(one_that_is_about_to_end_has_one_end),
         HANDLED_TEST(a_connection_that_is_given_away_while_it_is_cancelled_hits_nobody),
+        HANDLED_TEST(a_function_that_cancels_its_own_call_runs_nothing_more),
+        HANDLED_TEST(in_the_pause_before_another_run_it_is_cancelled_at_once),
+        HANDLED_TEST(it_may_be_run_very_often),
+        HANDLED_TEST(the_pauses_are_part_of_its_time),
+        HANDLED_TEST(a_call_that_is_left_running_is_told_of),
         HANDLED_TEST(wrong_requests_are_refused),
     };
     return server_suite_main(argc, argv, tests);

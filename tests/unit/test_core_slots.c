@@ -218,6 +218,7 @@ static void a_ticket_outlives_no_reconnect(void **state)
     begin_core(1, 1, 0);
     unsigned slot;
     uint32_t old = borrow_slot(0);
+    pool__slots_to_chore(&core, 0);
     pool__slots_to_closing(&core, 0);
     pool__slots_to_empty(&core, 0);
     assert_true(pool__slots_reserve_empty(&core, &slot));
