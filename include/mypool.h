@@ -115,7 +115,8 @@ enum pool_code {
 #define POOL_CODE_ENUM(id, name, text) id,
     POOL_CODES(POOL_CODE_ENUM)
 #undef POOL_CODE_ENUM
-        POOL_CODE_LAST = POOL_ERR_ROLLED_BACK
+    /* The last of them. */
+    POOL_CODE_LAST = POOL_ERR_ROLLED_BACK
 };
 
 struct pool_error {

@@ -7,8 +7,9 @@
  * caller has not seen it, and whether or not the begin reached the server, it is gone
  * with its session. From then on nothing is repeated because of a lost connection.
  */
+#include "api/transaction.h"
+
 #include "api/connection.h"
-#include "async/accept.h"
 #include "async/cancel.h"
 #include "async/op.h"
 #include "base/barrier.h"
@@ -28,16 +29,6 @@
 #define BEGINS 3         /* that are lost after they were sent */
 #define MOST_DOUBLINGS 5 /* of the pause between two runs */
 
-/* What is the same in all runs of a transaction. */
-struct transaction {
-    pool_transaction_fn *fn;
-    void *arg;
-    struct pool_transaction_request request;
-    uint64_t deadline_ns;
-    struct pool__op *op; /* of a call with a callback; else NULL */
-    bool kept;           /* set: part of what the function did in the last run was committed */
-};
-
 /* Run again after 1 to 16 ms, and up to 64 later, more each time, so that the two victims of one
  * deadlock do not meet again. The low bits of the clock are random enough for that. */
 static uint64_t pause_ns(unsigned retry)
@@ -48,15 +39,14 @@ static uint64_t pause_ns(unsigned retry)
     return POOL__NS_PER_MS + mixed % bound_ns;
 }
 
-/* After a begin that failed: another one? No more connections can have died while they
- * were idle than the pool has places. */
-static bool may_begin_again(const struct pool *pool, const struct pool_error *err, unsigned begins)
+bool pool__transaction_may_begin_again(const struct pool *pool, const struct pool_error *err,
+                                       unsigned begins)
 {
     bool sent = !err->not_executed || err->server_errno != 0;
     return err->code == POOL_ERR_LOST && begins < BEGINS + (sent ? 0 : pool->core.limit);
 }
 
-static struct pool__limits limits_of(const struct transaction *trx)
+static struct pool__limits limits_of(const struct pool__transaction *trx)
 {
     return (struct pool__limits){trx->deadline_ns, trx->request.label};
 }
@@ -66,14 +56,14 @@ static bool has_time(const struct pool__limits *limits)
     return limits->deadline_ns == POOL__FOREVER || pool__now_ns() < limits->deadline_ns;
 }
 
-static struct pool__begin begin_of(const struct transaction *trx)
+struct pool__begin pool__transaction_begin(const struct pool__transaction *trx)
 {
     return (struct pool__begin){.isolation = trx->request.isolation,
                                 .read_only = trx->request.read_only,
                                 .limits = limits_of(trx)};
 }
 
-static bool begins_in_time(const struct pool__begin *begin, struct pool_error *err)
+bool pool__transaction_is_in_time(const struct pool__begin *begin, struct pool_error *err)
 {
     return has_time(&begin->limits) ||
            pool__fail_unsent(err, POOL_ERR_QUERY_TIMEOUT,
@@ -82,11 +72,11 @@ static bool begins_in_time(const struct pool__begin *begin, struct pool_error *e
 
 /* Borrows a connection and begins. The wait for a connection has one limit, however many
  * of them prove to be dead. */
-static bool begin(struct pool *pool, const struct transaction *trx, struct pool_conn *ret_conn,
-                  struct pool_error *err)
+static bool begin(struct pool *pool, const struct pool__transaction *trx,
+                  struct pool_conn *ret_conn, struct pool_error *err)
 {
     struct pool_request request = {.label = trx->request.label};
-    struct pool__begin begin = begin_of(trx);
+    struct pool__begin begin = pool__transaction_begin(trx);
     uint32_t acquire_ms = trx->request.acquire_timeout_ms;
     acquire_ms = acquire_ms ? acquire_ms : pool->options.v.acquire_timeout_ms;
     uint64_t deadline_ns = pool__earlier(pool__deadline_in(acquire_ms), trx->deadline_ns);
@@ -94,8 +84,9 @@ static bool begin(struct pool *pool, const struct transaction *trx, struct pool_
         request.acquire_timeout_ms = pool__connection_ms_until(deadline_ns);
         if (!pool__connection_borrow(pool, &request, ret_conn, err))
             return false;
-        struct pool__tries tries = {may_begin_again, begins, deadline_ns, false};
-        if (pool__connection_begin(*ret_conn, &begin, &tries, err) && begins_in_time(&begin, err))
+        struct pool__tries tries = {pool__transaction_may_begin_again, begins, deadline_ns, false};
+        if (pool__connection_begin(*ret_conn, &begin, &tries, err) &&
+            pool__transaction_is_in_time(&begin, err))
             return true;
         pool__handle_give_up(*ret_conn);
         if (err->fatal) /* the begin is gone with its session */
@@ -108,7 +99,7 @@ static bool begin(struct pool *pool, const struct transaction *trx, struct pool_
 /* ---- what the function may do to the transaction ---- */
 
 /* From now on nothing runs outside of a transaction. */
-static void guard(struct pool_conn conn, const struct transaction *trx)
+static void guard(struct pool_conn conn, const struct pool__transaction *trx)
 {
     struct pool__borrowed borrowed;
     if (!pool__handle_claim_open(conn, &borrowed, NULL))
@@ -120,9 +111,7 @@ static void guard(struct pool_conn conn, const struct transaction *trx)
     pool__handle_unclaim(conn.pool, &borrowed);
 }
 
-/* A statement that was stopped: nothing else is to meet the blow. And whether the transaction may
- * still be committed. */
-static bool settle_cancel(const struct transaction *trx, struct pool__conn *conn, bool ok)
+bool pool__transaction_settle(const struct pool__transaction *trx, struct pool__conn *conn, bool ok)
 {
     struct pool__op *op = trx->op;
     if (!op)
@@ -148,14 +137,14 @@ static void resolve(const struct pool *pool, struct pool__conn *conn, uint64_t d
 
 /* Ends that, and tells what has become of the transaction. False if the handle is stale, or
  * busy, which the function should not have left it. */
-static bool unguard(struct pool_conn conn, const struct transaction *of, bool ok,
+static bool unguard(struct pool_conn conn, const struct pool__transaction *of, bool ok,
                     struct pool__trx *ret_trx, struct pool_error *err)
 {
     struct pool__borrowed borrowed;
     if (!pool__handle_claim_open(conn, &borrowed, err))
         return false;
     struct pool__trx *trx = &borrowed.conn->trx;
-    bool goes_on = settle_cancel(of, borrowed.conn, ok);
+    bool goes_on = pool__transaction_settle(of, borrowed.conn, ok);
     resolve(conn.pool, borrowed.conn, of->deadline_ns);
     *ret_trx = *trx;
     trx->guarded = false;
@@ -166,8 +155,6 @@ static bool unguard(struct pool_conn conn, const struct transaction *of, bool ok
     return goes_on || pool__fail(err, POOL_ERR_CANCELLED, "the transaction was cancelled");
 }
 
-#define ASKED_FOR_A_ROLLBACK "the transaction function asked for a rollback"
-
 /* Of what failed, part cannot be undone, or may not be: to run it again would do that twice. */
 static void tell(struct pool_error *err, const char *what)
 {
@@ -175,7 +162,7 @@ static void tell(struct pool_error *err, const char *what)
     bool reason = err->code != POOL_OK;
     told.code = reason ? err->code : POOL_ERR_ROLLED_BACK;
     snprintf(told.message, sizeof told.message, "%.320s; %s",
-             reason ? err->message : ASKED_FOR_A_ROLLBACK, what);
+             reason ? err->message : POOL__ASKED_FOR_A_ROLLBACK, what);
     told.not_executed = false;
     told.retry_transaction = false;
     *err = told;
@@ -210,9 +197,8 @@ static void roll_back(struct pool_conn conn, const struct pool__limits *limits)
         pool__connection_end(conn, "ROLLBACK", limits, &ignored);
 }
 
-/* One run on a borrowed connection with a transaction. False with code POOL_OK: the
- * function said no and gave no reason. */
-static bool attempt(struct pool_conn conn, struct transaction *of, struct pool_error *err)
+bool pool__transaction_attempt(struct pool_conn conn, struct pool__transaction *of,
+                               struct pool_error *err)
 {
     struct pool__trx trx = {.guarded = false};
     struct pool__limits limits = limits_of(of);
@@ -238,7 +224,7 @@ static bool attempt(struct pool_conn conn, struct transaction *of, struct pool_e
     return false;
 }
 
-static bool check_request(const struct pool_transaction_request *request, struct pool_error *err)
+bool pool__transaction_check(const struct pool_transaction_request *request, struct pool_error *err)
 {
     if (!request)
         return pool__fail(err, POOL_ERR_INVALID, "the request is NULL");
@@ -248,10 +234,8 @@ static bool check_request(const struct pool_transaction_request *request, struct
     return pool__reserved_check(request->reserved, sizeof request->reserved, "the request", err);
 }
 
-/* The last of the runs so far has failed with `err`: whether there is another one, and after how
- * long. A pause that would end too late is not begun. */
-static bool may_run_once_more(const struct transaction *trx, unsigned runs,
-                              const struct pool_error *err, uint64_t *ret_pause_ns)
+bool pool__transaction_may_run_again(const struct pool__transaction *trx, unsigned runs,
+                                     const struct pool_error *err, uint64_t *ret_pause_ns)
 {
     unsigned most = trx->request.tries ? trx->request.tries : RUNS;
     if (!err->retry_transaction || runs >= most)
@@ -260,24 +244,24 @@ static bool may_run_once_more(const struct transaction *trx, unsigned runs,
     return trx->deadline_ns == POOL__FOREVER || pool__now_ns() + *ret_pause_ns < trx->deadline_ns;
 }
 
-static bool run_all(struct pool *pool, struct transaction *trx, struct pool_error *err)
+static bool run_all(struct pool *pool, struct pool__transaction *trx, struct pool_error *err)
 {
     struct pool_conn conn;
     for (unsigned runs = 1;; runs++) {
         if (begin(pool, trx, &conn, err)) {
-            bool done = attempt(conn, trx, err);
+            bool done = pool__transaction_attempt(conn, trx, err);
             pool__handle_give_up(conn);
             if (done)
                 return true;
         }
         uint64_t pause_ns;
-        if (!may_run_once_more(trx, runs, err, &pause_ns))
+        if (!pool__transaction_may_run_again(trx, runs, err, &pause_ns))
             break;
         pool__sleep_until(pool__now_ns() + pause_ns);
         pool__ok(err);
     }
     if (err->code == POOL_OK)
-        pool__fail(err, POOL_ERR_ROLLED_BACK, ASKED_FOR_A_ROLLBACK);
+        pool__fail(err, POOL_ERR_ROLLED_BACK, POOL__ASKED_FOR_A_ROLLBACK);
     return false;
 }
 
@@ -287,11 +271,11 @@ bool pool_transaction_with(struct pool *pool, const struct pool_transaction_requ
     POOL__OWN_ERROR(err);
     if (!fn)
         return pool__fail(err, POOL_ERR_INVALID, "the transaction function is NULL");
-    if (!check_request(request, err) || !pool__check_new_blocking(pool, err))
+    if (!pool__transaction_check(request, err) || !pool__check_new_blocking(pool, err))
         return false;
     uint64_t deadline_ns =
         request->timeout_ms ? pool__deadline_in(request->timeout_ms) : POOL__FOREVER;
-    struct transaction trx = {fn, arg, *request, deadline_ns, NULL, false};
+    struct pool__transaction trx = {fn, arg, *request, deadline_ns, NULL, false};
     atomic_fetch_add(&pool->transactions, 1);
     bool done = run_all(pool, &trx, err);
     atomic_fetch_sub(&pool->transactions, 1);
@@ -302,102 +286,4 @@ bool pool_transaction(struct pool *pool, pool_transaction_fn *fn, void *arg, str
 {
     static const struct pool_transaction_request plain;
     return pool_transaction_with(pool, &plain, fn, arg, err);
-}
-
-/* ---- with a callback: the same on a fiber ---- */
-
-static struct transaction transaction_of(struct pool__op *op)
-{
-    return (struct transaction){
-        .fn = op->with.transaction.fn,
-        .arg = op->arg,
-        .request = {.isolation = (enum pool_isolation)op->with.transaction.isolation,
-                    .read_only = op->with.transaction.read_only,
-                    .tries = op->with.transaction.tries,
-                    .label = op->request.label},
-        .deadline_ns = op->ask.deadline_ns,
-        .op = op,
-    };
-}
-
-/* One that was cancelled at its begin. */
-static void settle_begin(struct pool__op *op, const struct transaction *trx)
-{
-    struct pool__borrowed borrowed;
-    if (!op->cancelled || !pool__handle_claim_open(op->conn, &borrowed, NULL))
-        return;
-    settle_cancel(trx, borrowed.conn, false);
-    pool__handle_unclaim(op->queued.pool, &borrowed);
-}
-
-static void run_transaction(struct pool__op *op, struct pool_error *err)
-{
-    struct transaction trx = transaction_of(op);
-    struct pool__begin begin = begin_of(&trx);
-    struct pool__tries tries = {may_begin_again, op->attempt, trx.deadline_ns, false};
-    op->settled = false;
-    op->began = pool__connection_begin(op->conn, &begin, &tries, err);
-    if (!op->began)
-        settle_begin(op, &trx);
-    bool in_time = op->began && begins_in_time(&begin, err);
-    bool done = in_time && attempt(op->conn, &trx, err);
-    pool__handle_give_up(op->conn);
-    if (!op->began && err->fatal) /* the begin is gone with its session */
-        err->not_executed = true;
-    bool again = err->retry_transaction; /* the function may say so without another reason */
-    if (!done && err->code == POOL_OK)
-        pool__fail(err, POOL_ERR_ROLLED_BACK, ASKED_FOR_A_ROLLBACK);
-    err->retry_transaction = again;
-    if (op->cancelled && !op->commits)
-        err->not_executed = !trx.kept;
-}
-
-static bool may_run_again(struct pool__op *op, const struct pool_error *err, uint64_t *ret_pause_ns)
-{
-    struct transaction trx = transaction_of(op);
-    if (!op->began)
-        return may_begin_again(op->queued.pool, err, op->attempt);
-    if (!may_run_once_more(&trx, op->retries + 1, err, ret_pause_ns))
-        return false;
-    op->retries++;
-    op->ask.waited_ns = 0; /* the wait for a connection is a new one, */
-    op->attempt = 0;       /* and so are the dead ones that it may meet */
-    return true;
-}
-
-bool pool_transaction_async_with(struct pool *pool, const struct pool_transaction_request *request,
-                                 pool_transaction_fn *transaction, pool_query_fn *fn, void *arg,
-                                 struct pool_call *ret_call, struct pool_error *err)
-{
-    static const struct pool__op_kind kind = {.queues = true,
-                                              .handle = true,
-                                              .run = run_transaction,
-                                              .deliver = pool__op_tell,
-                                              .again = may_run_again};
-    POOL__OWN_ERROR(err);
-    if (!transaction)
-        return pool__fail(err, POOL_ERR_INVALID, "the transaction function is NULL");
-    if (!check_request(request, err))
-        return false;
-    const struct pool_request borrow = {.sql = "",
-                                        .alone = true,
-                                        .timeout_ms = request->timeout_ms,
-                                        .acquire_timeout_ms = request->acquire_timeout_ms,
-                                        .label = request->label};
-    const struct pool__op_start start = {&kind, &borrow, {.query = fn}, arg};
-    struct pool__op *op = pool__accept_new(pool, &start, err);
-    if (!op)
-        return false;
-    op->with.transaction.fn = transaction;
-    op->with.transaction.isolation = (uint8_t)request->isolation;
-    op->with.transaction.read_only = request->read_only;
-    op->with.transaction.tries = request->tries;
-    return pool__accept(op, ret_call, err);
-}
-
-bool pool_transaction_async(struct pool *pool, pool_transaction_fn *transaction, pool_query_fn *fn,
-                            void *arg, struct pool_error *err)
-{
-    static const struct pool_transaction_request plain;
-    return pool_transaction_async_with(pool, &plain, transaction, fn, arg, NULL, err);
 }

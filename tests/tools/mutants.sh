@@ -515,7 +515,31 @@ server_mutant give.c test_quotes random_lists_hold_what_logic_says \
 
 server_mutant giveback.c test_async_dispatch the_end_serves_what_was_accepted_behind_a_call_that_fails_at_once \
     "the end forgets calls that have not come to the queue" \
-    's/ \|\| atomic_load\(&pool->loop\.work\)\)/)/'
+    's/ \|\| atomic_load\(&pool->loop\.work\) \|\|\n/ ||\n/'
+server_mutant giveback.c test_drain the_end_waits_for_all_runs_of_a_transaction \
+    "the end closes what a transaction between two runs will want" \
+    's/ \|\|\n *atomic_load\(&pool->transactions\);/;/'
+server_mutant end.c test_drain between_two_runs_nothing_is_drained \
+    "a transaction between two runs is forgotten" \
+    's/ \|\| atomic_load\(&pool->transactions\);\n    return !calls/;\n    return !calls/'
+server_mutant transaction.c test_transaction_with it_may_be_run_very_often \
+    "the pause between two runs grows beyond all measure" \
+    's/retry < MOST_DOUBLINGS \? retry : MOST_DOUBLINGS/retry/'
+server_mutant transaction.c test_transaction_with when_its_time_is_up_nothing_more_is_sent \
+    "a transaction whose time is up is committed" \
+    's/return has_time\(limits\)\n *\?/return true ?/'
+server_mutant cancel.c test_transaction_with a_function_that_cancels_its_own_call_runs_nothing_more \
+    "a function that cancels its own call runs on" \
+    's/    if \(pool__loop_is_here\([^\n]*\n        note_cancelled\(op\);[^\n]*\n//'
+server_mutant transaction.c test_transaction_with a_call_that_is_left_running_is_told_of \
+    "a call that is left running is not told of" \
+    's/bool left_running = [^;]*;/bool left_running = false;/'
+server_mutant connection.c test_transaction_with its_isolation_is_its_own_and_costs_no_reset \
+    "a transaction with an isolation level has its session reset" \
+    's/        borrowed\.conn->dirty = false;\n/        ;\n/'
+server_mutant wait.c test_stream_async its_time_stands_still_with_it_if_the_request_says_so \
+    "the time of a paused stream runs on" \
+    's/        wait->deadline_ns \+= pool__now_ns\(\) - began_ns;/        (void)began_ns;/'
 server_mutant stream.c test_stream_async a_pause_that_nobody_can_end_fails_the_stream \
     "a stream pauses without a handle" \
     's/flow == POOL_FLOW_PAUSE && !op->ticket/false/'
