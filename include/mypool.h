@@ -134,8 +134,10 @@ struct pool_error {
 const char *pool_code_name(enum pool_code code);
 
 /* Fills in an error, for functions of the program's that are given one: those of transactions
- * and of the set-up. `err` may be NULL; the message is like printf's, cut to what fits; everything
- * else of `err` is cleared. Returns false, so that it can be what the function returns.
+ * and of the set-up. `err` may be NULL; the message is like printf's, cut to what fits, and may be
+ * made of err->message. If `err` has that code already the failure is the same in other words, and
+ * keeps what else is known of it (server_errno, retry_transaction and so on); otherwise that is
+ * cleared. Returns false, so that it can be what the function returns.
  * threads: any. callback: yes. */
 bool pool_error_set(struct pool_error *err, enum pool_code code, const char *format, ...)
 #ifdef __GNUC__
@@ -755,6 +757,8 @@ struct pool_outcome {
  * threads: any. callback: no. */
 bool pool_exec(struct pool *pool, const char *sql, pool_args_view args,
                struct pool_outcome *ret_outcome, struct pool_error *err);
+bool pool_exec_with(struct pool *pool, const struct pool_request *request,
+                    struct pool_outcome *ret_outcome, struct pool_error *err);
 
 /* Called for each row; `row` may be read with pool_get_... and POOL_SCAN until the
  * callback returns. False stops: the rest is not read. After a POOL_SCAN that failed the stream
@@ -938,6 +942,8 @@ bool pool_scan(struct pool_result *result, const struct pool_target *targets, si
  * threads: any. callback: no. */
 bool pool_query_one(struct pool *pool, const char *sql, pool_args_view args,
                     const struct pool_target *targets, size_t count, struct pool_error *err);
+bool pool_query_one_with(struct pool *pool, const struct pool_request *request,
+                         const struct pool_target *targets, size_t count, struct pool_error *err);
 
 /* ------------------------------------------------------------------------
  * Connections and transactions
@@ -968,8 +974,13 @@ struct pool_result *pool_conn_query_with(struct pool_conn conn, const struct poo
                                          struct pool_error *err);
 bool pool_conn_exec(struct pool_conn conn, const char *sql, pool_args_view args,
                     struct pool_outcome *ret_outcome, struct pool_error *err);
+bool pool_conn_exec_with(struct pool_conn conn, const struct pool_request *request,
+                         struct pool_outcome *ret_outcome, struct pool_error *err);
 bool pool_conn_query_one(struct pool_conn conn, const char *sql, pool_args_view args,
                          const struct pool_target *targets, size_t count, struct pool_error *err);
+bool pool_conn_query_one_with(struct pool_conn conn, const struct pool_request *request,
+                              const struct pool_target *targets, size_t count,
+                              struct pool_error *err);
 bool pool_conn_stream(struct pool_conn conn, const char *sql, pool_args_view args, pool_row_fn *fn,
                       void *arg, struct pool_error *err);
 bool pool_conn_stream_with(struct pool_conn conn, const struct pool_request *request,
@@ -1147,7 +1158,7 @@ bool pool_stream_async_with(struct pool *pool, const struct pool_request *reques
                             pool_flow_fn *row_fn, pool_query_fn *fn, void *arg,
                             struct pool_call *ret_call, struct pool_error *err);
 /* A paused stream goes on. If it has not paused yet, its next pause is skipped. POOL_ERR_STALE if
- * it is over. threads: any. callback: yes. */
+ * it is over, POOL_ERR_INVALID if it is no stream. threads: any. callback: yes. */
 bool pool_resume(struct pool_call call, struct pool_error *err);
 
 /* pool_transaction with a callback at its end (its result is NULL). `transaction` runs on a

@@ -37,6 +37,18 @@ bool pool_conn_exec(struct pool_conn conn, const char *sql, struct pool_args arg
     return take_outcome(pool_conn_query(conn, sql, args, err), ret_outcome);
 }
 
+bool pool_exec_with(struct pool *pool, const struct pool_request *request,
+                    struct pool_outcome *ret_outcome, struct pool_error *err)
+{
+    return take_outcome(pool_query_with(pool, request, err), ret_outcome);
+}
+
+bool pool_conn_exec_with(struct pool_conn conn, const struct pool_request *request,
+                         struct pool_outcome *ret_outcome, struct pool_error *err)
+{
+    return take_outcome(pool_conn_query_with(conn, request, err), ret_outcome);
+}
+
 /* ---- one row ---- */
 
 static bool check_targets(const struct pool_target *targets, size_t count, struct pool_error *err)
@@ -164,4 +176,19 @@ bool pool_conn_query_one(struct pool_conn conn, const char *sql, struct pool_arg
 {
     return check_targets(targets, count, err) &&
            take_row(pool_conn_query(conn, sql, args, err), targets, count, err);
+}
+
+bool pool_query_one_with(struct pool *pool, const struct pool_request *request,
+                         const struct pool_target *targets, size_t count, struct pool_error *err)
+{
+    return check_targets(targets, count, err) &&
+           take_row(pool_query_with(pool, request, err), targets, count, err);
+}
+
+bool pool_conn_query_one_with(struct pool_conn conn, const struct pool_request *request,
+                              const struct pool_target *targets, size_t count,
+                              struct pool_error *err)
+{
+    return check_targets(targets, count, err) &&
+           take_row(pool_conn_query_with(conn, request, err), targets, count, err);
 }

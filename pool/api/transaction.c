@@ -120,6 +120,7 @@ bool pool__transaction_settle(const struct pool__transaction *trx, struct pool__
     pool__cancel_absorb_kill(op);
     op->borrowed.conn = NULL;
     op->settled = true;
+    op->cancelled = op->cancelled || atomic_load(&op->cancel_asked);
     op->commits = ok && !op->cancelled;
     return !op->cancelled;
 }
@@ -279,6 +280,8 @@ bool pool_transaction_with(struct pool *pool, const struct pool_transaction_requ
     atomic_fetch_add(&pool->transactions, 1);
     bool done = run_all(pool, &trx, err);
     atomic_fetch_sub(&pool->transactions, 1);
+    if (atomic_load(&pool->draining) && !atomic_load(&pool->ending))
+        pool__loop_poke(&pool->loop);
     return done;
 }
 

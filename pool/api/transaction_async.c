@@ -29,7 +29,8 @@ static struct pool__transaction transaction_of(struct pool__op *op)
 static void settle_begin(struct pool__op *op, const struct pool__transaction *trx)
 {
     struct pool__borrowed borrowed;
-    if (!op->cancelled || !pool__handle_claim_open(op->conn, &borrowed, NULL))
+    if (atomic_load(&op->kill) == POOL__OP_KILL_NONE ||
+        !pool__handle_claim_open(op->conn, &borrowed, NULL))
         return;
     pool__transaction_settle(trx, borrowed.conn, false);
     pool__handle_unclaim(op->queued.pool, &borrowed);
@@ -41,7 +42,6 @@ static void run_transaction(struct pool__op *op, struct pool_error *err)
     struct pool__begin begin = pool__transaction_begin(&trx);
     struct pool__tries tries = {pool__transaction_may_begin_again, op->attempt, trx.deadline_ns,
                                 false};
-    op->settled = false;
     op->began = pool__connection_begin(op->conn, &begin, &tries, err);
     if (!op->began)
         settle_begin(op, &trx);

@@ -84,7 +84,8 @@ void pool__op_deliver(struct pool__op *op, struct pool_error *err)
     pool__handles_unregister(op);
     op->delivered = true;
     err->not_executed = err->not_executed && !op->job.may_have_run;
-    if (op->cancelled && err->code != POOL_OK) {
+    bool told = op->job.batch && err->code == POOL_ERR_CANCELLED && !err->not_executed;
+    if (op->cancelled && err->code != POOL_OK && !told) {
         struct pool_error was = *err;
         pool__fail(err, POOL_ERR_CANCELLED, "the call was cancelled%s",
                    when_cancelled(op, was.not_executed));
@@ -105,6 +106,7 @@ void pool__op_deliver(struct pool__op *op, struct pool_error *err)
 
 static void queue_up(struct pool__op *op);
 static void begin(struct pool__task *task);
+static void on_alarm(struct pool__alarm *alarm);
 
 static bool in_time(const struct pool__op *op)
 {
@@ -141,6 +143,7 @@ static void try_again_or_deliver(struct pool__op *op, struct pool_error *err)
     }
     op->ask.again = !pause_ns; /* it has had its turn, unless it is a new transaction */
     op->pauses = pause_ns > 0;
+    op->alarm.ring = on_alarm;
     if (pause_ns) {
         pool__alarms_set(&loop->alarms, &op->alarm, pool__now_ns() + pause_ns);
     } else {
@@ -225,7 +228,9 @@ static void launch(struct pool__op *op)
 {
     struct pool *pool = op->queued.pool;
     op->attempt++;
-    if (op->cancelled) {
+    op->settled = false;
+    if (op->cancelled || atomic_load(&op->cancel_asked)) {
+        op->cancelled = true;
         give_back(op);
         fail_before(op, POOL_ERR_CANCELLED, "cancelled");
         return;
@@ -353,6 +358,7 @@ static void queue_up(struct pool__op *op)
     pool__queued_get_ready(&op->queued, op->ask.waited_ns);
     op->queued.waiter.wake = wake;
     op->waits = true;
+    op->alarm.ring = on_alarm;
     enum pool__queue_result outcome = pool__borrow_queue(pool, &op->ask, &op->queued.waiter);
     if (outcome != POOL__QUEUE_PENDING)
         decided(op, outcome);

@@ -61,11 +61,12 @@ struct pool__op {
     unsigned attempt;
     unsigned retries; /* of a transaction */
     bool began;
-    bool settled; /* its transaction ends: no statement is stopped any more, */
+    bool settled; /* its statement, or its transaction, is over: nothing is stopped any more, */
     bool commits; /* and it is not cancelled any more */
-    bool waits;   /* in the queue, or taken along */
-    bool pauses;  /* before it runs again */
-    bool early;   /* it is delivered as a task, whether or not its fiber has ended by then */
+    uint8_t kill_pause; /* before the next KILL, in ms */
+    bool waits;         /* in the queue, or taken along */
+    bool pauses;        /* before it runs again */
+    bool early;         /* it is delivered as a task, whether or not its fiber has ended by then */
     bool delivered;
     struct pool__fiber *fiber; /* while it runs */
     union pool__op_fn fn;
@@ -85,7 +86,9 @@ struct pool__op {
     /* Cancelling; see cancel.c. */
     struct pool__task cancel_task;
     _Atomic bool cancel_posted;
+    _Atomic bool cancel_asked; /* by whom the loop may not have heard yet */
     bool cancelled;
+    bool blow_may_come; /* a KILL had no answer */
     /* Of a stream. */
     _Atomic bool resume_posted;
     bool paused;

@@ -48,12 +48,20 @@ __attribute__((format(printf, 3, 0))) static void fill(struct pool_error *err, e
     memcpy(err->message, message, strlen(message) + 1);
 }
 
+/* Other words for the same failure leave what the server said of it. */
 bool pool_error_set(struct pool_error *err, enum pool_code code, const char *format, ...)
 {
+    struct pool_error was = {.code = POOL_OK};
     va_list args;
+    if (err && err->code == code)
+        was = *err;
     va_start(args, format);
     fill(err, code, format, args);
     va_end(args);
+    if (err && code != POOL_OK && was.code == code) {
+        memcpy(was.message, err->message, sizeof was.message);
+        *err = was;
+    }
     return false;
 }
 

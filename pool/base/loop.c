@@ -159,6 +159,14 @@ bool pool__loop_post(struct pool__loop *loop, struct pool__task *task)
     return open;
 }
 
+void pool__loop_poke(struct pool__loop *loop)
+{
+    pool__lock(&loop->lock);
+    if (loop->open)
+        poke(loop);
+    pool__unlock(&loop->lock);
+}
+
 static struct pool__task *next_task(struct pool__loop *loop)
 {
     pool__lock(&loop->lock);

@@ -70,6 +70,9 @@ void pool__loop_done(struct pool__loop *loop);
 /* False if the loop is closed. Any thread. A task must not be posted again before it has run. */
 bool pool__loop_post(struct pool__loop *loop, struct pool__task *task);
 
+/* Wakes whoever waits in it, if it is open. Any thread. */
+void pool__loop_poke(struct pool__loop *loop);
+
 /* Waits for something to do, does a bounded amount of it, and returns how many things that
  * was; -1 if another thread is at it. `timeout_ms` -1: without a limit. */
 int pool__loop_dispatch(struct pool__loop *loop, int timeout_ms);

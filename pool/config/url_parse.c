@@ -355,12 +355,13 @@ static char *skip_scheme(char *url)
 
 static bool parse(char *url, struct pool__url_reader *r)
 {
+    bool empty = !*url;
     char *authority = skip_scheme(url);
     r->table = pool__option_table(&r->rows);
     if (!authority)
         return pool__fail(r->err, POOL_ERR_INVALID,
-                          *url ? "URL: does not start with mysql:// or mariadb://"
-                               : "URL: is empty; it should start with mysql:// or mariadb://");
+                          empty ? "URL: is empty; it should start with mysql:// or mariadb://"
+                                : "URL: does not start with mysql:// or mariadb://");
     return parse_parts(r, authority);
 }
 

@@ -129,6 +129,8 @@ static void give_back(struct pool *pool, unsigned slot, bool destroy)
         settle(pool, slot);
     if (ending)
         tell_of_return(pool);
+    else if (atomic_load(&pool->draining))
+        pool__loop_poke(&pool->loop); /* its program may wait there for the last return */
     pool__uncancellable_end(cancel_state);
 }
 

@@ -421,6 +421,38 @@ static void without_a_connection_to_kill_from_the_statement_ends_by_itself(void 
     assert_int_equal(id_of_next(), id);
 }
 
+/* The KILL may reach the server before the statement does, and then it has no effect. */
+static void however_early_a_cancel_comes_the_statement_is_stopped(void **state)
+{
+    (void)state;
+    struct handled call;
+    make_pool_of(1, false);
+    start_handled("SELECT 1", &call);
+    assert_seen_ok(&call.seen);
+    pool_result_free(call.seen.result);
+    for (unsigned i = 0; i < 300; i++) {
+        start_handled(FOR_LONG, &call);
+        uint64_t at = now_ns() + i * 1000;
+        while (now_ns() < at)
+            ;
+        cancel(call.call);
+        assert_seen_failed(&call.seen, POOL_ERR_CANCELLED);
+    }
+    assert_int_equal(stats_now().closed, 0);
+}
+
+static void a_call_that_is_no_stream_is_not_resumed(void **state)
+{
+    (void)state;
+    struct handled call;
+    struct pool_error err;
+    start_for_long(false, &call);
+    assert_false(pool_resume(call.call, &err));
+    assert_refused(&err, POOL_ERR_INVALID, 0);
+    cancel(call.call);
+    assert_seen_failed(&call.seen, POOL_ERR_CANCELLED);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -444,6 +476,8 @@ int main(int argc, char **argv)
         HANDLED_TEST(cancels_and_the_end_meet),
         HANDLED_TEST(the_end_is_in_time_although_the_server_does_not_answer),
         HANDLED_TEST(without_a_connection_to_kill_from_the_statement_ends_by_itself),
+        HANDLED_TEST(however_early_a_cancel_comes_the_statement_is_stopped),
+        HANDLED_TEST(a_call_that_is_no_stream_is_not_resumed),
     };
     return server_suite_main(argc, argv, tests);
 }

@@ -155,8 +155,8 @@ static void a_request_owns_its_values(void **)
 
 static void a_request_is_made_with_its_values(void **)
 {
-    struct pool_request request = {"SELECT ?", 0,     POOL_ARGS(long_text('a')), 0, 0, nullptr,
-                                   false,      false, false, false, {}};
+    struct pool_request request = {
+        "SELECT ?", 0, POOL_ARGS(long_text('a')), 0, 0, nullptr, false, false, false, false, {}};
     struct pool_request copy = request;
     request.args = {};
     spoil_the_heap();
@@ -377,7 +377,8 @@ static void an_exception_of_the_progress_function_undoes_the_batch(void **)
     assert_int_equal(err.code, POOL_ERR_CANCELLED);
     assert_all_is_well();
     assert_true(pool_get_connection(pool, &conn, &err));
-    assert_string_equal(thrown_by([&] { pool_conn_batch_with(conn, &request, &err); }).c_str(), why);
+    assert_string_equal(thrown_by([&] { pool_conn_batch_with(conn, &request, &err); }).c_str(),
+                        why);
     assert_true(pool_conn_release(conn, &err));
     assert_all_is_well();
 }

@@ -216,6 +216,32 @@ static void the_end_waits_for_all_runs_of_a_transaction(void **state)
     assert_int_equal(atomic_load(&blocking.runs), 10);
 }
 
+/* The last return is made by a thread, while the loop waits without a limit. */
+static void *release_later(void *arg)
+{
+    pause_ms(50);
+    pool_conn_release(*(struct pool_conn *)arg, NULL);
+    return NULL;
+}
+
+static void the_last_return_wakes_the_loop(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    struct pool_error err;
+    make_pool_of(1, true);
+    assert_true(pool_fd(f.pool) >= 0);
+    struct pool_conn conn = borrow();
+    assert_true(pool_drain(f.pool, &err));
+    uint64_t begin = now_ms();
+    assert_int_equal(pthread_create(&thread, NULL, release_later, &conn), 0);
+    while (!pool_drained(f.pool) && now_ms() < begin + GENEROUS)
+        pool_dispatch(f.pool, GENEROUS);
+    pthread_join(thread, NULL);
+    assert_true(pool_drained(f.pool));
+    assert_true(now_ms() - begin < LATE);
+}
+
 /* The loop of the program: it never stands still, and the end has nothing left to do. */
 static void a_loop_of_the_programs_goes_on_until_all_is_done(void **state)
 {
@@ -254,6 +280,7 @@ int main(int argc, char **argv)
         HANDLED_TEST(a_transaction_is_run_again_all_the_same),
         HANDLED_TEST(between_two_runs_nothing_is_drained),
         HANDLED_TEST(the_end_waits_for_all_runs_of_a_transaction),
+        HANDLED_TEST(the_last_return_wakes_the_loop),
         HANDLED_TEST(a_loop_of_the_programs_goes_on_until_all_is_done),
         HANDLED_TEST(of_no_pool_nothing_is_drained),
     };

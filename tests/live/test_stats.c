@@ -22,7 +22,7 @@
 struct counts {
     _Atomic uint64_t connections, closes, enqueues, acquires, releases, queries, failed_queries;
     _Atomic uint64_t open_ids; /* thread ids: added when opened, subtracted when closed */
-    _Atomic uint64_t by_reason[9];
+    _Atomic uint64_t by_reason[POOL_CLOSE_LAST + 1];
     _Atomic int states;
     enum pool_state last_state;
     char cause[256];
@@ -168,7 +168,7 @@ static void hooks_come_in_pairs_and_agree_with_the_counters(void **state)
     assert_int_equal(counts.connections, stats.opened);
     assert_int_equal(counts.closes, stats.closed);
     assert_int_equal(counts.enqueues, stats.enqueued);
-    for (size_t i = 0; i < COUNT(stats.closed_by_reason); i++)
+    for (size_t i = 0; i < COUNT(counts.by_reason); i++)
         assert_int_equal(counts.by_reason[i], stats.closed_by_reason[i]);
     assert_in_range(counts.queries, USERS * ROUNDS, stats.queries);
     end_cleanly(pool);

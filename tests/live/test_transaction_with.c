@@ -348,6 +348,36 @@ static void a_function_that_cancels_its_own_call_runs_nothing_more(void **state)
     assert_int_equal(stats_now().kills, 0);
 }
 
+/* By another thread, while the function computes. */
+static void *cancel_meanwhile(void *arg)
+{
+    pool_cancel(((struct deed *)arg)->call, NULL);
+    return NULL;
+}
+
+static void have_it_cancelled(struct deed *deed, struct pool_conn conn)
+{
+    pthread_t thread;
+    (void)conn;
+    if (pthread_create(&thread, NULL, cancel_meanwhile, deed) == 0)
+        pthread_join(thread, NULL);
+}
+
+static void what_was_cancelled_before_its_commit_is_not_committed(void **state)
+{
+    (void)state;
+    make_table();
+    make_pool_of(1, false);
+    for (unsigned i = 0; i < 20; i++) {
+        struct deed deed = {.sql = {INSERT}, .between = have_it_cancelled};
+        begin_deed(&deed, &plain);
+        assert_seen_failed(&deed.seen, POOL_ERR_CANCELLED);
+        assert_true(deed.seen.err.not_executed);
+    }
+    assert_rows(0);
+    assert_int_equal(stats_now().closed, 0);
+}
+
 /* Whatever came first is the truth. */
 static void one_that_is_about_to_end_has_one_end(void **state)
 {
@@ -511,6 +541,7 @@ int main(int argc, char **argv)
         HANDLED_TEST(one_that_waits_is_cancelled_before_it_begins),
         HANDLED_TEST(its_statement_is_stopped_and_nothing_is_left),
         HANDLED_TEST(between_statements_it_is_stopped_too),
+        HANDLED_TEST(what_was_cancelled_before_its_commit_is_not_committed),
         HANDLED_TEST(one_that_is_about_to_end_has_one_end),
         HANDLED_TEST(a_connection_that_is_given_away_while_it_is_cancelled_hits_nobody),
         HANDLED_TEST(a_function_that_cancels_its_own_call_runs_nothing_more),

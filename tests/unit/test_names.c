@@ -99,6 +99,25 @@ static void an_error_is_filled_in_like_printf_does(void **state)
     assert_false(pool_error_set(NULL, POOL_ERR_INVALID, "nobody asks"));
 }
 
+static void other_words_for_the_same_error_keep_what_is_known_of_it(void **state)
+{
+    struct pool_error err = {.code = POOL_ERR_SERVER,
+                             .server_errno = 1213,
+                             .sqlstate = "40001",
+                             .retry_transaction = true,
+                             .message = "Deadlock found"};
+    (void)state;
+    assert_false(pool_error_set(&err, err.code, "moving 1 to 2: %s", err.message));
+    assert_string_equal(err.message, "moving 1 to 2: Deadlock found");
+    assert_int_equal(err.server_errno, 1213);
+    assert_string_equal(err.sqlstate, "40001");
+    assert_true(err.retry_transaction);
+    assert_false(pool_error_set(&err, POOL_ERR_INVALID, "no: %s", err.message));
+    assert_string_equal(err.message, "no: moving 1 to 2: Deadlock found");
+    assert_int_equal(err.server_errno, 0);
+    assert_false(err.retry_transaction);
+}
+
 static void a_message_that_is_too_long_is_cut_between_characters(void **state)
 {
     struct pool_error err;
@@ -120,6 +139,7 @@ int main(void)
         cmocka_unit_test(the_first_and_the_last_are_as_documented),
         cmocka_unit_test(what_is_beyond_the_last_has_none),
         cmocka_unit_test(an_error_is_filled_in_like_printf_does),
+        cmocka_unit_test(other_words_for_the_same_error_keep_what_is_known_of_it),
         cmocka_unit_test(a_message_that_is_too_long_is_cut_between_characters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
