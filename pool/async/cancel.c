@@ -152,7 +152,8 @@ static void on_answer(struct pool__task *task)
 {
     struct pool__op *op = POOL__ENTRY(task, struct pool__op, cancel_task);
     atomic_store(&op->cancel_posted, false);
-    if (!op->delivered && op->fiber && !op->settled)
+    /* A batch ends by itself after its chunk, and what it says to end it must not be hit. */
+    if (!op->delivered && op->fiber && !op->settled && !op->job.batch)
         look_again(op);
     pool__queued_drop(&op->queued);
 }
