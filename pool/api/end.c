@@ -277,6 +277,7 @@ bool pool_drain(struct pool *pool, struct pool_error *err)
     if (!pool__check(pool, err))
         return false;
     atomic_store(&pool->draining, true);
+    atomic_store(&pool->leaving, true);
     return true;
 }
 
@@ -306,6 +307,7 @@ bool pool_end(struct pool *pool, uint32_t drain_ms, struct pool_error *err)
                           "pool_end inside a callback would wait for itself");
     if (atomic_exchange(&pool->ending, true))
         return pool__fail(err, POOL_ERR_CLOSED, "the pool is being closed already");
+    atomic_store(&pool->leaving, true);
     uint64_t drained_ns = pool__deadline_in(drain_ms);
     bool clean = drain(pool, drained_ns);
     uint64_t last_ns = pool__now_ns() + CUT_MS * POOL__NS_PER_MS;

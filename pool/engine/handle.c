@@ -108,8 +108,7 @@ bool pool_conn_release(struct pool_conn conn, struct pool_error *err)
         return false;
     struct pool *pool = conn.pool;
     /* The quick way is for the usual case; anything to do besides goes the long way. */
-    bool quick = !pool->hooked && !atomic_load_explicit(&pool->draining, memory_order_relaxed) &&
-                 !atomic_load_explicit(&pool->ending, memory_order_relaxed);
+    bool quick = !pool->hooked && !atomic_load_explicit(&pool->leaving, memory_order_relaxed);
     if (quick && pool__handover_release_quickly(&pool->core, slot, generation))
         return true;
     if (!check_claim(claim(pool, slot, generation), err))

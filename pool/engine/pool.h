@@ -90,6 +90,7 @@ struct pool {
     unsigned fork_count;   /* of the process that made the pool */
     bool hooked;           /* acquire or release are observed, or every return resets */
     _Atomic bool draining; /* new calls are refused, and all else goes on */
+    _Atomic bool leaving;  /* it drains or ends: there are no short cuts any more */
     struct pool__slot_record *records;
     struct pool__stmt_budget budget;
     struct pool__health health;
@@ -133,8 +134,7 @@ static inline bool pool__may_borrow_quickly(struct pool *pool)
 {
     return pool && !pool->hooked &&
            pool->fork_count == atomic_load_explicit(&pool__fork_count, memory_order_relaxed) &&
-           !atomic_load_explicit(&pool->draining, memory_order_relaxed) &&
-           !atomic_load_explicit(&pool->core.shut, memory_order_relaxed);
+           !atomic_load_explicit(&pool->leaving, memory_order_relaxed);
 }
 
 /* One more, of whatever it counts; orders nothing. */
