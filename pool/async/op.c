@@ -83,6 +83,7 @@ void pool__op_deliver(struct pool__op *op, struct pool_error *err)
     struct pool *pool = op->queued.pool;
     pool__handles_unregister(op);
     op->delivered = true;
+    pool__alarms_clear(&pool->loop.alarms, &op->alarm); /* whatever it was still set for */
     err->not_executed = err->not_executed && !op->job.may_have_run;
     bool told = op->job.batch && err->code == POOL_ERR_CANCELLED && !err->not_executed;
     if (op->cancelled && err->code != POOL_OK && !told) {
@@ -257,7 +258,7 @@ static void abandon(struct pool__op *op)
     pool__op_deliver(op, &err);
 }
 
-static void end_ride(struct pool__op *op)
+static void end_following(struct pool__op *op)
 {
     struct pool_error err;
     op->attempt++;
@@ -275,7 +276,7 @@ static void decided(struct pool__op *op, enum pool__queue_result outcome)
         return;
     }
     if (outcome == POOL__QUEUE_DONE) {
-        end_ride(op);
+        end_following(op);
         return;
     }
     struct pool_error err;

@@ -410,17 +410,19 @@ static void release_and_wait(struct deed *deed, struct pool_conn conn)
 static void a_connection_that_is_given_away_while_it_is_cancelled_hits_nobody(void **state)
 {
     (void)state;
-    struct deed deed = {
-        .sql = {"DO SLEEP(600)", INSERT}, .between = release_and_wait, .swallow = true};
     make_table();
     make_pool_of(1, false);
-    begin_deed(&deed, &plain);
-    assert_within(GENEROUS, server_runs("DO SLEEP(600)", 1));
-    cancel(deed.call);
-    assert_seen_failed(&deed.seen, POOL_ERR_CANCELLED);
-    struct pool_error err;
-    assert_true(works(&err));
-    assert_true(id_of_next() != atomic_load(&deed.thread_id));
+    for (unsigned i = 0; i < 20; i++) { /* the KILL is answered before its statement, or after it */
+        struct deed deed = {
+            .sql = {"DO SLEEP(600)", INSERT}, .between = release_and_wait, .swallow = true};
+        begin_deed(&deed, &plain);
+        assert_within(GENEROUS, server_runs("DO SLEEP(600)", 1));
+        cancel(deed.call);
+        assert_seen_failed(&deed.seen, POOL_ERR_CANCELLED);
+        struct pool_error err;
+        assert_true(works(&err));
+        assert_true(id_of_next() != atomic_load(&deed.thread_id));
+    }
 }
 
 static void in_the_pause_before_another_run_it_is_cancelled_at_once(void **state)
@@ -477,10 +479,9 @@ static void the_pauses_are_part_of_its_time(void **state)
 /* What runs on behind the function, and may be a commit. */
 static void leave_a_call_running(struct deed *deed, struct pool_conn conn)
 {
-    static struct seen left;
-    memset(&left, 0, sizeof left);
+    static struct tally left;
     (void)deed;
-    assert_true(pool_conn_query_async(conn, "COMMIT", POOL_NO_ARGS, on_result, &left, NULL));
+    assert_true(pool_conn_query_async(conn, "COMMIT", POOL_NO_ARGS, on_many, &left, NULL));
 }
 
 static void a_call_that_is_left_running_is_told_of(void **state)
