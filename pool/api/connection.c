@@ -8,9 +8,9 @@
 
 #include "api/query.h"
 #include "base/error.h"
-#include "base/reserved.h"
 #include "base/fiber.h"
 #include "base/loop.h"
+#include "base/reserved.h"
 #include "base/sync.h"
 #include "conn/batch.h"
 #include "conn/conn.h"
@@ -117,7 +117,8 @@ static struct pool_result *conn_query(struct pool_conn conn, const struct pool_r
     if (pool__job_init(&job, conn.pool, request, sink, err)) {
         job.batch = batch;
         job.held = true;
-        result = pool__job_run(conn.pool, &borrowed, &job, pool__borrow_deadline(request), 0, err);
+        result = pool__job_run(conn.pool, &borrowed, &job,
+                               pool__borrow_deadline(request->timeout_ms), 0, err);
         conn_query_ended(&borrowed, conn.pool, &job, tries, result, err);
         pool__job_fini(&job);
     }

@@ -20,6 +20,7 @@
 #include "conn/doubt.h"
 #include "conn/trx.h"
 #include "engine/borrow.h"
+#include "engine/giveback.h"
 #include "engine/handle.h"
 #include "engine/pool.h"
 
@@ -119,7 +120,6 @@ bool pool__transaction_settle(const struct pool__transaction *trx, struct pool__
     op->borrowed.conn = conn;
     pool__cancel_absorb_kill(op);
     op->borrowed.conn = NULL;
-    op->settled = true;
     op->cancelled = op->cancelled || atomic_load(&op->cancel_asked);
     op->commits = ok && !op->cancelled;
     return !op->cancelled;
@@ -274,14 +274,13 @@ bool pool_transaction_with(struct pool *pool, const struct pool_transaction_requ
         return pool__fail(err, POOL_ERR_INVALID, "the transaction function is NULL");
     if (!pool__transaction_check(request, err) || !pool__check_new_blocking(pool, err))
         return false;
-    uint64_t deadline_ns =
-        request->timeout_ms ? pool__deadline_in(request->timeout_ms) : POOL__FOREVER;
+    uint64_t deadline_ns = pool__borrow_deadline(request->timeout_ms);
     struct pool__transaction trx = {fn, arg, *request, deadline_ns, NULL, false};
     atomic_fetch_add(&pool->transactions, 1);
     bool done = run_all(pool, &trx, err);
+    bool ending = atomic_load(&pool->ending);
     atomic_fetch_sub(&pool->transactions, 1);
-    if (atomic_load(&pool->draining) && !atomic_load(&pool->ending))
-        pool__loop_poke(&pool->loop);
+    pool__giveback_tell(pool, ending);
     return done;
 }
 

@@ -225,9 +225,9 @@ bool pool__borrow(struct pool *pool, struct pool__ask *ask, struct pool__borrowe
            pool__borrow_in_turn(pool, ask, &waiter, ret_borrowed, err) == POOL__QUEUE_GRANTED;
 }
 
-uint64_t pool__borrow_deadline(const struct pool_request *request)
+uint64_t pool__borrow_deadline(uint32_t timeout_ms)
 {
-    return request->timeout_ms ? pool__deadline_in(request->timeout_ms) : POOL__FOREVER;
+    return timeout_ms ? pool__deadline_in(timeout_ms) : POOL__FOREVER;
 }
 
 struct pool__ask pool__borrow_ask(const struct pool *pool, const struct pool_request *request,
@@ -235,7 +235,7 @@ struct pool__ask pool__borrow_ask(const struct pool *pool, const struct pool_req
 {
     return (struct pool__ask){.flags = flags,
                               .label = request->label,
-                              .deadline_ns = pool__borrow_deadline(request),
+                              .deadline_ns = pool__borrow_deadline(request->timeout_ms),
                               .acquire_ms = request->acquire_timeout_ms
                                                 ? request->acquire_timeout_ms
                                                 : pool->options.v.acquire_timeout_ms};

@@ -33,8 +33,8 @@ struct pool__ask {
 /* What a call with this request asks for. */
 struct pool__ask pool__borrow_ask(const struct pool *pool, const struct pool_request *request,
                                   uint64_t flags);
-/* When the whole call has to end. */
-uint64_t pool__borrow_deadline(const struct pool_request *request);
+/* When the whole call has to end, by the timeout_ms of its request: 0 is without a limit. */
+uint64_t pool__borrow_deadline(uint32_t timeout_ms);
 
 /* Borrows an idle connection. False if there is none. */
 bool pool__borrow_at_once(struct pool *pool, const struct pool__ask *ask,

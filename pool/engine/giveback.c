@@ -98,12 +98,15 @@ static void settle(struct pool *pool, unsigned slot)
     }
 }
 
-/* Somebody in pool_end may be waiting for a return. The pool may have been freed with
- * it: its memory is kept (ended.c). */
-static void tell_of_return(struct pool *pool)
+/* The pool may have been freed with the return: its memory is kept (ended.c). */
+void pool__giveback_tell(struct pool *pool, bool ending)
 {
-    atomic_fetch_add(&pool->returns, 1);
-    pool__unpark(&pool->returns);
+    if (ending) {
+        atomic_fetch_add(&pool->returns, 1);
+        pool__unpark(&pool->returns);
+    } else if (atomic_load(&pool->draining)) {
+        pool__loop_poke(&pool->loop);
+    }
 }
 
 /* While the pool ends a connection is closed, unless callbacks that were accepted before, or
@@ -127,10 +130,7 @@ static void give_back(struct pool *pool, unsigned slot, bool destroy)
         close_slot(pool, slot, done ? POOL_CLOSE_END : POOL_CLOSE_DESTROYED);
     else
         settle(pool, slot);
-    if (ending)
-        tell_of_return(pool);
-    else if (atomic_load(&pool->draining))
-        pool__loop_poke(&pool->loop); /* its program may wait there for the last return */
+    pool__giveback_tell(pool, ending);
     pool__uncancellable_end(cancel_state);
 }
 
